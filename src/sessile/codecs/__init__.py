@@ -1,0 +1,1 @@
+"""Floor 1: values to bytes and back. Pure."""

@@ -1,0 +1,180 @@
+"""Sealing at rest: AES-256-GCM under the key ring. ``service`` seals and opens whole records here.
+
+Each record has a key of its own, derived from the ring's secret and the record's selector, so that
+a nonce drawn at random is never at risk of repeating under one key. A sealed value is bound to its
+record, its field and its purpose: moved to another place it does not open. ``prove`` does the same
+for what a thief would change beside the values: who the session belongs to, and which ticket opens
+it. There is no fallback: what does not open is a forgery.
+"""
+
+import hmac
+import struct
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from sessile.core.record import Record, evolve
+from sessile.core.secrets import KeyRing
+from sessile.core.value import Encoded
+
+_VERSION: Final = b"\x01"
+_ID: Final = 4
+_NONCE: Final = 12
+_HEAD: Final = 1 + _ID + _NONCE
+_PROOF: Final = 16
+_VALUE_PURPOSE: Final = b"sessile sealed value 1"
+_PROOF_PURPOSE: Final = b"sessile record proof 1"
+
+_spell: Final = msgspec.msgpack.Encoder().encode
+
+
+class Forged(ValueError):  # noqa: N818  (it says what was found)
+    """A record or a value that was not sealed under this ring, or not in this place."""
+
+
+class Vault(Protocol):
+    """Turns stored records into plain values, and changed values into stored records."""
+
+    def open(self, record: Record) -> Encoded:
+        """Return the record's values in plain.
+
+        Raises:
+            Forged: they were not put there under this ring.
+        """
+        ...
+
+    def store(
+        self, record: Record, written: Mapping[str, bytes], removed: frozenset[str]
+    ) -> tuple[Record, dict[str, bytes]]:
+        """Return the record with plain values written and others removed, and what was written."""
+        ...
+
+
+class PlainVault:
+    """No sealing: what is stored is the values' own encoding."""
+
+    __slots__ = ()
+
+    def open(self, record: Record) -> Encoded:
+        """Return the values as they are."""
+        return record.data
+
+    def store(
+        self, record: Record, written: Mapping[str, bytes], removed: frozenset[str]
+    ) -> tuple[Record, dict[str, bytes]]:
+        """Return the record with those values."""
+        fresh = dict(written)
+        return evolve(record, data=_replaced(record.data, fresh, removed)), fresh
+
+
+class SealedVault:
+    """Sealing under a key ring: the newest secret seals, all open.
+
+    Args:
+        ring: the secrets.
+        entropy: ``n`` random bytes from a cryptographic source.
+    """
+
+    __slots__ = ("_entropy", "_keys", "_newest")
+
+    def __init__(self, ring: KeyRing, entropy: Callable[[int], bytes]) -> None:
+        derived = [_Keys(secret) for secret in ring]
+        self._newest = derived[0]
+        self._keys = {keys.id: keys for keys in derived}
+        self._entropy = entropy
+
+    def open(self, record: Record) -> Encoded:
+        """Return the values in plain, once the record's proof holds."""
+        keys = self._keys.get(record.proof[:_ID])
+        if keys is None or not hmac.compare_digest(keys.prove(record), record.proof):
+            raise Forged(f"record {record.key}: its proof does not hold under these secrets")
+        if not record.data:
+            return record.data
+        ciphers: dict[bytes, AESGCM] = {}
+        return {
+            field: self._open(record.key, field, sealed, ciphers)
+            for field, sealed in record.data.items()
+        }
+
+    def store(
+        self, record: Record, written: Mapping[str, bytes], removed: frozenset[str]
+    ) -> tuple[Record, dict[str, bytes]]:
+        """Return the record with those values sealed; all of them anew when the secret is newer."""
+        if record.data and record.proof[:_ID] != self._newest.id:
+            written = {k: v for k, v in self.open(record).items() if k not in removed} | dict(
+                written
+            )
+        cipher = self._newest.cipher(record.key) if written else None
+        sealed = {
+            field: self._seal(cipher, record.key, field, plain)
+            for field, plain in written.items()
+            if cipher is not None
+        }
+        record = evolve(record, data=_replaced(record.data, sealed, removed))
+        return evolve(record, proof=self._newest.prove(record)), sealed
+
+    def _seal(self, cipher: AESGCM, key: str, field: str, plain: bytes) -> bytes:
+        nonce = self._entropy(_NONCE)
+        bound = _bound(key, field)
+        return _VERSION + self._newest.id + nonce + cipher.encrypt(nonce, plain, bound)
+
+    def _open(self, key: str, field: str, sealed: bytes, ciphers: dict[bytes, AESGCM]) -> bytes:
+        key_id = sealed[1 : 1 + _ID]
+        if sealed[:1] != _VERSION or key_id not in self._keys:
+            raise Forged(f"record {key}: a value is not sealed under these secrets")
+        cipher = ciphers.get(key_id)
+        if cipher is None:
+            cipher = ciphers[key_id] = self._keys[key_id].cipher(key)
+        try:
+            return cipher.decrypt(sealed[1 + _ID : _HEAD], sealed[_HEAD:], _bound(key, field))
+        except (InvalidTag, ValueError):
+            raise Forged(f"record {key}: a value was changed or moved") from None
+
+    def __repr__(self) -> str:
+        return f"<SealedVault of {len(self._keys)} keys>"
+
+
+class _Keys:
+    """What is derived from one secret."""
+
+    __slots__ = ("_proof", "_seal", "id")
+
+    def __init__(self, secret: bytes) -> None:
+        self._seal = _derive(secret, _VALUE_PURPOSE)
+        self._proof = _derive(secret, _PROOF_PURPOSE)
+        self.id = hmac.digest(self._proof, b"key id", "sha256")[:_ID]
+
+    def cipher(self, key: str) -> AESGCM:
+        return AESGCM(hmac.digest(self._seal, key.encode(), "sha256"))
+
+    def prove(self, record: Record) -> bytes:
+        said = _spell(
+            (
+                record.key, record.created, record.until, record.digest, record.owner,
+                record.assurance, record.authenticated_at, record.persistent, record.device,
+                record.binding,
+            )
+        )  # fmt: skip
+        return self.id + hmac.digest(self._proof, said, "sha256")[:_PROOF]
+
+
+def _derive(secret: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret)
+
+
+def _bound(key: str, field: str) -> bytes:
+    """Return what a value is bound to. The length keeps key and field from running together."""
+    return _VALUE_PURPOSE + struct.pack(">H", len(key)) + key.encode() + field.encode()
+
+
+def _replaced(
+    data: Mapping[str, bytes], written: Mapping[str, bytes], removed: frozenset[str]
+) -> dict[str, bytes]:
+    if not removed:
+        return {**data, **written}
+    return {key: blob for key, blob in data.items() if key not in removed} | dict(written)

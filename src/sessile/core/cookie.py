@@ -1,0 +1,139 @@
+"""The session cookie: rules checked when the application starts, a strict reader, a strict writer.
+
+RFC 6265bis. The ``web`` floor hands over header text and sends what comes back.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from sessile.errors import ConfigError
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}", re.ASCII)
+_PATH: Final = re.compile(r"/[!-:<-~]*", re.ASCII)  # no space, no semicolon, no control character
+_DOMAIN: Final = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+    r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+",
+    re.ASCII | re.IGNORECASE,
+)
+_ATTRIBUTE_CAP: Final = 1024  # RFC 6265bis, 5.6: longer is ignored, which widens the scope
+
+
+class SameSite(Enum):
+    """Which requests from other sites carry the cookie. It is no replacement for a CSRF check."""
+
+    LAX = "Lax"  # top-level navigation only
+    STRICT = "Strict"  # none: a link from a mail arrives logged out
+    NONE = "None"  # all, for embedding in other sites; needs Secure
+
+
+class Presented(Enum):
+    """What a Cookie header holds when it holds no single ticket."""
+
+    NOTHING = "nothing"
+    AMBIGUOUS = "ambiguous"  # one name twice: a sibling host may have planted one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """Name and attributes of the session cookie. ``HttpOnly`` always; checked at birth.
+
+    Args:
+        name: None takes ``__Host-sid``, or ``sid`` where the prefix's rules cannot be met.
+        secure: switch off for http during development only.
+        same_site: which requests from other sites carry it.
+        path: the part of the site it is sent to.
+        domain: None keeps it to this very host, which is what you want.
+        partitioned: keep one jar per embedding site (CHIPS).
+
+    Raises:
+        ConfigError: a combination that browsers would drop or that leaks.
+    """
+
+    name: str | None = None
+    secure: bool = True
+    same_site: SameSite = SameSite.LAX
+    path: str = "/"
+    domain: str | None = None
+    partitioned: bool = False
+    full_name: str = field(init=False, repr=False)
+    _attributes: str = field(init=False, repr=False)
+    _values: Callable[[str], list[str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        name = self._default_name() if self.name is None else self.name
+        _check_text(name, self.path, self.domain)
+        _check_rules(self, name)
+        put = object.__setattr__
+        put(self, "full_name", name)
+        put(self, "_attributes", self._spell())
+        put(self, "_values", re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}=([^;]*)").findall)
+
+    def _default_name(self) -> str:
+        hosted = self.secure and self.path == "/" and self.domain is None
+        return "__Host-sid" if hosted else "__Secure-sid" if self.secure else "sid"
+
+    def _spell(self) -> str:
+        parts = [f"Path={self.path}"]
+        parts += [f"Domain={self.domain}"] if self.domain else []
+        parts += ["Secure"] if self.secure else []
+        parts += ["HttpOnly", f"SameSite={self.same_site.value}"]
+        parts += ["Partitioned"] if self.partitioned else []
+        return "; ".join(parts)
+
+    def find(self, header: str) -> str | Presented:
+        """Return the cookie's value in a Cookie header, or why there is none.
+
+        Several header fields (RFC 9113, 8.2.3) are joined with ``"; "`` before.
+        """
+        if self.full_name not in header:
+            return Presented.NOTHING
+        values = self._values(header)
+        if len(values) == 1:
+            value: str = values[0].rstrip(" \t")
+            return value
+        return Presented.AMBIGUOUS if values else Presented.NOTHING
+
+    def issue(self, value: str, max_age: int | None = None) -> str:
+        """Return the Set-Cookie value that hands over a ticket. Seconds; None is until it closes."""
+        lifetime = "" if max_age is None else f"; Max-Age={max_age}"
+        return f"{self.full_name}={value}{lifetime}; {self._attributes}"
+
+    def erase(self) -> str:
+        """Return the Set-Cookie value that deletes it, with the attributes it was set with."""
+        return f"{self.full_name}=; Max-Age=0; {self._attributes}"
+
+
+def _check_text(name: str, path: str, domain: str | None) -> None:
+    if _TOKEN.fullmatch(name) is None:
+        raise ConfigError(f"cookie name {name!r}: write up to 64 letters, digits, '-' or '_'")
+    if _PATH.fullmatch(path) is None or len(path) > _ATTRIBUTE_CAP:
+        raise ConfigError(f"cookie path {path!r}: write a path that starts with '/', as in '/app'")
+    if domain is not None and _DOMAIN.fullmatch(domain) is None:
+        raise ConfigError(f"cookie domain {domain!r}: write a host name, as in 'example.com'")
+
+
+def _check_rules(cookie: Cookie, name: str) -> None:
+    if not isinstance(cookie.same_site, SameSite):
+        raise ConfigError(f"same_site={cookie.same_site!r}: write SameSite.LAX, STRICT or NONE")
+    prefix = name.lower()  # RFC 6265bis, 5.7: user agents match prefixes without regard to case
+    if prefix.startswith(("__host-", "__secure-")) and not name.startswith(
+        ("__Host-", "__Secure-")
+    ):
+        raise ConfigError(f"cookie name {name!r}: spell the prefix '__Host-' or '__Secure-'")
+    if prefix.startswith(("__host-", "__secure-")) and not cookie.secure:
+        raise ConfigError(f"cookie name {name!r} demands secure=True; name it 'sid' for plain http")
+    # RFC 6265bis, 4.1.3.2: __Host- demands Path=/ and no Domain.
+    if prefix.startswith("__host-") and cookie.domain is not None:
+        raise ConfigError(
+            f"cookie name {name!r} allows no domain; drop domain={cookie.domain!r}, "
+            "or name it '__Secure-sid' to share it with subdomains"
+        )
+    if prefix.startswith("__host-") and cookie.path != "/":
+        raise ConfigError(f"cookie name {name!r} demands path='/'; or name it '__Secure-sid'")
+    if cookie.same_site is SameSite.NONE and not cookie.secure:
+        raise ConfigError("same_site=SameSite.NONE demands secure=True; browsers drop it otherwise")
+    if cookie.partitioned and not cookie.secure:
+        raise ConfigError("partitioned=True demands secure=True; browsers drop it otherwise")

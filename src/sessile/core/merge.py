@@ -1,0 +1,149 @@
+"""Three-way merge: what two requests did to one session, both kept. Pure; ``service.commit`` asks.
+
+Per key: a key that only one side changed keeps that change. Where both changed it, lists that were
+extended keep both extensions, dicts recurse, sets unite, and of two scalars the last writer wins.
+An increment is an intent, not a value: it is added to whatever stands there.
+"""
+
+from decimal import Decimal
+from typing import Final, cast
+
+import msgspec
+
+from sessile.core.value import Codec, Encoded, Number, Scalar, Value
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """What one request did.
+
+    Attributes:
+        set: the values it set or changed, encoded.
+        removed: the keys it removed.
+        added: the increments it asked for.
+    """
+
+    set: dict[str, bytes] = {}
+    removed: frozenset[str] = frozenset()
+    added: dict[str, Number] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.set or self.removed or self.added)
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """What is to be written over the record as the store holds it.
+
+    Attributes:
+        set: key to encoded value.
+        removed: keys that go.
+    """
+
+    set: dict[str, bytes]
+    removed: frozenset[str]
+
+
+def merge(base: Encoded, theirs: Encoded, ours: Delta, codec: Codec) -> Merged:
+    """Return what our delta, made from ``base``, means on top of ``theirs``."""
+    written = {
+        key: blob if theirs.get(key) == base.get(key) else _blend(key, base, theirs, blob, codec)
+        for key, blob in ours.set.items()
+    }
+    for key, amount in ours.added.items():
+        written[key] = codec.encode(plus(_number(theirs.get(key), codec), amount))
+    return Merged(written, frozenset(key for key in ours.removed if key in theirs))
+
+
+def _blend(key: str, base: Encoded, theirs: Encoded, blob: bytes, codec: Codec) -> bytes:
+    """Merge a key that both sides changed; where they removed it, our value stands."""
+    if key not in theirs:
+        return blob
+    their = codec.decode(theirs[key])
+    our = codec.decode(blob)
+    was = codec.decode(base[key]) if key in base else _nothing_like(our)
+    return codec.encode(merge_value(was, their, our))
+
+
+def _nothing_like(value: Value) -> Value:
+    return type(value)() if isinstance(value, list | dict | set | frozenset) else None
+
+
+def merge_value(was: Value, their: Value, our: Value) -> Value:
+    """Merge one value that was ``was`` and that both sides changed; ``our`` is the last writer."""
+    if isinstance(was, list) and isinstance(their, list) and isinstance(our, list):
+        return _merge_lists(was, their, our)
+    if isinstance(was, dict) and isinstance(their, dict) and isinstance(our, dict):
+        return _merge_dicts(was, their, our)
+    for kind in (set, frozenset):
+        if isinstance(was, kind) and isinstance(their, kind) and isinstance(our, kind):
+            return cast("Value", kind((their - (was - our)) | (our - was)))
+    return our
+
+
+def _merge_lists(was: list[Value], their: list[Value], our: list[Value]) -> list[Value]:
+    """Keep every extension; where one side only extended, the other side's edit stands below it."""
+    n = len(was)
+    if same(our[:n], was):
+        return their + our[n:]
+    if same(their[:n], was):
+        return our + their[n:]
+    return our
+
+
+def _merge_dicts(
+    was: dict[Scalar, Value], their: dict[Scalar, Value], our: dict[Scalar, Value]
+) -> dict[Scalar, Value]:
+    merged = {
+        key: _merge_item(key, was, their, our) for key in their if key in our or key not in was
+    }
+    merged.update((key, our[key]) for key in our if key not in their and not _kept(key, was, our))
+    return merged
+
+
+def _kept(key: Scalar, was: dict[Scalar, Value], side: dict[Scalar, Value]) -> bool:
+    """Tell whether that side left the item as it was."""
+    return key in was and same(side[key], was[key])
+
+
+def _merge_item(
+    key: Scalar, was: dict[Scalar, Value], their: dict[Scalar, Value], our: dict[Scalar, Value]
+) -> Value:
+    if key not in our or _kept(key, was, our):
+        return their[key]
+    if _kept(key, was, their):
+        return our[key]
+    return merge_value(was.get(key, _nothing_like(our[key])), their[key], our[key])
+
+
+def same(a: Value, b: Value) -> bool:
+    """Tell whether two values are equal and of one type; 1, 1.0 and True differ."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, list | tuple):
+        b = cast("list[Value]", b)
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        b = cast("dict[Scalar, Value]", b)
+        return a.keys() == b.keys() and all(same(v, b[k]) for k, v in a.items())
+    return a == b
+
+
+_ZERO: Final = 0
+
+
+def _number(blob: bytes | None, codec: Codec) -> Number:
+    value = _ZERO if blob is None else codec.decode(blob)
+    return cast("Number", value) if is_number(value) else _ZERO
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value can be incremented: int, float or Decimal, and no bool."""
+    return type(value) in (int, float, Decimal)
+
+
+def plus(a: Number, b: Number) -> Number:
+    """Add two numbers of any kinds that ``increment`` takes; Decimal beats float beats int."""
+    if isinstance(a, Decimal) and isinstance(b, float):
+        return a + Decimal(repr(b))
+    if isinstance(a, float) and isinstance(b, Decimal):
+        return Decimal(repr(a)) + b
+    return a + b  # type: ignore[operator]

@@ -1,0 +1,97 @@
+"""The key ring: secrets from newest to oldest. The newest seals and derives, all open and verify.
+
+``wire.keyfile`` keeps one for a store on this host; ``codecs.sealed`` derives its keys from it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from sessile.errors import WeakSecret
+
+SHORTEST: Final = 32
+_FEWEST_DISTINCT: Final = 12
+_ADVICE: Final = "; make one with `sessile keygen`"
+
+# Text that stands in manuals, ours and others'. Whoever reads the manual has the key.
+_EXAMPLES: Final = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "secret-key",
+    "secretkey",
+    "your-secret",
+    "your_secret",
+    "example",
+    "insecure",
+    "password",
+    "0123456789abcdef",
+    "abcdefghijklmnop",
+    "not-a-secret",
+    "supersecret",
+    "super-secret",
+    "dev-secret",
+    "placeholder",
+    "keep-this",
+    "192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf",  # Flask's quick start
+)
+
+
+class KeyRing:
+    """Secrets, newest first. Checked at birth; never shown.
+
+    Args:
+        secrets: text or bytes of at least 32 characters each, newest first.
+
+    Raises:
+        WeakSecret: one is short, repetitive, given twice, or an example from a manual.
+    """
+
+    __slots__ = ("all",)
+
+    def __init__(self, secrets: Iterable[str | bytes]) -> None:
+        if isinstance(secrets, str | bytes):
+            secrets = (secrets,)
+        self.all = tuple(s.encode() if isinstance(s, str) else bytes(s) for s in secrets)
+        if not self.all:
+            raise WeakSecret("secrets is empty" + _ADVICE)
+        for place, secret in enumerate(self.all, start=1):
+            _check(secret, place)
+        if len(set(self.all)) != len(self.all):
+            raise WeakSecret("one secret stands twice in secrets; remove the copy")
+
+    @property
+    def newest(self) -> bytes:
+        """The secret that derives and seals."""
+        return self.all[0]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.all)
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def __repr__(self) -> str:
+        return f"<KeyRing of {len(self.all)}: {', '.join(map(fingerprint, self.all))}>"
+
+
+def fingerprint(secret: bytes) -> str:
+    """Return eight hex digits that tell secrets apart and give none away."""
+    return hashlib.sha256(b"sessile fingerprint" + secret).hexdigest()[:8]
+
+
+def _check(secret: bytes, place: int) -> None:
+    if len(secret) < SHORTEST:
+        raise WeakSecret(
+            f"secret {place} has {len(secret)} characters; it takes at least {SHORTEST}" + _ADVICE
+        )
+    if len(set(secret)) < _FEWEST_DISTINCT or _repeats(secret):
+        raise WeakSecret(f"secret {place} repeats itself, so it is easy to guess" + _ADVICE)
+    text = secret.lower().decode("latin-1")
+    if any(example in text for example in _EXAMPLES):
+        raise WeakSecret(f"secret {place} stands in a manual as an example" + _ADVICE)
+
+
+def _repeats(secret: bytes) -> bool:
+    """Tell whether the whole is a shorter piece said again and again."""
+    return secret in (secret + secret)[1:-1]

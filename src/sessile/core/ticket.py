@@ -1,0 +1,76 @@
+"""The ticket: the cookie's value. A selector finds the record, a verifier proves possession.
+
+Sixty base64url characters: twenty of selector (15 bytes, not secret, the session's ``id``) and
+forty of verifier (30 bytes, secret). Both halves are whole base64 quanta, so every text of the
+right shape has exactly one meaning. ``core.verdict`` judges what was presented.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from typing import Final, NewType
+
+Key = NewType("Key", str)
+"""A selector as text: twenty base64url characters. Safe to show and to log."""
+
+SELECTOR_BYTES: Final = 15
+VERIFIER_BYTES: Final = 30
+ENTROPY: Final = SELECTOR_BYTES + VERIFIER_BYTES
+"""Random bytes that a new ticket takes."""
+
+_KEY_CHARS: Final = SELECTOR_BYTES * 4 // 3
+_SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{60}", re.ASCII)
+_KEY_SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{20}", re.ASCII)
+_ROTATE: Final = b"sessile rotate"
+
+
+class Ticket:
+    """What a browser holds. Its ``repr`` shows the selector alone."""
+
+    __slots__ = ("key", "verifier")
+
+    def __init__(self, key: Key, verifier: bytes) -> None:
+        self.key = key
+        self.verifier = verifier
+
+    @classmethod
+    def parse(cls, text: str) -> "Ticket | None":
+        """Read a presented ticket; anything of another shape is None, never an error."""
+        if len(text) != 60 or _SHAPE.fullmatch(text) is None:
+            return None
+        return cls(Key(text[:_KEY_CHARS]), base64.urlsafe_b64decode(text[_KEY_CHARS:]))
+
+    @classmethod
+    def mint(cls, entropy: bytes) -> "Ticket":
+        """Make a new ticket of ``ENTROPY`` bytes from a cryptographic source."""
+        if len(entropy) != ENTROPY:
+            raise ValueError(f"a ticket takes {ENTROPY} random bytes, not {len(entropy)}")
+        selector, verifier = entropy[:SELECTOR_BYTES], entropy[SELECTOR_BYTES:]
+        return cls(Key(base64.urlsafe_b64encode(selector).decode()), verifier)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the verifier: all that a record keeps of it (32 bytes)."""
+        return hashlib.sha256(self.verifier).digest()
+
+    def reveal(self) -> str:
+        """Return the cookie's value. It is the secret itself: for Set-Cookie and nothing else."""
+        return self.key + base64.urlsafe_b64encode(self.verifier).decode()
+
+    def successor(self, secret: bytes) -> "Ticket":
+        """Return the next ticket of the ratchet; every server derives the same one."""
+        step = _ROTATE + self.key.encode() + self.verifier
+        return Ticket(self.key, hmac.digest(secret, step, "sha256")[:VERIFIER_BYTES])
+
+    def proves(self, digest: bytes) -> bool:
+        """Tell in constant time whether this ticket's verifier has that digest."""
+        return hmac.compare_digest(hashlib.sha256(self.verifier).digest(), digest)
+
+    def __repr__(self) -> str:
+        return f"<Ticket {self.key}>"
+
+
+def is_key(text: str) -> bool:
+    """Tell whether a text has the shape of a session's id."""
+    return _KEY_SHAPE.fullmatch(text) is not None

@@ -1,0 +1,73 @@
+"""What a session may hold, and the codec's contract. ``codecs.values`` keeps it."""
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+Scalar: TypeAlias = (
+    bool
+    | int
+    | float
+    | str
+    | bytes
+    | dt.datetime
+    | dt.date
+    | dt.time
+    | dt.timedelta
+    | Decimal
+    | UUID
+    | None
+)
+Value: TypeAlias = (
+    "Scalar | list[Value] | tuple[Value, ...] | dict[Scalar, Value]"
+    " | set[Scalar] | frozenset[Scalar]"
+)
+Number: TypeAlias = int | float | Decimal
+
+Encoded: TypeAlias = Mapping[str, bytes]
+"""The values of one session, each encoded on its own."""
+
+Instant: TypeAlias = float
+"""Seconds since 1970-01-01T00:00:00Z."""
+
+Seconds: TypeAlias = float
+
+UNCHANGING = frozenset(
+    (
+        type(None),
+        bool,
+        int,
+        float,
+        str,
+        bytes,
+        dt.datetime,
+        dt.date,
+        dt.time,
+        dt.timedelta,
+        Decimal,
+        UUID,
+    )
+)
+"""Types whose values cannot change after they were handed out."""
+
+
+class Codec(Protocol):
+    """Values to bytes and back, with their exact types."""
+
+    def encode(self, value: Value) -> bytes:
+        """Return the value's bytes; equal values of one type give equal bytes.
+
+        Raises:
+            UnsupportedValue: the value could not come back as it is.
+        """
+        ...
+
+    def decode(self, blob: bytes) -> Value:
+        """Return the value anew: no two calls share a mutable part.
+
+        Raises:
+            ValueError: these are not bytes that ``encode`` made.
+        """
+        ...

@@ -1,0 +1,94 @@
+"""Judge a presented ticket against a record. Pure; ``service.opening`` acts on the verdict.
+
+Theory. Tickets of one session form a chain: each verifier is derived from the one before it with
+the secret. From a presented ticket the chain can be walked forward. Reaching the record's digest
+proves the ticket genuine: it *is* the current one, its parent, or an older ancestor. Not reaching
+it proves nothing, so a stranger harms nobody: forging a replay would take the secret.
+
+Rules for editing. All outcomes stand in ``VERDICTS``; code below only finds the row. The table in
+docs/how-it-works.md is drawn from it.
+"""
+
+from enum import Enum
+from typing import Final
+
+from sessile.core.record import Record
+from sessile.core.secrets import KeyRing
+from sessile.core.ticket import Ticket
+from sessile.core.value import Instant, Seconds
+
+
+class Kin(Enum):
+    """How a presented ticket is related to the current one."""
+
+    CURRENT = "current"
+    PARENT = "its parent"
+    ANCESTOR = "older ancestor"
+    STRANGER = "stranger"
+
+
+class Successor(Enum):
+    """What is known of the current ticket: did the client ever show it?"""
+
+    UNSEEN = "not seen"
+    IN_GRACE = "seen, within grace"
+    PAST_GRACE = "seen, past grace"
+
+
+class Verdict(Enum):
+    """What follows."""
+
+    ACCEPT = "accept"
+    CONFIRM = "accept, and note the ticket as seen"
+    HAND_OVER = "accept, and hand over the successor"
+    REPLAY = "replay: end the session"
+    ANONYMOUS = "anonymous; the session is untouched"
+
+
+VERDICTS: Final[dict[tuple[Kin, Successor], Verdict]] = {
+    (Kin.CURRENT, Successor.UNSEEN): Verdict.CONFIRM,
+    (Kin.CURRENT, Successor.IN_GRACE): Verdict.ACCEPT,
+    (Kin.CURRENT, Successor.PAST_GRACE): Verdict.ACCEPT,
+    (Kin.PARENT, Successor.UNSEEN): Verdict.HAND_OVER,  # the answer was lost
+    (Kin.PARENT, Successor.IN_GRACE): Verdict.HAND_OVER,  # requests overlapped
+    (Kin.PARENT, Successor.PAST_GRACE): Verdict.REPLAY,
+    (Kin.ANCESTOR, Successor.UNSEEN): Verdict.REPLAY,
+    (Kin.ANCESTOR, Successor.IN_GRACE): Verdict.REPLAY,
+    (Kin.ANCESTOR, Successor.PAST_GRACE): Verdict.REPLAY,
+    (Kin.STRANGER, Successor.UNSEEN): Verdict.ANONYMOUS,
+    (Kin.STRANGER, Successor.IN_GRACE): Verdict.ANONYMOUS,
+    (Kin.STRANGER, Successor.PAST_GRACE): Verdict.ANONYMOUS,
+}
+
+_STEPS: Final = 8  # how far back an ancestor is recognised: two hours at the default rotation
+
+
+def judge(
+    ticket: Ticket, record: Record, ring: KeyRing, now: Instant, grace: Seconds
+) -> tuple[Verdict, Ticket | None]:
+    """Return the verdict, and the current ticket where it is to be handed over."""
+    if ticket.proves(record.digest):
+        return VERDICTS[Kin.CURRENT, _successor(record, now, grace)], None
+    kin, current = _walk(ticket, record.digest, ring)
+    verdict = VERDICTS[kin, _successor(record, now, grace)]
+    return verdict, current if verdict is Verdict.HAND_OVER else None
+
+
+def _successor(record: Record, now: Instant, grace: Seconds) -> Successor:
+    if record.confirmed is None:
+        return Successor.UNSEEN
+    return Successor.IN_GRACE if now - record.confirmed <= grace else Successor.PAST_GRACE
+
+
+def _walk(ticket: Ticket, digest: bytes, ring: KeyRing) -> tuple[Kin, Ticket | None]:
+    """Walk the chain forward. Secrets only ever get newer along it, which bounds the branches."""
+    oldest = len(ring) - 1
+    frontier = [(ticket, oldest)]
+    for step in range(1, _STEPS + 1):
+        frontier = [
+            (old.successor(ring.all[i]), i) for old, bound in frontier for i in range(bound + 1)
+        ]
+        for candidate, _ in frontier:
+            if candidate.proves(digest):
+                return (Kin.PARENT, candidate) if step == 1 else (Kin.ANCESTOR, None)
+    return Kin.STRANGER, None

@@ -1,0 +1,135 @@
+"""Every error sessile raises. Floor 0; borders translate foreign errors into these, once.
+
+SessileError
+├── ConfigError            something is wrong before the first request; says what to write
+│   ├── MissingExtra       a driver is not installed; names the extra
+│   └── WeakSecret         a secret that a thief could guess
+├── StoreError
+│   ├── KeyTaken           a record of that key exists already
+│   ├── StoreClosed        the store was used after ``close``
+│   └── StoreUnavailable   the store refused, or did not answer in time; answer 503
+├── LostRace               the record kept changing under us; bounded retries ran out
+├── SessionError
+│   ├── NotLoaded          a lazily loaded session was used before it was loaded
+│   ├── LimitReached       a login refused: the user has as many sessions as allowed
+│   └── TooLate            written after the response had started; nothing was saved
+└── UnsupportedValue       (also a TypeError) a value that cannot be kept; names the key
+"""
+
+
+class SessileError(Exception):
+    """The root of the family."""
+
+
+class ConfigError(SessileError):
+    """A setting is wrong. The message says which one and what to write instead."""
+
+
+class MissingExtra(ConfigError):  # noqa: N818  (the name says what is wrong)
+    """An optional driver is not installed.
+
+    Attributes:
+        extra: the extra that brings it, as in ``pip install sessile[extra]``.
+    """
+
+    def __init__(self, needs: str, extra: str) -> None:
+        super().__init__(f"{needs} needs sessile[{extra}]: pip install 'sessile[{extra}]'")
+        self.extra = extra
+
+
+class WeakSecret(ConfigError):  # noqa: N818
+    """A secret is short, repeated, or copied from a manual."""
+
+
+class StoreError(SessileError):
+    """Something went wrong in a store."""
+
+
+class KeyTaken(StoreError):  # noqa: N818
+    """A record of that key exists; nothing was written.
+
+    Attributes:
+        key: the selector that is taken.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"a record of the key {key!r} exists already; nothing was written")
+        self.key = key
+
+
+class StoreClosed(StoreError):  # noqa: N818
+    """The store was closed and then used."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(f"this {store} was closed; open a new one instead of using it again")
+
+
+class StoreUnavailable(StoreError):  # noqa: N818
+    """The store refused, broke off, or did not answer within its time limit.
+
+    The web layer answers 503 with ``Retry-After``; the cause is chained.
+
+    Attributes:
+        store: the store's name, without credentials.
+    """
+
+    def __init__(self, store: str, why: str) -> None:
+        super().__init__(f"{store} is unavailable: {why}")
+        self.store = store
+
+
+class LostRace(SessileError):  # noqa: N818
+    """The record changed under every one of a bounded number of attempts.
+
+    Attributes:
+        key: the session's id.
+        attempts: how many commits were tried.
+    """
+
+    def __init__(self, key: str, *, attempts: int) -> None:
+        super().__init__(f"session {key} changed under {attempts} commits in a row; try again")
+        self.key = key
+        self.attempts = attempts
+
+
+class SessionError(SessileError):
+    """The application used a session at the wrong time."""
+
+
+class NotLoaded(SessionError):  # noqa: N818
+    """A lazily loaded session was used before it was loaded."""
+
+
+class LimitReached(SessionError):  # noqa: N818
+    """A login was refused, because the user has as many sessions as the policy allows.
+
+    Attributes:
+        limit: how many that is.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the user has {limit} sessions already; end one of them first")
+        self.limit = limit
+
+
+class TooLate(SessionError):  # noqa: N818
+    """The session was changed after the response had started; nothing was saved."""
+
+
+class UnsupportedValue(SessileError, TypeError):  # noqa: N818
+    """A value that cannot be kept with its exact type.
+
+    Attributes:
+        key: the session key it was set under, or None where no key is known yet.
+        reason: what is wrong with it, without the value itself.
+    """
+
+    def __init__(self, reason: str, key: str | None = None) -> None:
+        where = "" if key is None else f"session[{key!r}]: "
+        super().__init__(where + reason)
+        self.key = key
+        self.reason = reason
+
+    def named(self, key: str) -> "UnsupportedValue":
+        """Return the same error, naming the session key."""
+        return UnsupportedValue(self.reason, key)

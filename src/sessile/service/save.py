@@ -1,0 +1,147 @@
+"""Save what a request did to a session that exists: compare, merge, try again."""
+
+import msgspec
+
+from sessile.core.change import Change, Committed, Conflict
+from sessile.core.merge import Delta, merge
+from sessile.core.record import Record, evolve
+from sessile.core.session import Intent
+from sessile.core.ticket import Key, Ticket
+from sessile.core.value import Encoded, Instant
+from sessile.core.verdict import judge
+from sessile.errors import LostRace
+from sessile.service.events import Dropped, Rotated
+from sessile.service.opening import ATTEMPTS, opened
+from sessile.service.parts import Parts
+from sessile.service.visit import Visit
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One try: the record to build on, and what is still to be done to it.
+
+    Attributes:
+        record: the newest record we know of.
+        values: its values in plain.
+        delta: what this request did, made from the visit's values.
+        successor: the ticket to turn to; None when it is not time, or a rival has done it.
+        hand_over: the ticket to hand to the client though this commit does not make it.
+    """
+
+    record: Record
+    values: Encoded
+    delta: Delta
+    successor: Ticket | None
+    hand_over: Ticket | None
+
+
+async def save(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -> Ticket | None:
+    """Save a visit's changes and return the ticket to hand to the client, if there is one.
+
+    A session that ended meanwhile stays ended: the changes are dropped, and an event says so.
+
+    Args:
+        parts: the collaborators.
+        visit: a visit with a record.
+        now: the time of the commit.
+        turn: whether the ticket may be replaced; no where no cookie can be sent.
+
+    Raises:
+        LostRace: rivals changed the session under every one of many attempts.
+    """
+    record = visit.record
+    assert record is not None
+    delta = visit.session.delta()
+    successor = _successor(parts, visit, record, now) if turn else None
+    if not delta and successor is None and not parts.policy.touch_due(record, now):
+        return await _still_current(parts, visit, now)
+    attempt = Attempt(record, visit.values, delta, successor, visit.hand_over)
+    if record.live_at(now):
+        return await _commit(parts, visit, now, attempt)
+    # A long request outlived its deadline; somebody else may have kept the session alive.
+    newest = await parts.store.read(Key(record.key), now)
+    return await _commit(parts, visit, now, _rebased(parts, visit, now, attempt, newest))
+
+
+def _successor(parts: Parts, visit: Visit, record: Record, now: Instant) -> Ticket | None:
+    """Return the next ticket, when it is time and the client presented the current one."""
+    wanted = visit.session.intent is Intent.ROTATE or parts.policy.rotation_due(record, now)
+    if not wanted or visit.hand_over is not None or visit.ticket is None:
+        return None
+    return visit.ticket.successor(parts.ring.newest)
+
+
+async def _still_current(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
+    """Return the successor to hand over, if the session it belongs to still lives.
+
+    A late answer must not put a dead ticket over the cookie of a newer login.
+    """
+    if visit.hand_over is None:
+        return None
+    record = await parts.store.read(visit.hand_over.key, now)
+    return visit.hand_over if record and visit.hand_over.proves(record.digest) else None
+
+
+async def _commit(
+    parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None
+) -> Ticket | None:
+    """Try until our change stands on the newest record, or the session is gone."""
+    for _ in range(ATTEMPTS):
+        if attempt is None:
+            _drop(parts, visit, now)
+            return None
+        change = _draft(parts, visit, now, attempt)
+        answer = await parts.store.commit(change)
+        if isinstance(answer, Committed):
+            return _committed(parts, visit, now, change, attempt)
+        newest = answer.current if isinstance(answer, Conflict) else None
+        attempt = _rebased(parts, visit, now, attempt, newest)
+        if attempt and not attempt.delta and attempt.successor is None:
+            return attempt.hand_over  # the rival's commit has moved the clocks as well
+    raise LostRace(visit.session.id, attempts=ATTEMPTS)
+
+
+def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change:
+    """Put our delta on top of the record as it is."""
+    record = attempt.record
+    merged = merge(visit.values, attempt.values, attempt.delta, parts.codec)
+    draft = evolve(parts.policy.touched(record, now), version=record.version + 1)
+    if attempt.successor is not None:
+        digest = attempt.successor.digest
+        draft = evolve(draft, digest=digest, rotated=now, confirmed=None)
+    draft, written = parts.vault.store(draft, merged.set, merged.removed)
+    return Change(draft, record.version, written, merged.removed)
+
+
+def _committed(
+    parts: Parts, visit: Visit, now: Instant, change: Change, attempt: Attempt
+) -> Ticket | None:
+    visit.record = change.record
+    if attempt.successor is not None:
+        parts.tell(Rotated(now, Key(change.record.key)))
+    return attempt.successor or attempt.hand_over
+
+
+def _rebased(
+    parts: Parts, visit: Visit, now: Instant, attempt: Attempt, newest: Record | None
+) -> Attempt | None:
+    """Return the attempt on top of a rival's record; None when the session ended.
+
+    A rival that rotated first derived the same successor, so there is nothing left to do but hand
+    it over.
+    """
+    values = None if newest is None else opened(parts, newest, now)
+    if newest is None or values is None:
+        return None
+    successor, hand_over = attempt.successor, attempt.hand_over
+    if visit.ticket is not None:
+        _, theirs = judge(visit.ticket, newest, parts.ring, now, parts.policy.grace)
+        successor, hand_over = (successor, hand_over) if theirs is None else (None, theirs)
+    return Attempt(newest, values, attempt.delta, successor, hand_over)
+
+
+def _drop(parts: Parts, visit: Visit, now: Instant) -> None:
+    """Let the late request finish as it would have; its changes go no further."""
+    delta = visit.session.delta()
+    if delta and visit.record is not None:
+        keys = sorted({*delta.set, *delta.removed, *delta.added})
+        parts.tell(Dropped(now, Key(visit.record.key), tuple(keys)))

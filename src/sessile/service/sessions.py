@@ -1,0 +1,173 @@
+"""``Sessions``: one object an application makes at start. The verbs are flows, in both colours."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from enum import Enum
+
+from sessile.codecs.sealed import PlainVault, SealedVault, Vault
+from sessile.codecs.values import ValueCodec
+from sessile.core.change import Capability
+from sessile.core.cookie import Cookie
+from sessile.core.flow import arun, run
+from sessile.core.policy import Policy
+from sessile.core.secrets import KeyRing
+from sessile.core.ticket import Key
+from sessile.core.value import Instant
+from sessile.errors import ConfigError
+from sessile.service import owners
+from sessile.service.events import Hook
+from sessile.service.owners import SessionInfo
+from sessile.service.parts import Parts
+from sessile.stores.contract import Store
+from sessile.stores.open import open_store
+from sessile.wire import ambient, report
+
+_SWEEP = 1000
+
+
+class Sealing(Enum):
+    """Whether values are encrypted at rest."""
+
+    WHEN_SECRETS_ARE_GIVEN = "when secrets are given"
+    OFF = "off"  # whoever reads the store, its backups or its traffic reads the values
+
+
+class Sessions:
+    """All sessions of an application.
+
+    Args:
+        url: where sessions are kept; None takes ``SESSILE_URL``, else ``sqlite:///sessile.db``.
+        secrets: the key ring, newest first, as ``sessile keygen`` prints them; None takes
+            ``SESSILE_SECRETS`` (newest first, separated by commas), else a store on this host
+            keeps one of its own.
+        policy: lifetimes and limits.
+        cookie: the cookie's name and attributes.
+        sealing: whether values are encrypted at rest.
+        hooks: called with each event (see ``sessile.service.events``), before the answer leaves.
+        store: a store of your own, instead of a URL.
+        clock: seconds since 1970.
+        entropy: ``n`` bytes from a cryptographic source.
+
+    Raises:
+        ConfigError: something is wrong; the message says what to write instead.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        secrets: Iterable[str | bytes] | None = None,
+        policy: Policy | None = None,
+        cookie: Cookie | None = None,
+        sealing: Sealing = Sealing.WHEN_SECRETS_ARE_GIVEN,
+        hooks: Sequence[Hook] = (),
+        store: Store | None = None,
+        clock: Callable[[], Instant] = ambient.clock,
+        entropy: Callable[[int], bytes] = ambient.entropy,
+    ) -> None:
+        if store is None:
+            store = open_store(url or ambient.setting("SESSILE_URL") or "sqlite:///sessile.db")
+        elif url is not None:
+            raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
+        given = _given(secrets)
+        ring = given or _kept(store, entropy)
+        sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
+        vault: Vault = SealedVault(ring, entropy) if sealed else PlainVault()
+        self.parts = Parts(
+            store=store,
+            ring=ring,
+            policy=policy or Policy(),
+            cookie=cookie or Cookie(),
+            codec=ValueCodec(),
+            vault=vault,
+            clock=clock,
+            entropy=entropy,
+            hooks=hooks,
+            failed=report.hook_failed,
+        )
+        self.sync = SyncSessions(self.parts)
+
+    async def of(self, user: str, *, current: Key | None = None) -> list[SessionInfo]:
+        """Return a user's live sessions, oldest login first; ``current`` marks one of them."""
+        return await arun(owners.sessions_of(self.parts, user, current))
+
+    async def show(self, session_id: str) -> SessionInfo | None:
+        """Return one live session; None when there is none of that id."""
+        return await arun(owners.show(self.parts, session_id))
+
+    async def end(self, session_id: str) -> bool:
+        """End one session; every server refuses it at once. False when there was none."""
+        return await arun(owners.end(self.parts, session_id))
+
+    async def end_all(self, user: str, *, keep: Key | None = None) -> int:
+        """End a user's sessions but the one to keep; return how many ended."""
+        return await arun(owners.end_all(self.parts, user, keep))
+
+    async def sweep(self) -> AsyncIterator[int]:
+        """Remove expired sessions in batches, yielding the size of each."""
+        while removed := await arun(owners.sweep(self.parts, _SWEEP)):
+            yield removed
+
+    async def ping(self) -> None:
+        """Return when the store answers; ``StoreUnavailable`` when it does not."""
+        await arun(self.parts.store.ping())
+
+    async def close(self) -> None:
+        """Give connections and files back."""
+        await arun(self.parts.store.close())
+
+    def __repr__(self) -> str:
+        return f"<Sessions in {self.parts.store.name}>"
+
+
+class SyncSessions:
+    """The same verbs, blocking: for WSGI, scripts and threads."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def of(self, user: str, *, current: Key | None = None) -> list[SessionInfo]:
+        """Return a user's live sessions, oldest login first; ``current`` marks one of them."""
+        return run(owners.sessions_of(self._parts, user, current))
+
+    def show(self, session_id: str) -> SessionInfo | None:
+        """Return one live session; None when there is none of that id."""
+        return run(owners.show(self._parts, session_id))
+
+    def end(self, session_id: str) -> bool:
+        """End one session; every server refuses it at once. False when there was none."""
+        return run(owners.end(self._parts, session_id))
+
+    def end_all(self, user: str, *, keep: Key | None = None) -> int:
+        """End a user's sessions but the one to keep; return how many ended."""
+        return run(owners.end_all(self._parts, user, keep))
+
+    def sweep(self) -> Iterator[int]:
+        """Remove expired sessions in batches, yielding the size of each."""
+        while removed := run(owners.sweep(self._parts, _SWEEP)):
+            yield removed
+
+    def ping(self) -> None:
+        """Return when the store answers; ``StoreUnavailable`` when it does not."""
+        run(self._parts.store.ping())
+
+    def close(self) -> None:
+        """Give connections and files back."""
+        run(self._parts.store.close())
+
+
+def _given(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
+    if secrets is not None:
+        return KeyRing(secrets)
+    setting = ambient.setting("SESSILE_SECRETS")
+    return KeyRing(part.strip() for part in setting.split(",")) if setting else None
+
+
+def _kept(store: Store, entropy: Callable[[int], bytes]) -> KeyRing:
+    """Return the ring of a store on this host; a store on the network has none of its own."""
+    secret = None if Capability.NETWORK in store.capabilities else store.keep_secret(entropy(32))
+    if secret is None:
+        raise ConfigError(
+            f"{store.name} is shared by servers that must share a secret too: run `sessile keygen` "
+            "once and give every server what it prints, as SESSILE_SECRETS or secrets=[...]"
+        )
+    return KeyRing([secret])

@@ -1,0 +1,176 @@
+"""``memory://``: the sessions of one process, bounded in number. For development and for tests.
+
+Every act is one step of plain Python, so it is atomic. Records are frozen and packed, so that no
+caller can change what is stored.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+from sessile.core.change import (
+    COMMITTED,
+    GONE,
+    Answer,
+    Capability,
+    Change,
+    Claimed,
+    Conflict,
+    Excess,
+    Full,
+    Page,
+)
+from sessile.core.record import Record, pack, unpack
+from sessile.core.ticket import Key
+from sessile.core.value import Instant
+from sessile.errors import KeyTaken, StoreClosed
+from sessile.stores.contract import unheeded
+from sessile.wire.inplace import InPlace
+
+MOST: Final = 100_000
+"""Sessions kept unless the URL says otherwise; a session of 1 KB takes about 1.5 KB."""
+
+
+class MemoryStore:
+    """Records in a dict, in the order of their last use; beyond ``most`` the least used go.
+
+    Args:
+        most: how many sessions are kept.
+    """
+
+    capabilities: ClassVar[Capability] = Capability.OWNERS | Capability.SCAN
+
+    def __init__(self, most: int = MOST) -> None:
+        self.name = "memory://"
+        self.malformed: Callable[[Key], None] = unheeded
+        self._most = most
+        self._rows: OrderedDict[str, bytes] | None = OrderedDict()
+        self._owners: dict[str, dict[str, None]] = {}
+        self._here = InPlace()
+
+    async def read(self, key: Key, now: Instant) -> Record | None:
+        """Return the live record."""
+        record = await self._here.ask("memory read", lambda: self._get(key))
+        return record if record is not None and record.live_at(now) else None
+
+    async def create(self, record: Record) -> None:
+        """Store a new record."""
+        await self._here.ask("memory create", lambda: self._add(record))
+
+    async def claim(
+        self,
+        record: Record,
+        now: Instant,
+        *,
+        limit: int | None = None,
+        excess: Excess = Excess.END_OLDEST,
+    ) -> Claimed | Full:
+        """Store a new record under its owner, within the limit."""
+        return await self._here.ask("memory claim", lambda: self._claim(record, now, limit, excess))
+
+    async def commit(self, change: Change) -> Answer:
+        """Replace the record if its version is the expected one."""
+        return await self._here.ask("memory commit", lambda: self._commit(change))
+
+    async def delete(self, key: Key, owner: str | None = None) -> Record | None:
+        """Remove the record and its index entry."""
+        return await self._here.ask("memory delete", lambda: self._delete(key, owner))
+
+    async def owned_by(self, owner: str, now: Instant) -> list[Record]:
+        """Return the owner's live records."""
+        return await self._here.ask("memory owned_by", lambda: self._owned_by(owner, now))
+
+    async def scan(self, now: Instant, cursor: str | None = None, batch: int = 100) -> Page:
+        """Return a page of live records, in the order of their keys."""
+        return await self._here.ask("memory scan", lambda: self._scan(now, cursor or "", batch))
+
+    async def sweep(self, now: Instant, batch: int = 1000) -> int:
+        """Remove expired records."""
+        return await self._here.ask("memory sweep", lambda: self._sweep(now, batch))
+
+    async def ping(self) -> None:
+        """Return at once."""
+        await self._here.ask("memory ping", self._open_rows)
+
+    async def close(self) -> None:
+        """Forget everything."""
+        self._rows = None
+        self._owners = {}
+
+    def keep_secret(self, fresh: bytes) -> bytes | None:
+        """Keep it for the life of the process."""
+        return fresh
+
+    def _open_rows(self) -> OrderedDict[str, bytes]:
+        if self._rows is None:
+            raise StoreClosed("memory store")
+        return self._rows
+
+    def _get(self, key: str) -> Record | None:
+        rows = self._open_rows()
+        blob = rows.get(key)
+        if blob is None:
+            return None
+        rows.move_to_end(key)
+        record = unpack(blob, Key(key))
+        if record is None:
+            self.malformed(Key(key))
+        return record
+
+    def _add(self, record: Record) -> None:
+        rows = self._open_rows()
+        if record.key in rows:
+            raise KeyTaken(record.key)
+        rows[record.key] = pack(record)
+        while len(rows) > self._most:
+            self._delete(Key(next(iter(rows))), None)
+
+    def _claim(
+        self, record: Record, now: Instant, limit: int | None, excess: Excess
+    ) -> Claimed | Full:
+        owner = record.owner or ""
+        others = [Key(rival.key) for rival in self._owned_by(owner, now)]
+        over = [] if limit is None else others[: max(len(others) - limit + 1, 0)]
+        if over and excess is Excess.REFUSE:
+            return Full()
+        self._add(record)
+        self._owners.setdefault(owner, {})[record.key] = None
+        return Claimed(tuple(over))
+
+    def _commit(self, change: Change) -> Answer:
+        current = self._get(change.record.key)
+        if current is None:
+            return GONE
+        if current.version != change.expected:
+            return Conflict(current)
+        self._open_rows()[current.key] = pack(change.record)
+        return COMMITTED
+
+    def _delete(self, key: Key, owner: str | None) -> Record | None:
+        record = self._get(key)
+        self._open_rows().pop(key, None)
+        holder = owner if record is None else record.owner
+        entries = self._owners.get(holder or "", {})
+        entries.pop(key, None)
+        if not entries:
+            self._owners.pop(holder or "", None)
+        return record
+
+    def _owned_by(self, owner: str, now: Instant) -> list[Record]:
+        found = map(self._get, list(self._owners.get(owner, ())))
+        return [record for record in found if record is not None and record.live_at(now)]
+
+    def _scan(self, now: Instant, cursor: str, batch: int) -> Page:
+        keys = sorted(key for key in self._open_rows() if key > cursor)[:batch]
+        found = [record for record in map(self._get, keys) if record and record.live_at(now)]
+        return Page(found, keys[-1] if len(keys) == batch else None)
+
+    def _sweep(self, now: Instant, batch: int) -> int:
+        expired = [
+            Key(key)
+            for key, blob in self._open_rows().items()
+            if (record := unpack(blob, Key(key))) is None or not record.live_at(now)
+        ][:batch]
+        for key in expired:
+            self._delete(key, None)
+        return len(expired)

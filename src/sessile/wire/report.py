@@ -1,0 +1,12 @@
+"""Tell the operator, through ``logging``, what no caller could be told."""
+
+import logging
+from typing import Final
+
+_log: Final = logging.getLogger("sessile")
+
+
+def hook_failed(hook: object, error: Exception) -> None:
+    """Log that a listener failed; its event concerned a request that must not suffer for it."""
+    name = getattr(hook, "__qualname__", type(hook).__qualname__)
+    _log.error("the hook %s failed with %s; the request went on", name, type(error).__qualname__)

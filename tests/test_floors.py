@@ -21,7 +21,7 @@ FLOORS = [
 ]
 BESIDE = {"testing": 6, "": 6}  # beside the tower: up to service/
 STANDARD_IN_CORE = {
-    "base64", "collections", "dataclasses", "datetime", "decimal", "enum", "hashlib", "hmac", "re",
+    "base64", "binascii", "collections", "dataclasses", "datetime", "decimal", "enum", "hashlib", "hmac", "re",
     "typing", "uuid", "functools", "itertools", "msgspec", "sessile",
 }  # fmt: skip
 AMBIENT = {"asyncio", "secrets", "socket", "ssl", "threading", "time", "random", "logging", "os"}

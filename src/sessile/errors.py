@@ -71,11 +71,13 @@ class StoreUnavailable(StoreError):  # noqa: N818
 
     Attributes:
         store: the store's name, without credentials.
+        why: what went wrong.
     """
 
     def __init__(self, store: str, why: str) -> None:
         super().__init__(f"{store} is unavailable: {why}")
         self.store = store
+        self.why = why
 
 
 class LostRace(SessileError):  # noqa: N818

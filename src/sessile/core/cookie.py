@@ -97,7 +97,7 @@ class Cookie:
         return Presented.AMBIGUOUS if values else Presented.NOTHING
 
     def issue(self, value: str, max_age: int | None = None) -> str:
-        """Return the Set-Cookie value that hands over a ticket. Seconds; None is until it closes."""
+        """Return the Set-Cookie value that hands over a ticket; ``max_age`` is in seconds."""
         lifetime = "" if max_age is None else f"; Max-Age={max_age}"
         return f"{self.full_name}={value}{lifetime}; {self._attributes}"
 

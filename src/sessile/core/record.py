@@ -33,6 +33,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         binding: what the client is bound to; empty when nothing is.
         proof: code under the key ring over all of the above that a thief would change.
         data: key to encoded value, sealed when sealing is on.
+        over: the session was replaced or logged out a moment ago. The empty record stays for as
+            long as a late request may take, so that it is known for what it is.
         format: the layout's number; another one is malformed.
     """
 
@@ -54,6 +56,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     binding: bytes = b""
     proof: bytes = b""
     data: dict[str, bytes] = {}
+    over: bool = False
 
     @property
     def expires(self) -> Instant:
@@ -72,6 +75,19 @@ FORMAT: Final = 1
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Record)
+
+
+LATE: Final = 120.0
+"""Seconds for which the remains of a session are kept: longer than an answer may be on its way."""
+
+
+def remains(key: Key, now: Instant) -> Record:
+    """Return what is left under the key of a session that was replaced or logged out.
+
+    Its version is one that no commit expects.
+    """
+    end = now + LATE
+    return Record(FORMAT, key, 0, now, now, end, end, bytes(32), now, over=True)
 
 
 def pack(record: Record) -> bytes:

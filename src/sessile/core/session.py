@@ -33,8 +33,18 @@ class Session(Values):
     """
 
     __slots__ = (
-        "_authenticated_at", "_assurance", "_closed", "_fresh", "_intent", "_mint", "_now",
-        "_device", "_inherits", "_persistent", "_record", "_user",
+        "_assurance",
+        "_authenticated_at",
+        "_closed",
+        "_device",
+        "_fresh",
+        "_inherits",
+        "_intent",
+        "_mint",
+        "_now",
+        "_persistent",
+        "_record",
+        "_user",
     )  # fmt: skip
 
     def __init__(

@@ -7,7 +7,7 @@ are encoded again when the delta is asked for, and compared: that is how a neste
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Final, Self, TypeAlias, cast
 
-from sessile.core.merge import Delta, is_number, plus
+from sessile.core.merge import Delta, is_number, merge, plus
 from sessile.core.value import UNCHANGING, Codec, Encoded, Number, Value
 from sessile.errors import UnsupportedValue
 
@@ -27,7 +27,9 @@ class Values(MutableMapping[str, Value]):
         corrupt: keys whose stored bytes could not be read; they count as absent.
     """
 
-    __slots__ = ("_added", "_base", "_codec", "_live", "_removed", "_set", "accessed", "corrupt")
+    __slots__ = (
+        "_added", "_base", "_codec", "_last", "_live", "_removed", "_set", "accessed", "corrupt",
+    )  # fmt: skip
 
     def __init__(self, base: Encoded, codec: Codec) -> None:
         self._base = base
@@ -36,6 +38,7 @@ class Values(MutableMapping[str, Value]):
         self._set: dict[str, bytes] = {}
         self._removed: set[str] = set()
         self._added: dict[str, Number] = {}
+        self._last = _UNCHANGED
         self.accessed = False
         self.corrupt: tuple[str, ...] = ()
 
@@ -87,7 +90,7 @@ class Values(MutableMapping[str, Value]):
 
     def __contains__(self, key: object) -> bool:
         self.accessed = True
-        return key in self._live or (key in self._base and key not in self._removed)
+        return self._has(key)
 
     def __ior__(self, other: "Updates") -> Self:
         self.update(other)
@@ -135,7 +138,7 @@ class Values(MutableMapping[str, Value]):
         Frameworks teach people to write ``session.modified = True`` after a nested change; here
         nested changes are noticed without it.
         """
-        return bool(self.delta())
+        return bool(self._difference())
 
     @modified.setter
     def modified(self, _: bool) -> None:
@@ -147,21 +150,58 @@ class Values(MutableMapping[str, Value]):
         Raises:
             UnsupportedValue: a nested change put something in that cannot be kept.
         """
-        if not self._live and not self._removed:
-            return _UNCHANGED
-        written = {}
-        for key, value in self._live.items():
-            blob = self._set.get(key)
-            if type(value) not in UNCHANGING:
-                blob = self._encode(key, value)
-            if blob is not None and blob != self._base.get(key):
-                written[key] = blob
-        return Delta(written, frozenset(self._removed), dict(self._added))
+        self._last = self._difference()
+        return self._last
+
+    def strayed(self) -> list[str]:
+        """Return the keys whose values were changed in place after the last delta was taken."""
+        base, taken = self._base, self._last.set
+        return [
+            key
+            for key, value in self._live.items()
+            if type(value) not in UNCHANGING
+            and self._encode(key, value) != taken.get(key, base.get(key))
+        ]
 
     def rebase(self, base: Encoded) -> None:
-        """Start anew from values just saved."""
-        self._base = base
-        self._live, self._set, self._removed, self._added = {}, {}, set(), {}
+        """Go on from what the store holds now that the last delta is in it.
+
+        What was changed while it was being saved is still to be saved. A list that was handed out
+        is still the session's own, unless a rival changed it as well.
+        """
+        last, ours = self._last, dict(self._encoded())
+        then = {k: blob for k, blob in {**self._base, **last.set}.items() if k not in last.removed}
+        later = Delta(
+            {key: blob for key, blob in ours.items() if blob != then.get(key)},
+            frozenset(key for key in {*then, *last.added} if not self._has(key)),
+        )
+        merged = merge(then, base, later, self._codec)
+        now = {**base, **merged.set}
+        live = {key: self._live[key] for key, blob in ours.items() if blob == now.get(key)}
+        decode, added = self._codec.decode, _beyond(self._added, last.added)
+        self._live = {key: decode(blob) for key, blob in merged.set.items()} | live
+        self._base, self._set, self._removed = base, merged.set, set(merged.removed)
+        self._added, self._last = {}, _UNCHANGED
+        for key, amount in added.items():
+            self.increment(key, amount)
+
+    def _difference(self) -> Delta:
+        if not self._live and not self._removed:
+            return _UNCHANGED
+        base = self._base
+        written = {key: blob for key, blob in self._encoded() if blob != base.get(key)}
+        return Delta(written, frozenset(self._removed), dict(self._added))
+
+    def _has(self, key: object) -> bool:
+        return key in self._live or (key in self._base and key not in self._removed)
+
+    def _encoded(self) -> Iterator[tuple[str, bytes]]:
+        """Yield what was set, and what may have been changed in place."""
+        for key, value in self._live.items():
+            if type(value) not in UNCHANGING:
+                yield key, self._encode(key, value)
+            elif key in self._set:
+                yield key, self._set[key]
 
     def _drop_corrupt(self, key: str) -> None:
         self._removed.add(key)
@@ -177,3 +217,12 @@ class Values(MutableMapping[str, Value]):
 
 
 _UNCHANGED: Final = Delta()
+
+
+def _beyond(amounts: Mapping[str, Number], saved: Mapping[str, Number]) -> dict[str, Number]:
+    """Return what the increments have grown by since they were saved."""
+    return {
+        key: plus(amount, -saved.get(key, 0))
+        for key, amount in amounts.items()
+        if amount != saved.get(key)
+    }

@@ -8,12 +8,17 @@ from sessile.service.birth import born, tidy
 from sessile.service.events import Created, End, Malformed
 from sessile.service.login import applied, end_one, log_in
 from sessile.service.parts import Parts
-from sessile.service.save import save
+from sessile.service.save import drop, save
 from sessile.service.visit import Visit
 
 
-async def commit_visit(parts: Parts, visit: Visit) -> str | None:
+async def commit_visit(parts: Parts, visit: Visit, *, turn: bool = True) -> str | None:
     """Store what a request did; return the Set-Cookie value for its answer, if it needs one.
+
+    Args:
+        parts: the collaborators.
+        visit: what ``open_visit`` returned.
+        turn: whether a ticket that is due is replaced.
 
     Raises:
         LimitReached: a login beyond the owner's limit.
@@ -30,36 +35,59 @@ async def commit_visit(parts: Parts, visit: Visit) -> str | None:
         return await _log_out(parts, visit, now)
     if visit.record is None:
         return _issued(parts, visit, await _create(parts, visit, now), now)
-    return _issued(parts, visit, await save(parts, visit, now), now)
+    return _issued(parts, visit, await save(parts, visit, now, turn=turn), now)
+
+
+async def accept_visit(parts: Parts, visit: Visit) -> str | None:
+    """Store what was done before a WebSocket is accepted, as ``commit_visit`` does, and go on.
+
+    The ticket turns if the application asked for it; a turn that is due waits for a request.
+    """
+    cookie = await commit_visit(parts, visit, turn=False)
+    _go_on(parts, visit)
+    return cookie
 
 
 async def save_visit(parts: Parts, visit: Visit) -> None:
     """Store what has been done so far, where no cookie can be sent, and go on: a WebSocket.
 
     Raises:
-        ConfigError: a login or a new session, which would take a cookie.
+        ConfigError: something that would take a cookie: a login, a rotation, a new session.
         LostRace: rivals won every one of many attempts.
         StoreUnavailable: nothing was stored, or nobody can tell.
     """
     session, now = visit.session, parts.clock()
+    if _takes_cookie(visit):
+        raise ConfigError(
+            "no cookie can be set once a WebSocket is accepted, so it cannot start or rotate a "
+            "session: log in, rotate, or store the first value before accept, or in a request"
+        )
     if session.intent is Intent.LOGOUT:
         await _log_out(parts, visit, now)
-        visit.record = None
-    elif session.intent is Intent.LOGIN or (visit.record is None and session.delta()):
-        raise ConfigError(
-            "a WebSocket cannot hand out a session, because no cookie can be set after the "
-            "handshake; log in, or store the first value, in an ordinary request"
-        )
     elif visit.record is not None:
         await save(parts, visit, now, turn=False)
+    _go_on(parts, visit)
+
+
+def _takes_cookie(visit: Visit) -> bool:
+    """Tell whether what was done must be answered with a ticket."""
+    session = visit.session
+    if session.intent is Intent.KEEP and visit.record is not None:
+        return False
+    delta = session.delta()
+    return session.intent in {Intent.LOGIN, Intent.ROTATE} or bool(delta.set or delta.added)
+
+
+def _go_on(parts: Parts, visit: Visit) -> None:
+    """Take what is stored now as what the session was opened with."""
     visit.values = {} if visit.record is None else parts.vault.open(visit.record)
-    session.reopen(visit.record, visit.values)
+    visit.session.reopen(visit.record, visit.values)
 
 
 async def _create(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
     """Store an anonymous session, if there is anything to store."""
     delta = visit.session.delta()
-    if not delta:
+    if not delta or (visit.late and drop(parts, visit, now)):
         return None
     ticket = visit.session.fresh()
     record = born(parts, visit.session, ticket, now, applied(parts, {}, {}, delta))
@@ -75,9 +103,10 @@ async def _log_out(parts: Parts, visit: Visit, now: Instant) -> str | None:
     old, visit.record, visit.values = visit.record, None, {}
     if old is not None:
         await end_one(parts, Key(old.key), old.owner, End.LOGOUT, now)
-    ticket = await _create(parts, visit, now) if visit.session.delta().set else None
+    delta = visit.session.delta()
+    ticket = await _create(parts, visit, now) if delta.set or delta.added else None
     if ticket is None:
-        return parts.cookie.erase() if visit.carried else None
+        return parts.cookie.erase() if visit.carried and not visit.late else None
     return _issued(parts, visit, ticket, now)
 
 

@@ -26,6 +26,7 @@ class Refusal(Enum):
     SHAPE = "not a ticket"
     AMBIGUOUS = "the cookie stands twice in the request"
     UNKNOWN = "no live session"
+    OVER = "its session was replaced or logged out a moment ago"
     STRANGER = "wrong verifier"
 
 
@@ -70,7 +71,7 @@ class Replayed(Event, frozen=True):
 
 
 class Dropped(Event, frozen=True):
-    """A late request's changes were dropped, because its session had ended meanwhile."""
+    """Changes were dropped: their session had ended, or a WebSocket never saved them."""
 
     keys: tuple[str, ...]
 

@@ -2,7 +2,7 @@
 
 from sessile.core.change import Change, Full
 from sessile.core.merge import Delta, merge
-from sessile.core.record import Record, evolve
+from sessile.core.record import Record, evolve, remains
 from sessile.core.ticket import Key, Ticket
 from sessile.core.value import Encoded, Instant
 from sessile.errors import LimitReached
@@ -80,8 +80,13 @@ async def _moved_over(parts: Parts, record: Record, values: dict[str, bytes]) ->
 async def end_one(
     parts: Parts, key: Key, owner: str | None, reason: End, now: Instant
 ) -> Record | None:
-    """End one session for that reason and return its last record; None when it had ended."""
-    last = await parts.store.delete(key, owner)
-    if last is not None:
-        parts.tell(Ended(now, key, reason, last.owner))
+    """End one session for that reason and return its last record; None when it had ended.
+
+    Where its own client ended it, what is left tells late requests of that client from strangers.
+    """
+    left = remains(key, now) if reason in {End.LOGIN, End.LOGOUT} else None
+    last = await parts.store.delete(key, owner, leaving=left)
+    if last is None or last.over:
+        return None
+    parts.tell(Ended(now, key, reason, last.owner))
     return last

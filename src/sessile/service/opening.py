@@ -42,18 +42,18 @@ async def open_visit(parts: Parts, cookies: str) -> Visit:
 
 async def _admit(parts: Parts, now: Instant, ticket: Ticket, record: Record) -> Visit:
     for _ in range(ATTEMPTS):
+        if record.over:
+            parts.tell(Refused(now, ticket.key, Refusal.OVER))
+            return Visit(parts, now, ticket=ticket, late=True)
         values = opened(parts, record, now)
         if values is None:
             return Visit(parts, now)
         verdict, successor = judge(ticket, record, parts.ring, now, parts.policy.grace)
-        if verdict is Verdict.ACCEPT or verdict is Verdict.HAND_OVER:
-            return Visit(
+        if verdict is not Verdict.CONFIRM:
+            served = Visit(
                 parts, now, ticket=ticket, record=record, values=values, hand_over=successor
             )
-        if verdict is Verdict.ANONYMOUS:
-            return _refuse(parts, now, ticket.key, Refusal.STRANGER)
-        if verdict is Verdict.REPLAY:
-            return await _end_replayed(parts, now, record)
+            return await _follow(parts, now, verdict, served)
         confirmed = _confirmed(parts, record, now)
         answer = await parts.store.commit(Change(confirmed, record.version))
         if isinstance(answer, Committed):
@@ -62,6 +62,16 @@ async def _admit(parts: Parts, now: Instant, ticket: Ticket, record: Record) -> 
             return _refuse(parts, now, ticket.key, Refusal.UNKNOWN)
         record = answer.current
     raise LostRace(ticket.key, attempts=ATTEMPTS)
+
+
+async def _follow(parts: Parts, now: Instant, verdict: Verdict, served: Visit) -> Visit:
+    """Return the visit as served, or what the verdict makes of it."""
+    if verdict is Verdict.ACCEPT or verdict is Verdict.HAND_OVER:
+        return served
+    assert served.record is not None
+    if verdict is Verdict.REPLAY:
+        return await _end_replayed(parts, now, served.record)
+    return _refuse(parts, now, Key(served.record.key), Refusal.STRANGER)
 
 
 def opened(parts: Parts, record: Record, now: Instant) -> Encoded | None:

@@ -70,7 +70,7 @@ async def show(parts: Parts, session_id: str) -> SessionInfo | None:
     if not is_key(session_id):
         return None
     record = await parts.store.read(Key(session_id), parts.clock())
-    return None if record is None else SessionInfo.of(record)
+    return None if record is None or record.over else SessionInfo.of(record)
 
 
 async def end(parts: Parts, session_id: str) -> bool:

@@ -43,7 +43,7 @@ async def save(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -
         parts: the collaborators.
         visit: a visit with a record.
         now: the time of the commit.
-        turn: whether the ticket may be replaced; no where no cookie can be sent.
+        turn: whether a ticket that is due is replaced; no where no cookie can be sent.
 
     Raises:
         LostRace: rivals changed the session under every one of many attempts.
@@ -51,7 +51,10 @@ async def save(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -
     record = visit.record
     assert record is not None
     delta = visit.session.delta()
-    successor = _successor(parts, visit, record, now) if turn else None
+    wanted = visit.session.intent is Intent.ROTATE or (
+        turn and parts.policy.rotation_due(record, now)
+    )
+    successor = _successor(parts, visit) if wanted else None
     if not delta and successor is None and not parts.policy.touch_due(record, now):
         return await _still_current(parts, visit, now)
     attempt = Attempt(record, visit.values, delta, successor, visit.hand_over)
@@ -62,10 +65,9 @@ async def save(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -
     return await _commit(parts, visit, now, _rebased(parts, visit, now, attempt, newest))
 
 
-def _successor(parts: Parts, visit: Visit, record: Record, now: Instant) -> Ticket | None:
-    """Return the next ticket, when it is time and the client presented the current one."""
-    wanted = visit.session.intent is Intent.ROTATE or parts.policy.rotation_due(record, now)
-    if not wanted or visit.hand_over is not None or visit.ticket is None:
+def _successor(parts: Parts, visit: Visit) -> Ticket | None:
+    """Return the next ticket, when the client presented the current one."""
+    if visit.hand_over is not None or visit.ticket is None:
         return None
     return visit.ticket.successor(parts.ring.newest)
 
@@ -87,7 +89,7 @@ async def _commit(
     """Try until our change stands on the newest record, or the session is gone."""
     for _ in range(ATTEMPTS):
         if attempt is None:
-            _drop(parts, visit, now)
+            drop(parts, visit, now)
             return None
         change = _draft(parts, visit, now, attempt)
         answer = await parts.store.commit(change)
@@ -129,8 +131,10 @@ def _rebased(
     A rival that rotated first derived the same successor, so there is nothing left to do but hand
     it over.
     """
-    values = None if newest is None else opened(parts, newest, now)
-    if newest is None or values is None:
+    if newest is None or newest.over:
+        return None
+    values = opened(parts, newest, now)
+    if values is None:
         return None
     successor, hand_over = attempt.successor, attempt.hand_over
     if visit.ticket is not None:
@@ -139,9 +143,10 @@ def _rebased(
     return Attempt(newest, values, attempt.delta, successor, hand_over)
 
 
-def _drop(parts: Parts, visit: Visit, now: Instant) -> None:
-    """Let the late request finish as it would have; its changes go no further."""
+def drop(parts: Parts, visit: Visit, now: Instant) -> bool:
+    """Let what a visit did go no further, and tell so. Return whether there was anything."""
     delta = visit.session.delta()
-    if delta and visit.record is not None:
+    if delta:
         keys = sorted({*delta.set, *delta.removed, *delta.added})
-        parts.tell(Dropped(now, Key(visit.record.key), tuple(keys)))
+        parts.tell(Dropped(now, visit.ticket.key if visit.ticket else None, tuple(keys)))
+    return bool(delta)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from enum import Enum
+from typing import Final
 
 from sessile.codecs.sealed import PlainVault, SealedVault, Vault
 from sessile.codecs.values import ValueCodec
@@ -21,7 +22,8 @@ from sessile.stores.contract import Store
 from sessile.stores.open import open_store
 from sessile.wire import ambient, report
 
-_SWEEP = 1000
+DEFAULT_URL: Final = "sqlite:///sessile.db"
+_SWEEP: Final = 1000
 
 
 class Sealing(Enum):
@@ -65,7 +67,7 @@ class Sessions:
         entropy: Callable[[int], bytes] = ambient.entropy,
     ) -> None:
         if store is None:
-            store = open_store(url or ambient.setting("SESSILE_URL") or "sqlite:///sessile.db")
+            store = open_store(url or ambient.setting("SESSILE_URL") or DEFAULT_URL)
         elif url is not None:
             raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
         given = _given(secrets)

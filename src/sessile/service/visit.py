@@ -18,9 +18,11 @@ class Visit:
         values: the record's values in plain, the base of a merge.
         hand_over: the successor that this client has not received.
         carried: whether the request carried anything under the cookie's name.
+        late: whether its session was replaced or logged out while it was on its way. It must not
+            start another one, whose cookie could take the place of a newer login's.
     """
 
-    __slots__ = ("carried", "hand_over", "now", "record", "session", "ticket", "values")
+    __slots__ = ("carried", "hand_over", "late", "now", "record", "session", "ticket", "values")
 
     def __init__(
         self,
@@ -32,6 +34,7 @@ class Visit:
         values: Encoded | None = None,
         hand_over: Ticket | None = None,
         carried: bool = True,
+        late: bool = False,
     ) -> None:
         self.now = now
         self.ticket = ticket
@@ -39,4 +42,5 @@ class Visit:
         self.values: Encoded = {} if values is None else values
         self.hand_over = hand_over
         self.carried = carried
+        self.late = late
         self.session = Session(record, self.values, codec=parts.codec, mint=parts.mint, now=now)

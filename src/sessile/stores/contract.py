@@ -6,6 +6,7 @@ collection. A store that cannot be reached raises ``StoreUnavailable`` within it
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from sessile.core.change import Answer, Capability, Change, Claimed, Excess, Full, Page
@@ -69,10 +70,17 @@ class Store(Protocol):
         """Replace the record if its version is still the expected one. Never creates."""
         ...
 
-    async def delete(self, key: Key, owner: str | None = None) -> Record | None:
+    async def delete(
+        self, key: Key, owner: str | None = None, *, leaving: Record | None = None
+    ) -> Record | None:
         """Remove the record, and its entry in that owner's index. Return what was removed.
 
         Deleting what is not there, or is malformed, is None and no error.
+
+        Args:
+            key: whose.
+            owner: in whose index it stands.
+            leaving: put in its place, as one act, if there was a record.
         """
         ...
 
@@ -108,6 +116,26 @@ class Store(Protocol):
         For stores on one host, where no secret has to be configured. None refuses: a store on the
         network is shared with servers that would each draw their own.
         """
+        ...
+
+
+@runtime_checkable
+class InFile(Protocol):
+    """A store in one file, which tools look for before they open, and so make, it.
+
+    Attributes:
+        path: the file, absolute.
+    """
+
+    path: Path
+
+
+@runtime_checkable
+class Dated(Protocol):
+    """A store whose server has a clock; ``sessile doctor`` compares it with this machine's."""
+
+    async def server_time(self) -> Instant:
+        """Return the server's time."""
         ...
 
 

@@ -23,12 +23,23 @@ from sessile.core.change import (
 from sessile.core.record import Record, pack, unpack
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
-from sessile.errors import KeyTaken, StoreClosed
+from sessile.errors import ConfigError, KeyTaken, StoreClosed
 from sessile.stores.contract import unheeded
+from sessile.stores.location import Location, count, yes
+from sessile.wire import workers
 from sessile.wire.inplace import InPlace
 
 MOST: Final = 100_000
 """Sessions kept unless the URL says otherwise; a session of 1 KB takes about 1.5 KB."""
+
+_ADVICE: Final = (
+    "write sqlite:///sessile.db, which all processes of a host share, "
+    "or memory://?per-process=yes if every client always comes to the same process"
+)
+_FORKED: Final = (
+    "memory:// keeps sessions in one process, and this one was forked off after the store was made,"
+    f" so it would not know the sessions of the others: {_ADVICE}"
+)
 
 
 class MemoryStore:
@@ -36,17 +47,37 @@ class MemoryStore:
 
     Args:
         most: how many sessions are kept.
+        per_process: after a fork each process goes on with sessions of its own; without it, use
+            in the forked process is a ``ConfigError``.
     """
 
     capabilities: ClassVar[Capability] = Capability.OWNERS | Capability.SCAN
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, *, per_process: bool = False) -> None:
         self.name = "memory://"
         self.malformed: Callable[[Key], None] = unheeded
         self._most = most
         self._rows: OrderedDict[str, bytes] | None = OrderedDict()
         self._owners: dict[str, dict[str, None]] = {}
-        self._here = InPlace()
+        self._secret: bytes | None = None
+        self._here = InPlace(None if per_process else _FORKED)
+
+    @classmethod
+    def from_url(cls, url: str) -> "MemoryStore":
+        """Return the store of ``memory://``, ``?most=1000``, ``?per-process=yes``."""
+        place = Location(url)
+        most = place.option("most", count, MOST)
+        per_process = place.option("per-process", yes, default=False)
+        place.refuse_leftovers()
+        if place.safe != "memory://":
+            raise ConfigError(f"{place.safe} names a place, but memory has none: write memory://")
+        number = workers.asked_for()
+        if number > 1 and not per_process:
+            raise ConfigError(
+                f"memory:// keeps sessions in one process, but {number} workers were asked for: "
+                f"a client would be logged in on one of {number} requests; {_ADVICE}"
+            )
+        return cls(most, per_process=per_process)
 
     async def read(self, key: Key, now: Instant) -> Record | None:
         """Return the live record."""
@@ -72,9 +103,11 @@ class MemoryStore:
         """Replace the record if its version is the expected one."""
         return await self._here.ask("memory commit", lambda: self._commit(change))
 
-    async def delete(self, key: Key, owner: str | None = None) -> Record | None:
+    async def delete(
+        self, key: Key, owner: str | None = None, *, leaving: Record | None = None
+    ) -> Record | None:
         """Remove the record and its index entry."""
-        return await self._here.ask("memory delete", lambda: self._delete(key, owner))
+        return await self._here.ask("memory delete", lambda: self._replace(key, owner, leaving))
 
     async def owned_by(self, owner: str, now: Instant) -> list[Record]:
         """Return the owner's live records."""
@@ -98,8 +131,10 @@ class MemoryStore:
         self._owners = {}
 
     def keep_secret(self, fresh: bytes) -> bytes | None:
-        """Keep it for the life of the process."""
-        return fresh
+        """Keep the first one for the life of the store."""
+        if self._secret is None:
+            self._secret = fresh
+        return self._secret
 
     def _open_rows(self) -> OrderedDict[str, bytes]:
         if self._rows is None:
@@ -146,6 +181,12 @@ class MemoryStore:
         self._open_rows()[current.key] = pack(change.record)
         return COMMITTED
 
+    def _replace(self, key: Key, owner: str | None, leaving: Record | None) -> Record | None:
+        last = self._delete(key, owner)
+        if last is not None and leaving is not None:
+            self._add(leaving)
+        return last
+
     def _delete(self, key: Key, owner: str | None) -> Record | None:
         record = self._get(key)
         self._open_rows().pop(key, None)
@@ -157,6 +198,7 @@ class MemoryStore:
         return record
 
     def _owned_by(self, owner: str, now: Instant) -> list[Record]:
+        self._open_rows()
         found = map(self._get, list(self._owners.get(owner, ())))
         return [record for record in found if record is not None and record.live_at(now)]
 

@@ -1,0 +1,132 @@
+"""What a Redis server does as one act. ``stores.redis`` runs these scripts.
+
+Rows are the bytes of ``core.record``. A row begins with format, key and version, and MessagePack
+tells an integer's length in its first byte: so equal beginnings are equal versions, and no script
+parses a row to compare them. The scripts that look at a user's other sessions find their names in
+the index, so they cannot declare those keys: this grammar is for one server, not for a cluster.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script, and the digest under which the server keeps it.
+
+    Args:
+        what: its name in traces.
+        text: in Lua.
+        again: it may be run once more without harm.
+    """
+
+    what: str
+    text: str
+    again: bool = False
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        object.__setattr__(self, "sha", sha)
+
+
+# KEYS: row. ARGV: the beginning that is expected, new row, its milliseconds.
+# Returns 1, or the row as it is, or nothing where there is none.
+COMMIT: Final = Script(
+    "redis commit",
+    """
+if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) == ARGV[1] then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  return 1
+end
+return redis.pcall('GET', KEYS[1])
+""",
+)
+
+# KEYS: row, index of its owner if it has one. ARGV: the session's key, and, if something is to be
+# left in its place, that row and its milliseconds.
+# Returns the row that was removed. A key of another type is removed and returned as an empty row.
+DELETE: Final = Script(
+    "redis delete",
+    """
+if KEYS[2] then redis.pcall('ZREM', KEYS[2], ARGV[1]) end
+local row = redis.pcall('GETDEL', KEYS[1])
+if type(row) == 'table' then
+  redis.call('DEL', KEYS[1])
+  return ''
+end
+if row and ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return row
+""",
+)
+
+# KEYS: row, index of its owner. ARGV: row, its milliseconds, those of the index, the session's key,
+# prefix, now, limit, whether a full index refuses. No limit is -1.
+# Returns the keys over the limit; 0 where the index is full; nothing where the row exists.
+# Ghosts are entries whose row is gone: all that are seen go, and without a limit a few are looked
+# at, so that logging in costs the same however many sessions a user has.
+CLAIM: Final = Script(
+    "redis claim",
+    """
+local row, index, key, prefix = KEYS[1], KEYS[2], ARGV[4], ARGV[5]
+local now, limit = tonumber(ARGV[6]), tonumber(ARGV[7])
+
+local function lives(head, name)
+  -- after the array's three bytes: format, key, version, created, seen, idle_until, until
+  local sound, _, format, owned, _, _, _, idle, absolute =
+    pcall(cmsgpack.unpack_limit, head, 7, 3)
+  return sound and format == 1 and owned == name
+    and type(idle) == 'number' and type(absolute) == 'number'
+    and now < idle and now < absolute
+end
+
+local names
+if limit < 0 then
+  names = redis.call('ZRANDMEMBER', index, 16)
+else
+  names = redis.call('ZRANGE', index, 0, -1)
+end
+local live = {}
+for _, name in ipairs(names) do
+  local head = redis.pcall('GETRANGE', prefix .. name, 0, 127)
+  if head == '' then
+    redis.call('ZREM', index, name)
+  elseif limit >= 0 and lives(head, name) then
+    live[#live + 1] = name
+  end
+end
+
+local over = {}
+if limit >= 0 then
+  for i = 1, #live - limit + 1 do over[i] = live[i] end
+end
+if #over > 0 and ARGV[8] == '1' then return 0 end
+if not redis.call('SET', row, ARGV[1], 'NX', 'PX', ARGV[2]) then return false end
+
+local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2] or 0
+redis.call('ZADD', index, last + 1, key)
+if redis.call('PTTL', index) < tonumber(ARGV[3]) then redis.call('PEXPIRE', index, ARGV[3]) end
+return over
+""",
+)
+
+# KEYS: index. ARGV: prefix.
+# Returns key, row, key, row, ... in the order of their claims; ghosts go.
+OWNED: Final = Script(
+    "redis owned_by",
+    """
+local found = {}
+for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local row = redis.pcall('GET', ARGV[1] .. name)
+  if row then
+    found[#found + 1] = name
+    found[#found + 1] = type(row) == 'string' and row or ''
+  else
+    redis.call('ZREM', KEYS[1], name)
+  end
+end
+return found
+""",
+    again=True,
+)

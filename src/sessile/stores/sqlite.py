@@ -1,0 +1,289 @@
+"""``sqlite:///file``: one file, shared by all processes of a host. ``wire.sqlitefile`` reaches it.
+
+The log is written ahead (WAL), so readers and a writer never wait for each other. With
+``synchronous=NORMAL`` an answer outlives the process; only a power cut can undo the last ones.
+
+A row's ``due`` is a lower bound of when its record expires. A commit that moves a deadline later
+leaves it alone, and so spares the index a write; the sweep looks at the record, and moves it.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from sqlite3 import Cursor
+from typing import Any, ClassVar, Final
+
+from sessile.core.change import (
+    COMMITTED,
+    GONE,
+    Answer,
+    Capability,
+    Change,
+    Claimed,
+    Conflict,
+    Excess,
+    Full,
+    Page,
+)
+from sessile.core.record import Record, pack, unpack
+from sessile.core.ticket import Key
+from sessile.core.value import Instant, Seconds
+from sessile.errors import ConfigError, KeyTaken
+from sessile.stores.contract import unheeded
+from sessile.stores.location import Location, seconds
+from sessile.wire import keyfile
+from sessile.wire.sqlitefile import SQLiteFile
+
+LIMIT: Final = 0.5
+"""Seconds that a locked file is waited for unless the URL says otherwise."""
+
+# claim: numbers the claims of an owner in their order. The check keeps foreign text out of unpack.
+_PREPARE: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    """CREATE TABLE IF NOT EXISTS sessile_session (
+        key TEXT PRIMARY KEY NOT NULL,
+        version INTEGER NOT NULL,
+        due REAL NOT NULL,
+        owner TEXT,
+        claim INTEGER,
+        blob BLOB NOT NULL CHECK (typeof(blob) = 'blob')
+    )""",
+    "CREATE INDEX IF NOT EXISTS sessile_due ON sessile_session (due)",
+    """CREATE INDEX IF NOT EXISTS sessile_owner ON sessile_session (owner, claim)
+        WHERE owner IS NOT NULL""",
+)
+_READ: Final = "SELECT blob FROM sessile_session WHERE key = ?"
+_CREATE: Final = """INSERT INTO sessile_session (key, version, due, blob) VALUES (?, ?, ?, ?)
+    ON CONFLICT (key) DO NOTHING"""
+_CLAIM: Final = """INSERT INTO sessile_session (key, version, due, blob, owner, claim)
+    VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(claim), 0) + 1 FROM sessile_session
+                            WHERE owner = ?))
+    ON CONFLICT (key) DO NOTHING"""
+_COMMIT: Final = """UPDATE sessile_session SET version = ?, blob = ?
+    WHERE key = ? AND version = ? AND substr(blob, 1, ?) = ? AND due <= ?"""
+_COMMIT_EARLIER: Final = """UPDATE sessile_session SET version = ?, blob = ?, due = ?
+    WHERE key = ? AND version = ? AND substr(blob, 1, ?) = ?"""
+_DELETE: Final = "DELETE FROM sessile_session WHERE key = ? RETURNING blob"
+_OWNED: Final = "SELECT key, blob FROM sessile_session WHERE owner = ? ORDER BY claim"
+_SCAN: Final = "SELECT key, blob FROM sessile_session WHERE key > ? ORDER BY key LIMIT ?"
+_DUE: Final = """SELECT key, version, blob FROM sessile_session
+    WHERE due <= ? ORDER BY due LIMIT ?"""
+_BURY: Final = "DELETE FROM sessile_session WHERE key = ? AND version = ?"
+_DEFER: Final = "UPDATE sessile_session SET due = ? WHERE key = ? AND version = ?"
+
+
+class SQLiteStore:
+    """Records in the rows of one SQLite file.
+
+    Args:
+        path: the file, made when there is none; a relative one stands for where it is now.
+        limit: seconds that a locked file is waited for.
+
+    Raises:
+        ConfigError: the file can never be opened, or SQLite is too old.
+    """
+
+    capabilities: ClassVar[Capability] = (
+        Capability.OWNERS | Capability.SCAN | Capability.SHARED | Capability.DURABLE
+    )
+
+    def __init__(self, path: str | Path, *, limit: Seconds = LIMIT) -> None:
+        self.path = _checked(Path(path))
+        self.name = f"sqlite:///{path}"
+        self.malformed: Callable[[Key], None] = unheeded
+        self._key_file = self.path.with_name(f"{self.path.name}.key")
+        self._file = SQLiteFile(str(self.path), name=self.name, limit=limit, prepare=_PREPARE)
+
+    @classmethod
+    def from_url(cls, url: str) -> "SQLiteStore":
+        """Return the store of ``sqlite:///relative.db`` or ``sqlite:////absolute/path.db``."""
+        place = Location(url)
+        limit = place.option("timeout", seconds, LIMIT)
+        place.refuse_leftovers()
+        path = place.path[1:]
+        if any((place.host, place.username, place.password)) or not path or path == ":memory:":
+            raise ConfigError(
+                f"{place.safe} names no file: write sqlite:///sessile.db for a file where the "
+                "application starts, sqlite:////var/lib/app/sessile.db for one anywhere, "
+                "or memory:// for none"
+            )
+        return cls(path, limit=limit)
+
+    async def read(self, key: Key, now: Instant) -> Record | None:
+        """Return the live record."""
+        row = await self._file.ask("sqlite read", lambda db: db.execute(_READ, (key,)).fetchone())
+        record = None if row is None else self._unpack(key, row[0])
+        return record if record is not None and record.live_at(now) else None
+
+    async def create(self, record: Record) -> None:
+        """Store a new record."""
+        row = (record.key, record.version, record.expires, pack(record))
+        if not await self._file.ask("sqlite create", lambda db: db.execute(_CREATE, row).rowcount):
+            raise KeyTaken(record.key)
+
+    async def claim(
+        self,
+        record: Record,
+        now: Instant,
+        *,
+        limit: int | None = None,
+        excess: Excess = Excess.END_OLDEST,
+    ) -> Claimed | Full:
+        """Store a new record under its owner, within the limit."""
+        return await self._file.ask(
+            "sqlite claim", lambda db: _claim(db, record, now, limit, excess)
+        )
+
+    async def commit(self, change: Change) -> Answer:
+        """Replace the record if its version is the expected one."""
+        answer = await self._file.ask("sqlite commit", lambda db: _commit(db, change))
+        if not isinstance(answer, bytes):
+            return answer
+        current = self._unpack(change.record.key, answer)
+        return GONE if current is None else Conflict(current)
+
+    async def delete(
+        self,
+        key: Key,
+        owner: str | None = None,  # noqa: ARG002  (the row itself knows it)
+        *,
+        leaving: Record | None = None,
+    ) -> Record | None:
+        """Remove the record; its index entry is the same row."""
+        rows = await self._file.ask("sqlite delete", lambda db: _delete(db, key, leaving))
+        return next(self._unpacked((key, blob) for (blob,) in rows), None)
+
+    async def owned_by(self, owner: str, now: Instant) -> list[Record]:
+        """Return the owner's live records."""
+        rows = await self._file.ask("sqlite owned_by", lambda db: _all(db, _OWNED, owner))
+        return [record for record in self._unpacked(rows) if record.live_at(now)]
+
+    async def scan(self, now: Instant, cursor: str | None = None, batch: int = 100) -> Page:
+        """Return a page of live records, in the order of their keys."""
+        rows = await self._file.ask("sqlite scan", lambda db: _all(db, _SCAN, cursor or "", batch))
+        live = [record for record in self._unpacked(rows) if record.live_at(now)]
+        return Page(live, rows[-1][0] if len(rows) == batch else None)
+
+    async def sweep(self, now: Instant, batch: int = 1000) -> int:
+        """Remove expired records; look at no more than the index says."""
+        while rows := await self._file.ask_aside(
+            "sqlite due", lambda db: _all(db, _DUE, now, batch)
+        ):
+            removed = await self._file.ask_aside(
+                "sqlite sweep", partial(_sweep, rows=rows, now=now)
+            )
+            if removed:
+                return removed
+        return 0
+
+    async def ping(self) -> None:
+        """Read from the file."""
+        await self._file.ask("sqlite ping", lambda db: _all(db, _READ, ""))
+
+    async def close(self) -> None:
+        """Close every connection of this process."""
+        await self._file.close()
+
+    def keep_secret(self, fresh: bytes) -> bytes | None:
+        """Keep it in a file beside the database that this user alone can read."""
+        return keyfile.keep(self._key_file, fresh)
+
+    def _unpack(self, key: str, blob: bytes) -> Record | None:
+        record = unpack(blob, Key(key))
+        if record is None:
+            self.malformed(Key(key))
+        return record
+
+    def _unpacked(self, rows: Iterable[tuple[str, bytes]]) -> Iterator[Record]:
+        return (record for row in rows if (record := self._unpack(*row)) is not None)
+
+
+def _checked(path: Path) -> Path:
+    if sqlite3.sqlite_version_info < (3, 35):
+        raise ConfigError(
+            f"this Python brings SQLite {sqlite3.sqlite_version}; sessile needs 3.35 or newer: "
+            "use a newer Python build, or redis://"
+        )
+    place = path.absolute()
+    if not place.parent.is_dir():
+        raise ConfigError(f"the folder {place.parent} does not exist: make it, or write another")
+    if place.is_dir():
+        raise ConfigError(f"{place} is a folder: write a file in it, as in {place / 'sessile.db'}")
+    return place
+
+
+def _all(db: Cursor, statement: str, *values: str | float | None) -> list[Any]:
+    return db.execute(statement, values).fetchall()
+
+
+@contextmanager
+def _transaction(db: Cursor) -> Iterator[None]:
+    """Hold the write lock from the start, so that what is read stays true until the commit."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.connection.in_transaction:  # a full disk has ended it already
+            db.execute("ROLLBACK")
+        raise
+
+
+def _claim(
+    db: Cursor, record: Record, now: Instant, limit: int | None, excess: Excess
+) -> Claimed | Full:
+    with _transaction(db):
+        over = () if limit is None else _over(db, record, now, limit)
+        if over and excess is Excess.REFUSE:
+            return Full()
+        row = (record.key, record.version, record.expires, pack(record), record.owner, record.owner)
+        if not db.execute(_CLAIM, row).rowcount:
+            raise KeyTaken(record.key)
+    return Claimed(over)
+
+
+def _over(db: Cursor, record: Record, now: Instant, limit: int) -> tuple[Key, ...]:
+    """Return the owner's oldest live sessions, as many as have to go."""
+    found = ((Key(key), unpack(blob, key)) for key, blob in _all(db, _OWNED, record.owner))
+    live = [key for key, rival in found if rival is not None and rival.live_at(now)]
+    return tuple(live[: max(len(live) - limit + 1, 0)])
+
+
+def _commit(db: Cursor, change: Change) -> bytes | Answer:
+    """Return the blob of another version where one stands."""
+    record = change.record
+    blob, due = pack(record), record.expires
+    length = blob.index(record.key.encode()) + len(record.key)
+    key, version, expected = record.key, record.version, change.expected
+    head = blob[:length]  # format and key: what begins otherwise is no record, and stays as it is
+    found = (key, expected, length, head)
+    if db.execute(_COMMIT, (version, blob, *found, due)).rowcount:
+        return COMMITTED
+    if db.execute(_COMMIT_EARLIER, (version, blob, due, *found)).rowcount:
+        return COMMITTED
+    row = db.execute(_READ, (key,)).fetchone()
+    return GONE if row is None else bytes(row[0])
+
+
+def _delete(db: Cursor, key: Key, leaving: Record | None) -> list[tuple[bytes]]:
+    if leaving is None:
+        return db.execute(_DELETE, (key,)).fetchall()
+    with _transaction(db):
+        last: list[tuple[bytes]] = db.execute(_DELETE, (key,)).fetchall()
+        if last:
+            db.execute(_CREATE, (key, leaving.version, leaving.expires, pack(leaving)))
+    return last
+
+
+def _sweep(db: Cursor, rows: list[tuple[str, int, bytes]], now: Instant) -> int:
+    """Delete the dead and defer the living, unless somebody changed them meanwhile."""
+    found = [(key, version, unpack(blob, Key(key))) for key, version, blob in rows]
+    live = [(r.expires, key, version) for key, version, r in found if r and r.live_at(now)]
+    kept = {key for _, key, _ in live}
+    dead = [(key, version) for key, version, _ in found if key not in kept]
+    with _transaction(db):
+        db.executemany(_DEFER, live)
+        return db.executemany(_BURY, dead).rowcount

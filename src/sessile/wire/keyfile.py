@@ -1,0 +1,69 @@
+"""A secret in a file that its owner alone can read. For stores that live on one host."""
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from sessile.errors import ConfigError
+
+
+def keep(path: Path, fresh: bytes) -> bytes:
+    """Return the secret of that file, which holds ``fresh`` from now on if there was none.
+
+    Processes that start at once agree on one: the file appears whole or not at all.
+
+    Raises:
+        ConfigError: others could read it, it is no plain file or empty, or it cannot be used.
+    """
+    try:
+        if not os.path.lexists(path):
+            _place(path, fresh)
+        return _read(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ConfigError(
+                f"the key file {path} is a symbolic link: move the file itself there"
+            ) from error
+        raise ConfigError(
+            f"the key file {path} cannot be used ({error.strerror}): let this user read and write "
+            "it, or set SESSILE_SECRETS to what `sessile keygen` prints"
+        ) from error
+
+
+def _place(path: Path, fresh: bytes) -> None:
+    """Write a draft and link it: a link never replaces a rival's file, and is never half there."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(file, fresh)
+        os.fsync(file)  # a power cut must not leave sessions without their key
+        with contextlib.suppress(FileExistsError):  # the rival's link came first, so theirs counts
+            path.hardlink_to(draft)
+    finally:
+        os.close(file)
+        draft.unlink()
+
+
+def _read(path: Path) -> bytes:
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        _refuse(path, os.fstat(file))
+        return os.read(file, 1 << 16)
+    finally:
+        os.close(file)
+
+
+def _refuse(path: Path, found: os.stat_result) -> None:
+    mode = stat.S_IMODE(found.st_mode)
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigError(f"the key file {path} is no plain file: move it away")
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            f"the key file {path} has mode {mode:04o}, so others can read or replace the secret: "
+            f"delete it for a new one, which ends every session, or trust it: chmod 600 {path}"
+        )
+    if found.st_size == 0:
+        raise ConfigError(f"the key file {path} is empty: delete it for a new secret")

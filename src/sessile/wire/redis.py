@@ -1,0 +1,174 @@
+"""The link to a Redis server: commands as Asks. ``stores.redis`` says which commands.
+
+Threads speak through redis-py's pool, with a connection for each command under way. Every event
+loop has a line of its own (``wire.redis_line``). Foreign errors become ``StoreUnavailable`` here.
+"""
+
+import asyncio
+import os
+import threading
+import weakref
+from functools import partial
+from typing import Any, Final
+
+from sessile.core.flow import Ask
+from sessile.errors import MissingExtra, StoreClosed
+from sessile.wire.redis_endpoint import ANSWERS, Endpoint, Told, unwelcome
+
+try:
+    import redis
+    from redis import exceptions as foreign
+
+    from sessile.wire.redis_connection import Waiter, pack
+    from sessile.wire.redis_line import Line
+except ImportError as error:
+    raise MissingExtra("RedisStore", "redis") from error
+
+_STRANGER: Final = (foreign.AuthenticationError, foreign.NoPermissionError)
+_DEMOTED: Final = (foreign.ReadOnlyError, foreign.MasterDownError)
+
+
+class Link:
+    """Everything that this process asks of one Redis server.
+
+    Args:
+        endpoint: the server.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._pool = _pool(endpoint)
+        self._lines: dict[asyncio.AbstractEventLoop, Line] = {}
+        self._parents: dict[asyncio.AbstractEventLoop, Line] = {}
+        self._adding = threading.Lock()
+        self._closed = False
+        _links.add(self)
+
+    def ask(self, what: str, *words: str | bytes | float, again: bool = False) -> Ask[Any]:
+        """Return the Ask for one command. Its reply is as hiredis reads it, or ``Told``.
+
+        Args:
+            what: its name in traces.
+            words: the command.
+            again: it changes nothing, so it may be asked once more after the connection broke.
+
+        Raises:
+            StoreClosed: the link was closed.
+        """
+        self.check_open()
+        packed = pack(words)
+        return Ask(what, partial(self._block, packed, again), partial(self._wait, packed, again))
+
+    def check_open(self) -> None:
+        """Return if the link was not closed.
+
+        Raises:
+            StoreClosed: it was.
+        """
+        if self._closed:
+            raise StoreClosed("Redis store")
+
+    def close(self) -> Ask[None]:
+        """Return the Ask that closes every connection; harmless when repeated."""
+        return Ask("redis close", self._close, self._close_and_wait)
+
+    def _wait(self, packed: bytes, again: bool) -> Waiter:
+        loop = asyncio.get_running_loop()
+        line = self._lines.get(loop) or self._new_line(loop)
+        return line.ask(packed, again=again)
+
+    def _new_line(self, loop: asyncio.AbstractEventLoop) -> Line:
+        with self._adding:
+            self._lines = {old: line for old, line in self._lines.items() if not old.is_closed()}
+            line = self._lines[loop] = Line(self._endpoint, loop)
+        return line
+
+    def _block(self, packed: bytes, again: bool) -> Any:
+        try:
+            try:
+                return self._exchange(packed)
+            except foreign.ConnectionError as broken:
+                if not again or type(broken) is not foreign.ConnectionError:
+                    raise
+                return self._exchange(packed)
+        except (foreign.RedisError, OSError) as error:
+            failure = self._endpoint.failure(error, self._why(error))
+            raise failure from failure.__cause__
+
+    def _exchange(self, packed: bytes) -> Any:
+        connection: Any = self._pool.get_connection()
+        try:
+            connection.send_packed_command((packed,), check_health=False)
+            return connection.read_response()
+        except foreign.NoScriptError:
+            return Told.NO_SCRIPT
+        except foreign.ResponseError as error:
+            if isinstance(error, _DEMOTED):
+                connection.disconnect()
+            code = str(error).partition(" ")[0]
+            if code not in ANSWERS:
+                raise
+            return ANSWERS[code]
+        except BaseException:
+            connection.disconnect()  # its answer may still come, and must reach nobody
+            raise
+        finally:
+            self._pool.release(connection)
+
+    def _why(self, error: Exception) -> str:
+        if isinstance(error, _STRANGER):
+            return unwelcome(error)
+        return self._endpoint.silence() if isinstance(error, foreign.TimeoutError) else ""
+
+    def _close(self) -> None:
+        self._closed = True
+        self._pool.disconnect()
+        for loop, line in list(self._lines.items()):
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(line.end)
+
+    async def _close_and_wait(self) -> None:
+        self._close()
+        line = self._lines.get(asyncio.get_running_loop())
+        if line is not None:
+            await line.ended()
+
+
+def _pool(endpoint: Endpoint) -> redis.ConnectionPool:
+    """Return redis-py's pool. RESP2 spares a greeting that asks the server for nothing we use."""
+    options: dict[str, Any] = {
+        "db": endpoint.db,
+        "username": endpoint.username,
+        "password": endpoint.password,
+        "protocol": 2,
+        "socket_timeout": endpoint.timeout,
+        "socket_connect_timeout": endpoint.connect_timeout,
+    }
+    if endpoint.path is not None:
+        return redis.ConnectionPool(redis.UnixDomainSocketConnection, path=endpoint.path, **options)
+    options |= {"host": endpoint.host, "port": endpoint.port}
+    if endpoint.tls is None:
+        return redis.ConnectionPool(redis.Connection, **options)
+    tls = endpoint.tls
+    return redis.ConnectionPool(
+        redis.SSLConnection,
+        ssl_ca_certs=tls.ca,
+        ssl_certfile=tls.cert,
+        ssl_keyfile=tls.key,
+        ssl_cert_reqs="required",
+        ssl_check_hostname=True,
+        **options,
+    )
+
+
+_links: Final["weakref.WeakSet[Link]"] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    """Leave the parent's lines alone: they share its sockets and its loop's selector."""
+    for link in list(_links):
+        link._parents, link._lines = link._lines, {}  # noqa: SLF001  (our own class)
+        link._adding = threading.Lock()  # noqa: SLF001
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

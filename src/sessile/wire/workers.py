@@ -1,0 +1,81 @@
+"""How many worker processes the server was asked for. ``stores.memory`` refuses more than one.
+
+What a program passes to its server in code, and what stands in a configuration file, is not seen.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import PurePath
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a server's number of workers is written; the earlier counts.
+
+    Attributes:
+        flags: on its command line; of several the last counts.
+        arguments: the variable that holds more of a command line.
+        variables: the variables that hold the number.
+    """
+
+    flags: tuple[str, ...]
+    arguments: str = ""
+    variables: tuple[str, ...] = ()
+
+
+SERVERS: Final[Mapping[str, Server]] = {
+    "uvicorn": Server(("--workers",), variables=("UVICORN_WORKERS", "WEB_CONCURRENCY")),
+    "fastapi": Server(("--workers",), variables=("WEB_CONCURRENCY",)),
+    "gunicorn": Server(("--workers", "-w"), "GUNICORN_CMD_ARGS", ("WEB_CONCURRENCY",)),
+    "hypercorn": Server(("--workers", "-w")),
+    "granian": Server(("--workers",), variables=("GRANIAN_WORKERS",)),
+}
+
+
+def count(argv: Sequence[str], environ: Mapping[str, str], uwsgi: int = 1) -> int:
+    """Return the number of workers asked for; 1 where nothing says otherwise.
+
+    Args:
+        argv: the command line, the program first.
+        environ: the environment.
+        uwsgi: what uWSGI says of itself; under it the command line is not Python's.
+    """
+    server = SERVERS.get(_program(argv))
+    if server is None:
+        return uwsgi
+    found = [environ[name] for name in reversed(server.variables) if name in environ]
+    found += _flagged(shlex.split(environ.get(server.arguments, "")), server.flags)
+    found += _flagged(argv, server.flags)
+    numbers = [int(text) for text in found if text.isascii() and text.isdigit()]
+    return max(numbers[-1], 1) if numbers else 1
+
+
+def asked_for() -> int:
+    """Return the number of workers that this process's server was asked for."""
+    uwsgi = getattr(sys.modules.get("uwsgi"), "numproc", 1)  # there under uWSGI, never imported
+    return count(sys.argv, os.environ, uwsgi)
+
+
+def _program(argv: Sequence[str]) -> str:
+    path = PurePath(argv[0] if argv else "")
+    return path.parent.name if path.name == "__main__.py" else path.stem
+
+
+def _flagged(words: Sequence[str], flags: tuple[str, ...]) -> list[str]:
+    """Return the values of the flags, as ``--flag N``, ``--flag=N``, ``-f N`` or ``-fN``."""
+    values = []
+    for word, following in pairwise([*words, ""]):
+        if word in flags:
+            values.append(following)
+            continue
+        long, mark, value = word.partition("=")
+        if mark and long in flags:
+            values.append(value)
+        elif word[:2] in flags:
+            values.append(word[2:])
+    return values

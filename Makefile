@@ -49,7 +49,7 @@ check: $(VENV)/test.ok
 	$(BIN)/mypy
 
 bench: $(VENV)/bench.ok
-	@sh scripts/servers redis-server
+	@sh scripts/servers redis-server wrk
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/test.ok

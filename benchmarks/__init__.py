@@ -1,0 +1,1 @@
+"""What sessions cost, ours beside the peers', measured in one run: ``make bench``."""

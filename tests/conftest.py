@@ -1,0 +1,14 @@
+"""Real servers that tests share, from ``servers``, and both colours of a flow."""
+
+import pytest
+
+from servers import own_redis, redis_server  # noqa: F401  (fixtures are found by their names)
+from sessile.testing.drive import COLOURS
+
+
+@pytest.fixture(params=COLOURS)
+def drive(request):
+    """What finishes flows: blocking, then async."""
+    drive = COLOURS[request.param]()
+    yield drive
+    drive.close()

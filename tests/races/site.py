@@ -1,0 +1,177 @@
+"""A site over real HTTP whose requests can be held in the middle. ASGI and WSGI, one behaviour."""
+
+import asyncio
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import uvicorn
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from sessile import Cookie, Sessions
+from sessile.testing.clock import FakeClock
+from sessile.testing.world import SECRET
+from sessile.web import asgi, wsgi
+
+PATIENCE = 20
+WAITS = dict.fromkeys(("connect", "read", "write", "pool"), PATIENCE)
+
+
+class Gate:
+    """Holds a request between the loading of its session and its handler."""
+
+    def __init__(self):
+        self.entered, self.released = threading.Event(), threading.Event()
+
+    def wait(self):
+        self.entered.set()
+        assert self.released.wait(PATIENCE), "nobody let this request go on"
+
+
+class Site:
+    """Handlers by path, and requests to them.
+
+    A handler takes the session and returns what JSON can say.
+    """
+
+    def __init__(self, url, **options):
+        self.clock = FakeClock()
+        self.events = []
+        self.sessions = Sessions(
+            url,
+            secrets=[SECRET],
+            cookie=Cookie(secure=False),
+            clock=self.clock,
+            hooks=[self.events.append],
+            **options,
+        )
+        self.gate = None
+        self.acts = {}
+
+    def handle(self, path, session):
+        return json.dumps(self.acts[path](session)).encode()
+
+    async def asgi(self, scope, receive, send):
+        session = scope["session"]
+        if scope["query_string"] == b"held":
+            session.get("anything")
+            await asyncio.to_thread(self.gate.wait)
+        body = self.handle(scope["path"], session)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    def wsgi(self, environ, start_response):
+        session = environ["sessile.session"]
+        if environ["QUERY_STRING"] == "held":
+            session.get("anything")
+            self.gate.wait()
+        body = self.handle(environ["PATH_INFO"], session)
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [body]
+
+    def ask(self, act, cookie="", *, held=False):
+        """Make one request whose handler is ``act``."""
+        path = f"/{id(act)}"
+        self.acts[path] = act
+        url = self.address + path + ("?held" if held else "")
+        headers = {"Cookie": cookie} if cookie else {}
+        request = httpx.Request("GET", url, headers=headers, extensions={"timeout": WAITS})
+        response = self.transport.handle_request(request)  # a client would keep cookies of its own
+        response.read()
+        return Reply(response)
+
+    @contextmanager
+    def held(self, act, cookie):
+        """Hold a request after it loaded its session; give its future, let it go on at the end."""
+        self.gate = Gate()
+        with ThreadPoolExecutor(1) as pool:
+            request = pool.submit(self.ask, act, cookie, held=True)
+            try:
+                assert self.gate.entered.wait(PATIENCE), "the held request did not arrive"
+                yield request
+            finally:
+                self.gate.released.set()
+
+    def overlap(self, a, b, cookie):
+        """Let A load its session and wait there, run B whole, and let A finish."""
+        with self.held(a, cookie) as first:
+            second = self.ask(b, cookie)
+        return first.result(), second
+
+    def crowd(self, act, cookie, number):
+        """Make that many requests at once."""
+        with ThreadPoolExecutor(number) as pool:
+            return list(pool.map(lambda _: self.ask(act, cookie), range(number)))
+
+    def values(self, cookie):
+        """Return what the session of that cookie holds."""
+        return self.ask(dict, cookie).json
+
+
+class Reply:
+    """An answer: its status, what its handler returned, and the cookie it sets."""
+
+    def __init__(self, response):
+        self.status = response.status_code
+        self.headers = response.headers
+        self.json = response.json() if response.status_code == 200 else None
+        self.set_cookie = response.headers.get("set-cookie")
+        self.cookie = "" if self.set_cookie is None else self.set_cookie.partition(";")[0]
+
+    @property
+    def deletes(self):
+        return self.set_cookie is not None and "Max-Age=0" in self.set_cookie
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, *_):
+        pass
+
+
+@contextmanager
+def _asgi(site):
+    app = asgi.SessionMiddleware(site.asgi, site.sessions)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@contextmanager
+def _wsgi(site):
+    app = wsgi.SessionMiddleware(site.wsgi, site.sessions)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+    server.daemon_threads = False
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+FACES = {"asgi": _asgi, "wsgi": _wsgi}
+
+
+@contextmanager
+def serving(face, url, **options):
+    """Serve a site; give it with its address and a client."""
+    site = Site(url, **options)
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
+    try:
+        with FACES[face](site) as address, httpx.HTTPTransport(limits=limits) as transport:
+            site.address, site.transport = address, transport
+            yield site
+    finally:
+        site.sessions.sync.close()

@@ -1,0 +1,108 @@
+"""The store fails in mid-session: an honest 503 within the limit, and nobody is logged out."""
+
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+
+from races.site import FACES, serving
+from servers import RedisServer
+
+KEEPS = ("--appendonly", "yes", "--appendfsync", "always")
+LIMIT = 0.5
+MARGIN = 1.5  # a busy machine schedules threads when it can; a hang would be forever
+
+
+def reads(session):
+    return dict(session)
+
+
+def puts(session):
+    session["v"] = 2
+
+
+def start(session):
+    session["v"] = 1
+    session.login("alice")
+
+
+@pytest.fixture(params=list(FACES))
+def face(request):
+    return request.param
+
+
+def timed(ask):
+    began = time.monotonic()
+    reply = ask()
+    return reply, time.monotonic() - began
+
+
+def check_refused(reply, took):
+    assert reply.status == 503
+    assert int(reply.headers["retry-after"]) >= 1
+    assert reply.headers["cache-control"] == "no-store"
+    assert reply.set_cookie is None
+    assert took < LIMIT + MARGIN
+
+
+@pytest.mark.parametrize("act", [reads, puts])
+def test_killed_server_is_503_and_the_session_comes_back_with_it(face, tmp_path, act):
+    """While Redis is gone the answer is 503; once it is back so is the session."""
+    with RedisServer(tmp_path, options=KEEPS) as redis, serving(face, redis.url) as site:
+        cookie = site.ask(start).cookie
+        redis.stop()
+        check_refused(*timed(lambda: site.ask(act, cookie)))
+        redis.start()
+
+        assert site.values(cookie) == {"v": 1}
+
+
+def test_frozen_server_is_503_within_the_limit(face, tmp_path):
+    """A Redis that takes connections and answers nothing costs a client no more than the limit."""
+    with RedisServer(tmp_path) as redis, serving(face, redis.url) as site:
+        cookie = site.ask(start).cookie
+        redis.freeze()
+        try:
+            check_refused(*timed(lambda: site.ask(reads, cookie)))
+            check_refused(*timed(lambda: site.ask(puts, cookie)))
+        finally:
+            redis.thaw()
+
+        assert site.values(cookie) == {"v": 1}
+
+
+def test_server_that_dies_between_read_and_write_is_503(face, tmp_path):
+    """A request whose session was loaded and cannot be saved is answered 503, not 200."""
+    with RedisServer(tmp_path, options=KEEPS) as redis, serving(face, redis.url) as site:
+        cookie = site.ask(start).cookie
+        with site.held(puts, cookie) as late:
+            redis.stop()
+        reply = late.result()
+        redis.start()
+
+        assert (reply.status, reply.set_cookie) == (503, None)
+        assert site.values(cookie) == {"v": 1}
+
+
+def test_visitors_without_a_session_do_not_notice(face, tmp_path):
+    """Who carries no cookie and stores nothing is served while the store is gone."""
+    with RedisServer(tmp_path) as redis, serving(face, redis.url) as site:
+        redis.stop()
+
+        assert site.ask(reads).status == 200
+
+
+def test_locked_file_refuses_writers_and_serves_readers(face, tmp_path):
+    """While another process holds SQLite's write lock, readers read on and writers get 503."""
+    file = tmp_path / "sessile.db"
+    with serving(face, f"sqlite:///{file}") as site:
+        cookie = site.ask(start).cookie
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert site.values(cookie) == {"v": 1}
+            check_refused(*timed(lambda: site.ask(puts, cookie)))
+            other.execute("ROLLBACK")
+
+        assert site.ask(puts, cookie).status == 200
+        assert site.values(cookie) == {"v": 2}

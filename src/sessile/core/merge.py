@@ -115,7 +115,7 @@ def _merge_item(
 
 
 def same(a: Value, b: Value) -> bool:
-    """Tell whether two values are equal and of one type; 1, 1.0 and True differ."""
+    """Tell whether two values are the same to the last bit: 1 and True differ, 0.0 and -0.0."""
     if type(a) is not type(b):
         return False
     if isinstance(a, list | tuple):
@@ -124,7 +124,8 @@ def same(a: Value, b: Value) -> bool:
     if isinstance(a, dict):
         b = cast("dict[Scalar, Value]", b)
         return a.keys() == b.keys() and all(same(v, b[k]) for k, v in a.items())
-    return a == b
+    # repr tells what == does not, signs, digits and zones, and cannot fail as == of an sNaN does
+    return a == b if isinstance(a, set | frozenset) else repr(a) == repr(b)
 
 
 _ZERO: Final = 0

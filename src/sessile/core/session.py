@@ -10,7 +10,7 @@ from typing import cast
 
 from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
-from sessile.core.value import Codec, Encoded, Instant, Value
+from sessile.core.value import Codec, Encoded, Instant, Value, is_text
 from sessile.core.values import Values
 from sessile.errors import ConfigError, TooLate
 
@@ -135,7 +135,7 @@ class Session(Values):
         """
         self._writable()
         self.accessed = True
-        if type(user) is not str or not user or len(user) > 512:
+        if type(user) is not str or not 0 < len(user) <= 512 or not is_text(user):
             raise ConfigError(
                 f"login takes the user's key as a text, as in login(str({_kind(user)}))"
             )

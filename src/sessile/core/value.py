@@ -53,6 +53,15 @@ UNCHANGING = frozenset(
 """Types whose values cannot change after they were handed out."""
 
 
+def is_text(text: str) -> bool:
+    """Tell whether a str is text that can be written: no half of a surrogate pair stands alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Codec(Protocol):
     """Values to bytes and back, with their exact types."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Final, Self, TypeAlias, cast
 
 from sessile.core.merge import Delta, is_number, merge, plus
-from sessile.core.value import UNCHANGING, Codec, Encoded, Number, Value
+from sessile.core.value import UNCHANGING, Codec, Encoded, Number, Value, is_text
 from sessile.errors import UnsupportedValue
 
 _NOTHING: Final[Encoded] = {}
@@ -80,17 +80,15 @@ class Values(MutableMapping[str, Value]):
 
     def __iter__(self) -> Iterator[str]:
         self.accessed = True
-        yield from [key for key in self._base if key not in self._removed]
+        yield from [key for key in self._base if key not in self._removed and self._readable(key)]
         yield from [key for key in self._live if key not in self._base]
 
     def __len__(self) -> int:
-        self.accessed = True
-        new = sum(1 for key in self._live if key not in self._base)
-        return len(self._base) - len(self._removed) + new
+        return sum(1 for _ in self)
 
     def __contains__(self, key: object) -> bool:
         self.accessed = True
-        return self._has(key)
+        return self._has(key) and self._readable(cast("str", key))
 
     def __ior__(self, other: "Updates") -> Self:
         self.update(other)
@@ -195,6 +193,14 @@ class Values(MutableMapping[str, Value]):
     def _has(self, key: object) -> bool:
         return key in self._live or (key in self._base and key not in self._removed)
 
+    def _readable(self, key: str) -> bool:
+        """Tell whether a value that is there can be read; one that cannot counts as absent."""
+        try:
+            self[key]
+        except KeyError:
+            return False
+        return True
+
     def _encoded(self) -> Iterator[tuple[str, bytes]]:
         """Yield what was set, and what may have been changed in place."""
         for key, value in self._live.items():
@@ -210,6 +216,8 @@ class Values(MutableMapping[str, Value]):
     def _encode(self, key: str, value: Value) -> bytes:
         if type(key) is not str:
             raise UnsupportedValue(f"a session key is a str, not {type(key).__name__}", str(key))
+        if not is_text(key):
+            raise UnsupportedValue("the key has a lone surrogate, which is no character; replace it", key)
         try:
             return self._codec.encode(value)
         except UnsupportedValue as error:

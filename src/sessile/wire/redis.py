@@ -91,7 +91,7 @@ class Link:
                 if not again or type(broken) is not foreign.ConnectionError:
                     raise
                 return self._exchange(packed)
-        except (foreign.RedisError, OSError) as error:
+        except (foreign.RedisError, OSError, UnicodeError) as error:
             failure = self._endpoint.failure(error, self._why(error))
             raise failure from failure.__cause__
 

@@ -18,6 +18,7 @@ pack: Final = cast("Callable[[Words], bytes]", hiredis.pack_command)
 """Return a command's bytes."""
 
 _MORE: Final = object()
+_GONE: Final = "the server closed the connection"
 _ODD: Final = "its answer is not the Redis protocol"
 
 
@@ -57,7 +58,7 @@ class Connection(asyncio.Protocol):
 
     Attributes:
         owed: commands that were sent and not answered, the oldest first.
-        broken: why nothing can be sent any more, or None.
+        broken: why it is no good any more, or None.
         gone: done when it is closed.
     """
 
@@ -71,8 +72,12 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
+
+    @property
+    def open(self) -> bool:
+        """Whether what is sent now can arrive."""
+        return self.broken is None and not self._transport.is_closing()
 
     def send(self, commands: list[Command]) -> None:
         """Send commands in one write."""
@@ -98,15 +103,25 @@ class Connection(asyncio.Protocol):
         except hiredis.ProtocolError as error:
             self._break(ConnectionError(f"{_ODD}: {error}"))
 
+    def eof_received(self) -> None:
+        """Hear at once that the server hung up, before anybody sends into the void."""
+        self._break(ConnectionResetError(_GONE))
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the line."""
         self.gone.set_result(None)
-        self._break(exc or ConnectionResetError("the server closed the connection"))
+        self._break(exc or ConnectionResetError(_GONE))
 
     def _break(self, cause: Exception) -> None:
         self.broken = self.broken or cause
         self.drop()
         self._line.lost(self, cause)
+
+    def cleared(self) -> list[Command]:
+        """Return what it owes, and owe it no more."""
+        owed = list(self.owed)
+        self.owed.clear()
+        return owed
 
     def drop(self) -> None:
         """Close at once, without farewell."""

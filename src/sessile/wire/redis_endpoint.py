@@ -118,7 +118,7 @@ class Endpoint:
             # "unknown command 'AUTH', with args beginning with: ..." quotes it
             error = StoreUnavailable(self.name, "the server takes no password; leave it out")
         else:
-            error = StoreUnavailable(self.name, why or _why(cause))
+            error = StoreUnavailable(self.name, why or self._why(cause))
             error.__cause__ = cause
         return error
 
@@ -126,13 +126,14 @@ class Endpoint:
         """Say that an answer did not come in time."""
         return f"no answer within {self.timeout:g} s"
 
+    def _why(self, cause: BaseException) -> str:
+        if isinstance(cause, Refusal) and cause.code in STRANGER:
+            return unwelcome(cause)
+        if isinstance(cause, TimeoutError) and not str(cause):
+            return f"no connection within {self.connect_timeout:g} s"
+        return str(cause) or type(cause).__name__
+
 
 def unwelcome(cause: BaseException) -> str:
     """Say that the server did not let us in."""
     return f"authentication failed; check the URL's user name and password ({cause})"
-
-
-def _why(cause: BaseException) -> str:
-    if isinstance(cause, Refusal) and cause.code in STRANGER:
-        return unwelcome(cause)
-    return str(cause) or type(cause).__name__

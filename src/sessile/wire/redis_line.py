@@ -70,10 +70,12 @@ class Line:
         """Ask reads once more, and fail the other commands of a connection that broke."""
         if connection is self._connection:
             self._connection = None
-        reads = [command for command in connection.owed if command.again]
-        writes = [command for command in connection.owed if not command.again]
-        connection.owed.clear()
-        self._fail(writes, partial(self._endpoint.failure, cause))
+        owed = connection.cleared()
+        reads = [command for command in owed if command.again and not command.waiter.done()]
+        self._fail(
+            (command for command in owed if not command.again),
+            partial(self._endpoint.failure, cause),
+        )
         for command in reads:
             command.again = False
         if reads:
@@ -89,7 +91,7 @@ class Line:
         if self._dialling is not None:
             self._dialling.cancel()
         if self._connection is not None:
-            self._fail(self._connection.owed, closed)
+            self._fail(self._connection.cleared(), closed)
             self._connection.drop()
         if self._watch is not None:
             self._watch.cancel()
@@ -108,7 +110,7 @@ class Line:
 
     def _flush(self) -> None:
         """Send what waits, on a new connection if there is none."""
-        if self._connection is not None:
+        if self._connection is not None and self._connection.open:
             batch = [command for command in self._waiting if not command.waiter.done()]
             self._waiting = []
             if batch:
@@ -187,8 +189,7 @@ class Line:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.drop()
-                overdue += connection.owed
-                connection.owed.clear()
+                overdue += connection.cleared()
             self._fail(overdue, partial(self._endpoint.failure, silence))
             self._flush()
         self._look()

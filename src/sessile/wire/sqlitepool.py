@@ -122,8 +122,8 @@ def _close_idle(idle: deque[sqlite3.Cursor], every: set[sqlite3.Cursor]) -> None
     with contextlib.suppress(IndexError):  # the deque is empty: done
         while True:
             cursor = idle.pop()
-            every.discard(cursor)
             cursor.connection.close()
+            every.discard(cursor)  # not before: a fork must meet no thread inside SQLite
 
 
 _opening: Final = threading.Lock()

@@ -1,0 +1,151 @@
+"""The balancer: listens, starts and ends visits and checks. ``serve`` runs one until a signal."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Self
+
+from sessile.balance import probe
+from sessile.balance.carrier import Carrier
+from sessile.balance.cookie import RouteCookie
+from sessile.balance.fault import Side
+from sessile.balance.fleet import Fleet, Report
+from sessile.balance.health import Check, Seen
+from sessile.balance.limits import Limits
+from sessile.balance.peer import Peer
+from sessile.balance.pool import Pool
+from sessile.balance.routing import Affinity, Router
+from sessile.balance.server import Server, authority
+from sessile.balance.visit import Visit
+from sessile.wire.ambient import entropy
+
+
+class Balancer:
+    """A small HTTP/1.1 balancer for development: one process, one event loop, plain http.
+
+    Args:
+        servers: the servers, each with a name of its own.
+        affinity: what ties a client to a server.
+        host: where to listen.
+        port: where to listen; 0 takes a free one, see ``address``.
+        cookie: the name of the route cookie, used with ``Affinity.COOKIE``.
+        key: makes the route tokens. Without one a key is drawn, and clients get a new route
+            when the balancer starts anew.
+        check: how the servers' health is asked for.
+        limits: how long and how much is endured.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[Server],
+        *,
+        affinity: Affinity = Affinity.NONE,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        cookie: str = "sessile-route",
+        key: bytes | None = None,
+        check: Check | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._at = (host, port)
+        self._limits = limits or Limits()
+        self._fleet = Fleet(servers, check or Check())
+        self._router = Router(list(self._fleet.servers), affinity, key=key or entropy(32))
+        self._cookie = RouteCookie(cookie)
+        self._listener: asyncio.Server | None = None
+        self._visits: dict[asyncio.Task[None], Visit] = {}
+        self._checks: list[asyncio.Task[None]] = []
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Return the host and port it listens on.
+
+        Raises:
+            RuntimeError: it does not listen.
+        """
+        if self._listener is None:
+            raise RuntimeError("the balancer has no address before start() or after stop()")
+        host, port = self._listener.sockets[0].getsockname()[:2]
+        return host, port
+
+    @property
+    def affinity(self) -> Affinity:
+        """What ties a client to a server; a change counts from the next request on."""
+        return self._router.affinity
+
+    @affinity.setter
+    def affinity(self, affinity: Affinity) -> None:
+        self._router.affinity = affinity
+
+    def report(self) -> tuple[Report, ...]:
+        """Return state and counts of every server, in the order they were given."""
+        return self._fleet.report()
+
+    def drain(self, name: str) -> None:
+        """Give a server no new clients; those it has still go to it."""
+        self._fleet.drain(name, draining=True)
+
+    def undrain(self, name: str) -> None:
+        """Give a server new clients again, once it is well."""
+        self._fleet.drain(name, draining=False)
+
+    def gone(self, name: str) -> None:
+        """Take a server down at once, as somebody knows that it goes; its checks bring it back."""
+        self._fleet.observe(name, Seen.GONE)
+
+    async def start(self) -> None:
+        """Listen, and begin to check the servers."""
+        self._pool = Pool(self._limits)
+        self._carrier = Carrier(self._fleet, self._router, self._cookie, self._pool, self._limits)
+        host, port = self._at
+        self._listener = await asyncio.start_server(self._accept, host, port, backlog=1024)
+        self._checks = [
+            asyncio.create_task(probe.watch(self._fleet, server, self._pool))
+            for server in self._fleet.servers.values()
+        ]
+
+    async def stop(self) -> None:
+        """Stop listening and let requests in flight finish, for ``limits.grace`` seconds.
+
+        Idle connections and WebSockets are closed at once. Stopping twice is no error.
+        """
+        if self._listener is None:
+            return
+        listener, self._listener = self._listener, None
+        listener.close()
+        leaving = [task for task, visit in self._visits.items() if visit.leave()]
+        if leaving:
+            await asyncio.wait(leaving, timeout=self._limits.grace)
+        await _end([*self._checks, *self._visits])
+        await self._pool.close()
+        await listener.wait_closed()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = Peer(reader, writer, Side.CLIENT, self._limits)
+        address = writer.get_extra_info("peername")
+        if not address:  # it is gone again already
+            return client.abort()
+        own = writer.get_extra_info("sockname")
+        visit = Visit(client, self._carrier, address=address[0], own=authority(*own[:2]))
+        task = asyncio.create_task(visit.run())
+        self._visits[task] = visit
+        task.add_done_callback(self._ended)
+        return None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._visits[task]
+        if not task.cancelled() and (error := task.exception()):
+            context = {"message": "a visit to the balancer failed", "exception": error}
+            task.get_loop().call_exception_handler(context)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

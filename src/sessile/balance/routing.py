@@ -1,0 +1,118 @@
+"""Choose the server of a request. Pure; ``carrier`` connects to the choice.
+
+Who belongs where is known in one of three ways (``Affinity``). A client that belongs to a server
+that is up or draining goes there; everybody else is new and goes to a server that is up.
+"""
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import blake2b, sha256
+
+from sessile.balance.health import State
+
+
+class Affinity(Enum):
+    """What ties a client to a server."""
+
+    NONE = "none"  # nothing: round robin per request, so any server must know any session
+    COOKIE = "cookie"  # a route cookie of its own: survives a change of address, needs cookies
+    ADDRESS = "address"  # the client's address: no cookie, but all behind one NAT share a server
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """What is known of a client: its address, and the route tokens it sent (all unproven)."""
+
+    address: str
+    tokens: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The server chosen, by name, and the route token to hand out, if the client needs one."""
+
+    name: str
+    token: str | None = None
+
+
+def route_token(name: str, key: bytes) -> str:
+    """Return the opaque token that stands for a server: it tells a client nothing about it."""
+    digest = hmac.digest(key, b"sessile route\0" + name.encode(), sha256)
+    return urlsafe_b64encode(digest[:15]).decode()
+
+
+def rendezvous(address: str, names: Sequence[str]) -> str:
+    """Return the highest bidder for an address.
+
+    Each name bids independently of the others, so taking one away moves only what it had won.
+    """
+    return max(names, key=lambda name: blake2b(f"{address}\0{name}".encode()).digest())
+
+
+class Router:
+    """Routes of all clients.
+
+    Args:
+        names: the servers.
+        affinity: what ties a client to one of them; it may be changed at any time.
+        key: makes the route tokens; the same key gives the same tokens.
+        remembered: how many addresses are remembered, so that a draining server keeps its own.
+    """
+
+    def __init__(
+        self, names: Sequence[str], affinity: Affinity, *, key: bytes, remembered: int = 4096
+    ) -> None:
+        self.affinity = affinity
+        self._names = tuple(names)
+        self._tokens = {name: route_token(name, key) for name in names}
+        self._by_token = {token: name for name, token in self._tokens.items()}
+        self._by_address: OrderedDict[str, str] = OrderedDict()
+        self._remembered = remembered
+        self._turn = 0
+
+    def choose(self, visitor: Visitor, states: Mapping[str, State]) -> Choice | None:
+        """Return where the visitor goes; None if no server may take it."""
+        match self.affinity:
+            case Affinity.NONE:
+                return self._next(states)
+            case Affinity.COOKIE:
+                return self._by_cookie(visitor, states)
+            case Affinity.ADDRESS:
+                return self._by_home(visitor.address, states)
+
+    def _next(self, states: Mapping[str, State]) -> Choice | None:
+        """Return the next server that is up, starting after the one chosen last."""
+        for step in range(len(self._names)):
+            place = (self._turn + step) % len(self._names)
+            if states[self._names[place]] is State.UP:
+                self._turn = place + 1
+                return Choice(self._names[place])
+        return None
+
+    def _by_cookie(self, visitor: Visitor, states: Mapping[str, State]) -> Choice | None:
+        for token in visitor.tokens:
+            name = self._by_token.get(token)
+            if name is not None and states[name] is not State.DOWN:
+                return Choice(name)
+        new = self._next(states)
+        return new and Choice(new.name, self._tokens[new.name])
+
+    def _by_home(self, address: str, states: Mapping[str, State]) -> Choice | None:
+        bound = self._by_address.get(address)
+        if bound is not None and states[bound] is State.DRAIN:
+            return Choice(bound)
+        up = [name for name in self._names if states[name] is State.UP]
+        if not up:
+            return None
+        self._remember(address, home := rendezvous(address, up))
+        return Choice(home)
+
+    def _remember(self, address: str, name: str) -> None:
+        self._by_address[address] = name
+        self._by_address.move_to_end(address)
+        if len(self._by_address) > self._remembered:
+            self._by_address.popitem(last=False)

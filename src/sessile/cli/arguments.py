@@ -1,0 +1,61 @@
+"""What several commands take: the store's URL, a session's id, a user. Checked before anything."""
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+from sessile.core.ticket import Key, Ticket, is_key
+
+
+def _inherited(context: typer.Context, url: str | None) -> str | None:
+    """Take the URL of this command, else the one before the command's name."""
+    if url == "":  # as from --url "$UNSET": the default might be quite another store
+        raise typer.BadParameter("it is empty; write a URL, or leave the option out")
+    if url is not None:
+        context.obj = url
+    return context.obj if isinstance(context.obj, str) else None
+
+
+def session_id(text: str) -> Key:
+    """Return a text that has the shape of an id. Never repeats it: it may be a secret."""
+    if Ticket.parse(text) is not None:
+        raise typer.BadParameter(
+            "this is a cookie's value, which opens the session and should be kept from shells; "
+            "its first 20 characters are the id"
+        )
+    if not is_key(text):
+        raise typer.BadParameter("an id is 20 letters, digits, '-' or '_', as `list` prints it")
+    return Key(text)
+
+
+def _user(text: str) -> str:
+    if not text:
+        raise typer.BadParameter("it is empty; write the user as the application's login does")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("it is not UTF-8") from None
+    return text
+
+
+Url: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        callback=_inherited,
+        metavar="URL",
+        help="Where sessions are kept, as in redis://localhost:6379/0. Without it SESSILE_URL, "
+        "which keeps a password out of the list of processes; else sqlite:///sessile.db.",
+    ),
+]
+SessionId: TypeAlias = Annotated[
+    Key, typer.Argument(metavar="ID", parser=session_id, help="The session, as `list` prints it.")
+]
+Owner: TypeAlias = Annotated[
+    str, typer.Argument(metavar="OWNER", parser=_user, help="The user, as login() named them.")
+]
+OneOwner: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--owner", metavar="USER", parser=_user, help="Only this user's sessions."),
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, with times in UTC.")]

@@ -1,0 +1,29 @@
+"""``sessile doctor``: say what is wrong with a set-up, a line for each check of ``cli.checks``."""
+
+from typing import Final
+
+import typer
+
+from sessile.cli.arguments import Url
+from sessile.cli.checks import examine
+from sessile.cli.finding import Mark
+from sessile.cli.printable import printable
+from sessile.wire import ambient
+
+_COLOUR: Final = {Mark.FINE: "green", Mark.NOTE: "yellow", Mark.WRONG: "red"}
+
+
+def doctor(url: Url = None) -> None:
+    """Check the set-up.
+
+    URL, driver, store, secrets, cookie, clock, and a whole round trip, in this order. It sees
+    what the application's environment says, so run it where the application runs. No password
+    and no secret is printed, only fingerprints that tell secrets apart.
+    """
+    wrong = 0
+    for finding in examine(url, ambient.clock, ambient.entropy):
+        mark = typer.style(finding.mark.value, fg=_COLOUR[finding.mark])
+        typer.echo(f"{mark} {finding.subject:<11}{printable(finding.says)}")
+        wrong += finding.mark is Mark.WRONG
+    if wrong:
+        raise typer.Exit(1)

@@ -1,0 +1,18 @@
+"""``sessile end``: end one session, from anywhere. ``cli.end_all`` ends a user's."""
+
+import typer
+
+from sessile.cli.arguments import SessionId, Url
+from sessile.cli.reach import reached
+
+
+def end(id: SessionId, url: Url = None) -> None:  # noqa: A002
+    """End one session.
+
+    Every server refuses it at once.
+    """
+    with reached(url) as sessions:
+        if not sessions.sync.end(id):
+            typer.echo(f"no live session has the id {id}; nothing was ended", err=True)
+            raise typer.Exit(1)
+    typer.echo(f"ended {id}")

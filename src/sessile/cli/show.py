@@ -1,0 +1,23 @@
+"""``sessile show``: the metadata of one session. Its values and its ticket stay where they are."""
+
+import typer
+
+from sessile.cli.arguments import Json, SessionId, Url
+from sessile.cli.listing import print_one, print_one_json
+from sessile.cli.reach import reached
+
+
+def show(id: SessionId, url: Url = None, json: Json = False) -> None:  # noqa: A002
+    """Show one session.
+
+    Who, which device, since when and until when; never its values.
+    """
+    with reached(url) as sessions:
+        found = sessions.sync.show(id)
+        if found is None:
+            typer.echo(f"no live session has the id {id}", err=True)
+            raise typer.Exit(1)
+        if json:
+            print_one_json(found)
+        else:
+            print_one(found, sessions.parts.clock())

@@ -1,0 +1,26 @@
+"""``sessile sweep``: remove what has expired, where the store's server does not do it itself."""
+
+import typer
+
+from sessile.cli.arguments import Url
+from sessile.cli.printable import counted
+from sessile.cli.progress import counting
+from sessile.cli.reach import reached
+from sessile.core.change import Capability
+
+
+def sweep(url: Url = None) -> None:
+    """Remove expired sessions.
+
+    Prints how many there were. Applications remove some with every 64th new session; this removes
+    all of them.
+    """
+    removed = 0
+    with reached(url) as sessions, counting("sweeping") as count:
+        for batch in sessions.sync.sweep():
+            removed += batch
+            count(batch)
+        store = sessions.parts.store
+    if Capability.NATIVE_EXPIRY in store.capabilities:
+        typer.echo(f"{store.name} removes what has expired by itself", err=True)
+    typer.echo(f"{counted(removed, 'expired session')} removed")

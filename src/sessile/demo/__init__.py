@@ -1,0 +1,14 @@
+"""Floor 8: a small shop on several servers, to watch sessions at work. ``cli`` starts it.
+
+``launcher`` starts everything; ``fleet`` keeps the server processes; ``application`` is the shop
+that each of them runs; ``page`` decides what is shown.
+"""
+
+from importlib.util import find_spec
+
+from sessile.errors import MissingExtra
+
+if not all(
+    map(find_spec, ("argon2", "jinja2", "python_multipart", "rich", "starlette", "uvicorn"))
+):
+    raise MissingExtra("the demo", "demo")

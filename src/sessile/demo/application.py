@@ -1,0 +1,66 @@
+"""The shop as an ASGI application: its paths, what stands before them, and its error page."""
+
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from sessile.demo.guard import Guard
+from sessile.demo.protection import Protection
+from sessile.demo.routes import account, cart, front, servers, settings
+from sessile.demo.shop import Shop
+from sessile.demo.template import STATIC, render
+from sessile.web.starlette import SessionMiddleware
+
+_POST: Final = ["POST"]
+
+
+def application(shop: Shop) -> Starlette:
+    """Return the application of one server."""
+    app = Starlette(
+        routes=[
+            Route("/", front.home),
+            Route("/now", front.now),
+            Route("/health", front.health),
+            Route("/login", account.log_in, methods=_POST),
+            Route("/logout", account.log_out, methods=_POST),
+            Route("/devices/end-others", account.end_others, methods=_POST),
+            Route("/devices/{session_id}/end", account.end_device, methods=_POST),
+            Route("/cart/add", cart.add, methods=_POST),
+            Route("/cart/remove", cart.remove, methods=_POST),
+            Route("/cart/empty", cart.empty, methods=_POST),
+            Route("/settings", settings.choose, methods=_POST),
+            Route("/servers/{name}/kill", servers.kill, methods=_POST),
+            Route("/servers/{name}/restart", servers.restart, methods=_POST),
+            Route("/route", servers.route, methods=_POST),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[
+            Middleware(Protection),
+            Middleware(Guard),
+            Middleware(
+                SessionMiddleware,
+                sessions=shop.sessions,
+                exclude=("/static/", "/health", "/now"),
+            ),
+        ],
+        exception_handlers={HTTPException: _refused, 500: _failed},
+    )
+    app.state.shop = shop
+    return app
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return render(
+        "error.html", status=error.status_code, sentence=error.detail, headers=error.headers
+    )
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    return render("error.html", status=500, sentence="Something went wrong in the shop.")

@@ -1,0 +1,49 @@
+"""What the launcher says: where to look, who may log in, how to stop, and what went wrong."""
+
+from rich.console import Console
+from rich.markup import escape
+
+from sessile.demo.fleet.process import Failed
+from sessile.demo.place import Place
+from sessile.demo.users import ACCOUNTS
+
+
+class Banner:
+    """Writes to the terminal.
+
+    Args:
+        console: the terminal, or whatever output goes to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._say = console.print
+
+    def starting(self, servers: int, place: Place) -> None:
+        """Say what is being started, and on what."""
+        self._say(f"starting {servers} servers on {escape(place.safe)} …")
+        if place.secret is not None:
+            self._say(
+                "no SESSILE_SECRETS are set: the servers share a secret drawn for this run, "
+                "so its sessions end with it"
+            )
+
+    def moved(self, wanted: int, port: int) -> None:
+        """Say that the wanted port is taken."""
+        self._say(f"port {wanted} is taken; using {port}")
+
+    def up(self, host: str, port: int) -> None:
+        """Say where the shop is."""
+        where = f"[{host}]" if ":" in host else host
+        self._say(f"\n  [bold]The shop is open: http://{where}:{port}/[/bold]\n", highlight=False)
+        for name, password in ACCOUNTS.items():
+            self._say(f"  log in as {name} with the password {password}", highlight=False)
+        self._say("\n  Ctrl-C closes it and leaves nothing behind.\n", highlight=False)
+
+    def failed(self, failed: Failed) -> None:
+        """Say that a server ended unasked, and what it said last."""
+        self._say(f"[bold red]{failed}[/bold red]")
+        self._say(failed.output, markup=False, highlight=False)
+
+    def closed(self) -> None:
+        """Say that all is over."""
+        self._say("closed")

@@ -1,0 +1,42 @@
+"""Ports of servers, kept by the parent while a server is down. ``child`` binds the same again."""
+
+import errno
+import socket
+from typing import Final
+
+from sessile.errors import ConfigError
+
+LOOPBACK: Final = "127.0.0.1"
+_TRIES: Final = 20
+
+
+def bound(port: int = 0) -> socket.socket:
+    """Return a bound socket of a server, or one that only keeps the port (0 takes a free one).
+
+    Several may be bound to one port; connections go to the one that listens. While only the
+    parent's is left they are refused, and nobody else's connection is given the port.
+    """
+    keeper = socket.socket()
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    keeper.bind((LOOPBACK, port))
+    return keeper
+
+
+def free_port(host: str, wanted: int) -> int:
+    """Return the wanted port of an address, or else the next that is free.
+
+    Raises:
+        ConfigError: the address is not ours, or there is no free port near.
+    """
+    last = min(wanted + _TRIES, 65_535)
+    for port in range(wanted, last + 1):
+        try:
+            with socket.create_server((host, port)):
+                return port
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    raise ConfigError(
+        f"the ports {wanted} to {last} of {host} are taken; write --port with another"
+    )

@@ -1,0 +1,87 @@
+"""Start the demo and keep it until somebody asks that it end. ``cli`` calls it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from rich.console import Console
+
+from sessile.demo.banner import Banner
+from sessile.demo.fleet.fleet import Fleet
+from sessile.demo.fleet.port import free_port
+from sessile.demo.place import Place
+from sessile.demo.users import ACCOUNTS, Users
+from sessile.errors import ConfigError
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def launch(
+    *, host: str = "127.0.0.1", port: int = 8000, servers: int = 3, url: str | None = None
+) -> int:
+    """Run the demo until Ctrl-C, and return the exit code.
+
+    Args:
+        host: where the balancer listens; the servers behind it stay on this machine.
+        port: where it listens, or else on the next free one; 0 takes any.
+        servers: how many processes, from 1 to 16.
+        url: where sessions are kept; None is a file of this run.
+
+    Raises:
+        SessileError: it cannot start; the message says what to write instead.
+    """
+    if os.name != "posix":
+        raise ConfigError("the demo hands sockets to its servers, which needs Linux or macOS")
+    banner = Banner(Console(soft_wrap=True))
+    with TemporaryDirectory(prefix="sessile-demo-") as folder:
+        code = asyncio.run(_until_asked(_run(banner, (host, port), servers, url, Path(folder))))
+    banner.closed()
+    return code
+
+
+async def _run(
+    banner: Banner, at: tuple[str, int], servers: int, url: str | None, folder: Path
+) -> int:
+    """Run the demo; return only when it has failed."""
+    place = Place.choose(url, folder)
+    host, wanted = at
+    port = free_port(host, wanted)
+    if port != wanted:
+        banner.moved(wanted, port)
+    fleet = Fleet(
+        servers,
+        at=(host, port),
+        folder=folder,
+        environ={**os.environ, **place.environ()},
+        failed=banner.failed,
+    )
+    try:
+        await place.check()
+        banner.starting(servers, place)
+        Users.create(folder / "users.db", ACCOUNTS)
+        if await fleet.start():
+            async with fleet.balancer:
+                banner.up(*fleet.balancer.address)
+                await fleet.over()
+    finally:
+        await fleet.stop()
+    return 1
+
+
+async def _until_asked(work: Coroutine[Any, Any, int]) -> int:
+    """Work until it ends by itself or a signal asks. Asking twice does not cut the ending short."""
+    asked, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, asked.set)
+    working, waiting = asyncio.create_task(work), asyncio.create_task(asked.wait())
+    await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    await asyncio.wait({working})
+    return 0 if working.cancelled() else working.result()

@@ -1,0 +1,52 @@
+"""Log in, log out, end other devices. ``users`` checks passwords, the session does the rest."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sessile.demo.device import device_name
+from sessile.demo.routes.answer import back_to, text_field
+from sessile.demo.shop import shop_of
+from sessile.web.starlette import get_session
+
+
+async def log_in(request: Request) -> Response:
+    """Check the password; whatever is wrong, the answer is the same."""
+    shop, session = shop_of(request), get_session(request)
+    async with request.form() as form:
+        name, password = text_field(form, "username"), text_field(form, "password")
+        remember = "remember" in form
+    if not await shop.users.check(name, password):
+        session.flash("That user name and password do not belong together.", "bad")
+        return back_to("account")
+    device = device_name(request.headers.get("user-agent", ""))
+    session.login(name, remember=remember, device=device)
+    session.flash(f"Welcome, {name}. This is a new session: the one before has ended.", "good")
+    return back_to("account")
+
+
+async def log_out(request: Request) -> Response:
+    """End this session, on the server first."""
+    get_session(request).logout()
+    return back_to("account", notice="out")
+
+
+async def end_device(request: Request) -> Response:
+    """End one of the user's other sessions."""
+    shop, session = shop_of(request), get_session(request)
+    wanted = request.path_params["session_id"]
+    devices = await shop.sessions.of(session.user) if session.user else []
+    name = next((device.device for device in devices if device.id == wanted), None)
+    if name is None:  # nobody ends what is not theirs, nor learns whether it exists
+        session.flash("That device is not logged in any more.", "bad")
+    else:
+        await shop.sessions.end(wanted)
+        session.flash(f"{name} is logged out. Every server refuses it from now on.", "good")
+    return back_to("devices")
+
+
+async def end_others(request: Request) -> Response:
+    """End all of the user's sessions but this one."""
+    shop, session = shop_of(request), get_session(request)
+    ended = await shop.sessions.end_all(session.user, keep=session.id) if session.user else 0
+    session.flash(f"{ended} other device{'s' * (ended != 1)} logged out.", "good")
+    return back_to("devices")

@@ -1,0 +1,80 @@
+"""The page itself, and the little that its script asks for. ``page`` decides what is shown."""
+
+from typing import Final, cast
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sessile import Session
+from sessile.core.value import Value
+from sessile.demo.catalogue import Currency
+from sessile.demo.fleet.message import Look
+from sessile.demo.guard import is_from_here
+from sessile.demo.page import AFFINITIES, Notice, Page
+from sessile.demo.settings import Theme
+from sessile.demo.shop import Shop, shop_of
+from sessile.demo.template import render
+from sessile.demo.users import ACCOUNTS
+from sessile.web.starlette import get_session
+
+_REMEMBERED: Final = 12
+"""Pages whose server is remembered."""
+
+
+async def home(request: Request) -> Response:
+    """Show the page."""
+    shop, session = shop_of(request), get_session(request)
+    if not session.new:  # a visitor for whom nothing is kept stays one, and gets no cookie
+        _count(session, shop)
+    parts = shop.sessions.parts
+    shown = Page.of(
+        session,
+        name=shop.name,
+        view=await shop.parent(Look()),
+        parts=parts,
+        now=parts.clock(),
+        devices=await shop.sessions.of(session.user, current=session.id) if session.user else [],
+        notice=_notice(request, session, parts.cookie.full_name),
+        wish=request.query_params.get("as", ""),
+        may_order=is_from_here(request),
+    )
+    return render(
+        "page.html",
+        page=shown,
+        affinities=AFFINITIES,
+        themes=list(Theme),
+        currencies=list(Currency),
+        accounts=ACCOUNTS,
+    )
+
+
+async def now(request: Request) -> Response:
+    """Say who is answering and how the servers are; without a session, as it is asked often."""
+    shop = shop_of(request)
+    view = await shop.parent(Look())
+    members = {
+        member.name: {"phase": member.phase.value, "pid": member.pid, "requests": member.requests}
+        for member in view.members
+    }
+    return JSONResponse({"server": shop.name, "members": members})
+
+
+async def health(_: Request) -> Response:
+    """Tell the balancer that this server is well."""
+    return Response(status_code=204)
+
+
+def _count(session: Session, shop: Shop) -> None:
+    """Note in the session that this server made a page; parallel pages all count."""
+    session.increment("pages")
+    served = cast("list[Value]", session.setdefault("served", []))
+    served.append(shop.name)
+    del served[:-_REMEMBERED]
+
+
+def _notice(request: Request, session: Session, cookie: str) -> Notice:
+    if not session.new:
+        return Notice.NONE
+    if request.query_params.get("notice") == "out":
+        return Notice.OUT
+    return Notice.STALE if cookie in request.cookies else Notice.NONE

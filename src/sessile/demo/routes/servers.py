@@ -1,0 +1,44 @@
+"""Kill and restart servers and route clients, for visitors at this machine. The parent does it."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sessile.balance import Affinity
+from sessile.demo.fleet.message import Kill, Order, Restart, Tie
+from sessile.demo.guard import is_from_here
+from sessile.demo.routes.answer import back_to, text_field
+from sessile.demo.shop import shop_of
+from sessile.web.starlette import get_session
+
+
+async def kill(request: Request) -> Response:
+    """Have a server's process killed."""
+    name = request.path_params["name"]
+    return await _order(request, Kill(name), f"Server {name} was killed, with SIGKILL.")
+
+
+async def restart(request: Request) -> Response:
+    """Have a killed server started anew."""
+    name = request.path_params["name"]
+    return await _order(request, Restart(name), f"Server {name} is starting.")
+
+
+async def route(request: Request) -> Response:
+    """Choose what ties a client to a server."""
+    async with request.form() as form:
+        chosen = text_field(form, "affinity")
+    try:
+        affinity = Affinity(chosen)
+    except ValueError:
+        raise HTTPException(400, "There is no such way to route.") from None
+    return await _order(request, Tie(affinity), "")
+
+
+async def _order(request: Request, order: Order, done: str) -> Response:
+    if not is_from_here(request):
+        raise HTTPException(403, "Servers are controlled from the machine they run on.")
+    refusal = (await shop_of(request).parent(order)).refusal
+    if refusal or done:
+        get_session(request).flash(refusal or done, "bad" if refusal else "good")
+    return back_to("servers")

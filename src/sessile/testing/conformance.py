@@ -1,0 +1,124 @@
+"""Test your own store: every promise of ``stores.contract``, in both colours, in three lines.
+
+pytest and hypothesis are all it takes (``pip install sessile[testing]``)::
+
+    # test_my_store.py
+    from sessile.testing.conformance import StoreContract
+    from sessile.testing.place import Backend, Place
+
+    class Folder(Place):
+        def open(self):
+            return MyStore(self.folder / "sessions.db")
+
+    class TestMyStore(StoreContract, backends=[Backend("mine", MyStore, Folder)]): ...
+
+What your place can show besides (a dump of its bytes, a server to stop, a second prefix) it offers
+by overriding more of ``Place``; each method brings the promises that need it. A promise that your
+store's ``capabilities`` or your place do not cover is not collected; ``matrix(TestMyStore)`` lists
+those, and pytest prints the same table at its end. ``SESSILE_PROFILE=deep`` lets the model search.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+import pytest
+
+from sessile.stores.contract import Store
+from sessile.testing import matrix
+from sessile.testing.drive import COLOURS, Drive
+from sessile.testing.place import Backend, Place
+from sessile.testing.promises.creating import Creating
+from sessile.testing.promises.deleting import Deleting
+from sessile.testing.promises.failure import Failure
+from sessile.testing.promises.fidelity import Fidelity
+from sessile.testing.promises.life import Life
+from sessile.testing.promises.limits import Limits
+from sessile.testing.promises.malformed import Malformed
+from sessile.testing.promises.modelled import Modelled
+from sessile.testing.promises.neighbours import Neighbours
+from sessile.testing.promises.owners import Owners
+from sessile.testing.promises.reading import Reading
+from sessile.testing.promises.scanning import Scanning
+from sessile.testing.promises.secrecy import Secrecy
+from sessile.testing.promises.sharing import Sharing
+from sessile.testing.promises.sweeping import Sweeping
+from sessile.testing.promises.versions import Versions
+
+Promise: TypeAlias = Callable[..., None]
+
+
+class StoreContract(
+    Reading, Malformed, Fidelity, Creating, Versions, Deleting, Owners, Limits, Scanning, Sweeping,
+    Sharing, Neighbours, Secrecy, Life, Failure, Modelled,
+):  # fmt: skip
+    """What every store promises. Subclass it with ``backends=[...]``; pytest does the rest.
+
+    Attributes:
+        backends: what is asked.
+        promises: everything that could be asked, by name, in the order of the groups.
+    """
+
+    backends: ClassVar[tuple[Backend, ...]] = ()
+    promises: ClassVar[dict[str, Promise]] = {}
+
+    def __init_subclass__(cls, *, backends: Iterable[Backend], **kwargs: Any) -> None:
+        """Take the backends, and leave out the promises that none of them is asked."""
+        super().__init_subclass__(**kwargs)
+        cls.backends = tuple(backends)
+        cls.promises = dict(_promises(cls))
+        for name, promise in cls.promises.items():
+            if all(backend.lacks(promise) for backend in cls.backends):
+                setattr(cls, name, None)  # pytest collects callables only
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Ask a promise of each backend that it applies to, in each colour it is driven in."""
+        matrix.include(metafunc.config, type(self))
+        asked = [b for b in self.backends if not b.lacks(metafunc.function)]
+        if "backend" in metafunc.fixturenames:
+            metafunc.parametrize("backend", asked, ids=[backend.name for backend in asked])
+        if "colour" in metafunc.fixturenames:
+            metafunc.parametrize("colour", COLOURS.values(), ids=COLOURS)
+
+    @pytest.fixture
+    def place(self, backend: Backend, tmp_path: Path) -> Iterator[Place]:
+        """Where this test's store keeps its data."""
+        place = backend.place(tmp_path)
+        yield place
+        place.leave()
+
+    @pytest.fixture
+    def drive(self, colour: type[Drive]) -> Iterator[Drive]:
+        """Finishes flows in one of the colours."""
+        drive = colour()
+        yield drive
+        drive.close()
+
+    @pytest.fixture
+    def store(self, place: Place, drive: Drive) -> Iterator[Store]:
+        """The store under test, fresh and empty."""
+        store = place.open()
+        yield store
+        drive(store.close())
+
+    @pytest.fixture
+    def other(self, store: Store, place: Place, drive: Drive) -> Iterator[Store]:
+        """A second handle on the same data."""
+        other = place.open()
+        yield other
+        drive(other.close())
+
+    @pytest.fixture
+    def neighbour(self, place: Place, drive: Drive) -> Iterator[Store]:
+        """A store on the same server or file, under another prefix."""
+        neighbour = place.neighbour()
+        yield neighbour
+        drive(neighbour.close())
+
+
+def _promises(contract: type[StoreContract]) -> Iterator[tuple[str, Promise]]:
+    """Yield the promises of a contract, group by group, its own last."""
+    for group in (*StoreContract.__bases__, contract):
+        for name, promise in vars(group).items():
+            if name.startswith("test_"):
+                yield name, promise

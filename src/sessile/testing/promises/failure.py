@@ -1,0 +1,160 @@
+"""What a store promises when its server is gone, frozen, or a request is cancelled half way."""
+
+import asyncio
+from time import monotonic
+
+import pytest
+
+from sessile.core.flow import arun
+from sessile.core.record import Record
+from sessile.core.ticket import Key
+from sessile.errors import StoreUnavailable
+from sessile.stores.contract import Store
+from sessile.testing.clock import T0
+from sessile.testing.drive import Drive
+from sessile.testing.place import Place, needs
+from sessile.testing.promises.life import ACTS
+from sessile.testing.sample import change, key, record
+
+LIMIT = 3.0
+"""Seconds within which an act gives up; half a second is usual, the rest is for busy machines."""
+
+ASKING = ("read", "create", "commit", "delete", "ping")
+TURNS = 12
+
+
+class Failure:
+    """An outage is honest and short, and what comes after it is sound."""
+
+    @needs(Place.stop, Place.start)
+    def test_stopped_server_is_unavailable(self, store: Store, drive: Drive, place: Place) -> None:
+        """While the server is gone every act says so in time, with its cause; none says None."""
+        drive(store.create(record()))
+        place.stop()
+        try:
+            for act in ASKING:
+                began = monotonic()
+                with pytest.raises(StoreUnavailable) as refused:
+                    drive(ACTS[act](store))
+                assert monotonic() - began < LIMIT
+                assert refused.value.__cause__ is not None
+                assert refused.value.store == store.name
+        finally:
+            place.start()
+
+    @needs(Place.stop, Place.start)
+    def test_store_heals(self, store: Store, drive: Drive, place: Place) -> None:
+        """Once the server is back the same store goes on, without being told."""
+        drive(store.ping())
+        place.stop()
+        try:
+            with pytest.raises(StoreUnavailable):
+                drive(store.read(key("a"), T0))
+        finally:
+            place.start()
+
+        drive(store.create(record("new")))
+        assert drive(store.read(key("new"), T0)) == record("new")
+
+    @needs(Place.stop, Place.start)
+    def test_store_can_be_opened_before_its_server(self, drive: Drive, place: Place) -> None:
+        """A store that is opened while the server is gone fails when it is asked, and heals."""
+        place.stop()
+        try:
+            early = place.open()
+            with pytest.raises(StoreUnavailable):
+                drive(early.ping())
+        finally:
+            place.start()
+        drive(early.ping())
+        drive(early.close())
+
+    @needs(Place.freeze, Place.thaw)
+    def test_frozen_server_is_unavailable_in_time(
+        self, store: Store, drive: Drive, place: Place
+    ) -> None:
+        """A server that takes a write and never answers costs no more than the time limit."""
+        drive(store.ping())
+        place.freeze()
+        try:
+            began = monotonic()
+            with pytest.raises(StoreUnavailable) as refused:
+                drive(store.create(record()))
+            assert monotonic() - began < LIMIT
+            assert refused.value.__cause__ is not None
+        finally:
+            place.thaw()
+
+    @needs(Place.freeze, Place.thaw)
+    def test_late_answer_goes_to_nobody(self, store: Store, drive: Drive, place: Place) -> None:
+        """An answer that comes too late is never taken for the answer to another act."""
+        first, second = record("a"), record("b")
+        drive(store.create(first))
+        drive(store.create(second))
+        update = change(first, {"n": b"1"})
+        place.freeze()
+        try:
+            with pytest.raises(StoreUnavailable):
+                drive(store.commit(update))
+        finally:
+            place.thaw()
+
+        for _ in range(3):
+            assert drive(store.read(key("b"), T0)) == second
+            assert drive(store.read(key("never"), T0)) is None
+        assert drive(store.read(key("a"), T0)) in (first, update.record)
+
+    @needs(Place.freeze, Place.thaw)
+    def test_act_cancelled_while_it_waits_leaves_the_store_sound(self, place: Place) -> None:
+        """A request that is cancelled while the server is silent harms no later one."""
+
+        async def scenario() -> None:
+            store = place.open()
+            await arun(store.create(record("a")))
+            await arun(store.create(record("b")))
+            place.freeze()
+            try:
+                await cancelled(store, record("a"), TURNS)
+            finally:
+                place.thaw()
+            await sound(store, record("a"))
+            await arun(store.close())
+
+        asyncio.run(scenario())
+
+    def test_act_cancelled_anywhere_leaves_the_store_sound(self, place: Place) -> None:
+        """A commit cancelled anywhere was made whole or not at all, and the next act works."""
+
+        async def scenario() -> None:
+            store = place.open()
+            await arun(store.create(record("b")))
+            for turns in range(TURNS):
+                row = record(f"row {turns}")
+                await arun(store.create(row))
+                await cancelled(store, row, turns)
+                await sound(store, row)
+            await arun(store.close())
+
+        asyncio.run(scenario())
+
+
+async def cancelled(store: Store, row: Record, turns: int) -> None:
+    """Begin a commit, let the loop turn so often, and cancel it."""
+
+    async def request() -> object:
+        return await arun(store.commit(change(row, {"n": b"1"})))
+
+    task = asyncio.create_task(request())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def sound(store: Store, row: Record) -> None:
+    """Check that the row is as before or as committed, and that every answer has its question."""
+    written = change(row, {"n": b"1"}).record
+    for _ in range(3):
+        assert await arun(store.read(key("b"), T0)) == record("b")
+        assert await arun(store.read(key("never"), T0)) is None
+        assert await arun(store.read(Key(row.key), T0)) in (row, written)

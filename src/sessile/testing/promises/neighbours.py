@@ -1,0 +1,51 @@
+"""What two stores under different prefixes promise: on one server, as if on two."""
+
+from sessile.core.change import Capability, Claimed
+from sessile.stores.contract import Store
+from sessile.testing.clock import T0
+from sessile.testing.drive import Drive
+from sessile.testing.place import Place, needs
+from sessile.testing.promises.scanning import scanned
+from sessile.testing.sample import change, key, record
+
+
+class Neighbours:
+    """Namespaces never touch."""
+
+    @needs(Place.neighbour)
+    def test_one_key_is_two_records(self, store: Store, neighbour: Store, drive: Drive) -> None:
+        """The same key under another prefix is another session: written, committed, deleted."""
+        mine, theirs = record(data={"who": b"me"}), record(data={"who": b"them"})
+        drive(store.create(mine))
+        assert drive(neighbour.read(key("a"), T0)) is None
+        drive(neighbour.create(theirs))
+        drive(neighbour.commit(change(theirs, {"n": b"1"})))
+        assert drive(store.read(key("a"), T0)) == mine
+
+        drive(neighbour.delete(key("a")))
+        assert drive(store.read(key("a"), T0)) == mine
+
+    @needs(Place.neighbour, Capability.OWNERS)
+    def test_one_name_is_two_owners(self, store: Store, neighbour: Store, drive: Drive) -> None:
+        """The same user under another prefix is another user."""
+        drive(store.claim(record("a", owner="alice"), T0))
+
+        assert drive(neighbour.owned_by("alice", T0)) == []
+        assert drive(neighbour.claim(record("b", owner="alice"), T0, limit=1)) == Claimed()
+
+    @needs(Place.neighbour, Capability.SCAN)
+    def test_scan_stays_at_home(self, store: Store, neighbour: Store, drive: Drive) -> None:
+        """A scan finds the records of its own prefix alone, in both directions."""
+        drive(store.create(record("a")))
+        drive(neighbour.create(record("b")))
+
+        assert scanned(store, drive).keys() == {key("a")}
+        assert scanned(neighbour, drive).keys() == {key("b")}
+
+    @needs(Place.neighbour)
+    def test_sweep_stays_at_home(self, store: Store, neighbour: Store, drive: Drive) -> None:
+        """A sweep removes the expired of its own prefix alone."""
+        drive(neighbour.create(record("a", idle=60.0)))
+        drive(store.sweep(T0 + 60.0))
+
+        assert drive(neighbour.read(key("a"), T0)) == record("a", idle=60.0)

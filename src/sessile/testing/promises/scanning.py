@@ -1,0 +1,105 @@
+"""What ``scan`` promises: pages, and on them whatever was there all the time."""
+
+import math
+from collections.abc import Iterator
+
+from sessile.core.change import Capability, Page
+from sessile.core.record import Record
+from sessile.core.value import Instant
+from sessile.stores.contract import Store
+from sessile.testing.clock import T0
+from sessile.testing.drive import Drive
+from sessile.testing.place import needs
+from sessile.testing.sample import key, record
+
+MANY = 205
+ENOUGH = 3 * MANY
+"""Pages after which a scan that has not ended never will."""
+
+
+def pages(store: Store, drive: Drive, now: Instant = T0, batch: int = 10) -> Iterator[Page]:
+    """Yield the pages of a whole scan."""
+    cursor = None
+    for _ in range(ENOUGH):
+        page = drive(store.scan(now, cursor, batch))
+        yield page
+        cursor = page.cursor
+        if cursor is None:
+            return
+    raise AssertionError(f"the scan had not ended after {ENOUGH} pages")
+
+
+def scanned(store: Store, drive: Drive, now: Instant = T0) -> dict[str, Record]:
+    """Return everything that a whole scan finds."""
+    return {row.key: row for page in pages(store, drive, now) for row in page.records}
+
+
+class Scanning:
+    """Every live record is found, a page at a time."""
+
+    @needs(Capability.SCAN)
+    def test_scan_of_nothing_ends(self, store: Store, drive: Drive) -> None:
+        """An empty store has no records on any page."""
+        assert scanned(store, drive) == {}
+
+    @needs(Capability.SCAN)
+    def test_scan_finds_every_record(self, store: Store, drive: Drive) -> None:
+        """Every record is on some page, whole."""
+        rows = [record(f"row {n}") for n in range(MANY)]
+        for row in rows:
+            drive(store.create(row))
+
+        assert scanned(store, drive) == {row.key: row for row in rows}
+
+    @needs(Capability.SCAN, Capability.OWNERS)
+    def test_scan_finds_owned_records(self, store: Store, drive: Drive) -> None:
+        """Claimed and created records are found alike, and the index is no record."""
+        rows = [record("a", owner="alice"), record("b")]
+        drive(store.claim(rows[0], T0))
+        drive(store.create(rows[1]))
+
+        assert scanned(store, drive) == {row.key: row for row in rows}
+
+    @needs(Capability.SCAN)
+    def test_scan_comes_in_pages(self, store: Store, drive: Drive) -> None:
+        """A page has about as many records as were asked for, so many records take many pages."""
+        for n in range(MANY):
+            drive(store.create(record(f"row {n}")))
+        sizes = [len(page.records) for page in pages(store, drive, batch=10)]
+
+        assert max(sizes) <= MANY // 4
+
+    @needs(Capability.SCAN)
+    def test_scan_passes_over_the_expired(self, store: Store, drive: Drive) -> None:
+        """A record is scanned until just before its deadline, and no longer."""
+        drive(store.create(record("short", idle=60.0)))
+        drive(store.create(record("long")))
+
+        before = scanned(store, drive, math.nextafter(T0 + 60.0, 0.0))
+        assert before.keys() == {key("short"), key("long")}
+        assert scanned(store, drive, T0 + 60.0).keys() == {key("long")}
+
+    @needs(Capability.SCAN)
+    def test_scan_passes_over_the_deleted(self, store: Store, drive: Drive) -> None:
+        """A deleted record is on no page."""
+        drive(store.create(record("a")))
+        drive(store.create(record("b")))
+        drive(store.delete(key("a")))
+
+        assert scanned(store, drive).keys() == {key("b")}
+
+    @needs(Capability.SCAN)
+    def test_scan_sees_whatever_stays(self, store: Store, drive: Drive) -> None:
+        """A record that lives through the whole scan is found while others come and go."""
+        stay = {key(f"stays {n}") for n in range(MANY // 2)}
+        for n in range(MANY // 2):
+            drive(store.create(record(f"stays {n}")))
+            drive(store.create(record(f"goes {n}")))
+        found: set[str] = set()
+        for n, page in enumerate(pages(store, drive)):
+            found |= {row.key for row in page.records}
+            for step in range(5):
+                drive(store.delete(key(f"goes {5 * n + step}")))
+                drive(store.create(record(f"comes {5 * n + step}")))
+
+        assert found >= stay

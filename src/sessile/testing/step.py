@@ -1,0 +1,128 @@
+"""Stop a flow before each of its Asks and let a rival run there. Races without threads or luck.
+
+Between two Asks a flow is pure, so a rival that runs whole at every stopping point has run at every
+point that matters. ``drive`` has the colours in which Asks are performed.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Generic, TypeVar
+
+from sessile.core.flow import Ask, Flow, run
+
+W = TypeVar("W")
+A = TypeVar("A")
+B = TypeVar("B")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[R]):
+    """How a flow ended.
+
+    Attributes:
+        value: what it returned, where it returned.
+        error: what it raised, or None.
+    """
+
+    value: R | None = None
+    error: BaseException | None = None
+
+    def get(self) -> R:
+        """Return the value, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]  # R may itself be None
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting(Generic[W, A, B]):
+    """One way in which two flows met.
+
+    Attributes:
+        stop: where the first one stood: ``"before sqlite COMMIT"``, ``"after the last"``.
+        world: what both worked on.
+        a: how the one that was stopped ended.
+        b: how the one that ran whole in between ended.
+    """
+
+    stop: str
+    world: W
+    a: Outcome[A]
+    b: Outcome[B]
+
+
+class Stepped(Generic[R]):
+    """A flow that goes on one Ask at a time.
+
+    Args:
+        flow: it runs up to its first Ask at once.
+        drive: performs the Asks, in its colour.
+
+    Attributes:
+        ask: the Ask it stands before; None when it has ended.
+        outcome: how it ended; None until then.
+    """
+
+    def __init__(self, flow: Flow[R], drive: Callable[[Flow[Any]], Any] = run) -> None:
+        self._flow = flow
+        self._drive = drive
+        self.ask: Ask[Any] | None = None
+        self.outcome: Outcome[R] | None = None
+        self._resume(flow.send, None)
+
+    def step(self) -> None:
+        """Perform the Ask it stands before, and go on to the next one or to the end."""
+        if self.ask is None:
+            raise RuntimeError("this flow has ended; there is no Ask left to perform")
+        try:
+            reply = self._drive(_perform(self.ask))
+        except BaseException as error:  # noqa: BLE001  (the flow decides what an error means)
+            self._resume(self._flow.throw, error)
+        else:
+            self._resume(self._flow.send, reply)
+
+    def finish(self) -> Outcome[R]:
+        """Go on to the end."""
+        while self.outcome is None:
+            self.step()
+        return self.outcome
+
+    def _resume(self, act: Callable[[Any], Any], value: object) -> None:
+        self.ask = None
+        try:
+            self.ask = act(value)
+        except StopIteration as end:
+            self.outcome = Outcome(value=end.value)
+        except BaseException as error:  # noqa: BLE001  (an outcome like any other)
+            self.outcome = Outcome(error=error)
+
+
+def interleavings(
+    make_world: Callable[[], W],
+    flow_a: Callable[[W], Flow[A]],
+    flow_b: Callable[[W], Flow[B]],
+    *,
+    drive: Callable[[Flow[Any]], Any] = run,
+) -> Iterator[Meeting[W, A, B]]:
+    """Yield every meeting of two flows in which B runs whole at a stopping point of A.
+
+    A is stopped before its first Ask, before its second, and so on; last, B runs after A's end.
+    Each meeting has a world of its own. Swap the flows to stop the other one.
+    """
+    for asks in count():
+        world = make_world()
+        a = Stepped(flow_a(world), drive)
+        for _ in range(asks):
+            a.step()
+        stop = "after the last" if a.ask is None else f"before {a.ask.what}"
+        b = Stepped(flow_b(world), drive).finish()
+        yield Meeting(stop, world, a.finish(), b)
+        if stop == "after the last":
+            return
+
+
+async def _perform(ask: Ask[R]) -> R:
+    """Perform one Ask as a flow of its own, so that any driver can."""
+    return await ask

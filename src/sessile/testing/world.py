@@ -1,0 +1,100 @@
+"""A world for the promises of sessions: a store, a clock in hand, browsers and their requests.
+
+``promises.sessions`` tells stories here. A request is one flow, opened, handled and committed, so
+``step`` can stop it at every act of I/O.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sessile.core.policy import Policy
+from sessile.core.session import Session
+from sessile.service.commit import commit_visit
+from sessile.service.events import Event
+from sessile.service.opening import open_visit
+from sessile.service.sessions import Sessions
+from sessile.stores.contract import Store
+from sessile.testing.clock import FakeClock
+from sessile.testing.drive import Drive
+from sessile.wire import ambient
+
+Handler = Callable[[Session], Any]
+
+SECRET = "oT6_vWq9mZ2x-Lk4Rb8sYc1Nf7Hd3Jg5Pa0Ue"  # noqa: S105  (opens tests, and nothing else)
+NEWER = "hQ3_xNw8kV5z-Bj2Tm7pXe9Ry4Gf6Ds1Kc0Li"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a request got back.
+
+    Attributes:
+        result: what its handler returned.
+        set_cookie: the Set-Cookie value, or None.
+        user: who the request was for.
+    """
+
+    result: Any
+    set_cookie: str | None
+    user: str | None
+
+    @property
+    def cookie(self) -> str:
+        """The Cookie header a browser sends from now on; empty after a deletion."""
+        assert self.set_cookie is not None, "the reply set no cookie"
+        return "" if "Max-Age=0" in self.set_cookie else self.set_cookie.partition(";")[0]
+
+
+class World:
+    """Sessions over one store, told by the clock in hand.
+
+    Attributes:
+        cookie: what the world's main browser sends.
+        events: everything the hooks were told.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        drive: Drive,
+        *,
+        clock: FakeClock | None = None,
+        policy: Policy | None = None,
+        secrets: Sequence[str] = (SECRET,),
+    ) -> None:
+        self.clock = clock or FakeClock()
+        self.drive = drive
+        self.events: list[Event] = []
+        self.sessions = Sessions(
+            store=store,
+            secrets=secrets,
+            policy=policy,
+            hooks=[self.events.append],
+            clock=self.clock,
+            entropy=ambient.entropy,
+        )
+        self.cookie = ""
+
+    async def request(self, cookie: str, handler: Handler = dict) -> Reply:
+        """Be one request of a browser, as a flow."""
+        visit = await open_visit(self.sessions.parts, cookie)
+        result = handler(visit.session)
+        user = visit.session.user
+        return Reply(result, await commit_visit(self.sessions.parts, visit), user)
+
+    def ask(self, handler: Handler = dict, cookie: str | None = None) -> Reply:
+        """Make one request and keep what it sets; without ``cookie`` as the main browser."""
+        reply: Reply = self.drive(self.request(self.cookie if cookie is None else cookie, handler))
+        if cookie is None and reply.set_cookie is not None:
+            self.cookie = reply.cookie
+        return reply
+
+    def values(self, cookie: str | None = None) -> dict[str, Any]:
+        """Return what the session of that cookie holds."""
+        held: dict[str, Any] = self.ask(dict, cookie).result
+        return held
+
+    def told(self, kind: type[Event]) -> list[Event]:
+        """Return the events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]

@@ -1,0 +1,239 @@
+"""``SessionMiddleware`` for any ASGI application: each request is opened, used, and committed.
+
+``web.exchange`` decides the headers and ``web.websocket`` serves WebSockets. A lifespan passes
+through: whoever made ``Sessions`` closes it, with ``await sessions.close()`` at shutdown.
+"""
+
+from collections.abc import Awaitable, Iterable
+from enum import Enum
+from typing import Any, Final, Literal
+
+from sessile.core.flow import arun
+from sessile.core.session import Session
+from sessile.errors import ConfigError, LostRace, StoreUnavailable, TooLate
+from sessile.service.commit import commit_visit
+from sessile.service.opening import open_visit
+from sessile.service.parts import Parts
+from sessile.service.sessions import Sessions
+from sessile.service.visit import Visit
+from sessile.web.exchange import BYTES, FAILED, REFUSED, TOO_LATE, UNSEEN, marked, prefixes, refusal
+from sessile.web.scope import App, Headers, Message, Receive, Scope, Send, answer, cookies, path
+from sessile.web.unloaded import Unloaded, excluded
+from sessile.web.websocket import talk
+
+_EXCHANGE: Final = "sessile.exchange"
+_PENDING: Final = Unloaded(
+    'this session is not loaded yet, because of load="lazy": write '
+    "session = await load_session(request) first (from sessile.web.asgi), or take the dependency "
+    "SessionDep (from sessile.web.fastapi)"
+)
+
+
+class Load(Enum):
+    """When the session of a request is read from the store."""
+
+    EAGER = "eager"  # before the handler, if the request carries the cookie
+    LAZY = "lazy"  # when the handler asks: ``await load_session(request)``
+
+
+class SessionMiddleware:
+    """Give every request its session, and store what was done before the answer's headers leave.
+
+    A handler that raises is answered by the server with a 500, and nothing of its session is saved;
+    an ``HTTPException`` that the framework turns into an answer is an answer like any other. When
+    the store fails the answer is 503: never an anonymous visitor, never a cookie.
+
+    Args:
+        app: the application.
+        sessions: made once, when the application starts.
+        load: when a session is read; WebSockets read it at the handshake in either case.
+        exclude: path prefixes without sessions, as in ``("/static/", "/health")``.
+
+    Raises:
+        ConfigError: an option is wrong; the message says what to write instead.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        sessions: Sessions,
+        *,
+        load: Load | Literal["eager", "lazy"] = Load.EAGER,
+        exclude: Iterable[str] = (),
+    ) -> None:
+        self._app = app
+        self._parts = sessions.parts
+        self._lazy = _load(load) is Load.LAZY
+        self._exclude = prefixes(exclude)
+        self._excluded = excluded(self._exclude)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, one WebSocket, or the lifespan."""
+        kind = scope["type"]
+        if kind not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+        elif self._exclude and path(scope).startswith(self._exclude):
+            scope["session"] = self._excluded
+            await self._app(scope, receive, send)
+        elif kind == "websocket":
+            await talk(self._app, self._parts, scope, receive, send)
+        else:
+            await self._serve(Exchange(self._parts, scope["headers"], send), scope, receive)
+
+    async def _serve(self, exchange: "Exchange", scope: Scope, receive: Receive) -> None:
+        try:
+            if self._lazy:
+                scope["session"], scope[_EXCHANGE] = _PENDING, exchange
+            else:
+                scope["session"] = await exchange.load()
+            await self._app(scope, receive, exchange.send)
+        except REFUSED as error:
+            await exchange.give_up(error)
+        finally:
+            exchange.close()
+        exchange.check()
+
+
+class Phase(Enum):
+    """How far the answer to a request is."""
+
+    AWAITED = "awaited"
+    LEAVING = "its headers have left, or are about to"
+    REPLACED = "the session could not be saved, and we answered instead"
+
+
+class Exchange:
+    """One request's session and the way its answer takes.
+
+    Args:
+        parts: the collaborators.
+        headers: the request's. Its scope, which may hold this exchange, would close a cycle.
+        send: to the server.
+    """
+
+    __slots__ = ("_headers", "_outage", "_parts", "_phase", "_saved", "_send", "_visit")
+
+    def __init__(self, parts: Parts, headers: Headers, send: Send) -> None:
+        self._parts = parts
+        self._headers = headers
+        self._send = send
+        self._phase = Phase.AWAITED
+        self._visit: Visit | None = None
+        self._outage: Exception | None = None
+        self._saved: Session | None = None
+
+    async def load(self) -> Session:
+        """Return the request's session, read from the store once."""
+        if self._visit is None:
+            try:
+                visit = await arun(open_visit(self._parts, cookies(self._headers)))
+            except (StoreUnavailable, LostRace) as error:
+                self._outage = error
+                raise
+            if self._phase is not Phase.AWAITED:
+                raise TooLate(UNSEEN)
+            if self._visit is None:  # of two that asked at once, the first one's visit counts
+                self._visit = visit
+        return self._visit.session
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass a message on; before the headers leave, commit what was loaded."""
+        if self._phase is Phase.REPLACED:
+            return _swallow()
+        if self._phase is Phase.LEAVING or message["type"] != "http.response.start":
+            return self._send(message)
+        self._phase = Phase.LEAVING
+        visit, self._visit = self._visit, None
+        if visit is not None:
+            return self._start(visit, message)
+        if self._outage is not None and message["status"] == 500:  # what a framework made of it
+            return self._replace(self._outage)
+        return self._send(message)
+
+    async def _start(self, visit: Visit, message: Message) -> None:
+        session = visit.session
+        session.close(TOO_LATE)
+        try:
+            cookie = await arun(commit_visit(self._parts, visit))
+        except REFUSED as error:
+            await self._replace(error)
+            return
+        self._saved = session
+        if cookie is not None or session.accessed:
+            value = None if cookie is None else cookie.encode("latin-1")
+            message = {**message, "headers": marked(message.get("headers", ()), value, BYTES)}
+        await self._send(message)
+
+    async def give_up(self, error: Exception) -> None:
+        """Answer in place of an application that met one of ``REFUSED``, if nothing has left."""
+        if self._phase is Phase.AWAITED:
+            await self._replace(error)
+        elif error is not self._outage:
+            raise error
+
+    async def _replace(self, error: Exception) -> None:
+        self._phase = Phase.REPLACED
+        await answer(self._send, refusal(error))
+
+    def close(self) -> None:
+        """Refuse the changes of whoever still holds a session that was not saved."""
+        if self._visit is not None:
+            self._visit.session.close(FAILED)
+
+    def check(self) -> None:
+        """Make sure that no value was changed in place after the session was saved.
+
+        Raises:
+            TooLate: one was, and that change is lost.
+        """
+        late = [] if self._saved is None else self._saved.strayed()
+        if late:
+            raise TooLate(f"session[{late[0]!r}] was changed in place too late: {TOO_LATE}")
+
+
+async def load_session(connection: Any) -> Session:
+    """Return the session of a request, reading it from the store if that was not done yet.
+
+    Args:
+        connection: a Starlette or FastAPI ``Request``, or the ASGI scope itself.
+
+    Raises:
+        ConfigError: there is no ``SessionMiddleware``.
+        NotLoaded: the path is excluded.
+        StoreUnavailable: the store did not answer; left alone, it becomes a 503.
+        TooLate: the headers of the answer have left.
+    """
+    scope: Scope = getattr(connection, "scope", connection)
+    if scope.get("session") is _PENDING:
+        exchange: Exchange = scope[_EXCHANGE]
+        scope["session"] = await exchange.load()
+    return session_in(scope)
+
+
+def session_in(scope: Scope) -> Session:
+    """Return the session in an ASGI scope, which has been loaded.
+
+    Raises:
+        ConfigError: there is no ``SessionMiddleware``.
+        NotLoaded: it was not loaded, or the path is excluded.
+    """
+    found = scope.get("session")
+    if isinstance(found, Session):
+        return found
+    if isinstance(found, Unloaded):
+        found.refuse()
+    raise ConfigError(
+        "this request has no session of sessile: "
+        "write app.add_middleware(SessionMiddleware, sessions=sessions)"
+    )
+
+
+async def _swallow() -> None:
+    """Drop what the application still says after its answer was replaced."""
+
+
+def _load(given: Load | str) -> Load:
+    try:
+        return Load(given)
+    except ValueError:
+        raise ConfigError(f'load={given!r}: write load="eager" or load="lazy"') from None

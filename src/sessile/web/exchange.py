@@ -1,0 +1,167 @@
+"""What ASGI and WSGI answers share: the headers that a session adds, and how a failure looks. Pure.
+
+``web.asgi`` and ``web.wsgi`` find out what happened; this says what leaves.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import AnyStr, Final, Generic, TypeAlias
+
+import msgspec
+
+from sessile.errors import ConfigError, LimitReached, LostRace, StoreUnavailable
+
+TOO_LATE: Final = (
+    "the session was saved when the headers of the answer left; "
+    "change it before the first byte of the answer is sent"
+)
+"""Why a session refuses changes once its answer has started: for ``session.close``."""
+
+UNSEEN: Final = (
+    "the session was first used when the headers of the answer had left, too late for the "
+    "Vary: Cookie that keeps caches from showing one visitor's page to another; "
+    "look at it, as in session.user, before the first byte of the answer is sent"
+)
+"""Why a session cannot be opened once its answer has started."""
+
+FAILED: Final = "the handler failed before it answered; nothing of its session is saved"
+"""Why a session refuses changes once its handler has raised: for ``session.close``."""
+
+
+class Spelling(Generic[AnyStr]):
+    """The words of the headers below, as text (WSGI) or as bytes (ASGI).
+
+    Args:
+        spell: makes such a word of a text.
+    """
+
+    __slots__ = (
+        "cache_control", "comma", "cookie", "everything", "no_store", "private", "set_cookie",
+        "vary",
+    )  # fmt: skip
+
+    def __init__(self, spell: Callable[[str], AnyStr]) -> None:
+        self.vary: AnyStr = spell("vary")
+        self.cookie: AnyStr = spell("Cookie")
+        self.everything: AnyStr = spell("*")
+        self.cache_control: AnyStr = spell("cache-control")
+        self.no_store: AnyStr = spell("no-store")
+        self.private: AnyStr = spell("private")
+        self.set_cookie: AnyStr = spell("set-cookie")
+        self.comma: AnyStr = spell(", ")
+
+
+TEXT: Final = Spelling(str)
+BYTES: Final = Spelling(str.encode)
+
+Headers: TypeAlias = list[tuple[AnyStr, AnyStr]]
+
+
+def marked(
+    headers: Iterable[tuple[AnyStr, AnyStr]], cookie: AnyStr | None, words: Spelling[AnyStr]
+) -> Headers[AnyStr]:
+    """Return the headers of an answer that depends on a session, as a list of its own.
+
+    The given headers stay as they are: an application may send one response object to many
+    clients, and a cookie left in it would hand one client's session to the others.
+
+    Args:
+        headers: the application's.
+        cookie: the Set-Cookie value to send, if there is one.
+        words: ``TEXT`` or ``BYTES``, as the headers are.
+    """
+    own = _varied(list(headers), words)
+    if cookie is not None:
+        own = _unstored(own, words)
+        own.append((words.set_cookie, cookie))
+    return own
+
+
+def _varied(headers: Headers[AnyStr], words: Spelling[AnyStr]) -> Headers[AnyStr]:
+    """Say ``Vary: Cookie``, so that no cache takes one visitor for another. ``*`` says it too."""
+    said = [value for name, value in headers if name.lower() == words.vary]
+    if said:
+        known = _members(said, words)
+        if words.everything in known or words.cookie.lower() in known:
+            return headers
+        headers = _without(words.vary, headers)
+    said.append(words.cookie)
+    headers.append((words.vary, words.comma.join(said)))
+    return headers
+
+
+def _unstored(headers: Headers[AnyStr], words: Spelling[AnyStr]) -> Headers[AnyStr]:
+    """Say ``no-store``, unless the application was as strict itself.
+
+    A bare ``private`` is its decision to let the browser keep the page; whatever else it said
+    would let a shared cache keep the cookie.
+    """
+    said = [value for name, value in headers if name.lower() == words.cache_control]
+    if not {words.no_store, words.private}.isdisjoint(_members(said, words)):
+        return headers
+    headers = _without(words.cache_control, headers)
+    headers.append((words.cache_control, words.no_store))
+    return headers
+
+
+def _members(lines: list[AnyStr], words: Spelling[AnyStr]) -> set[AnyStr]:
+    return {member.strip().lower() for line in lines for member in line.split(words.comma.strip())}
+
+
+def _without(name: AnyStr, headers: Headers[AnyStr]) -> Headers[AnyStr]:
+    return [header for header in headers if header[0].lower() != name]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """An answer in place of the application's. It sets no cookie, and no cache keeps it.
+
+    Attributes:
+        status: 503 or 403.
+        reason: the phrase of the status line.
+        headers: all of them, in lower case.
+        body: one short sentence that names nothing of the inside.
+    """
+
+    status: int
+    reason: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+REFUSED: Final = (StoreUnavailable, LostRace, LimitReached)
+"""The errors that ``refusal`` turns into an answer; every other one is the application's."""
+
+
+def refusal(error: Exception) -> Refusal:
+    """Return what to answer to one of ``REFUSED``."""
+    if isinstance(error, LimitReached):
+        return _refusal(403, "Forbidden", "You have as many sessions as allowed; end one first.")
+    text = "Sessions are unavailable for a moment; try again."
+    return _refusal(503, "Service Unavailable", text, ("retry-after", "1"))
+
+
+def _refusal(status: int, reason: str, text: str, *more: tuple[str, str]) -> Refusal:
+    body = f"{text}\n".encode()
+    headers = [
+        ("content-type", "text/plain; charset=utf-8"),
+        ("content-length", str(len(body))),
+        ("cache-control", "no-store"),
+        *more,
+    ]
+    return Refusal(status, reason, headers, body)
+
+
+def prefixes(exclude: Iterable[object]) -> tuple[str, ...]:
+    """Return the path prefixes without sessions, checked.
+
+    Raises:
+        ConfigError: one of them does not begin with ``/``.
+    """
+    if isinstance(exclude, str):
+        raise ConfigError(f'exclude={exclude!r}: write a tuple, as in exclude=("/static/",)')
+    return tuple(map(_prefix, exclude))
+
+
+def _prefix(given: object) -> str:
+    if isinstance(given, str) and given.startswith("/"):
+        return given
+    raise ConfigError(f"exclude: {given!r} is no path; begin with '/', as in '/static/'")

@@ -1,0 +1,36 @@
+"""The ASGI protocol: what a scope says, and an answer said whole.
+
+``web.asgi`` and ``web.websocket`` act on it.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, TypeAlias
+
+from sessile.web.exchange import Refusal
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def cookies(headers: Headers) -> str:
+    """Return the Cookie header; several fields are joined (RFC 9113, 8.2.3). Any bytes are text."""
+    found = [value for name, value in headers if name == b"cookie"]
+    return b"; ".join(found).decode("latin-1") if found else ""
+
+
+def path(scope: Scope) -> str:
+    """Return the path below the place where the application is mounted."""
+    whole: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return whole.removeprefix(root) if whole.startswith(f"{root}/") else whole
+
+
+async def answer(send: Send, refusal: Refusal, kind: str = "http.response") -> None:
+    """Send a whole answer, as messages of that kind."""
+    headers = [(name.encode(), value.encode()) for name, value in refusal.headers]
+    await send({"type": f"{kind}.start", "status": refusal.status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": refusal.body})

@@ -1,0 +1,61 @@
+"""WSGI: a lazy session in ``environ["sessile.session"]``. ``web.answer`` saves it in time."""
+
+from collections.abc import Iterable
+from typing import ClassVar, Final
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from sessile.service.sessions import Sessions
+from sessile.web.answer import Answer, Body
+from sessile.web.deferred import Deferred
+from sessile.web.exchange import prefixes
+from sessile.web.unloaded import excluded
+
+KEY: Final = "sessile.session"
+"""Where the session stands in the environ."""
+
+
+class SessionMiddleware:
+    """Give every request a session, and save it before the headers of the answer leave.
+
+    Nothing is asked of the store until the application touches the session.
+
+    Args:
+        app: the application.
+        sessions: where sessions live.
+        exclude: path prefixes without sessions, as in ``("/static/",)``.
+
+    Raises:
+        ConfigError: a prefix is no path.
+    """
+
+    session_type: ClassVar[type[Deferred]] = Deferred
+
+    def __init__(
+        self, app: WSGIApplication, sessions: Sessions, *, exclude: Iterable[str] = ()
+    ) -> None:
+        self._app = app
+        self._parts = sessions.parts
+        named = prefixes(exclude)
+        # PEP 3333: a path in the environ is bytes, told as Latin-1.
+        self._exclude = tuple(prefix.encode().decode("latin-1") for prefix in named)
+        self._no_session = excluded(named)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Be the application."""
+        if self._exclude and environ.get("PATH_INFO", "").startswith(self._exclude):
+            environ[KEY] = self._no_session
+            return self._app(environ, start_response)
+        session = environ[KEY] = self.session_type(self._parts, environ.get("HTTP_COOKIE", ""))
+        answer = Answer(session, environ, start_response)
+        chunks = answer.attempt(self._app, environ, answer.start)
+        body = Body(answer, () if chunks is None else chunks)
+        over = session.closed or _inert(chunks, environ)
+        return body.settled() if over else body
+
+
+def _inert(chunks: object, environ: WSGIEnvironment) -> bool:
+    """Tell whether none of the application's code runs while the server sends this body."""
+    if type(chunks) is list or type(chunks) is tuple:
+        return True
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(chunks, wrapper)

@@ -1,0 +1,144 @@
+"""What holds for every command: where the URL comes from, how an error looks, which code it has."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+
+from sessile.cli.__main__ import main
+
+
+def test_the_url_stands_before_or_behind_the_command(sessile, login) -> None:
+    """Both places mean the same, and the one behind wins."""
+    key = login("alice", url="sqlite:///here.db")
+
+    for words in (
+        ["--url", "sqlite:///here.db", "list"],
+        ["list", "--url", "sqlite:///here.db"],
+        ["--url", "sqlite:///nowhere.db", "list", "--url", "sqlite:///here.db"],
+    ):
+        assert sessile(*words).stdout.startswith(key)
+
+
+def test_the_url_on_the_line_goes_before_the_environment(sessile, login, monkeypatch) -> None:
+    """``--url``, else SESSILE_URL, else the default."""
+    here, there = login("alice", url="sqlite:///here.db"), login("bob", url="sqlite:///there.db")
+    monkeypatch.setenv("SESSILE_URL", "sqlite:///there.db")
+
+    assert sessile("list").stdout.startswith(there)
+    assert sessile("list", "--url", "sqlite:///here.db").stdout.startswith(here)
+    assert sessile("--url", "sqlite:///here.db", "list").stdout.startswith(here)
+
+
+def test_an_empty_url_is_refused(sessile, login) -> None:
+    """``--url "$UNSET"`` must not end sessions in another store."""
+    login("alice")
+
+    for words in (["--url", "", "end-all", "alice"], ["end-all", "alice", "--url", ""]):
+        done = sessile(*words)
+        assert done.exit_code == 2
+        assert "it is empty" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("nonsense", "sessile: a store's URL has a scheme"),
+        ("sqlite:///", "sessile: sqlite:/// names no file"),
+        ("sqllite:///sessile.db", "did you mean sqlite://?"),
+        ("sqlite:///no/such/folder/s.db", "does not exist"),
+        ("sqlite:///s.db?timeot=1", "did you mean 'timeout'?"),
+    ],
+)
+def test_a_wrong_url_is_one_line_and_code_2(sessile, url, says) -> None:
+    """It says what is wrong and what to write instead; there is no traceback."""
+    done = sessile("list", "--url", url)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_no_database_is_one_line(shell, folder) -> None:
+    """A store that refuses is an error like any other."""
+    (folder / "sessile.db").write_text("This is a shopping list.\n" * 100)
+
+    done = shell("list")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("sessile: sqlite:///sessile.db is unavailable: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_unknown_command_is_code_2(shell) -> None:
+    """It is named, and nothing is done."""
+    done = shell("lst")
+
+    assert done.returncode == 2
+    assert "No such command 'lst'" in done.stderr
+
+
+def test_without_a_command_there_is_help(sessile) -> None:
+    """Each command stands there with what it does."""
+    shown = sessile("--help").stdout
+
+    for command in ("keygen", "doctor", "list", "show", "end", "end-all", "sweep", "demo"):
+        assert f"\n  {command} " in shown
+
+
+def test_the_version_is_the_packages(sessile, monkeypatch) -> None:
+    """The version is that of the installed package; a bare checkout says that it is one."""
+    monkeypatch.setattr("sessile.cli.app.version", lambda name: f"1.2.3 of {name}")
+    assert sessile("--version").output == "sessile 1.2.3 of sessile\n"
+
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("sessile.cli.app.version", missing)
+    assert "never installed" in sessile("--version").output
+
+
+@pytest.mark.parametrize("module", ["typer", "rich"])
+def test_a_missing_extra_is_named(module: str) -> None:
+    """Without typer or rich the command says what to install."""
+    start = (
+        f"import sys; sys.modules[{module!r}] = None; from sessile.cli.__main__ import main; main()"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", start], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert done.stderr == "sessile: the command needs sessile[cli]: pip install 'sessile[cli]'\n"
+
+
+def test_a_bug_in_our_own_imports_is_not_called_a_missing_extra(monkeypatch) -> None:
+    """Only foreign modules are an extra."""
+    monkeypatch.setitem(sys.modules, "sessile.cli.app", None)
+
+    with pytest.raises(ModuleNotFoundError, match=r"sessile\.cli\.app"):
+        main()
+
+
+def test_a_terminal_without_the_signs_gets_no_traceback(folder) -> None:
+    """Output in Latin-1 spells what Latin-1 lacks."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sessile.cli", "doctor"],
+        env=os.environ | {"PYTHONIOENCODING": "iso-8859-1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("\\u2713 URL")
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(put) -> None:
+    """``sessile list | head -1`` ends quietly."""
+    line = f"{sys.executable} -m sessile.cli list --json | head -c 1"
+
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,306 @@
+"""``sessile doctor`` says a line for each part of a set-up, and 1 when one of them is wrong."""
+
+import socket
+from collections.abc import Callable
+from typing import ClassVar
+
+import pytest
+
+from sessile.cli import checks
+from sessile.cli.finding import Finding, Mark
+from sessile.cli.round_trip import round_trip
+from sessile.core.change import Answer, Capability, Change, Conflict
+from sessile.core.flow import run
+from sessile.core.record import Record, evolve
+from sessile.core.secrets import fingerprint
+from sessile.core.ticket import Key
+from sessile.errors import MissingExtra, StoreUnavailable
+from sessile.stores.memory import MemoryStore
+from sessile.testing.clock import T0, FakeClock, SeededEntropy
+
+GOOD = "Vd8_nQw3kZ5x-Hj1Tm6pXc9Ry2Gf4Bs7Kl0La"
+ALSO = "b3Nl7Wq_9sTzU0-fYhXg1kRj5mCvP8eDi2oAa"
+
+
+class Far(MemoryStore):
+    """A store on a server, whose clock shows what a test wants."""
+
+    capabilities: ClassVar[Capability] = MemoryStore.capabilities | Capability.NETWORK
+    shows: float = T0
+
+    async def server_time(self) -> float:
+        return self.shows
+
+
+@pytest.fixture
+def examine(monkeypatch) -> Callable[..., dict[str, list[Finding]]]:
+    """Examine a store, at an instant that stands still, and sort what is found by subject."""
+
+    def examine(store: object) -> dict[str, list[Finding]]:
+        def opened(url: str) -> object:
+            if isinstance(store, Exception):
+                raise store
+            return store
+
+        monkeypatch.setattr(checks, "open_store", opened)
+        found: dict[str, list[Finding]] = {}
+        for finding in checks.examine("far://store", FakeClock(), SeededEntropy()):
+            found.setdefault(finding.subject, []).append(finding)
+        return found
+
+    return examine
+
+
+def test_a_sound_set_up_is_code_0(shell, monkeypatch) -> None:
+    """Every part has its line, in the order in which they rest on each other."""
+    monkeypatch.setenv("SESSILE_SECRETS", f"{GOOD}, {ALSO}")
+    monkeypatch.setenv("SESSILE_URL", "sqlite:///shop.db")
+
+    done = shell("doctor")
+
+    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    assert [f"{mark} {says.split()[0]}" for mark, says in lines] == [
+        "✓ URL", "✓ driver", "✓ store", "! store", "✓ secrets", "✓ cookie", "! cookie", "✓ clock",
+        "✓ round",
+    ]  # fmt: skip
+    assert "sqlite:///shop.db (SESSILE_URL)" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_database_that_was_not_there_is_mentioned_once(sessile, folder) -> None:
+    """The doctor does what the application would do, and says so; then it is there."""
+    assert (
+        f"! store      there was no database yet; {folder}/sessile.db has"
+        in sessile("doctor").stdout
+    )
+    assert "there was no database" not in sessile("doctor").stdout
+
+
+def test_the_throw_away_session_is_gone(sessile) -> None:
+    """After the doctor the store is as empty as before."""
+    sessile("doctor")
+
+    assert sessile("list", "--json").stdout == "[]\n"
+
+
+def test_secrets_are_told_apart_and_never_shown(sessile, monkeypatch) -> None:
+    """Fingerprints, newest first, let an operator compare servers."""
+    monkeypatch.setenv("SESSILE_SECRETS", f"{GOOD},{ALSO}")
+
+    said = sessile("doctor").stdout
+
+    prints = f"{fingerprint(GOOD.encode())}, {fingerprint(ALSO.encode())}"
+    assert f"✓ secrets    2 in SESSILE_SECRETS, newest first: {prints}" in said
+    assert not any(part in said for part in (GOOD, ALSO, GOOD[:8], ALSO[:8]))
+
+
+@pytest.mark.parametrize("secrets", ["hunter2", f"{GOOD},", f"{GOOD},{GOOD}", "x" * 40])
+def test_a_weak_secret_is_wrong_and_not_shown(sessile, monkeypatch, secrets) -> None:
+    """What is wrong with it is said without saying it."""
+    monkeypatch.setenv("SESSILE_SECRETS", secrets)
+
+    done = sessile("doctor")
+
+    assert done.exit_code == 1
+    assert "\n✗ secrets    " in done.stdout
+    assert not any(secret and secret in done.stdout for secret in secrets.split(","))
+
+
+def test_a_kept_secret_that_others_can_read_is_wrong(sessile, folder) -> None:
+    """The key file beside the database is for one user."""
+    assert sessile("doctor").exit_code == 0
+    (folder / "sessile.db.key").chmod(0o644)
+
+    done = sessile("doctor")
+
+    assert done.exit_code == 1
+    assert "✗ secrets    the key file" in done.stdout
+    assert "chmod 600" in done.stdout
+
+
+def test_a_network_store_without_secrets_is_wrong(examine) -> None:
+    """Servers that share a store must share a secret; what the doctor cannot see it says."""
+    (finding,) = examine(Far())["secrets"]
+
+    assert finding.mark is Mark.WRONG
+    assert "sessile keygen" in finding.says
+    assert "secrets=[...]" in finding.says
+
+
+@pytest.mark.parametrize(
+    ("url", "subject"),
+    [
+        ("redis//cache", "URL"),
+        ("mongo://cache", "URL"),
+        ("redis://:hunter2@cache:port/0", "URL"),
+        ("sqlite:///missing/folder.db", "URL"),
+    ],
+)
+def test_a_wrong_url_is_told_by_its_source_and_without_its_password(sessile, url, subject) -> None:
+    """What does not rest on the store is checked all the same."""
+    done = sessile("doctor", "--url", url)
+
+    assert done.exit_code == 1
+    assert done.stdout.startswith(f"✗ {subject}")
+    assert "(--url)" in done.stdout.splitlines()[0]
+    assert "hunter2" not in done.output
+    assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == [
+        "cookie",
+        "cookie",
+        "clock",
+    ]
+
+
+def test_a_missing_driver_is_wrong(examine) -> None:
+    """The URL is understood; the extra that brings the driver is named."""
+    found = examine(MissingExtra("far://", "far"))
+
+    assert found["URL"][0].mark is Mark.FINE
+    assert found["driver"] == [
+        Finding(Mark.WRONG, "driver", "far:// needs sessile[far]: pip install 'sessile[far]'")
+    ]
+
+
+def test_an_unreachable_redis_is_wrong_and_its_password_is_not_shown(sessile) -> None:
+    """It is said in time; what rests on the store is not tried, the rest is."""
+    with socket.socket() as taken:  # bound and not listening: whoever connects is refused
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        done = sessile("doctor", "--url", f"redis://shop:hunter2@127.0.0.1:{port}/0")
+
+    assert done.exit_code == 1
+    assert f"✗ store      redis://127.0.0.1:{port}/0 is unavailable: " in done.stdout
+    assert [line.split()[1] for line in done.stdout.splitlines()[3:]] == [
+        "secrets", "cookie", "cookie", "clock",
+    ]  # fmt: skip
+    assert "hunter2" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("shows", "says"),
+    [(T0 + 2.5, "2 s behind the store's"), (T0 - 90, "90 s ahead of the store's")],
+)
+def test_a_clock_that_drifts_from_the_stores_is_wrong(examine, shows, says) -> None:
+    """Servers whose clocks differ disagree about what has expired."""
+    store = Far()
+    store.shows = shows
+
+    (finding,) = examine(store)["clock"]
+
+    assert finding.mark is Mark.WRONG
+    assert says in finding.says
+
+
+def test_a_clock_within_two_seconds_of_the_stores_is_fine(examine) -> None:
+    """What a synchronised machine shows is never wrong."""
+    store = Far()
+    store.shows = T0 + 1.9
+
+    (finding,) = examine(store)["clock"]
+
+    assert (finding.mark, "1900.0 ms from the store's" in finding.says) == (Mark.FINE, True)
+
+
+def test_a_store_that_does_not_tell_the_time_is_no_fault(examine) -> None:
+    """A Redis user may be allowed everything but TIME."""
+
+    class Silent(Far):
+        async def server_time(self) -> float:
+            raise StoreUnavailable(self.name, "no permission")
+
+    (finding,) = examine(Silent())["clock"]
+
+    assert finding.mark is Mark.NOTE
+    assert "no permission" in finding.says
+
+
+def test_a_clock_before_the_installation_is_wrong(monkeypatch) -> None:
+    """Without another clock one instant is certain to have passed."""
+    found = list(checks.examine("memory://", FakeClock(0.0), SeededEntropy()))
+
+    (finding,) = [finding for finding in found if finding.subject == "clock"]
+    assert finding.mark is Mark.WRONG
+    assert finding.says.startswith("1970-01-01T00:00:00Z is before sessile was installed")
+
+
+def test_sessions_of_one_process_are_a_note(sessile) -> None:
+    """``memory://`` works, and ends with its process."""
+    done = sessile("doctor", "--url", "memory://")
+
+    assert done.exit_code == 0
+    assert "! store      each process has sessions of its own" in done.stdout
+
+
+class Forgetful(MemoryStore):
+    """Loses what it is given."""
+
+    async def create(self, record: Record) -> None:
+        pass
+
+
+class Stubborn(MemoryStore):
+    """Takes no change."""
+
+    async def commit(self, change: Change) -> Answer:
+        return Conflict(change.record)
+
+
+class Lazy(MemoryStore):
+    """Says it has changed a record, and has not."""
+
+    async def commit(self, change: Change) -> Answer:
+        await super().read(Key(change.record.key), T0)
+        committed: Answer = await super().commit(
+            Change(evolve(change.record, seen=0.0), change.expected)
+        )
+        return committed
+
+
+class Undead(MemoryStore):
+    """Deletes nothing."""
+
+    async def delete(
+        self, key: Key, owner: str | None = None, *, leaving: Record | None = None
+    ) -> Record | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("store", "says"),
+    [
+        (Forgetful, "created did not come back"),
+        (Stubborn, "newest version was refused"),
+        (Lazy, "committed did not come back"),
+        (Undead, "deleted came back"),
+    ],
+)
+def test_a_round_trip_finds_what_a_store_does_wrong(examine, store, says) -> None:
+    """Each step of it is looked at."""
+    (finding,) = examine(store())["round trip"]
+
+    assert finding.mark is Mark.WRONG
+    assert says in finding.says
+
+
+@pytest.mark.parametrize("store", [Forgetful, Stubborn, Lazy])
+def test_a_round_trip_that_fails_leaves_nothing(store) -> None:
+    """The throw-away session is deleted whatever went wrong."""
+    kept = store()
+
+    run(round_trip(kept, T0, SeededEntropy()))
+
+    assert not kept._open_rows()
+
+
+def test_a_store_that_fails_half_way_is_wrong(examine) -> None:
+    """A full or read-only store answers pings and takes no session."""
+
+    class ReadOnly(MemoryStore):
+        async def create(self, record: Record) -> None:
+            raise StoreUnavailable("far://store", "it is read only")
+
+    (finding,) = examine(ReadOnly())["round trip"]
+
+    assert finding == Finding(
+        Mark.WRONG, "round trip", "far://store is unavailable: it is read only"
+    )

@@ -1,0 +1,161 @@
+"""``sessile list`` prints live sessions: lines of tabs in a pipe, JSON when asked."""
+
+import json
+import re
+import time
+
+import pytest
+
+from sessile.cli.reach import every
+from sessile.core.change import Capability, Page
+from sessile.core.record import remains
+from sessile.errors import ConfigError
+from sessile.service.sessions import Sessions
+from sessile.stores.memory import MemoryStore
+from sessile.testing import sample
+
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+
+
+class Repeating(MemoryStore):
+    """A store whose scan shows each session on two pages, as it is allowed to."""
+
+    async def scan(self, now: float, cursor: str | None = None, batch: int = 100) -> Page:
+        page = await super().scan(now, None, batch)
+        return Page(page.records, "again" if cursor is None else None)
+
+
+class Scanless(MemoryStore):
+    """A store that cannot list what it holds."""
+
+    capabilities = Capability.OWNERS | Capability.SHARED
+
+
+def test_a_pipe_gets_a_line_of_tabs_for_each_session(shell, login) -> None:
+    """Id, user, device, created, last seen, expires, remembered: in this order, with no heading."""
+    first, second = login("alice", "Firefox on Linux"), login("alice", remember=True)
+    login("bob")
+
+    done = shell("list", "--owner", "alice")
+
+    assert [line.split("\t")[:3] for line in done.stdout.splitlines()] == [
+        [first, "alice", "Firefox on Linux"],
+        [second, "alice", ""],
+    ]
+    assert re.fullmatch(rf"({STAMP}\t){{3}}no", done.stdout.splitlines()[0].split("\t", 3)[3])
+    assert done.stdout.endswith("\tyes\n")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_an_owner_everybody_is_listed(sessile, login) -> None:
+    """Users and anonymous visitors alike, each once, in whatever order the store has them."""
+    ids = {login(f"user{n}") for n in range(3)}
+
+    assert {line.split("\t")[0] for line in sessile("list").stdout.splitlines()} == ids
+
+
+def test_json_is_one_document_with_exact_facts(sessile, login) -> None:
+    """An array of objects whose times are RFC 3339; nothing secret and no value is among them."""
+    login("alice", "Ünïcode", remember=True)
+    login("alice")
+
+    listed = json.loads(sessile("list", "--json").stdout)
+
+    assert len(listed) == 2
+    assert set(listed[0]) == {
+        "id", "user", "device", "created", "last_seen", "expires", "ends", "remembered",
+        "assurance", "version",
+    }  # fmt: skip
+    assert {session["user"] for session in listed} == {"alice"}
+    assert {session["device"] for session in listed} == {"Ünïcode", ""}
+    assert re.fullmatch(STAMP, listed[0]["created"])
+
+
+def test_json_of_nothing_is_an_empty_array(sessile, login) -> None:
+    """A program that reads it need not treat nothing as a special case."""
+    login("alice")
+
+    assert json.loads(sessile("list", "--owner", "nobody", "--json").stdout) == []
+
+
+def test_no_text_of_others_reaches_the_terminal_as_a_command(sessile, put) -> None:
+    """A user or device with control characters, tabs or markup is shown, not obeyed."""
+    put(sample.record(owner="[red]eve\x1b]0;owned\x07\t", device="a\nb\u202e"))
+
+    line = sessile("list").stdout
+
+    assert "\x1b" not in line
+    assert line.count("\n") == 1
+    assert "[red]eve?]0;owned??\ta?b?\t" in line
+
+
+def test_a_page_that_repeats_a_session_prints_it_once() -> None:
+    """Scans may show a session twice; a list does not."""
+    store = Repeating()
+    store._add(sample.record())
+    sessions = Sessions(store=store)
+
+    assert [len(page) for page in every(sessions)] == [1, 0]
+
+
+def test_what_is_left_of_an_ended_session_is_not_listed(sessile, put) -> None:
+    """For two minutes after a logout something stands under its id; it is no session."""
+    put(remains(sample.key("a"), time.time()))
+
+    assert sessile("list").stdout == ""
+    assert sessile("show", sample.key("a")).exit_code == 1
+
+
+def test_every_page_is_asked_for(sessile, put) -> None:
+    """A list of 250 sessions takes three pages and misses none."""
+    put(*(sample.record(f"{n}") for n in range(250)))
+
+    assert len(sessile("list").stdout.splitlines()) == 250
+
+
+def test_a_store_without_a_scan_asks_for_a_user() -> None:
+    """What the store cannot do is said, with what to write instead."""
+    with pytest.raises(ConfigError, match="--owner"):
+        list(every(Sessions(store=Scanless())))
+
+
+def test_nothing_is_made_by_looking(sessile, folder) -> None:
+    """Without a database there is an error that names the file, and still no database."""
+    done = sessile("list")
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"sessile: there is no database {folder}/sessile.db")
+    assert list(folder.iterdir()) == []
+
+
+def test_sessions_inside_another_process_are_out_of_reach(sessile) -> None:
+    """An empty list of ``memory://`` would be a lie."""
+    done = sessile("list", "--url", "memory://")
+
+    assert done.exit_code == 2
+    assert "inside the application's process" in done.stderr
+
+
+def test_a_terminal_gets_a_table(put, terminal) -> None:
+    """People see a heading, times in words, and how many there are."""
+    record = sample.record(owner="alice", device="[b]Firefox", at=time.time() - 125, idle=1000.0)
+    put(record)
+
+    shown = terminal("list")
+
+    assert re.search("id +user +device +created +last seen +expires +remembered", shown)
+    expected = (
+        record.key, "alice", r"\[b]Firefox", "2 minutes ago", "2 minutes ago", "in 14 minutes", "no"
+    )  # fmt: skip
+    assert re.search(" +".join(expected), shown)
+    assert shown.endswith("1 live session\n")
+
+
+def test_progress_goes_to_the_terminal_and_the_list_to_the_pipe(login, terminal, folder) -> None:
+    """With standard output in a file, the count is on the terminal and the file holds lines."""
+    key = login("alice")
+
+    shown = terminal("list", out=folder / "lines")
+
+    assert re.search(r"listing.*1 sessions", shown)
+    assert (folder / "lines").read_text().startswith(f"{key}\talice\t")

@@ -1,0 +1,261 @@
+"""Three-way merges: what two requests did to one session, both kept."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.anything import TEXT, VALUES, exact
+
+from sessile.codecs.values import ValueCodec
+from sessile.core.merge import Delta, merge, merge_value, plus, same
+from sessile.core.values import Values
+from sessile.testing.effort import effort
+
+CODEC = ValueCodec()
+NAMES = st.sampled_from("abcd")
+PLAIN = st.dictionaries(NAMES, VALUES, max_size=4)
+COUNTS = st.integers(-100, 100)
+
+
+def encoded(plain: dict[str, Any]) -> dict[str, bytes]:
+    return {key: CODEC.encode(value) for key, value in plain.items()}
+
+
+def after(base: dict[str, Any], theirs: dict[str, Any], ours: Delta) -> dict[str, Any]:
+    """Return what the store holds once our delta is merged onto their state."""
+    merged = merge(encoded(base), encoded(theirs), ours, CODEC)
+    kept = {key: blob for key, blob in encoded(theirs).items() if key not in merged.removed}
+    return {key: CODEC.decode(blob) for key, blob in (kept | merged.set).items()}
+
+
+def delta(base: dict[str, Any], ours: dict[str, Any]) -> Delta:
+    """Return the delta of a request that found one state and left another."""
+    values = Values(encoded(base), CODEC)
+    for key in base.keys() - ours.keys():
+        del values[key]
+    values.update(ours)
+    return values.delta()
+
+
+@effort(200, 5_000)
+@given(PLAIN, PLAIN)
+def test_without_a_rival_our_state_stands(base: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Merged onto the state it was made from, a delta gives exactly the state it was made for."""
+    merged = after(base, base, delta(base, ours))
+
+    assert {k: exact(v) for k, v in merged.items()} == {k: exact(v) for k, v in ours.items()}
+
+
+@effort(200, 5_000)
+@given(PLAIN, PLAIN)
+def test_without_a_change_their_state_stands(base: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """A request that changed nothing changes nothing of what a rival did."""
+    merged = after(base, theirs, Delta())
+
+    assert {k: exact(v) for k, v in merged.items()} == {k: exact(v) for k, v in theirs.items()}
+
+
+@effort(200, 5_000)
+@given(PLAIN, st.data())
+def test_different_keys_both_survive(base: dict[str, Any], data: st.DataObject) -> None:
+    """Changes of different keys are both in the result, whichever of the two came first."""
+    mine = {key: data.draw(st.none() | VALUES) for key in "ab"}
+    yours = {key: data.draw(st.none() | VALUES) for key in "cd"}
+    ours, theirs = base | mine, base | yours
+    both = {key: exact(value) for key, value in (base | mine | yours).items()}
+
+    for first, second in ((ours, theirs), (theirs, ours)):
+        merged = after(base, first, delta(base, second))
+        assert {key: exact(value) for key, value in merged.items()} == both
+
+
+@effort(200, 5_000)
+@given(*[st.lists(COUNTS, max_size=4)] * 3)
+def test_lists_keep_both_extensions(was: list[int], mine: list[int], yours: list[int]) -> None:
+    """Two requests that extended one list both keep what they added, the earlier one first."""
+    merged = after({"k": was}, {"k": was + yours}, delta({"k": was}, {"k": was + mine}))
+
+    assert merged == {"k": was + yours + mine}
+
+
+@effort(100, 5_000)
+@given(*[st.lists(COUNTS, max_size=4)] * 3)
+def test_edit_and_extension_of_a_list_both_survive(
+    was: list[int], edit: list[int], more: list[int]
+) -> None:
+    """Where one side edited a list and the other extended it, the extension follows the edit."""
+    edited, extended = {"k": edit}, {"k": was + more}
+    expected = {"k": edit + more}
+    if edit[: len(was)] != was and more:
+        assert after({"k": was}, edited, delta({"k": was}, extended)) == expected
+        assert after({"k": was}, extended, delta({"k": was}, edited)) == expected
+
+
+@effort(200, 5_000)
+@given(*[st.sets(st.integers(0, 9))] * 3, st.sampled_from([set, frozenset]))
+def test_sets_unite(was: set[int], mine: set[int], yours: set[int], kind: type) -> None:
+    """What either side added is in the set, and what either side took out is not."""
+    merged = merge_value(kind(was), kind(yours), kind(mine))
+
+    assert type(merged) is kind
+    for item in was | mine | yours:
+        added = item not in was and (item in mine or item in yours)
+        kept = item in was and item in mine and item in yours
+        assert (item in merged) == (added or kept)
+
+
+@effort(200, 5_000)
+@given(*[st.dictionaries(st.integers(0, 5), COUNTS)] * 3)
+def test_dicts_merge_item_by_item(
+    was: dict[int, int], mine: dict[int, int], yours: dict[int, int]
+) -> None:
+    """Each item that one side alone changed is as that side left it; of two changes ours stands."""
+    missing = object()
+    merged = merge_value(dict(was), dict(yours), dict(mine))
+    assert isinstance(merged, dict)
+
+    for item in {*was, *mine, *yours}:
+        old, our, their = (side.get(item, missing) for side in (was, mine, yours))
+        expected = their if our == old else our
+        assert merged.get(item, missing) == expected, item
+
+
+@effort(200, 5_000)
+@given(VALUES, VALUES)
+def test_item_that_one_side_changed_is_as_it_left_it(old: Any, new: Any) -> None:
+    """Inside a dict a change of one side alone survives exactly, whatever Python calls equal."""
+    was = {"k": old, "other": 1}
+    mine, yours = {"k": new, "other": 1}, {"k": old, "other": 2}
+    both = exact({"k": new, "other": 2})
+
+    assert exact(merge_value(was, yours, mine)) == both
+    assert exact(merge_value(was, mine, yours)) == both
+
+
+def test_nested_changes_both_survive() -> None:
+    """Lists in dicts in dicts are merged where they stand."""
+    was = {"cart": {"items": ["hat"], "note": "x"}, "seen": {1}}
+    mine = {"cart": {"items": ["hat", "sock"], "note": "x"}, "seen": {1, 2}}
+    yours = {"cart": {"items": ["hat", "shoe"], "note": "y"}, "seen": {1, 3}}
+
+    assert merge_value(was, yours, mine) == {
+        "cart": {"items": ["hat", "shoe", "sock"], "note": "y"},
+        "seen": {1, 2, 3},
+    }
+
+
+@pytest.mark.parametrize(
+    ("was", "their", "our"),
+    [
+        (1, 2, 3),
+        ("a", "b", "c"),
+        ((1,), (1, 2), (1, 3)),
+        ([1], "text", [1, 2]),
+        ([1], [1, 2], None),
+        ({1}, {1, 2}, frozenset({1, 3})),
+        ({"a": 1}, [1], {"a": 2}),
+        ([1, 2], [3], [4]),
+    ],
+)
+def test_of_two_changes_that_cannot_be_joined_the_last_stands(
+    was: Any, their: Any, our: Any
+) -> None:
+    """Scalars, tuples and values of different kinds are one value: the last writer's."""
+    assert exact(merge_value(was, their, our)) == exact(our)
+
+
+@pytest.mark.parametrize(
+    ("their", "our", "merged"),
+    [([1], [2], [1, 2]), ({1}, {2}, {1, 2}), ({"a": 1}, {"b": 2}, {"a": 1, "b": 2}), (1, 2, 2)],
+)
+def test_containers_that_both_began_are_joined(their: Any, our: Any, merged: Any) -> None:
+    """Two requests that each made the first cart have one cart with the items of both."""
+    assert after({}, {"k": their}, Delta(encoded({"k": our}))) == {"k": merged}
+    nested = merge_value({}, {"k": their}, {"k": our})
+    assert nested == {"k": merged}
+
+
+def test_removal_and_change_of_one_key() -> None:
+    """Our removal removes what a rival changed; our change stands where a rival removed."""
+    assert after({"k": 1}, {"k": 2}, Delta(removed=frozenset({"k"}))) == {}
+    assert after({"k": 1}, {}, Delta(encoded({"k": 2}))) == {"k": 2}
+
+
+def test_removal_by_both_is_no_removal() -> None:
+    """What a rival removed need not be removed again."""
+    merged = merge(encoded({"k": 1}), {}, Delta(removed=frozenset({"k", "never"})), CODEC)
+
+    assert merged.removed == frozenset()
+
+
+@effort(100, 2_000)
+@given(st.integers(), st.lists(COUNTS, max_size=6))
+def test_increments_add_up(start: int, amounts: list[int]) -> None:
+    """Any number of increments made from one state add up, in any order."""
+    state = {"n": start}
+    for amount in amounts:
+        state = after({"n": start}, state, Delta(added={"n": amount}))
+
+    assert state == {"n": start + sum(amounts)}
+
+
+@pytest.mark.parametrize("theirs", [{}, {"n": "text"}, {"n": True}, {"n": None}, {"n": [1]}])
+def test_increment_counts_from_zero_where_no_number_stands(theirs: dict[str, Any]) -> None:
+    """A counter that a rival removed or replaced begins anew."""
+    assert after({"n": 5}, theirs, Delta(added={"n": 2})) == {"n": 2}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "total"),
+    [
+        (1, 2, 3),
+        (1, 0.5, 1.5),
+        (1, Decimal("0.5"), Decimal("1.5")),
+        (0.1, Decimal("0.2"), Decimal("0.3")),
+        (Decimal("0.1"), 0.2, Decimal("0.3")),
+    ],
+)
+def test_numbers_of_all_kinds_add(a: Any, b: Any, total: Any) -> None:
+    """Decimal beats float beats int, and a float counts as what it shows."""
+    assert exact(plus(a, b)) == exact(total)
+
+
+@effort(300, 5_000)
+@given(*[VALUES.filter(lambda v: not {"nan", "set"} & set(re.findall(r"\w+", str(exact(v)))))] * 2)
+def test_same_is_the_same_bytes(a: Any, b: Any) -> None:
+    """Two values are the same if they are stored as the same bytes."""
+    assert same(a, CODEC.decode(CODEC.encode(a)))
+    assert same(a, b) == (exact(a) == exact(b))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [(1, True), (1, 1.0), (0.0, -0.0), (Decimal("1.0"), Decimal("1.00")), ([1], [True])],
+)
+def test_values_that_python_calls_equal_differ(a: Any, b: Any) -> None:
+    """A change of kind, sign or digits is a change, alone and inside any container."""
+    for wrap in (lambda v: v, lambda v: [v], lambda v: (v,), lambda v: {"k": v}):
+        assert not same(wrap(a), wrap(b))
+        assert same(wrap(a), wrap(a))
+
+
+def test_delta_of_nothing_is_false() -> None:
+    """A delta is true when there is something to save."""
+    assert not Delta()
+    assert Delta({"a": b""})
+    assert Delta(removed=frozenset("a"))
+    assert Delta(added={"a": 0})
+
+
+@effort(100, 1_000)
+@given(TEXT, VALUES)
+def test_merge_changes_neither_side(name: str, value: Any) -> None:
+    """The values that go into a merge are as they were when it comes out."""
+    was, their, our = {name: [value]}, {name: [value, 1]}, {name: [value, 2], "x": value}
+    before = [exact(side) for side in (was, their, our)]
+    merge_value(was, their, our)
+
+    assert [exact(side) for side in (was, their, our)] == before

@@ -1,0 +1,138 @@
+"""Records: exact bytes, and nothing else is ever taken for one."""
+
+import pickle
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.anything import TEXT
+
+from sessile.core.record import FORMAT, LATE, Record, evolve, pack, remains, unpack
+from sessile.core.ticket import Key
+from sessile.testing.clock import T0
+from sessile.testing.effort import effort
+from sessile.testing.sample import key, record
+
+INSTANTS = st.floats(0, 1e11)
+RECORDS = st.builds(
+    Record,
+    format=st.just(FORMAT),
+    key=st.just(key("a")),
+    version=st.integers(0, 2**62),
+    created=INSTANTS,
+    seen=INSTANTS,
+    idle_until=INSTANTS,
+    until=INSTANTS,
+    digest=st.binary(min_size=32, max_size=32),
+    rotated=INSTANTS,
+    confirmed=st.none() | INSTANTS,
+    owner=st.none() | TEXT,
+    assurance=st.integers(0, 9),
+    authenticated_at=st.none() | INSTANTS,
+    persistent=st.booleans(),
+    device=TEXT,
+    binding=st.binary(max_size=8),
+    proof=st.binary(max_size=8),
+    data=st.dictionaries(TEXT, st.binary(max_size=8), max_size=3),
+    over=st.booleans(),
+)
+
+
+@effort(200, 5_000)
+@given(RECORDS)
+def test_record_comes_back_whole(row: Record) -> None:
+    """A record is unpacked exactly as it was packed."""
+    assert unpack(pack(row), key("a")) == row
+
+
+@effort(100, 2_000)
+@given(RECORDS, st.data())
+def test_truncated_record_is_none(row: Record, data: st.DataObject) -> None:
+    """A record that was cut short anywhere, or has something after it, is none."""
+    blob = pack(row)
+
+    assert unpack(blob[: data.draw(st.integers(0, len(blob) - 1))], key("a")) is None
+    assert unpack(blob + data.draw(st.binary(min_size=1, max_size=3)), key("a")) is None
+
+
+@effort(300, 10_000)
+@given(st.binary(max_size=200))
+def test_foreign_bytes_are_none(blob: bytes) -> None:
+    """Whatever else the store holds is no record, and never an error."""
+    assert unpack(blob, key("a")) is None
+
+
+def fields(**changes: Any) -> bytes:
+    """Return a record's bytes with some fields replaced by whatever is given."""
+    return msgspec.msgpack.encode(list((msgspec.structs.asdict(record()) | changes).values()))
+
+
+@pytest.mark.parametrize(
+    "blob",
+    [
+        fields(format=2),
+        fields(format="1"),
+        fields(key=key("b")),
+        fields(key=None),
+        fields(version="1"),
+        fields(version=1.5),
+        fields(created="now"),
+        fields(digest=b""),
+        fields(digest=bytes(31)),
+        fields(digest=bytes(33)),
+        fields(digest="x" * 32),
+        fields(owner=7),
+        fields(data=[]),
+        fields(data={"a": 1}),
+        fields(data={1: b"a"}),
+        fields(more="field"),
+        msgspec.msgpack.encode(msgspec.structs.asdict(record())),
+        pickle.dumps(record()),
+        b"\x91" * 100_000,
+        b"{}",
+    ],
+)
+def test_malformed_record_is_none(blob: bytes) -> None:
+    """Another layout, a swapped key, a wrong type, a pickle: none of it is a record."""
+    assert unpack(fields(), key("a")) == record()
+    assert unpack(blob, key("a")) is None
+
+
+def test_record_cannot_be_changed() -> None:
+    """A record is frozen; ``evolve`` makes another one."""
+    row = record()
+    with pytest.raises(AttributeError):
+        row.version = 2
+
+    assert evolve(row, version=2).version == 2
+    assert row.version == 1
+
+
+@pytest.mark.parametrize(("idle", "absolute"), [(60.0, 600.0), (600.0, 60.0), (60.0, 60.0)])
+def test_earlier_deadline_ends_a_record(idle: float, absolute: float) -> None:
+    """A record lives before both of its deadlines; at the earlier one it no longer does."""
+    row = record(idle=idle, absolute=absolute)
+
+    assert row.expires == T0 + 60.0
+    assert row.live_at(T0 + 59.999)
+    assert not row.live_at(T0 + 60.0)
+    assert row.live_at(T0 - 1.0)
+
+
+def test_text_of_a_record_shows_no_value() -> None:
+    """``repr`` names the session and its version: no user, no digest, no value, no device."""
+    row = record(owner="alice", device="phone", data={"card": b"4000"}, binding=b"bound")
+
+    assert repr(row) == f"<Record {key('a')} version 1>"
+
+
+def test_remains_are_nobodys_and_open_nothing() -> None:
+    """What is left of a session is empty, short of life, and no commit expects its version."""
+    left = remains(key("a"), T0)
+
+    assert left.over
+    assert (left.owner, left.data, left.version) == (None, {}, 0)
+    assert left.expires == T0 + LATE
+    assert unpack(pack(left), Key(left.key)) == left

@@ -1,0 +1,279 @@
+"""The session an application holds: who it belongs to, and what was asked of it."""
+
+from typing import Any
+
+import pytest
+
+from sessile.codecs.values import ValueCodec
+from sessile.core.record import Record
+from sessile.core.session import FLASHES, Intent, Session
+from sessile.core.ticket import ENTROPY, Ticket
+from sessile.errors import ConfigError, TooLate, UnsupportedValue
+from sessile.testing.clock import T0, SeededEntropy
+from sessile.testing.sample import key, record
+
+CODEC = ValueCodec()
+MARK = "value to look for"
+
+
+def opened(row: Record | None = None, **values: Any) -> Session:
+    """Return the session of a request that came with that record."""
+    entropy = SeededEntropy()
+    encoded = {name: CODEC.encode(value) for name, value in values.items()}
+    return Session(
+        row, encoded, codec=CODEC, mint=lambda: Ticket.mint(entropy(ENTROPY)), now=T0 + 5.0
+    )
+
+
+def test_anonymous_session_belongs_to_nobody() -> None:
+    """Who comes without a session has a new and empty one."""
+    session = opened()
+
+    assert session.new
+    assert (session.user, session.assurance, session.authenticated_at) == (None, 0, None)
+    assert session.record is None
+    assert not session.persistent
+    assert session.intent is Intent.KEEP
+
+
+def test_stored_session_is_what_its_record_says() -> None:
+    """Who comes with a session has its id, user and assurance."""
+    row = record(owner="alice", assurance=2, authenticated_at=T0, persistent=True, device="phone")
+    session = opened(row, cart=["hat"])
+
+    assert not session.new
+    assert session.id == row.key
+    assert (session.user, session.assurance, session.authenticated_at) == ("alice", 2, T0)
+    assert (session.persistent, session.device) == (True, "phone")
+    assert session.record is row
+    assert dict(session) == {"cart": ["hat"]}
+
+
+def test_id_of_a_new_session_is_the_one_it_will_have() -> None:
+    """An id that was asked for before the session was stored stays the session's id."""
+    session = opened()
+
+    assert session.id == session.id == session.fresh().key
+    assert len(session.id) == 20
+
+
+@pytest.mark.parametrize("name", ["id", "user", "new", "assurance", "authenticated_at", "record"])
+def test_looking_at_who_it_is_is_an_access(name: str) -> None:
+    """An answer that depends on the identity depends on the session."""
+    session = opened(record())
+    assert not session.accessed
+    getattr(session, name)
+
+    assert session.accessed
+
+
+def test_login_is_a_new_session_with_the_values_carried_over() -> None:
+    """A login has a fresh id, the user and the time; what the visitor stored stays."""
+    session = opened(record(), cart=["hat"])
+    session.login("alice", assurance=2, remember=True, device="Firefox on Linux")
+
+    assert session.intent is Intent.LOGIN
+    assert session.id != key("a")
+    assert (session.user, session.assurance) == ("alice", 2)
+    assert session.authenticated_at == T0 + 5.0
+    assert (session.persistent, session.device) == (True, "Firefox on Linux")
+    assert session["cart"] == ["hat"]
+    assert session.inherits
+
+
+def test_login_of_another_user_carries_nothing_over() -> None:
+    """What one user stored is never in the session of the next."""
+    session = opened(record(owner="alice"), cart=["hat"])
+    session["late"] = 1
+    session.login("bob")
+
+    assert dict(session) == {}
+    assert not session.inherits
+
+
+def test_login_of_the_same_user_keeps_the_values() -> None:
+    """Proving who one is again, for more assurance, loses nothing."""
+    session = opened(record(owner="alice"), cart=["hat"])
+    session.login("alice", assurance=2)
+
+    assert session["cart"] == ["hat"]
+    assert session.inherits
+
+
+def test_every_login_has_an_id_of_its_own() -> None:
+    """Two logins in one request, and an id seen before the login, are different sessions."""
+    session = opened()
+    seen = {session.id}
+    session.login("alice")
+    seen.add(session.id)
+    session.login("alice")
+    seen.add(session.id)
+
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize("user", ["", None, 7, b"alice", "x" * 513, "half \ud800"])
+def test_user_that_no_store_could_keep_is_refused(user: Any) -> None:
+    """A user is a text that can be written, of up to 512 characters; nothing has changed."""
+    session = opened(record(), cart=["hat"])
+    with pytest.raises(ConfigError, match=r"login takes the user's key as a text") as refused:
+        session.login(user)
+
+    assert MARK not in str(refused.value)
+    assert session.user is None
+    assert session.intent is Intent.KEEP
+    assert session["cart"] == ["hat"]
+
+
+def test_refused_user_is_not_quoted() -> None:
+    """The error of a login that was given a wrong object shows its kind and not its content."""
+    with pytest.raises(ConfigError) as refused:
+        opened().login([MARK])  # type: ignore[arg-type]
+
+    assert MARK not in str(refused.value)
+    assert "list" in str(refused.value)
+
+
+@pytest.mark.parametrize("assurance", [0, -1, 10, True, 1.0, "1", None])
+def test_assurance_is_a_whole_number_from_1(assurance: Any) -> None:
+    """A level that could not be compared is refused, and nobody is logged in."""
+    session = opened()
+    with pytest.raises(ConfigError, match="whole number from 1 to 9"):
+        session.login("alice", assurance=assurance)
+
+    assert session.user is None
+
+
+@pytest.mark.parametrize(
+    ("device", "kept"),
+    [("a\r\nSet-Cookie: b", "aSet-Cookie: b"), ("x" * 100, "x" * 80), ("\ud800\0\x1bé", "é")],
+)
+def test_device_is_kept_as_one_printable_line(device: str, kept: str) -> None:
+    """What a client says of itself cannot break a list, a log or a row."""
+    session = opened()
+    session.login("alice", device=device)
+
+    assert session.device == kept
+
+
+def test_logout_leaves_nothing() -> None:
+    """After a logout the mapping is empty and belongs to nobody."""
+    session = opened(record(owner="alice", persistent=True), cart=["hat"])
+    session.logout()
+
+    assert session.intent is Intent.LOGOUT
+    assert dict(session) == {}
+    assert (session.user, session.assurance, session.authenticated_at) == (None, 0, None)
+    assert not session.persistent
+    assert not session.inherits
+
+
+def test_what_is_set_after_a_logout_is_a_new_beginning() -> None:
+    """A message left while logging out is in the next session, nothing else is."""
+    session = opened(record(owner="alice"), cart=["hat"])
+    session.logout()
+    session.flash("Goodbye.")
+
+    assert dict(session) == {FLASHES: [("message", "Goodbye.")]}
+
+
+@pytest.mark.parametrize("ending", ["login", "logout"])
+def test_rotation_is_part_of_a_login_or_logout(ending: str) -> None:
+    """Asking for a new ticket beside a login or a logout adds nothing to it."""
+    session = opened(record(owner="alice"))
+    session.login("alice") if ending == "login" else session.logout()
+    session.rotate()
+
+    assert session.intent is Intent[ending.upper()]
+
+
+def test_rotation_keeps_the_id_and_the_values() -> None:
+    """A rotation replaces the ticket and nothing else."""
+    session = opened(record(owner="alice"), cart=["hat"])
+    session.rotate()
+
+    assert session.intent is Intent.ROTATE
+    assert session.id == key("a")
+    assert dict(session) == {"cart": ["hat"]}
+    assert not session.modified
+
+
+def test_flashes_are_taken_once_in_order() -> None:
+    """Messages come back in the order they were left in, with their kinds, and then are gone."""
+    session = opened(record())
+    session.flash("first")
+    session.flash("second", "error")
+
+    assert session.flashes() == [("message", "first"), ("error", "second")]
+    assert session.flashes() == []
+    assert not session.modified
+
+
+def test_looking_for_flashes_stores_nothing() -> None:
+    """A page that shows messages costs a visitor without any no session."""
+    session = opened()
+
+    assert session.flashes() == []
+    assert not session.modified
+
+
+CHANGES = {
+    "set": lambda s: s.__setitem__("a", 1),
+    "delete": lambda s: s.__delitem__("cart"),
+    "clear": lambda s: s.clear(),
+    "update": lambda s: s.update(a=1),
+    "pop": lambda s: s.pop("cart"),
+    "popitem": lambda s: s.popitem(),
+    "setdefault": lambda s: s.setdefault("a", 1),
+    "increment": lambda s: s.increment("n"),
+    "flash": lambda s: s.flash("hello"),
+    "login": lambda s: s.login("alice"),
+    "logout": lambda s: s.logout(),
+    "rotate": lambda s: s.rotate(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_change_after_the_response_is_refused(change: Any) -> None:
+    """What could no longer be saved is an error that says why, not a silent loss."""
+    session = opened(record(), cart=["hat"])
+    session.close("the response has started")
+    with pytest.raises(TooLate, match="the response has started"):
+        change(session)
+
+    assert dict(session) == {"cart": ["hat"]}
+    assert session.intent is Intent.KEEP
+
+
+def test_reopened_session_goes_on_from_what_was_saved() -> None:
+    """A WebSocket that saved goes on with the saved record, its intent carried out."""
+    session = opened(record(), cart=["hat"])
+    session["cart"].append("sock")
+    session.rotate()
+    delta = session.delta()
+    newer = record(version=2)
+    session.reopen(newer, delta.set)
+
+    assert session.record is newer
+    assert session.intent is Intent.KEEP
+    assert dict(session) == {"cart": ["hat", "sock"]}
+    assert not session.modified
+
+
+def test_text_of_a_session_shows_its_id_alone() -> None:
+    """``repr`` shows no value, no user and no ticket, and does not touch the session."""
+    session = opened(record(owner=MARK), cart=MARK)
+    assert repr(session) == f"<Session {key('a')}>"
+    assert not session.accessed
+    assert repr(opened()) == "<Session unsaved>"
+
+    session.login(MARK + "2")
+    told = repr(session)
+    assert told == f"<Session {session.id}>"
+    assert session.fresh().reveal()[20:] not in told
+
+
+def test_error_of_a_value_names_the_session_key() -> None:
+    """The mapping's own errors reach the application as they are."""
+    with pytest.raises(UnsupportedValue, match=r"session\['socket'\]"):
+        opened()["socket"] = object()

@@ -1,0 +1,164 @@
+"""Verdicts: the table of the documentation, row by row, with real tickets and real key rings."""
+
+import base64
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessile.core.record import Record
+from sessile.core.secrets import KeyRing
+from sessile.core.ticket import ENTROPY, Ticket
+from sessile.core.verdict import VERDICTS, Kin, Successor, Verdict, judge
+from sessile.testing.clock import T0, SeededEntropy
+from sessile.testing.effort import effort
+from sessile.testing.sample import record
+
+OLDEST, MIDDLE, NEWEST = (base64.b64encode(SeededEntropy(n)(32)) for n in range(3))
+RING = KeyRing([NEWEST, MIDDLE, OLDEST])
+GRACE = 30.0
+FIRST = Ticket.mint(SeededEntropy()(ENTROPY))
+
+
+def chain(*secrets: bytes, start: Ticket = FIRST) -> list[Ticket]:
+    """Return a ticket and its successors under those secrets."""
+    tickets = [start]
+    for secret in secrets:
+        tickets.append(tickets[-1].successor(secret))
+    return tickets
+
+
+def holding(ticket: Ticket, confirmed: float | None = None) -> Record:
+    """Return the record whose current ticket that is."""
+    return record(key=ticket.key, digest=ticket.digest, confirmed=confirmed)
+
+
+GRANDPARENT, PARENT, CURRENT = chain(NEWEST, NEWEST)
+STRANGER = Ticket(FIRST.key, bytes(30))
+UNSEEN, IN_GRACE, AT_GRACE, PAST = None, T0 - 1.0, T0 - GRACE, T0 - GRACE - 0.001
+
+
+@pytest.mark.parametrize(
+    ("presented", "confirmed", "verdict"),
+    [
+        (CURRENT, UNSEEN, Verdict.CONFIRM),
+        (CURRENT, IN_GRACE, Verdict.ACCEPT),
+        (CURRENT, PAST, Verdict.ACCEPT),
+        (PARENT, UNSEEN, Verdict.HAND_OVER),
+        (PARENT, IN_GRACE, Verdict.HAND_OVER),
+        (PARENT, AT_GRACE, Verdict.HAND_OVER),
+        (PARENT, PAST, Verdict.REPLAY),
+        (GRANDPARENT, UNSEEN, Verdict.REPLAY),
+        (GRANDPARENT, IN_GRACE, Verdict.REPLAY),
+        (GRANDPARENT, PAST, Verdict.REPLAY),
+        (STRANGER, UNSEEN, Verdict.ANONYMOUS),
+        (STRANGER, IN_GRACE, Verdict.ANONYMOUS),
+        (STRANGER, PAST, Verdict.ANONYMOUS),
+    ],
+)
+def test_table(presented: Ticket, confirmed: float | None, verdict: Verdict) -> None:
+    """Who presents what, and whether its successor was seen, decides what follows."""
+    found, handed = judge(presented, holding(CURRENT, confirmed), RING, T0, GRACE)
+
+    assert found is verdict
+    if verdict is Verdict.HAND_OVER:
+        assert handed is not None
+        assert handed.reveal() == CURRENT.reveal()
+    else:
+        assert handed is None
+
+
+def test_table_has_no_hole() -> None:
+    """There is a verdict for every kin and everything that is known of the successor."""
+    assert VERDICTS.keys() == set(product(Kin, Successor))
+
+
+def test_grace_is_counted_from_when_the_successor_was_seen() -> None:
+    """However long the rotation is ago, the grace begins when the client showed the new ticket."""
+    late = T0 + 86_400.0
+
+    assert judge(PARENT, holding(CURRENT, late), RING, late + 29.0, GRACE)[0] is Verdict.HAND_OVER
+    assert judge(PARENT, holding(CURRENT, late), RING, late + 31.0, GRACE)[0] is Verdict.REPLAY
+    assert judge(PARENT, holding(CURRENT), RING, late, GRACE)[0] is Verdict.HAND_OVER
+
+
+def test_server_with_a_slow_clock_ends_nobodys_session() -> None:
+    """A confirmation that lies in this server's future is within the grace."""
+    assert judge(PARENT, holding(CURRENT, T0 + 60.0), RING, T0, GRACE)[0] is Verdict.HAND_OVER
+
+
+@pytest.mark.parametrize("derived", [NEWEST, MIDDLE, OLDEST])
+def test_successor_under_any_secret_of_the_ring_is_known(derived: bytes) -> None:
+    """A rotation made before, or during, the change of secrets is understood after it."""
+    parent, current = chain(derived)
+    verdict, handed = judge(parent, holding(current), RING, T0, GRACE)
+
+    assert verdict is Verdict.HAND_OVER
+    assert handed is not None
+    assert handed.reveal() == current.reveal()
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [(OLDEST, OLDEST), (OLDEST, MIDDLE), (OLDEST, MIDDLE, NEWEST), (MIDDLE, MIDDLE, NEWEST)],
+)
+def test_ancestor_across_a_change_of_secrets_is_known(secrets: tuple[bytes, ...]) -> None:
+    """A chain that went on under newer secrets leads from its old tickets to its current one."""
+    ancestor, *_, current = chain(*secrets)
+
+    assert judge(ancestor, holding(current), RING, T0, GRACE)[0] is Verdict.REPLAY
+
+
+@pytest.mark.parametrize("steps", [2, 3, 8])
+def test_ancestors_are_recognised_eight_steps_back(steps: int) -> None:
+    """A stolen ticket shows itself for two hours at the default rotation."""
+    ancestor, *_, current = chain(*[NEWEST] * steps)
+
+    assert judge(ancestor, holding(current), RING, T0, GRACE)[0] is Verdict.REPLAY
+
+
+def test_older_ancestor_is_a_stranger() -> None:
+    """Beyond what is walked a ticket proves nothing, so it opens nothing and ends nothing."""
+    ancestor, *_, current = chain(*[NEWEST] * 9)
+
+    assert judge(ancestor, holding(current), RING, T0, GRACE) == (Verdict.ANONYMOUS, None)
+
+
+def test_retired_secret_proves_nothing() -> None:
+    """A predecessor whose secret has left the ring can neither go on nor end the session."""
+    parent, current = chain(OLDEST)
+    short = KeyRing([NEWEST, MIDDLE])
+
+    assert judge(parent, holding(current), short, T0, GRACE) == (Verdict.ANONYMOUS, None)
+    assert judge(current, holding(current), short, T0, GRACE)[0] is Verdict.CONFIRM
+
+
+def test_descendant_is_a_stranger() -> None:
+    """The ratchet does not turn back: a ticket from the future is no proof of anything."""
+    assert judge(CURRENT, holding(PARENT), RING, T0, GRACE) == (Verdict.ANONYMOUS, None)
+
+
+def test_ticket_of_another_session_is_a_stranger() -> None:
+    """A genuine ticket under another session's id is a forgery there."""
+    moved = Ticket(Ticket.mint(bytes(ENTROPY)).key, PARENT.verifier)
+
+    assert judge(moved, holding(CURRENT), RING, T0, GRACE) == (Verdict.ANONYMOUS, None)
+
+
+@effort(300, 5_000)
+@given(st.binary(min_size=30, max_size=30), st.sampled_from([UNSEEN, IN_GRACE, PAST]))
+def test_forged_ticket_harms_nobody(verifier: bytes, confirmed: float | None) -> None:
+    """No verifier that was made without the secret ends a session or is let in."""
+    verdict, handed = judge(
+        Ticket(FIRST.key, verifier), holding(CURRENT, confirmed), RING, T0, GRACE
+    )
+
+    assert (verdict, handed) == (Verdict.ANONYMOUS, None)
+
+
+def test_thief_of_the_store_cannot_derive_a_ticket() -> None:
+    """What the record keeps is no verifier, and no ticket made from it is accepted."""
+    thief = Ticket(FIRST.key, CURRENT.digest[:30])
+
+    assert judge(thief, holding(CURRENT), RING, T0, GRACE) == (Verdict.ANONYMOUS, None)

@@ -1,0 +1,173 @@
+"""What is Redis's own in the Redis store: scripts, time to live, sizes, names of keys."""
+
+import subprocess
+import sys
+from urllib.parse import quote
+
+import pytest
+
+from sessile.core.change import COMMITTED, GONE, Claimed, Conflict
+from sessile.core.record import pack
+from sessile.errors import KeyTaken
+from sessile.stores.redis import RedisStore
+from sessile.testing.clock import T0
+from sessile.testing.sample import change, key, record
+
+ROW = f"sessile:{key('a')}"
+LARGEST = 1283
+"""Bytes for a session of 1 KB: a fifth above what the leanest peer takes for the same data."""
+
+
+@pytest.fixture
+def server(redis_server):
+    """A Redis server that holds nothing."""
+    redis_server.ask("FLUSHALL")
+    return redis_server
+
+
+@pytest.fixture
+def store(server, drive):
+    """A store on it."""
+    store = RedisStore.from_url(server.url)
+    yield store
+    drive(store.close())
+
+
+def index(server):
+    (found,) = server.ask("KEYS", "sessile:@*")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("act", "commands"),
+    [
+        (lambda store: store.read(key("a"), T0), {"get": 1}),
+        (lambda store: store.create(record("new")), {"set": 1}),
+        (lambda store: store.commit(change(record("a"))), {"evalsha": 1, "getrange": 1, "set": 1}),
+        (lambda store: store.commit(change(record("x"))), {"evalsha": 1, "getrange": 1, "get": 1}),
+        (lambda store: store.delete(key("a")), {"evalsha": 1, "getdel": 1}),
+        (lambda store: store.delete(key("b"), "alice"), {"evalsha": 1, "zrem": 1, "getdel": 1}),
+        (lambda store: store.owned_by("alice", T0), {"evalsha": 1, "zrange": 1, "get": 1}),
+        (lambda store: store.scan(T0), {"scan": 1, "mget": 1}),
+    ],
+    ids=["read", "create", "commit", "gone", "delete", "logout", "owned_by", "scan"],
+)
+def test_an_act_is_one_command_or_script(store, server, drive, act, commands):
+    """Each act is one trip to the server, a page of a scan is two; a script does what it must."""
+    for warm in (
+        store.commit(change(record("w"))),
+        store.delete(key("w")),
+        store.owned_by("w", T0),
+    ):
+        drive(warm)
+    drive(store.create(record("a")))
+    drive(store.claim(record("b", owner="alice"), T0))
+    server.ask("CONFIG", "RESETSTAT")
+    drive(act(store))
+
+    assert server.calls() == commands
+
+
+def test_server_that_forgot_the_scripts_is_told_again(store, server, drive):
+    """A restart or SCRIPT FLUSH costs one more trip and nothing else."""
+    row = record("a", owner="alice")
+    acts = [
+        (store.claim(row, T0), Claimed()),
+        (store.commit(change(row)), COMMITTED),
+        (store.owned_by("alice", T0), [change(row).record]),
+        (store.delete(key("a"), "alice"), change(row).record),
+    ]
+    for act, answer in acts:
+        server.ask("SCRIPT", "FLUSH")
+        assert drive(act) == answer
+
+
+@pytest.mark.parametrize("bits", [7, 8, 16, 32, 63])
+def test_version_is_compared_at_every_length(store, drive, bits):
+    """The beginning of a row tells its version where MessagePack spends another byte on it."""
+    for version in (2**bits - 2, 2**bits - 1, 2**bits):
+        row = record(f"{version}", version=version)
+        drive(store.create(row))
+        for wrong in {1, version - 1, version + 1, version // 256, version % 256} - {version}:
+            stale = change(record(f"{version}", version=wrong))
+            assert drive(store.commit(stale)) == Conflict(row)
+        assert drive(store.commit(change(row))) == COMMITTED
+
+
+def test_rows_and_indices_have_a_time_to_live(store, server, drive):
+    """The server removes a row a minute after its deadline, an index after its last row's."""
+    row = record("a", owner="alice", idle=600.0, absolute=3600.0)
+    drive(store.claim(row, T0))
+    assert 650 < server.ask("TTL", ROW) <= 660
+    assert 3650 < server.ask("TTL", index(server)) <= 3660
+
+    drive(store.commit(change(row, seen=T0 + 300.0, idle_until=T0 + 1500.0)))
+    assert 1250 < server.ask("TTL", ROW) <= 1260
+
+    drive(store.claim(record("b", owner="alice", absolute=60.0), T0))
+    assert 3650 < server.ask("TTL", index(server)) <= 3660
+
+
+def test_longest_life_is_a_time_to_live(store, server, drive):
+    """The longest times that a policy takes are times that Redis takes."""
+    drive(store.claim(record("a", owner="alice", idle=9e10, absolute=9.9e10), T0))
+    assert server.ask("TTL", ROW) > 8e10
+
+
+def test_session_of_a_kilobyte_is_lean(store, server, drive):
+    """All we keep around 1 KB of values costs no more than a fifth above the leanest peer."""
+    values = {f"value {n}": bytes(93) for n in range(10)}
+    assert sum(len(name) + len(value) for name, value in values.items()) == 1000
+    row = record("a", data=values, owner="alice@example.com", proof=bytes(32), binding=bytes(8))
+    drive(store.claim(row, T0))
+
+    assert len(ROW) + server.ask("STRLEN", ROW) <= LARGEST
+    assert server.ask("STRLEN", ROW) == len(pack(row))
+
+
+@pytest.mark.parametrize("prefix", ["a*", "a?", "[ab]", "a\\", "ä^-", "a:b:", "{x}", "@"])
+def test_prefix_is_taken_literally(server, drive, prefix):
+    """A prefix of characters that mean something to SCAN finds its own records and no other."""
+    mine, others = (
+        RedisStore.from_url(f"{server.url}?prefix={quote(each)}") for each in (prefix, "ab")
+    )
+    for each in (mine, others):
+        drive(each.create(record("a")))
+        drive(each.claim(record("b", owner="alice"), T0))
+    page = drive(mine.scan(T0, batch=1000))
+    for each in (mine, others):
+        drive(each.close())
+
+    assert sorted(row.key for row in page.records) == sorted((key("a"), key("b")))
+    assert page.cursor is None
+
+
+def test_foreign_type_is_malformed(store, server, drive):
+    """A key that holds no string is absent and reported; its place is taken, until deleted."""
+    heard = []
+    store.malformed = heard.append
+    server.ask("LPUSH", ROW, "x")
+
+    assert drive(store.read(key("a"), T0)) is None
+    assert drive(store.commit(change(record("a")))) == GONE
+    with pytest.raises(KeyTaken):
+        drive(store.create(record("a")))
+    assert heard == [key("a")] * 2
+    assert drive(store.delete(key("a"))) is None
+    drive(store.create(record("a")))
+
+
+def test_missing_driver_names_the_extra():
+    """Without redis-py or hiredis the error says what to install."""
+    for module in ("redis", "hiredis"):
+        code = (
+            f"import sys; sys.modules[{module!r}] = None\n"
+            "from sessile.errors import MissingExtra\n"
+            "from sessile.stores.open import open_store\n"
+            "try: open_store('redis://localhost')\n"
+            "except MissingExtra as error: print(error.extra, error)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.startswith("redis RedisStore needs sessile[redis]: pip install")

@@ -1,0 +1,120 @@
+"""The index of a user's sessions in the Redis store: whose it is, its order, and its ghosts."""
+
+import pytest
+
+from sessile.core.change import Claimed
+from sessile.errors import StoreUnavailable
+from sessile.stores.redis import RedisStore
+from sessile.testing.clock import T0
+from sessile.testing.sample import key, record
+
+ROW = f"sessile:{key('a')}"
+
+
+@pytest.fixture
+def server(redis_server):
+    """A Redis server that holds nothing."""
+    redis_server.ask("FLUSHALL")
+    return redis_server
+
+
+@pytest.fixture
+def store(server, drive):
+    """A store on it."""
+    store = RedisStore.from_url(server.url)
+    yield store
+    drive(store.close())
+
+
+def owned(*names):
+    return [record(name, owner="alice") for name in names]
+
+
+def index(server):
+    (found,) = server.ask("KEYS", "sessile:@*")
+    return found
+
+
+@pytest.mark.parametrize(
+    "owner", ["", "*", "alice:x", "a" * 10_000, "\0\r\n", key("a"), "ünï", "@"]
+)
+def test_no_name_of_a_user_reaches_another(store, server, drive, owner):
+    """Whatever a user is called, the index is theirs alone and does not show the name."""
+    drive(store.claim(record("other", owner="bob"), T0))
+    drive(store.claim(record("a", owner=owner), T0))
+
+    assert drive(store.owned_by(owner, T0)) == [record("a", owner=owner)]
+    assert drive(store.owned_by("bob", T0)) == [record("other", owner="bob")]
+    indices = server.ask("KEYS", "sessile:@*")
+    assert {len(name) for name in indices} == {len("sessile:@") + 32}
+
+
+def test_name_that_is_no_text_owns_nothing(store, drive):
+    """A name with a lone surrogate, as a shell hands over broken bytes, is like any other."""
+    assert drive(store.owned_by("\udcff", T0)) == []
+
+
+def test_entries_without_a_record_are_pruned(store, server, drive):
+    """Whoever looks at an index removes what the server has long collected."""
+    a, b, c = owned("a", "b", "c")
+    for prune in (
+        lambda: store.owned_by("alice", T0),
+        lambda: store.claim(c, T0, limit=5),
+        lambda: store.claim(c, T0),
+    ):
+        server.ask("FLUSHALL")
+        drive(store.claim(a, T0))
+        drive(store.claim(b, T0))
+        server.ask("DEL", ROW)
+        drive(prune())
+        assert key("a").encode() not in server.ask("ZRANGE", index(server), 0, -1)
+        assert key("b").encode() in server.ask("ZRANGE", index(server), 0, -1)
+
+
+def test_index_without_a_limit_does_not_grow_with_the_dead(store, server, drive):
+    """Of users who log in for ever and never out, the server keeps the living and a few dead."""
+    for n in range(300):
+        row = record(f"{n}", owner="alice")
+        drive(store.claim(row, T0))
+        server.ask("DEL", f"sessile:{row.key}")
+
+    assert server.ask("ZCARD", index(server)) < 60
+
+
+def test_claims_keep_their_order_when_entries_go(store, drive):
+    """The order of claims is the server's count, whichever entries are removed in between."""
+    a, b, c, d = owned("a", "b", "c", "d")
+    for row in (a, b, c):
+        drive(store.claim(row, T0))
+    drive(store.delete(key("c"), "alice"))
+    drive(store.delete(key("a"), "alice"))
+    drive(store.claim(d, T0))
+    drive(store.claim(a, T0))
+
+    assert drive(store.owned_by("alice", T0)) == [b, d, a]
+
+
+def test_foreign_type_hides_no_other_session(store, server, drive):
+    """A key that holds no string does not hide its owner's other sessions, nor stop a scan."""
+    a, b, c = owned("a", "b", "c")
+    drive(store.claim(a, T0))
+    drive(store.claim(b, T0))
+    server.ask("DEL", ROW)
+    server.ask("LPUSH", ROW, "x")
+
+    assert drive(store.owned_by("alice", T0)) == [b]
+    assert drive(store.claim(c, T0, limit=2)) == Claimed()
+    assert len(drive(store.scan(T0)).records) == 2
+
+
+def test_index_of_a_foreign_type_is_named(store, server, drive):
+    """Where the index should be and is not, nothing is guessed: the error names the key."""
+    drive(store.claim(record("a", owner="alice"), T0))
+    name = index(server).decode()
+    server.ask("SET", name, "x")
+
+    for act in (store.owned_by("alice", T0), store.claim(record("b", owner="alice"), T0)):
+        with pytest.raises(StoreUnavailable, match=f"{name} holds no index"):
+            drive(act)
+    assert drive(store.read(key("b"), T0)) is None
+    assert drive(store.delete(key("a"), "alice")) == record("a", owner="alice")

@@ -1,0 +1,108 @@
+"""One file, many processes at once: nothing is lost, limits hold, and all know one secret."""
+
+import subprocess
+import sys
+
+import pytest
+
+from sessile.core.flow import run
+from sessile.stores.sqlite import SQLiteStore
+from sessile.testing.clock import T0
+from sessile.testing.sample import key
+
+WORKER = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from sessile.core.change import COMMITTED
+from sessile.core.flow import run
+from sessile.errors import KeyTaken
+from sessile.stores.sqlite import SQLiteStore
+from sessile.testing.clock import T0
+from sessile.testing.sample import change, key, record
+
+path, me = sys.argv[1:]
+store = SQLiteStore(path, limit=30)
+
+def secret():
+    print(store.keep_secret(me.encode() * 8).decode())
+
+def increment():
+    try:
+        run(store.create(record("tally", data={"n": b"0"})))
+    except KeyTaken:
+        pass
+    done = 0
+    while done < 100:
+        old = run(store.read(key("tally"), T0))
+        n = str(int(old.data["n"]) + 1).encode()
+        done += run(store.commit(change(old, {"n": n}))) is COMMITTED
+
+def login(name):
+    claimed = run(store.claim(record(name, owner="alice"), T0, limit=1))
+    for excess in claimed.excess:
+        run(store.delete(excess, "alice"))
+
+def logins():
+    with ThreadPoolExecutor(10) as threads:
+        list(threads.map(login, [f"{me} {number}" for number in range(10)]))
+
+print("ready", flush=True)
+act = {"secret": secret, "increment": increment, "logins": logins}[input()]
+act()
+run(store.close())
+"""
+
+
+@pytest.fixture
+def together(tmp_path):
+    """Let five processes do one thing to one file, which none of them has seen, at one time."""
+
+    def start(what):
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", WORKER, tmp_path / "sessile.db", f"process {number}"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )
+            for number in range(5)
+        ]  # fmt: skip
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            process.stdin.write(what + "\n")
+            process.stdin.flush()
+        said = [process.communicate(timeout=60)[0] for process in processes]
+        assert [process.returncode for process in processes] == [0] * 5
+        return said
+
+    return start
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = SQLiteStore(tmp_path / "sessile.db")
+    yield store
+    run(store.close())
+
+
+def test_increments_add_up(together, store):
+    """Five hundred increments by read and commit, from five processes, make five hundred."""
+    together("increment")
+
+    tally = run(store.read(key("tally"), T0))
+    assert (tally.data["n"], tally.version) == (b"500", 501)
+
+
+def test_limit_holds(together, store):
+    """Of fifty simultaneous logins with a limit of one, from five processes, one remains."""
+    together("logins")
+
+    assert len(run(store.owned_by("alice", T0))) == 1
+    assert len(run(store.scan(T0)).records) == 1
+
+
+def test_processes_agree_on_a_secret(together, tmp_path):
+    """Processes that start at once on a fresh folder all have the secret of one of them."""
+    said = set(together("secret"))
+
+    assert len(said) == 1
+    assert said == {(tmp_path / "sessile.db.key").read_text() + "\n"}

@@ -1,0 +1,56 @@
+"""WebSockets in process: what one does to its session, and what it tells its client."""
+
+import asyncio
+
+from serving import Browser, application, asked, request_scope
+
+from sessile.web.asgi import SessionMiddleware
+
+
+def stored(sessions, act, cookie=b""):
+    """Let an ordinary request act; return the cookie its browser holds then."""
+    browser = Browser(SessionMiddleware(application(act), sessions), cookie)
+    browser.get()
+    asked(sessions)
+    return browser.cookie
+
+
+def held(sessions, cookie):
+    """Return what the session of that cookie holds."""
+    found = {}
+    stored(sessions, found.update, cookie)
+    return found
+
+
+def begin(session):
+    session["cart"] = ["socks"]
+
+
+def talk(act, sessions, cookie=b"", *, extensions=(), **options):
+    """Connect in process; return what ``act(session, send)`` and its server said to the client."""
+    said, heard = [], []
+
+    async def app(scope, receive, send):
+        await receive()
+        await act(scope["session"], send)
+
+    async def receive():
+        heard.append("connect")
+        return {"type": heard[-1]}
+
+    async def send(message):
+        assert heard, "a client is answered after its request was taken"
+        said.append(message)
+
+    scope = request_scope(kind="websocket", cookies=[cookie] if cookie else [])
+    scope["extensions"] = {name: {} for name in extensions}
+    asyncio.run(SessionMiddleware(app, sessions, **options)(scope, receive, send))
+    return said
+
+
+async def accept(send):
+    await send({"type": "websocket.accept"})
+
+
+def cookies_set(message):
+    return [value.decode() for name, value in message.get("headers", ()) if name == b"set-cookie"]

@@ -1,0 +1,147 @@
+"""Lazy loading under ASGI: nothing is read until the application asks."""
+
+import asyncio
+
+import pytest
+from asgi_shop import bare, cart, customer, end, outage, shop, start
+from serving import asked, fresh_sessions
+
+from sessile.errors import NotLoaded, StoreUnavailable, TooLate
+from sessile.web.asgi import Load, load_session
+
+
+def test_untouched_lazy_request_passes_straight_through() -> None:
+    """Nothing is read, and the application's messages leave as they are."""
+    sessions = fresh_sessions()
+    cookie = customer(sessions)
+    message = {"type": "http.response.start", "status": 200, "headers": []}
+
+    async def app(scope, send):
+        await send(message)
+
+    reply = bare(app, sessions, cookie=cookie, load="lazy").get()
+
+    assert asked(sessions) == []
+    assert reply.messages[0] is message
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda session: session["cart"],
+        lambda session: session.get("cart"),
+        lambda session: session.update(a=1),
+        lambda session: session.__setitem__("a", 1),
+        lambda session: session.__delitem__("a"),
+        lambda session: setattr(session, "modified", True),
+        lambda session: "cart" in session,
+        list,
+        len,
+        bool,
+        dict,
+        lambda session: session | {},
+        lambda session: session.user,
+        lambda session: session.login("alice"),
+        lambda session: session.logout(),
+    ],
+)
+def test_lazy_session_names_the_fix(use) -> None:
+    """Every use of a session that was not loaded raises, and says how it is loaded."""
+    with pytest.raises(NotLoaded, match=r"await load_session\(request\)"):
+        shop(use, load=Load.LAZY).get()
+
+
+def test_lazy_session_can_be_printed() -> None:
+    """Looking at a scope in a debugger or a log raises nothing."""
+    shown = []
+
+    shop(lambda session: shown.append(repr(session)), load="lazy").get()
+
+    assert shown == ["<session, not loaded>"]
+
+
+def test_lazy_session_is_saved_once_it_is_loaded() -> None:
+    """A loaded session is the request's session like any other."""
+    sessions = fresh_sessions()
+    cookie = customer(sessions)
+
+    async def app(scope, send):
+        session = await load_session(scope)
+        assert session is scope["session"] is await load_session(scope)
+        cart(session)
+        await start(send)
+
+    reply = bare(app, sessions, cookie=cookie, load="lazy").get()
+
+    assert asked(sessions) == ["read", "commit"]
+    assert reply.one("vary") == "Cookie"
+
+
+def test_loading_twice_at_once_gives_one_session() -> None:
+    """Two dependencies that ask at the same moment share what they change."""
+    sessions = fresh_sessions()
+    cookie = customer(sessions)
+    both = asyncio.Barrier(2)
+    read = sessions.parts.store.read
+
+    async def slow(key, now):
+        await both.wait()
+        return await read(key, now)
+
+    sessions.parts.store.read = slow
+
+    async def app(scope, send):
+        one, other = await asyncio.gather(load_session(scope), load_session(dict(scope)))
+        assert one is other
+        await start(send)
+
+    assert bare(app, sessions, cookie=cookie, load="lazy").get().status == 200
+
+
+def test_loading_after_the_headers_is_refused() -> None:
+    """A session cannot be loaded in the middle of a stream whose headers did not say so."""
+    sessions = fresh_sessions()
+    cookie = customer(sessions)
+
+    async def app(scope, send):
+        await start(send)
+        await load_session(scope)
+
+    with pytest.raises(TooLate, match="Vary"):
+        bare(app, sessions, cookie=cookie, load="lazy").get()
+
+
+@pytest.mark.parametrize("framework", [False, True])
+def test_outage_while_loading_is_503(framework) -> None:
+    """An outage is answered as one, also around a framework that makes a 500 of every error."""
+    sessions = fresh_sessions()
+    cookie = customer(sessions)
+    sessions.parts.store.down = True
+
+    async def app(scope, send):
+        try:
+            await load_session(scope)
+        except StoreUnavailable:
+            if framework:
+                await start(send, 500)
+                await end(send, b"Internal Server Error")
+            raise
+
+    assert outage(bare(app, sessions, cookie=cookie, load="lazy").get())
+
+
+def test_handler_may_answer_an_outage_itself() -> None:
+    """An application that catches the outage and has an answer of its own gives that one."""
+    sessions = fresh_sessions()
+    cookie = customer(sessions)
+    sessions.parts.store.down = True
+
+    async def app(scope, send):
+        with pytest.raises(StoreUnavailable):
+            await load_session(scope)
+        await start(send, 200)
+        await end(send, b"a page for everybody")
+
+    reply = bare(app, sessions, cookie=cookie, load="lazy").get()
+
+    assert (reply.status, reply.body) == (200, b"a page for everybody")

@@ -1,0 +1,128 @@
+"""What leaves: headers that a session adds to an answer, and the answers to failures."""
+
+import pytest
+
+from sessile.errors import ConfigError, LimitReached, LostRace, StoreUnavailable
+from sessile.web.exchange import BYTES, TEXT, marked, prefixes, refusal
+
+
+def values(headers, name):
+    return [value for key, value in headers if key.lower() == name]
+
+
+def test_answer_says_that_it_varies_with_the_cookie() -> None:
+    """An answer that depends on the session tells caches so."""
+    assert marked([("x", "y")], None, TEXT) == [("x", "y"), ("vary", "Cookie")]
+
+
+def test_vary_joins_what_the_application_says() -> None:
+    """The application's own Vary stays, in one line with ours."""
+    headers = [("Vary", "Accept-Encoding"), ("vary", "Origin")]
+
+    assert marked(headers, None, TEXT) == [("vary", "Accept-Encoding, Origin, Cookie")]
+
+
+@pytest.mark.parametrize("said", ["*", "Cookie", "accept, COOKIE", "Accept ,cookie , Origin"])
+def test_vary_is_said_once(said) -> None:
+    """A Vary that names the cookie, or everything, stays as it is."""
+    assert marked([("Vary", said)], None, TEXT) == [("Vary", said)]
+
+
+def test_a_longer_name_is_another_name() -> None:
+    """A Vary on a header whose name only contains ours is not ours."""
+    assert marked([("vary", "X-Cookie")], None, TEXT) == [("vary", "X-Cookie, Cookie")]
+
+
+def test_cookie_is_never_stored_by_a_cache() -> None:
+    """With a Set-Cookie goes no-store."""
+    headers = marked([], "sid=1", TEXT)
+
+    assert values(headers, "set-cookie") == ["sid=1"]
+    assert values(headers, "cache-control") == ["no-store"]
+
+
+@pytest.mark.parametrize("said", ["private", "no-store", "max-age=5, PRIVATE", "a=b,no-store"])
+def test_strict_application_is_left_alone(said) -> None:
+    """What keeps shared caches away is the application's to choose."""
+    headers = marked([("Cache-Control", said)], "sid=1", TEXT)
+
+    assert values(headers, "cache-control") == [said]
+
+
+@pytest.mark.parametrize(
+    "said", ["public, max-age=600", "no-cache", 'private="x-secret"', "max-age=1, no-storex", ""]
+)
+def test_lax_application_is_overruled(said) -> None:
+    """Whatever would let a cache keep the cookie is replaced."""
+    headers = marked([("Cache-Control", said)], "sid=1", TEXT)
+
+    assert values(headers, "cache-control") == ["no-store"]
+
+
+def test_cache_rules_stay_without_a_cookie() -> None:
+    """An answer that sets no cookie may be cached as the application says."""
+    said = ("cache-control", "public, max-age=600")
+
+    assert said in marked([said], None, TEXT)
+
+
+def test_the_application_keeps_its_own_cookies() -> None:
+    """Ours comes after the application's."""
+    headers = marked([("set-cookie", "theme=dark")], "sid=1", TEXT)
+
+    assert values(headers, "set-cookie") == ["theme=dark", "sid=1"]
+
+
+@pytest.mark.parametrize("vary", ["accept", "cookie"])
+def test_given_headers_stay_as_they_are(vary) -> None:
+    """A list that the application sends again and again never gets a client's cookie."""
+    given = [("vary", vary)]
+
+    marked(given, "sid=1", TEXT)
+
+    assert given == [("vary", vary)]
+
+
+def test_bytes_are_spelled_like_text() -> None:
+    """ASGI and WSGI answers say the same."""
+    given = [("Vary", "Accept"), ("Cache-Control", "public")]
+    as_bytes = [(name.encode(), value.encode()) for name, value in given]
+
+    said = marked(as_bytes, b"sid=1", BYTES)
+
+    assert [(n.decode(), v.decode()) for n, v in said] == marked(given, "sid=1", TEXT)
+
+
+@pytest.mark.parametrize(
+    "error", [StoreUnavailable("redis://cache", "connection refused"), LostRace("k", attempts=128)]
+)
+def test_failed_store_is_told_as_503(error) -> None:
+    """An outage is named as one, to be tried again; it says nothing of the inside."""
+    answer = refusal(error)
+
+    assert (answer.status, answer.reason) == (503, "Service Unavailable")
+    assert ("retry-after", "1") in answer.headers
+    assert ("cache-control", "no-store") in answer.headers
+    assert ("content-length", str(len(answer.body))) in answer.headers
+    assert not values(answer.headers, "set-cookie")
+    assert answer.body == b"Sessions are unavailable for a moment; try again.\n"
+
+
+def test_refused_login_is_told_as_403() -> None:
+    """The limit of sessions is the user's affair: no outage, nothing to try again."""
+    answer = refusal(LimitReached(3))
+
+    assert (answer.status, answer.reason) == (403, "Forbidden")
+    assert not values(answer.headers, "retry-after")
+
+
+def test_excluded_prefixes_are_taken_as_given() -> None:
+    """Any number of prefixes, none of them changed."""
+    assert prefixes(["/static/", "/health"]) == ("/static/", "/health")
+
+
+@pytest.mark.parametrize("wrong", ["/static/", ("static/",), ("",), (7,), ("/a", "b")])
+def test_wrong_prefixes_are_refused_at_start(wrong) -> None:
+    """A prefix that could never match, or a bare text, is an error that says what to write."""
+    with pytest.raises(ConfigError, match="/static/"):
+        prefixes(wrong)

@@ -1,0 +1,296 @@
+"""WebSockets after the handshake: saved by ``save``, and never lost in silence."""
+
+import asyncio
+
+import pytest
+from asgi_chat import accept, begin, held, stored, talk
+from serving import asked, fresh_sessions
+
+from sessile.errors import ConfigError, StoreUnavailable, TooLate
+from sessile.service.events import Dropped
+
+
+def test_save_stores_and_goes_on() -> None:
+    """Each save stores what came since the last one; a list that is held stays the session's."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        basket = session["cart"]
+        for item in ("hat", "scarf"):
+            basket.append(item)
+            await session.save()
+            assert session["cart"] is basket
+
+    talk(act, sessions, cookie)
+
+    assert asked(sessions) == ["read", "commit", "commit"]
+    assert held(sessions, cookie) == {"cart": ["socks", "hat", "scarf"]}
+
+
+def test_save_without_a_change_costs_nothing() -> None:
+    """A save that has nothing to store asks no store."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        await session.save()
+
+    talk(act, sessions, cookie)
+
+    assert asked(sessions) == ["read"]
+
+
+def test_save_merges_with_requests() -> None:
+    """What requests did while the socket was open is there after its save, and nothing is lost."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        basket = session["cart"]
+        await asyncio.to_thread(stored, sessions, lambda s: s["cart"].append("hat"), cookie)
+        basket.append("scarf")
+        await session.save()
+        assert session["cart"] == ["socks", "hat", "scarf"]
+
+    talk(act, sessions, cookie)
+
+    assert held(sessions, cookie) == {"cart": ["socks", "hat", "scarf"]}
+
+
+def slow(sessions):
+    """Let every commit wait for an event; return the two events around it."""
+    store = sessions.parts.store
+    commit, begun, go_on = store.commit, asyncio.Event(), asyncio.Event()
+
+    async def wait_and_commit(change):
+        begun.set()
+        await go_on.wait()
+        return await commit(change)
+
+    store.commit = wait_and_commit
+    return begun, go_on
+
+
+def test_change_during_a_save_belongs_to_the_next_one() -> None:
+    """What a second task changes while a save is under way is stored by the next save."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, lambda session: session.update(cart=["socks"], old=1, n=1))
+
+    async def act(session, send):
+        await accept(send)
+        begun, go_on = slow(sessions)
+        session["cart"].append("hat")
+        session.increment("n")
+        saving = asyncio.create_task(session.save())
+        await begun.wait()
+        session["cart"].append("scarf")
+        session["new"] = 2
+        del session["old"]
+        session.increment("n", 10)
+        assert session.modified
+        go_on.set()
+        await saving
+        assert dict(session) == {"cart": ["socks", "hat", "scarf"], "n": 12, "new": 2}
+        assert held_now() == {"cart": ["socks", "hat"], "old": 1, "n": 2}
+        await session.save()
+
+    def held_now():
+        record = next(iter(sessions.parts.store._rows))
+        return {
+            key: sessions.parts.codec.decode(blob)
+            for key, blob in sessions.parts.store._get(record).data.items()
+        }
+
+    talk(act, sessions, cookie)
+
+    assert held(sessions, cookie) == {"cart": ["socks", "hat", "scarf"], "n": 12, "new": 2}
+
+
+def test_saves_of_two_tasks_take_turns() -> None:
+    """Two tasks that save at once store each change once."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        session["cart"].append("hat")
+        commit, answered = sessions.parts.store.commit, []
+
+        async def answer_late(change):
+            answer = await commit(change)
+            answered.append(answer)
+            for _ in range(20 if len(answered) == 1 else 0):  # a second save could be done by then
+                await asyncio.sleep(0)
+            return answer
+
+        sessions.parts.store.commit = answer_late
+        await asyncio.gather(session.save(), session.save())
+
+    talk(act, sessions, cookie)
+
+    assert held(sessions, cookie) == {"cart": ["socks", "hat"]}
+
+
+def test_failed_save_forgets_nothing() -> None:
+    """After an outage the next save stores what this one could not."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        session["cart"].append("hat")
+        sessions.parts.store.down = True
+        with pytest.raises(StoreUnavailable):
+            await session.save()
+        sessions.parts.store.down = False
+        await session.save()
+
+    talk(act, sessions, cookie)
+
+    assert held(sessions, cookie) == {"cart": ["socks", "hat"]}
+
+
+def test_save_cannot_bring_an_ended_session_back() -> None:
+    """A session that was ended elsewhere stays ended; the change is dropped with an event."""
+    told = []
+    sessions = fresh_sessions(hooks=[told.append])
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        await sessions.end(session.id)
+        session["cart"].append("hat")
+        await session.save()
+
+    talk(act, sessions, cookie)
+
+    assert [event.keys for event in told if isinstance(event, Dropped)] == [("cart",)]
+    assert held(sessions, cookie) == {}
+
+
+def test_saved_logout_ends_the_session() -> None:
+    """Logout works from a WebSocket: the session ends on the server at the save."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        session.logout()
+        await session.save()
+
+    talk(act, sessions, cookie)
+
+    assert held(sessions, cookie) == {}
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        lambda session: session.login("alice"),
+        lambda session: session.rotate(),
+        lambda session: (session.logout(), session.update(a=1)),
+    ],
+)
+def test_save_cannot_hand_out_a_ticket(wish) -> None:
+    """What takes a cookie is refused after the handshake, with what to do instead."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        wish(session)
+        await session.save()
+
+    with pytest.raises(ConfigError, match="before accept, or in a request"):
+        talk(act, sessions, cookie)
+    assert asked(sessions) == ["read"]
+
+
+def test_stranger_cannot_begin_a_session_after_the_handshake() -> None:
+    """A first value, too, would take a cookie."""
+
+    async def act(session, send):
+        await accept(send)
+        session.increment("n")
+        await session.save()
+
+    with pytest.raises(ConfigError, match="before accept, or in a request"):
+        talk(act, fresh_sessions())
+
+
+@pytest.mark.parametrize("wish", [lambda s: s["cart"].append("hat"), lambda s: s.logout()])
+def test_unsaved_change_is_not_lost_in_silence(wish) -> None:
+    """A WebSocket that ends with unsaved changes raises, and an event names their keys."""
+    told = []
+    sessions = fresh_sessions(hooks=[told.append])
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        wish(session)
+
+    with pytest.raises(TooLate, match=r"await session\.save\(\)"):
+        talk(act, sessions, cookie)
+    assert [event.keys for event in told if isinstance(event, Dropped)] == [("cart",)]
+
+
+def test_unsaved_logout_is_not_lost_in_silence() -> None:
+    """A logout that was never saved ended nothing, even where there were no values; it raises."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, lambda session: session.login("alice"))
+
+    async def act(session, send):
+        await accept(send)
+        session.logout()
+
+    with pytest.raises(TooLate, match=r"await session\.save\(\)"):
+        talk(act, sessions, cookie)
+
+
+def test_error_of_the_application_goes_on() -> None:
+    """A WebSocket that fails shows its own error; the event tells of what was unsaved."""
+    told = []
+    sessions = fresh_sessions(hooks=[told.append])
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        session["cart"].append("hat")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        talk(act, sessions, cookie)
+    assert [event.keys for event in told if isinstance(event, Dropped)] == [("cart",)]
+
+
+def test_outage_after_the_handshake_is_raised() -> None:
+    """A WebSocket that is open has no status left to answer with."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        session["cart"].append("hat")
+        sessions.parts.store.down = True
+        await session.save()
+
+    with pytest.raises(StoreUnavailable):
+        talk(act, sessions, cookie, extensions=["websocket.http.response"])
+
+
+def test_session_of_a_closed_socket_refuses_changes() -> None:
+    """Whoever still holds the session after the end is told so."""
+    kept = []
+
+    async def act(session, send):
+        await accept(send)
+        kept.append(session)
+
+    talk(act, fresh_sessions())
+
+    with pytest.raises(TooLate, match="WebSocket has ended"):
+        kept[0]["late"] = 1

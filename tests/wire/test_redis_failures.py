@@ -1,0 +1,272 @@
+"""What a link to Redis makes of servers that are gone, silent, rude or new: promptly and once."""
+
+import asyncio
+import time
+import traceback
+from types import SimpleNamespace
+
+import pytest
+
+from servers import RedisServer
+from sessile.core.flow import arun
+from sessile.errors import StoreUnavailable
+from wire.linked import NAME, ask, close, echo, link_to
+from wire.scripted import HANG_UP, SILENCE, Scripted
+
+LIMIT = 0.2
+SLACK = 2.0
+"""Seconds that a busy machine may add."""
+
+PING, PONG = b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n"
+NOWHERE = SimpleNamespace(port=6379)
+SECRET = "hunter2-and-more"
+
+
+@pytest.fixture
+def failing(drive):
+    """What drives a flow that must fail, in time, and returns its error."""
+
+    def failing(flow, within=LIMIT):
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable) as refused:
+            drive(flow)
+        assert time.monotonic() - began < within + SLACK
+        assert refused.value.store == NAME
+        return refused.value
+
+    return failing
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """A server with a password, and a user alice who has another."""
+    with RedisServer(tmp_path, password=SECRET) as server:
+        server.ask("ACL", "SETUSER", "alice", "on", ">in-wonderland", "~*", "+@all")
+        server.ask("ACL", "SETUSER", "dormouse", "on", ">asleep", "~*", "+ping")
+        yield server
+
+
+def test_stopped_server_is_unavailable_and_heals(own_redis, drive, failing):
+    """A server that is gone is named with the cause; once it is back the link goes on."""
+    link = link_to(own_redis)
+    drive(echo(link, 1))
+    own_redis.stop()
+    for _ in range(3):
+        error = failing(echo(link, 2))
+        assert error.__cause__ is not None
+    own_redis.start()
+
+    assert drive(echo(link, 3)) == 3
+    drive(close(link))
+
+
+def test_server_restarted_between_two_acts_is_not_noticed(own_redis, drive):
+    """The first act after a restart finds the old connection closed and dials, even a write."""
+    link = link_to(own_redis)
+    drive(echo(link, 1))
+    own_redis.stop()
+    own_redis.start()
+
+    assert drive(ask(link, "SET", "k", "v")) == b"OK"
+    drive(close(link))
+
+
+def test_frozen_server_costs_the_time_limit(own_redis, drive, failing):
+    """A server that answers no more fails in time, on old connections and on new ones."""
+    link, fresh = link_to(own_redis, timeout=LIMIT), link_to(own_redis, timeout=LIMIT)
+    drive(echo(link, 1))
+    own_redis.freeze()
+    for each in (link, link, fresh):
+        assert failing(echo(each, 2)).why == "no answer within 0.2 s"
+    own_redis.thaw()
+
+    for each in (link, fresh):
+        assert [drive(echo(each, n)) for n in range(9)] == list(range(9))
+        drive(close(each))
+
+
+def test_all_that_wait_for_a_frozen_server_fail_together(own_redis):
+    """The limit counts from the asking: later commands do not wait for it in turn."""
+
+    async def scenario():
+        link = link_to(own_redis, timeout=LIMIT)
+        await arun(echo(link, 1))
+        own_redis.freeze()
+        began = time.monotonic()
+        answers = await asyncio.gather(
+            *(arun(echo(link, n)) for n in range(20)), return_exceptions=True
+        )
+        took = time.monotonic() - began
+        own_redis.thaw()
+        await arun(close(link))
+        return {type(answer) for answer in answers}, took
+
+    kinds, took = asyncio.run(scenario())
+    assert kinds == {StoreUnavailable}
+    assert LIMIT <= took < LIMIT + SLACK
+
+
+def test_greeting_that_is_not_answered_costs_its_limit(drive, failing):
+    """A server that takes the connection and ignores the greeting fails in time."""
+    with Scripted([SILENCE]) as server:
+        link = link_to(server, password=SECRET, timeout=LIMIT, connect_timeout=LIMIT)
+        assert " within 0.2 s" in failing(echo(link, 1)).why
+        drive(close(link))
+
+
+def test_busy_loop_is_no_silent_server(redis_server):
+    """An answer that came in time is taken, though the loop looks at it after the limit."""
+
+    async def scenario():
+        link = link_to(redis_server, timeout=LIMIT)
+        await arun(echo(link, 1))
+        task = asyncio.create_task(arun(echo(link, 2)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        end = time.monotonic() + 2 * LIMIT
+        while time.monotonic() < end:  # somebody's slow code
+            pass
+        answer = await task
+        await arun(close(link))
+        return answer
+
+    assert asyncio.run(scenario()) == 2
+
+
+def test_read_is_asked_again_where_the_connection_broke(drive):
+    """A read whose connection breaks under it is asked once more, on a new connection."""
+    with Scripted([HANG_UP], [PONG]) as server:
+        link = link_to(server, timeout=SLACK)
+        assert drive(ask(link, "PING", again=True)) == b"PONG"
+        drive(close(link))
+
+    assert server.heard == [[PING], [PING]]
+
+
+def test_read_is_asked_twice_and_no_more(drive, failing):
+    """Where the second connection breaks too, the read fails."""
+    with Scripted([HANG_UP], [HANG_UP], [PONG]) as server:
+        link = link_to(server, timeout=SLACK)
+        failing(ask(link, "PING", again=True))
+        assert drive(ask(link, "PING", again=True)) == b"PONG"
+        drive(close(link))
+
+    assert server.heard == [[PING], [PING], [PING]]
+
+
+def test_write_is_sent_once(drive, failing):
+    """A write whose connection breaks under it may have been performed: it is not sent again."""
+    with Scripted([HANG_UP], [PONG]) as server:
+        link = link_to(server, timeout=SLACK)
+        failing(ask(link, "INCR", "n"))
+        assert drive(ask(link, "PING")) == b"PONG"
+        drive(close(link))
+
+    assert [len(heard) for heard in server.heard] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"-LOADING Redis is loading the dataset in memory\r\n", "loading the dataset"),
+        (b"-OOM command not allowed when used memory > 'maxmemory'.\r\n", "maxmemory"),
+        (b"-BUSY Redis is busy running a script.\r\n", "busy running a script"),
+        (b"-NOAUTH Authentication required.\r\n", "authentication failed"),
+        (b"-NOPERM this user has no permissions\r\n", "authentication failed"),
+        (b"-ERR unknown command 'GETDEL'\r\n", "unknown command"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "Protocol error"),
+    ],
+)
+def test_error_reply_is_unavailable(drive, failing, said, why):
+    """What the server refuses is an outage that is named in its own words."""
+    with Scripted([said, SILENCE]) as server:
+        link = link_to(server, timeout=SLACK)
+        error = failing(ask(link, "SET", "k", "v"))
+        drive(close(link))
+
+    assert why in error.why
+    assert error.__cause__ is not None
+
+
+def test_full_server_is_unavailable(drive, failing):
+    """A server that hangs up with an explanation is named with it."""
+    full = "-ERR max number of clients reached\r\n"
+    with Scripted([full], [full]) as server:
+        link = link_to(server, timeout=SLACK)
+        assert "max number of clients" in failing(ask(link, "PING")).why
+        drive(close(link))
+
+
+@pytest.mark.parametrize("code", ["READONLY", "MASTERDOWN"])
+def test_demoted_server_is_left(drive, failing, code):
+    """After a failover the next act dials anew, for the name may lead to the new primary."""
+    with Scripted([f"-{code} no primary\r\n".encode(), SILENCE], [PONG]) as server:
+        link = link_to(server, timeout=SLACK)
+        failing(ask(link, "SET", "k", "v"))
+        assert drive(ask(link, "PING")) == b"PONG"
+        drive(close(link))
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [{"password": SECRET}, {"username": "alice", "password": "in-wonderland"}],
+    ids=["password", "user"],
+)
+def test_password_opens(guarded, drive, credentials):
+    """With the right password, and user where the server knows users, commands are answered."""
+    link = link_to(guarded, **credentials)
+    assert drive(echo(link, 1)) == 1
+    drive(close(link))
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [{}, {"password": "wrong-guess"}, {"username": "dormouse", "password": "asleep"}],
+    ids=["none", "wrong", "not allowed"],
+)
+def test_wrong_password_is_named_and_not_shown(guarded, drive, failing, credentials):
+    """Who is not let in hears of authentication, and no text shows the password."""
+    link = link_to(guarded, **credentials)
+    error = failing(echo(link, 1))
+    drive(close(link))
+
+    told = "".join(traceback.format_exception(error))
+    assert "authentication failed" in error.why
+    assert credentials.get("password", SECRET) not in told + repr(link) + repr(link._endpoint)
+
+
+def test_server_that_quotes_the_password_is_not_quoted(drive, failing):
+    """A server without passwords quotes what it does not understand; our error does not."""
+    quoting = f"-ERR unknown command 'AUTH', with args beginning with: '{SECRET}' \r\n".encode()
+    with Scripted([quoting, SILENCE]) as server:
+        link = link_to(server, password=SECRET, timeout=SLACK)
+        error = failing(ask(link, "PING"))
+        drive(close(link))
+
+    assert SECRET not in "".join(traceback.format_exception(error))
+
+
+def test_database_is_chosen(redis_server, drive):
+    """Each database is a world of its own, in both colours."""
+    first, second = link_to(redis_server, db=1), link_to(redis_server, db=2)
+    drive(ask(first, "SET", "chosen", "1"))
+
+    assert drive(ask(second, "EXISTS", "chosen")) == 0
+    assert drive(ask(first, "DEL", "chosen")) == 1
+    for link in (first, second):
+        drive(close(link))
+
+
+def test_database_that_is_none_is_unavailable(redis_server, drive, failing):
+    """A database that the server does not have takes no command."""
+    link = link_to(redis_server, db=999)
+    assert "DB index is out of range" in failing(ask(link, "SET", "k", "v")).why
+    drive(close(link))
+
+
+def test_no_host_is_unavailable(drive, failing):
+    """A name that leads nowhere, or is none, is an outage with its cause."""
+    for host in ("no-such-host.invalid", "a..b"):
+        link = link_to(NOWHERE, host=host)
+        assert failing(ask(link, "PING")).__cause__ is not None
+        drive(close(link))

@@ -57,7 +57,8 @@ def test_a_wrong_option_starts_nothing(sessile, launched, words) -> None:
 def test_a_missing_extra_is_named() -> None:
     """A demo whose parts are not installed says which extra brings them."""
     start = (
-        "import sys; sys.modules['uvicorn'] = None; sys.argv = ['sessile', 'demo'];"
+        "import sys; sys.modules['uvicorn'] = None; "
+        "sys.argv = ['sessile', 'demo', '--url', 'nonsense'];"  # so that nothing can start
         "from sessile.cli.__main__ import main; main()"
     )
 

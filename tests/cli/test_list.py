@@ -151,6 +151,15 @@ def test_a_terminal_gets_a_table(put, terminal) -> None:
     assert shown.endswith("1 live session\n")
 
 
+def test_progress_is_over_before_a_terminal_gets_the_list(put, terminal) -> None:
+    """Where both share a terminal, neither is written over the other."""
+    put(sample.record())
+
+    shown = terminal("list", "--json")
+
+    assert shown.rindex("listing") < shown.index("[\n{")
+
+
 def test_progress_goes_to_the_terminal_and_the_list_to_the_pipe(login, terminal, folder) -> None:
     """With standard output in a file, the count is on the terminal and the file holds lines."""
     key = login("alice")

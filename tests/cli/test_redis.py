@@ -2,9 +2,8 @@
 
 import pytest
 
-from sessile.testing import sample
-
 from servers import RedisServer
+from sessile.testing import sample
 
 GOOD = "Vd8_nQw3kZ5x-Hj1Tm6pXc9Ry2Gf4Bs7Kl0La"
 

@@ -40,7 +40,7 @@ VALUES = st.recursive(
 
 
 def exact(value: Any) -> Any:
-    """Return something that is equal for values that are the same to the last bit, and no others."""
+    """Return what is equal for values that are the same to the last bit, and no others."""
     kind = type(value).__name__
     if isinstance(value, float):
         return kind, "nan" if value != value else struct.pack(">d", value)  # noqa: PLR0124

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.anything import TEXT, VALUES, exact
 
+from core.anything import TEXT, VALUES, exact
 from sessile.codecs.values import ValueCodec
 from sessile.core.merge import Delta, merge, merge_value, plus, same
 from sessile.core.values import Values
@@ -223,8 +223,12 @@ def test_numbers_of_all_kinds_add(a: Any, b: Any, total: Any) -> None:
     assert exact(plus(a, b)) == exact(total)
 
 
+PLAIN_KINDS = VALUES.filter(lambda value: not re.search("nan|set", str(exact(value)).lower()))
+"""No NaN and no set, which ``==`` alone can compare inside a dict's keys."""
+
+
 @effort(300, 5_000)
-@given(*[VALUES.filter(lambda v: not {"nan", "set"} & set(re.findall(r"\w+", str(exact(v)))))] * 2)
+@given(PLAIN_KINDS, PLAIN_KINDS)
 def test_same_is_the_same_bytes(a: Any, b: Any) -> None:
     """Two values are the same if they are stored as the same bytes."""
     assert same(a, CODEC.decode(CODEC.encode(a)))

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.anything import TEXT
 
+from core.anything import TEXT
 from sessile.core.record import FORMAT, LATE, Record, evolve, pack, remains, unpack
 from sessile.core.ticket import Key
 from sessile.testing.clock import T0

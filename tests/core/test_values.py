@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.anything import TEXT, VALUES, exact
 
+from core.anything import TEXT, VALUES, exact
 from sessile.codecs.values import ValueCodec
 from sessile.core.merge import Delta
 from sessile.core.values import Values

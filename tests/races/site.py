@@ -34,7 +34,7 @@ class Gate:
 class Site:
     """Handlers by path, and requests to them.
 
-    A handler takes the session and returns what JSON can say.
+    A handler takes the session and returns what JSON can say. Every answer has ``headers``.
     """
 
     def __init__(self, url, **options):
@@ -50,6 +50,7 @@ class Site:
         )
         self.gate = None
         self.acts = {}
+        self.headers = []
 
     def handle(self, path, session):
         return json.dumps(self.acts[path](session)).encode()
@@ -60,7 +61,8 @@ class Site:
             session.get("anything")
             await asyncio.to_thread(self.gate.wait)
         body = self.handle(scope["path"], session)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        headers = [(name.encode(), value.encode()) for name, value in self.headers]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     def wsgi(self, environ, start_response):
@@ -69,7 +71,7 @@ class Site:
             session.get("anything")
             self.gate.wait()
         body = self.handle(environ["PATH_INFO"], session)
-        start_response("200 OK", [("Content-Type", "application/json")])
+        start_response("200 OK", [("Content-Type", "application/json"), *self.headers])
         return [body]
 
     def ask(self, act, cookie="", *, held=False):

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from tests.stores.broken.registry import BROKEN, WATCH
-from tests.stores.pretend import Expiring, Filed, Served, place_of
 
 from sessile.testing.conformance import Promise, StoreContract
 from sessile.testing.drive import Async, Blocking, Drive
@@ -20,9 +18,11 @@ from sessile.testing.effort import effort
 from sessile.testing.model import StoreModel
 from sessile.testing.place import Backend
 from sessile.testing.promises import failure
+from stores.broken.registry import BROKEN, WATCH
+from stores.pretend import Expiring, Filed, Served, place_of
 
 for group in ("rows", "commits", "owners", "pages", "handles", "outages"):
-    import_module(f"tests.stores.broken.{group}")
+    import_module(f"stores.broken.{group}")
 
 WHOLE = ("Modelled", "Sessions")
 """Groups that notice nearly everything, so that it says little."""
@@ -123,8 +123,10 @@ def test_every_promise_catches_somebody() -> None:
 def test_model_catches_broken_stores(name: str) -> None:
     """The dict notices by itself what several of the promises were written for."""
     (store,) = [store for store in BROKEN if store.__name__ == name]
-    quick = settings(effort(300, 300, steps=30), phases=[Phase.generate], report_multiple_bugs=False)
+    until_found = settings(
+        effort(300, 300, steps=30), phases=[Phase.generate], report_multiple_bugs=False
+    )
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         run_state_machine_as_test(
-            lambda: StoreModel(place_of(store)(Path()), Blocking()), settings=quick
+            lambda: StoreModel(place_of(store)(Path()), Blocking()), settings=until_found
         )

@@ -6,9 +6,11 @@ from contextlib import closing
 
 from sessile.core.ticket import Key
 from sessile.stores.memory import MemoryStore
+from sessile.stores.redis import RedisStore
 from sessile.stores.sqlite import SQLiteStore
 from sessile.testing.conformance import StoreContract
 from sessile.testing.place import Backend, Place
+from stores.redis_place import OnRedis
 
 
 class InMemory(Place):
@@ -52,6 +54,7 @@ class InFile(Place):
 BACKENDS = [
     Backend("memory", MemoryStore, InMemory),
     Backend("sqlite", SQLiteStore, InFile),
+    Backend("redis", RedisStore, OnRedis),
 ]
 
 

@@ -1,9 +1,8 @@
 """The suite itself: sound stores pass it, whatever they are capable of."""
 
-from tests.stores.pretend import Expiring, Filed, Served, place_of
-
 from sessile.testing.conformance import StoreContract
 from sessile.testing.place import Backend
+from stores.pretend import Expiring, Filed, Served, place_of
 
 
 class TestSoundStores(

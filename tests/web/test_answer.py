@@ -174,16 +174,14 @@ def test_nested_change_after_write_is_noticed(sessions) -> None:
 
 def test_outage_replaces_what_is_written(sessions) -> None:
     """A commit that fails at ``write`` is a 503, and nothing of the application's body leaves."""
-    browser = Browser(SessionMiddleware(writing(count, touch, then=[b"!"]), sessions))
-    browser.cookie = counted(sessions)
 
     def fails_at_commit(session):
         count(session)
         sessions.parts.store.down = True
         return b"secret"
 
-    browser.app = SessionMiddleware(writing(fails_at_commit, touch, then=[b"!"]), sessions)
-    reply = browser.get()
+    app = SessionMiddleware(writing(fails_at_commit, touch, then=[b"!"]), sessions)
+    reply = Browser(app).get()
 
     assert reply.status == 503
     assert reply.body == b"Sessions are unavailable for a moment; try again.\n"
@@ -372,9 +370,8 @@ def test_file_reaches_the_server_as_it_is(sessions) -> None:
     environ = {"PATH_INFO": "/", "REQUEST_METHOD": "GET", "wsgi.file_wrapper": FileWrapper}
     sent = []
 
-    returned = SessionMiddleware(returning(body), sessions)(
-        environ, lambda *started: sent.append(started)
-    )
+    app = SessionMiddleware(returning(body), sessions)
+    returned = app(environ, lambda *started: sent.append(started))
 
     assert returned is body
     assert ("vary", "Cookie") in sent[0][1]

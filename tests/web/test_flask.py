@@ -216,9 +216,14 @@ def test_session_transaction_reads_and_writes(app) -> None:
 
 def test_session_transaction_tells_of_an_outage(app, sessions) -> None:
     """What a test prepares is stored, or the test is told that it is not."""
-    with pytest.raises(StoreUnavailable), app.test_client().session_transaction() as prepared:
-        prepared["n"] = 41
-        sessions.parts.store.down = True
+
+    def prepare():
+        with app.test_client().session_transaction() as prepared:
+            prepared["n"] = 41
+            sessions.parts.store.down = True
+
+    with pytest.raises(StoreUnavailable):
+        prepare()
 
 
 def test_session_can_be_read_after_the_request_in_a_test(app) -> None:

@@ -4,6 +4,7 @@ import flask
 import pytest
 from flask_shop import count, customer, route, shop, show, stream
 from serving import fresh_sessions
+from werkzeug.exceptions import ImATeapot
 from wsgi_serving import Browser
 
 from sessile import Excess, Policy
@@ -66,6 +67,19 @@ def test_aborted_view_is_an_answer(app, browser) -> None:
     @route(app, "/teapot")
     def teapot():
         count()
+        flask.abort(418)
+
+    assert browser.get("/teapot").status == 418
+    assert browser.get("/show").body == b"2"
+
+
+def test_announced_abort_is_an_answer_as_well(app, browser) -> None:
+    """Extensions that announce every ``abort`` as a failed request do not undo the view."""
+
+    @route(app, "/teapot")
+    def teapot():
+        count()
+        flask.got_request_exception.send(app, exception=ImATeapot())
         flask.abort(418)
 
     assert browser.get("/teapot").status == 418

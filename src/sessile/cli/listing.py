@@ -45,7 +45,7 @@ def print_table(infos: Iterable[SessionInfo], now: Instant) -> None:
         table.add_row(*(Text(printable(cell)) for cell in cells))  # never read as markup
     if table.row_count:
         Console().print(table)
-    typer.echo(counted(table.row_count, "live session"), err=True)
+    typer.echo(counted(table.row_count, "live session"))
 
 
 def print_lines(infos: Iterable[SessionInfo]) -> None:

@@ -10,7 +10,7 @@ it. There is no fallback: what does not open is a forgery.
 import hmac
 import struct
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -49,9 +49,20 @@ class Vault(Protocol):
         ...
 
     def store(
-        self, record: Record, written: Mapping[str, bytes], removed: frozenset[str]
+        self,
+        record: Record,
+        written: Mapping[str, bytes],
+        removed: frozenset[str],
+        **changes: Any,
     ) -> tuple[Record, dict[str, bytes]]:
-        """Return the record with plain values written and others removed, and what was written."""
+        """Return the record with plain values written and others removed, and what was written.
+
+        Args:
+            record: as it is stored.
+            written: plain values by key.
+            removed: keys that go.
+            changes: other fields of the record that change with it.
+        """
         ...
 
 
@@ -65,11 +76,15 @@ class PlainVault:
         return record.data
 
     def store(
-        self, record: Record, written: Mapping[str, bytes], removed: frozenset[str]
+        self,
+        record: Record,
+        written: Mapping[str, bytes],
+        removed: frozenset[str],
+        **changes: Any,
     ) -> tuple[Record, dict[str, bytes]]:
         """Return the record with those values."""
-        fresh = dict(written)
-        return evolve(record, data=_replaced(record.data, fresh, removed)), fresh
+        data = _replaced(record.data, written, removed)
+        return evolve(record, data=data, **changes), dict(written)
 
 
 class SealedVault:
@@ -102,7 +117,11 @@ class SealedVault:
         }
 
     def store(
-        self, record: Record, written: Mapping[str, bytes], removed: frozenset[str]
+        self,
+        record: Record,
+        written: Mapping[str, bytes],
+        removed: frozenset[str],
+        **changes: Any,
     ) -> tuple[Record, dict[str, bytes]]:
         """Return the record with those values sealed; all of them anew when the secret is newer."""
         if record.data and record.proof[:_ID] != self._newest.id:
@@ -115,8 +134,8 @@ class SealedVault:
             for field, plain in written.items()
             if cipher is not None
         }
-        record = evolve(record, data=_replaced(record.data, sealed, removed))
-        return evolve(record, proof=self._newest.prove(record)), sealed
+        draft = evolve(record, data=_replaced(record.data, sealed, removed), **changes)
+        return evolve(draft, proof=self._newest.prove(draft)), sealed
 
     def _seal(self, cipher: AESGCM, key: str, field: str, plain: bytes) -> bytes:
         nonce = self._entropy(_NONCE)

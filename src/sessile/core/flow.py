@@ -19,12 +19,15 @@ class Ask(Generic[R]):
     Args:
         what: the act in a word or two, for traces and tests: ``"redis GET"``.
         block: performs it on the calling thread.
-        wait: performs it on the running event loop.
+        wait: performs it on the running event loop; None where ``block`` is so quick, microseconds
+            and never a wait, that it is performed in place in either colour.
     """
 
     __slots__ = ("block", "wait", "what")
 
-    def __init__(self, what: str, block: Callable[[], R], wait: Callable[[], Awaitable[R]]) -> None:
+    def __init__(
+        self, what: str, block: Callable[[], R], wait: Callable[[], Awaitable[R]] | None = None
+    ) -> None:
         self.what = what
         self.block = block
         self.wait = wait
@@ -80,10 +83,12 @@ class _Driven(Generic[R]):
             asked = send(None)
             while True:
                 try:
-                    if type(asked) is Ask:
-                        reply = yield from asked.wait().__await__()
-                    else:
+                    if type(asked) is not Ask:
                         reply = yield asked
+                    elif asked.wait is None:
+                        reply = asked.block()
+                    else:
+                        reply = yield from asked.wait().__await__()
                 except BaseException as error:  # noqa: BLE001  (also cancellation: the flow must see it)
                     asked = flow.throw(error)
                 else:

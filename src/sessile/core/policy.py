@@ -1,7 +1,7 @@
 """The policy: how long a session lives, how often its ticket turns, how many a user may have."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 from sessile.core.change import Excess
 from sessile.core.record import Record, evolve
@@ -27,6 +27,13 @@ def hours(n: float) -> Seconds:
 def days(n: float) -> Seconds:
     """Return ``n`` days in seconds."""
     return n * 86_400.0
+
+
+class Touch(TypedDict):
+    """What is new of a record that is used."""
+
+    seen: Instant
+    idle_until: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +93,14 @@ class Policy:
         return now - record.seen >= self.idle_for(persistent=record.persistent) / _TOUCH
 
     def touched(self, record: Record, now: Instant) -> Record:
-        """Return the record as seen now. The clock never runs backwards for a session."""
+        """Return the record as seen now."""
+        return evolve(record, **self.touch(record, now))
+
+    def touch(self, record: Record, now: Instant) -> Touch:
+        """Return the fields of a record that use moves. Its clocks never run backwards."""
         seen = max(now, record.seen)
         idle_until = seen + self.idle_for(persistent=record.persistent)
-        return evolve(record, seen=seen, idle_until=max(idle_until, record.idle_until))
+        return {"seen": seen, "idle_until": max(idle_until, record.idle_until)}
 
     def rotation_due(self, record: Record, now: Instant) -> bool:
         """Tell whether the ticket is old enough to be replaced."""

@@ -217,7 +217,7 @@ class Values(MutableMapping[str, Value]):
         if type(key) is not str:
             raise UnsupportedValue(f"a session key is a str, not {type(key).__name__}", str(key))
         if not is_text(key):
-            raise UnsupportedValue("the key has a lone surrogate, which is no character; replace it", key)
+            raise UnsupportedValue("the key has a lone surrogate, which is no character", key)
         try:
             return self._codec.encode(value)
         except UnsupportedValue as error:

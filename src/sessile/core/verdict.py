@@ -21,6 +21,8 @@ from sessile.core.value import Instant, Seconds
 class Kin(Enum):
     """How a presented ticket is related to the current one."""
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own is slow, and judged per request
+
     CURRENT = "current"
     PARENT = "its parent"
     ANCESTOR = "older ancestor"
@@ -29,6 +31,8 @@ class Kin(Enum):
 
 class Successor(Enum):
     """What is known of the current ticket: did the client ever show it?"""
+
+    __hash__ = object.__hash__  # as above
 
     UNSEEN = "not seen"
     IN_GRACE = "seen, within grace"

@@ -8,7 +8,7 @@ from sessile.service.birth import born, tidy
 from sessile.service.events import Created, End, Malformed
 from sessile.service.login import applied, end_one, log_in
 from sessile.service.parts import Parts
-from sessile.service.save import drop, save
+from sessile.service.save import drop, plan, save
 from sessile.service.visit import Visit
 
 
@@ -35,7 +35,10 @@ async def commit_visit(parts: Parts, visit: Visit, *, turn: bool = True) -> str 
         return await _log_out(parts, visit, now)
     if visit.record is None:
         return _issued(parts, visit, await _create(parts, visit, now), now)
-    return _issued(parts, visit, await save(parts, visit, now, turn=turn), now)
+    attempt = plan(parts, visit, now, turn=turn)
+    if attempt is None and visit.hand_over is None:
+        return None  # what most requests come to
+    return _issued(parts, visit, await save(parts, visit, now, attempt), now)
 
 
 async def accept_visit(parts: Parts, visit: Visit) -> str | None:
@@ -65,7 +68,7 @@ async def save_visit(parts: Parts, visit: Visit) -> None:
     if session.intent is Intent.LOGOUT:
         await _log_out(parts, visit, now)
     elif visit.record is not None:
-        await save(parts, visit, now, turn=False)
+        await save(parts, visit, now, plan(parts, visit, now, turn=False))
     _go_on(parts, visit)
 
 

@@ -2,7 +2,7 @@
 
 from sessile.core.change import Change, Full
 from sessile.core.merge import Delta, merge
-from sessile.core.record import Record, evolve, remains
+from sessile.core.record import Record, remains
 from sessile.core.ticket import Key, Ticket
 from sessile.core.value import Encoded, Instant
 from sessile.errors import LimitReached
@@ -71,8 +71,7 @@ async def _end_predecessor(
 async def _moved_over(parts: Parts, record: Record, values: dict[str, bytes]) -> Record:
     """Replace the heir's values. Nobody holds its ticket yet, so only its end could interfere."""
     gone = frozenset(record.data) - values.keys()
-    draft = evolve(record, version=record.version + 1)
-    draft, written = parts.vault.store(draft, values, gone)
+    draft, written = parts.vault.store(record, values, gone, version=record.version + 1)
     await parts.store.commit(Change(draft, record.version, written, gone))
     return draft
 

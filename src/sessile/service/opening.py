@@ -42,18 +42,16 @@ async def open_visit(parts: Parts, cookies: str) -> Visit:
 
 async def _admit(parts: Parts, now: Instant, ticket: Ticket, record: Record) -> Visit:
     for _ in range(ATTEMPTS):
-        if record.over:
-            parts.tell(Refused(now, ticket.key, Refusal.OVER))
-            return Visit(parts, now, ticket=ticket, late=True)
-        values = opened(parts, record, now)
+        values = None if record.over else opened(parts, record, now)
         if values is None:
-            return Visit(parts, now)
+            return _not_opened(parts, now, ticket, record)
         verdict, successor = judge(ticket, record, parts.ring, now, parts.policy.grace)
-        if verdict is not Verdict.CONFIRM:
-            served = Visit(
+        if verdict is Verdict.ACCEPT or verdict is Verdict.HAND_OVER:
+            return Visit(
                 parts, now, ticket=ticket, record=record, values=values, hand_over=successor
             )
-            return await _follow(parts, now, verdict, served)
+        if verdict is not Verdict.CONFIRM:
+            return await _turned_away(parts, now, verdict, record)
         confirmed = _confirmed(parts, record, now)
         answer = await parts.store.commit(Change(confirmed, record.version))
         if isinstance(answer, Committed):
@@ -64,14 +62,24 @@ async def _admit(parts: Parts, now: Instant, ticket: Ticket, record: Record) -> 
     raise LostRace(ticket.key, attempts=ATTEMPTS)
 
 
-async def _follow(parts: Parts, now: Instant, verdict: Verdict, served: Visit) -> Visit:
-    """Return the visit as served, or what the verdict makes of it."""
-    if verdict is Verdict.ACCEPT or verdict is Verdict.HAND_OVER:
-        return served
-    assert served.record is not None
-    if verdict is Verdict.REPLAY:
-        return await _end_replayed(parts, now, served.record)
-    return _refuse(parts, now, Key(served.record.key), Refusal.STRANGER)
+def _not_opened(parts: Parts, now: Instant, ticket: Ticket, record: Record) -> Visit:
+    """Return the visit of a session that is over, or whose record was tampered with."""
+    if not record.over:
+        return Visit(parts, now)
+    parts.tell(Refused(now, ticket.key, Refusal.OVER))
+    return Visit(parts, now, ticket=ticket, late=True)
+
+
+async def _turned_away(parts: Parts, now: Instant, verdict: Verdict, record: Record) -> Visit:
+    """Return the anonymous visit of a stranger, or of a replay, which ends the session."""
+    key = Key(record.key)
+    if verdict is not Verdict.REPLAY:
+        return _refuse(parts, now, key, Refusal.STRANGER)
+    last = await parts.store.delete(key, record.owner)
+    if last is not None and not last.over:
+        parts.tell(Replayed(now, key, record.owner))
+        parts.tell(Ended(now, key, End.REPLAY, record.owner))
+    return Visit(parts, now)
 
 
 def opened(parts: Parts, record: Record, now: Instant) -> Encoded | None:
@@ -85,16 +93,8 @@ def opened(parts: Parts, record: Record, now: Instant) -> Encoded | None:
 
 def _confirmed(parts: Parts, record: Record, now: Instant) -> Record:
     """Note that the client has shown the current ticket: from here on its parent is a replay."""
-    seen = parts.policy.touched(record, now)
-    return evolve(seen, version=record.version + 1, confirmed=now)
-
-
-async def _end_replayed(parts: Parts, now: Instant, record: Record) -> Visit:
-    key = Key(record.key)
-    if await parts.store.delete(key, record.owner) is not None:
-        parts.tell(Replayed(now, key, record.owner))
-        parts.tell(Ended(now, key, End.REPLAY, record.owner))
-    return Visit(parts, now)
+    touch = parts.policy.touch(record, now)
+    return evolve(record, version=record.version + 1, confirmed=now, **touch)
 
 
 def _refuse(parts: Parts, now: Instant, key: Key | None, reason: Refusal) -> Visit:

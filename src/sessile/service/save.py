@@ -1,10 +1,12 @@
 """Save what a request did to a session that exists: compare, merge, try again."""
 
+from typing import Any
+
 import msgspec
 
 from sessile.core.change import Change, Committed, Conflict
 from sessile.core.merge import Delta, merge
-from sessile.core.record import Record, evolve
+from sessile.core.record import Record
 from sessile.core.session import Intent
 from sessile.core.ticket import Key, Ticket
 from sessile.core.value import Encoded, Instant
@@ -34,19 +36,14 @@ class Attempt(msgspec.Struct, frozen=True):
     hand_over: Ticket | None
 
 
-async def save(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -> Ticket | None:
-    """Save a visit's changes and return the ticket to hand to the client, if there is one.
-
-    A session that ended meanwhile stays ended: the changes are dropped, and an event says so.
+def plan(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -> Attempt | None:
+    """Return what there is to save; None when nothing was changed and nothing is due.
 
     Args:
         parts: the collaborators.
         visit: a visit with a record.
         now: the time of the commit.
         turn: whether a ticket that is due is replaced; no where no cookie can be sent.
-
-    Raises:
-        LostRace: rivals changed the session under every one of many attempts.
     """
     record = visit.record
     assert record is not None
@@ -56,12 +53,24 @@ async def save(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -
     )
     successor = _successor(parts, visit) if wanted else None
     if not delta and successor is None and not parts.policy.touch_due(record, now):
+        return None
+    return Attempt(record, visit.values, delta, successor, visit.hand_over)
+
+
+async def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None) -> Ticket | None:
+    """Carry out a plan and return the ticket to hand to the client, if there is one.
+
+    A session that ended meanwhile stays ended: the changes are dropped, and an event says so.
+
+    Raises:
+        LostRace: rivals changed the session under every one of many attempts.
+    """
+    if attempt is None:
         return await _still_current(parts, visit, now)
-    attempt = Attempt(record, visit.values, delta, successor, visit.hand_over)
-    if record.live_at(now):
+    if attempt.record.live_at(now):
         return await _commit(parts, visit, now, attempt)
     # A long request outlived its deadline; somebody else may have kept the session alive.
-    newest = await parts.store.read(Key(record.key), now)
+    newest = await parts.store.read(Key(attempt.record.key), now)
     return await _commit(parts, visit, now, _rebased(parts, visit, now, attempt, newest))
 
 
@@ -106,11 +115,10 @@ def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change
     """Put our delta on top of the record as it is."""
     record = attempt.record
     merged = merge(visit.values, attempt.values, attempt.delta, parts.codec)
-    draft = evolve(parts.policy.touched(record, now), version=record.version + 1)
+    changes: dict[str, Any] = {"version": record.version + 1, **parts.policy.touch(record, now)}
     if attempt.successor is not None:
-        digest = attempt.successor.digest
-        draft = evolve(draft, digest=digest, rotated=now, confirmed=None)
-    draft, written = parts.vault.store(draft, merged.set, merged.removed)
+        changes |= {"digest": attempt.successor.digest, "rotated": now, "confirmed": None}
+    draft, written = parts.vault.store(record, merged.set, merged.removed, **changes)
     return Change(draft, record.version, written, merged.removed)
 
 

@@ -41,6 +41,7 @@ from sessile.testing.promises.owners import Owners
 from sessile.testing.promises.reading import Reading
 from sessile.testing.promises.scanning import Scanning
 from sessile.testing.promises.secrecy import Secrecy
+from sessile.testing.promises.sessions import Sessions
 from sessile.testing.promises.sharing import Sharing
 from sessile.testing.promises.sweeping import Sweeping
 from sessile.testing.promises.versions import Versions
@@ -50,7 +51,7 @@ Promise: TypeAlias = Callable[..., None]
 
 class StoreContract(
     Reading, Malformed, Fidelity, Creating, Versions, Deleting, Owners, Limits, Scanning, Sweeping,
-    Sharing, Neighbours, Secrecy, Life, Failure, Modelled,
+    Sharing, Neighbours, Secrecy, Life, Failure, Modelled, Sessions,
 ):  # fmt: skip
     """What every store promises. Subclass it with ``backends=[...]``; pytest does the rest.
 

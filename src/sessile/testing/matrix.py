@@ -6,6 +6,8 @@ into the topmost ``conftest.py``, and the workers' tables are printed as well.
 
 import inspect
 import sys
+import textwrap
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -81,10 +83,12 @@ def _groups(contract: "type[StoreContract]") -> "Iterator[tuple[str, list[Promis
 
 def _left_out(contract: "type[StoreContract]") -> Iterator[str]:
     for backend in contract.backends:
+        reasons = defaultdict(list)
         for name, promise in contract.promises.items():
-            why = backend.lacks(promise)
-            if why:
-                yield f"{backend.name} is not asked {name}: {why}"
+            reasons[backend.lacks(promise)].append(name.removeprefix("test_"))
+        for why in filter(None, reasons):
+            told = f"{backend.name} {why}, so it is not asked: {', '.join(reasons[why])}"
+            yield textwrap.fill(told, 100, subsequent_indent="    ")
 
 
 def _truth(promise: "Promise") -> str:

@@ -44,7 +44,7 @@ class Place:
         raise NotImplementedError
 
     def guarded(self, password: str) -> Store:
-        """Make a store that is reached with a password. It is never asked anything."""
+        """Make a store that is reached with a password, which its server does not take."""
         raise NotImplementedError
 
     def dump(self) -> bytes:

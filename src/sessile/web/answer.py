@@ -9,9 +9,8 @@ from types import TracebackType
 from typing import ParamSpec, TypeAlias, TypeVar
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from sessile.errors import TooLate
 from sessile.web.deferred import Deferred
-from sessile.web.exchange import FAILED, REFUSED, TEXT, TOO_LATE, marked, refusal
+from sessile.web.exchange import FAILED, REFUSED, TEXT, check_saved, marked, refusal
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -109,14 +108,8 @@ class Answer:
         return self.instead is not None or bool(self._session.strayed())
 
     def check(self) -> None:
-        """Make sure that no value was changed in place after the session was saved.
-
-        Raises:
-            TooLate: one was, and that change is lost.
-        """
-        late = self._session.strayed()
-        if late:
-            raise TooLate(f"session[{late[0]!r}] was changed in place too late: {TOO_LATE}")
+        """Raise ``TooLate`` when a value was changed in place after the session was saved."""
+        check_saved(self._session)
 
     def _go(self, status: str, headers: list[tuple[str, str]]) -> None:
         self.left = True
@@ -165,7 +158,8 @@ class Body:
         if self._answer.instead is not None:
             yield self._answer.instead
             return
-        yield first
+        if first:
+            yield first
         for chunk in chunks:  # noqa: UP028  ("yield from" would close them, a second time to ``close``)
             yield chunk
         self._answer.check()

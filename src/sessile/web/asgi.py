@@ -16,7 +16,17 @@ from sessile.service.opening import open_visit
 from sessile.service.parts import Parts
 from sessile.service.sessions import Sessions
 from sessile.service.visit import Visit
-from sessile.web.exchange import BYTES, FAILED, REFUSED, TOO_LATE, UNSEEN, marked, prefixes, refusal
+from sessile.web.exchange import (
+    BYTES,
+    FAILED,
+    REFUSED,
+    TOO_LATE,
+    UNSEEN,
+    check_saved,
+    marked,
+    prefixes,
+    refusal,
+)
 from sessile.web.scope import App, Headers, Message, Receive, Scope, Send, answer, cookies, path
 from sessile.web.unloaded import Unloaded, excluded
 from sessile.web.websocket import talk
@@ -181,14 +191,9 @@ class Exchange:
             self._visit.session.close(FAILED)
 
     def check(self) -> None:
-        """Make sure that no value was changed in place after the session was saved.
-
-        Raises:
-            TooLate: one was, and that change is lost.
-        """
-        late = [] if self._saved is None else self._saved.strayed()
-        if late:
-            raise TooLate(f"session[{late[0]!r}] was changed in place too late: {TOO_LATE}")
+        """Raise ``TooLate`` when a value was changed in place after the session was saved."""
+        if self._saved is not None:
+            check_saved(self._saved)
 
 
 async def load_session(connection: Any) -> Session:

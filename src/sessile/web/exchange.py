@@ -8,7 +8,8 @@ from typing import AnyStr, Final, Generic, TypeAlias
 
 import msgspec
 
-from sessile.errors import ConfigError, LimitReached, LostRace, StoreUnavailable
+from sessile.core.session import Session
+from sessile.errors import ConfigError, LimitReached, LostRace, StoreUnavailable, TooLate
 
 TOO_LATE: Final = (
     "the session was saved when the headers of the answer left; "
@@ -25,6 +26,17 @@ UNSEEN: Final = (
 
 FAILED: Final = "the handler failed before it answered; nothing of its session is saved"
 """Why a session refuses changes once its handler has raised: for ``session.close``."""
+
+
+def check_saved(session: Session) -> None:
+    """Make sure that no value was changed in place after the session was saved.
+
+    Raises:
+        TooLate: one was, and that change is lost.
+    """
+    late = session.strayed()
+    if late:
+        raise TooLate(f"session[{late[0]!r}] was changed in place too late: {TOO_LATE}")
 
 
 class Spelling(Generic[AnyStr]):

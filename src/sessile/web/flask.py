@@ -12,6 +12,7 @@ from sessile.web.wsgi import KEY, SessionMiddleware
 try:
     import flask
     from flask.sessions import SessionInterface, SessionMixin
+    from werkzeug.exceptions import HTTPException
 except ModuleNotFoundError as error:
     raise MissingExtra("sessile.web.flask", "flask") from error
 
@@ -115,8 +116,11 @@ def _refuse(error: Exception) -> flask.Response:
     return flask.current_app.response_class(refused.body, refused.status, refused.headers)
 
 
-def _forget(_app: flask.Flask, **_: Any) -> None:
-    """Drop what a handler did before it failed. The page that says so may use the session anew."""
+def _forget(_app: flask.Flask, exception: BaseException, **_: Any) -> None:
+    """Drop what a handler did before it failed. The page that says so may use the session anew.
+
+    An ``abort`` is no failure, though some extensions announce it as one.
+    """
     found = flask.request.environ.get(KEY)
-    if found is not None:
+    if found is not None and not isinstance(exception, HTTPException):
         found.restart()

@@ -38,10 +38,7 @@ class InPlace:
             with self._lock:
                 return call()
 
-        async def wait() -> R:
-            return block()
-
-        return Ask(what, block, wait)
+        return Ask(what, block)
 
     def _arrive(self) -> None:
         if self._forked is not None:

@@ -5,9 +5,7 @@ loop has a line of its own (``wire.redis_line``). Foreign errors become ``StoreU
 """
 
 import asyncio
-import os
-import threading
-import weakref
+import contextlib
 from functools import partial
 from typing import Any, Final
 
@@ -39,10 +37,7 @@ class Link:
         self._endpoint = endpoint
         self._pool = _pool(endpoint)
         self._lines: dict[asyncio.AbstractEventLoop, Line] = {}
-        self._parents: dict[asyncio.AbstractEventLoop, Line] = {}
-        self._adding = threading.Lock()
         self._closed = False
-        _links.add(self)
 
     def ask(self, what: str, *words: str | bytes | float, again: bool = False) -> Ask[Any]:
         """Return the Ask for one command. Its reply is as hiredis reads it, or ``Told``.
@@ -78,9 +73,9 @@ class Link:
         return line.ask(packed, again=again)
 
     def _new_line(self, loop: asyncio.AbstractEventLoop) -> Line:
-        with self._adding:
-            self._lines = {old: line for old, line in self._lines.items() if not old.is_closed()}
-            line = self._lines[loop] = Line(self._endpoint, loop)
+        for old in [old for old in list(self._lines) if old.is_closed()]:
+            self._lines.pop(old, None)
+        line = self._lines[loop] = Line(self._endpoint, loop)
         return line
 
     def _block(self, packed: bytes, again: bool) -> Any:
@@ -124,7 +119,7 @@ class Link:
         self._closed = True
         self._pool.disconnect()
         for loop, line in list(self._lines.items()):
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # a loop that is closed took its line along
                 loop.call_soon_threadsafe(line.end)
 
     async def _close_and_wait(self) -> None:
@@ -159,16 +154,3 @@ def _pool(endpoint: Endpoint) -> redis.ConnectionPool:
         ssl_check_hostname=True,
         **options,
     )
-
-
-_links: Final["weakref.WeakSet[Link]"] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    """Leave the parent's lines alone: they share its sockets and its loop's selector."""
-    for link in list(_links):
-        link._parents, link._lines = link._lines, {}  # noqa: SLF001  (our own class)
-        link._adding = threading.Lock()  # noqa: SLF001
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -32,7 +32,7 @@ class Refusal(Exception):  # noqa: N818  (Redis calls it an error reply; it is n
 
 ANSWERS: Final = {told.value: told for told in Told}
 
-STRANGER: Final = frozenset(("NOAUTH", "WRONGPASS", "NOPERM"))
+_STRANGER: Final = frozenset(("NOAUTH", "WRONGPASS", "NOPERM"))
 """Refusals of a server that does not know us, or does not let us do this."""
 
 DEMOTED: Final = frozenset(("READONLY", "MASTERDOWN"))
@@ -114,8 +114,7 @@ class Endpoint:
         if isinstance(cause, StoreUnavailable):
             error = StoreUnavailable(self.name, cause.why)
             error.__cause__ = cause.__cause__
-        elif self.password is not None and self.password in str(cause):
-            # "unknown command 'AUTH', with args beginning with: ..." quotes it
+        elif self._quoted_in(str(cause)):
             error = StoreUnavailable(self.name, "the server takes no password; leave it out")
         else:
             error = StoreUnavailable(self.name, why or self._why(cause))
@@ -126,8 +125,12 @@ class Endpoint:
         """Say that an answer did not come in time."""
         return f"no answer within {self.timeout:g} s"
 
+    def _quoted_in(self, text: str) -> bool:
+        """Tell the reply of a server that has no passwords: it quotes what it was sent."""
+        return self.password is not None and "AUTH" in text.upper() and self.password in text
+
     def _why(self, cause: BaseException) -> str:
-        if isinstance(cause, Refusal) and cause.code in STRANGER:
+        if isinstance(cause, Refusal) and cause.code in _STRANGER:
             return unwelcome(cause)
         if isinstance(cause, TimeoutError) and not str(cause):
             return f"no connection within {self.connect_timeout:g} s"

@@ -48,8 +48,7 @@ class SQLiteFile:
 
         It is made again after the file was locked, so until it has the lock it changes nothing.
         """
-        here = partial(self._attempt, call)
-        return self._insist(Ask(what, here, partial(_on_loop, here)))
+        return self._insist(Ask(what, partial(self._attempt, call)))
 
     def ask_aside(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> Flow[R]:
         """Make a call of many rows, which an event loop gives to a thread."""
@@ -107,10 +106,6 @@ class SQLiteFile:
 
 class _Locked(Exception):  # noqa: N818  (a turn of events inside this module)
     """Another connection holds the lock; nothing was changed."""
-
-
-async def _on_loop(call: Callable[[], R]) -> R:
-    return call()
 
 
 def _sleep(pause: float) -> Ask[None]:

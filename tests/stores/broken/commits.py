@@ -1,12 +1,11 @@
 """Stores that commit or delete wrongly."""
 
-from tests.stores.broken.registry import breaks
-from tests.stores.pretend import Served
-
 from sessile.core.change import COMMITTED, GONE, Answer, Change, Conflict
 from sessile.core.record import Record, evolve
 from sessile.core.ticket import Key
 from sessile.errors import KeyTaken
+from stores.broken.registry import breaks
+from stores.pretend import Served
 
 
 @breaks(

@@ -4,9 +4,6 @@ import inspect
 from collections import ChainMap
 from typing import Any
 
-from tests.stores.broken.registry import breaks
-from tests.stores.pretend import Filed, Served, Server
-
 from sessile.core.change import COMMITTED, Answer, Change
 from sessile.core.flow import Ask
 from sessile.core.merge import Delta
@@ -14,6 +11,8 @@ from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
 from sessile.core.value import Instant
 from sessile.errors import StoreClosed, StoreUnavailable
+from stores.broken.registry import breaks
+from stores.pretend import Filed, Served, Server
 
 
 @breaks("other_handle_reads_what_was_written", "read_record_is_a_copy")

@@ -3,14 +3,13 @@
 import asyncio
 from typing import Any
 
-from tests.stores.broken.registry import WATCH, breaks
-from tests.stores.pretend import Served
-
 from sessile.core.flow import Ask
 from sessile.core.record import Record
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import StoreUnavailable
+from stores.broken.registry import WATCH, breaks
+from stores.pretend import Served
 
 
 @breaks("stopped_server_is_unavailable", "store_heals")

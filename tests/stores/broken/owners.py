@@ -2,14 +2,13 @@
 
 import unicodedata
 
-from tests.stores.broken.registry import breaks
-from tests.stores.pretend import Served
-
 from sessile.core.change import Claimed, Excess, Full
 from sessile.core.record import Record, evolve
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import KeyTaken
+from stores.broken.registry import breaks
+from stores.pretend import Served
 
 
 @breaks(

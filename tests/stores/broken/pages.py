@@ -1,12 +1,11 @@
 """Stores that scan or sweep wrongly."""
 
-from tests.stores.broken.registry import breaks
-from tests.stores.pretend import Expiring, Served
-
 from sessile.core.change import Page
 from sessile.core.record import Record
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
+from stores.broken.registry import breaks
+from stores.pretend import Expiring, Served
 
 
 @breaks(

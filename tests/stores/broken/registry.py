@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from tests.stores.pretend import Served
-
 from sessile.testing.clock import FakeClock
+from stores.pretend import Served
 
 BROKEN: dict[type[Served], frozenset[str]] = {}
 

@@ -3,14 +3,14 @@
 import pickle
 
 import msgspec
-from tests.stores.broken.registry import breaks
-from tests.stores.pretend import Served
 
 from sessile.core.change import COMMITTED, GONE, Answer, Change
 from sessile.core.record import Record, evolve, unpack
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import KeyTaken, StoreUnavailable
+from stores.broken.registry import breaks
+from stores.pretend import Served
 
 
 @breaks("commit_never_creates", "nothing_is_left_of_nothing", "unknown_key_reads_as_none")

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Final
 
-from sessile.balance import Balancer, Check, Server, State
+from sessile.balance import Balancer, Check, Report, Server, State
 from sessile.demo.fleet.message import Kill, Member, Order, Phase, Ready, Restart, Tie, View
 from sessile.demo.fleet.port import LOOPBACK, bound
 from sessile.demo.fleet.process import Failed, ServerProcess
@@ -172,17 +172,15 @@ class Fleet:
 
     def _members(self) -> tuple[Member, ...]:
         return tuple(
-            Member(
-                report.server.name,
-                _phase(self._processes[report.server.name], report.state),
-                self._processes[report.server.name].pid,
-                report.requests,
-            )
+            _member(self._processes[report.server.name], report)
             for report in self.balancer.report()
         )
 
 
-def _phase(process: ServerProcess, seen: State) -> Phase:
+def _member(process: ServerProcess, report: Report) -> Member:
+    """Put together what the process and the balancer's checks tell of a server."""
     if not process.wanted:
-        return Phase.DOWN
-    return Phase.UP if process.ready.is_set() and seen is State.UP else Phase.UNREADY
+        return Member(process.name, Phase.DOWN, None, report.requests)
+    answers = process.ready.is_set() and report.state is State.UP
+    phase = Phase.UP if answers else Phase.UNREADY
+    return Member(process.name, phase, process.pid, report.requests)

@@ -6,6 +6,7 @@ Each race is stepped: one request is stopped before every act of I/O, and its ri
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+from sessile.core.change import Capability
 from sessile.core.flow import Flow
 from sessile.core.policy import Policy
 from sessile.core.session import Session
@@ -14,6 +15,7 @@ from sessile.service import events
 from sessile.service.owners import end_all
 from sessile.stores.contract import Store
 from sessile.testing.drive import Drive
+from sessile.testing.place import needs
 from sessile.testing.step import Meeting, Stepped, interleavings
 from sessile.testing.world import NEWER, SECRET, Reply, World
 
@@ -329,6 +331,7 @@ class Sessions:
 
     # P7: a client's reads include its writes.
 
+    @needs(Capability.SHARED)
     def test_reads_include_writes_on_every_server(
         self, store: Store, other: Store, drive: Drive
     ) -> None:

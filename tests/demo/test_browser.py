@@ -1,0 +1,133 @@
+"""The page in a real Chromium: on a phone, without JavaScript, and live."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+PHONE = {"width": 375, "height": 812}
+DESK = {"width": 1280, "height": 900}
+
+pytestmark = pytest.mark.browser
+
+
+class Watched:
+    """A page, and everything it asked for and complained about."""
+
+    def __init__(self, browser, demo, **options):
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.hosts, self.complaints = set(), []
+        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._heard)
+        self.host = urlsplit(demo.url).netloc
+        self.url = demo.url
+
+    def _heard(self, message):
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def log_in(self):
+        self.page.goto(self.url)
+        self.page.locator("form.login button").click()
+        expect(self.page.get_by_role("heading", name="Devices of alice")).to_be_visible()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_a_phone(chromium, demo, scheme):
+    """Nothing sticks out sideways, before and after a login, and every button can be hit."""
+    with Watched(chromium, demo, viewport=PHONE, color_scheme=scheme) as watched:
+        widths = []
+        watched.page.goto(demo.url)
+        widths.append(watched.page.evaluate("document.scrollingElement.scrollWidth"))
+        watched.page.get_by_role("button", name="Add to cart: Anemone socks").click()
+        watched.log_in()
+        widths.append(watched.page.evaluate("document.scrollingElement.scrollWidth"))
+        heights = watched.page.evaluate(
+            "[...document.querySelectorAll('button, .button')]"
+            ".filter(b => b.offsetParent).map(b => b.offsetHeight)"
+        )
+
+    assert max(widths) <= PHONE["width"]
+    assert min(heights) >= 35
+    assert watched.complaints == []
+    assert watched.hosts == {watched.host}
+
+
+def test_everything_works_without_javascript(chromium, demo):
+    """Log in, fill the cart, change a setting, kill a server, log out: forms are enough."""
+    with Watched(chromium, demo, viewport=DESK, java_script_enabled=False) as watched:
+        page = watched.page
+        page.goto(demo.url)
+        page.get_by_role("link", name="Fill in").first.click()
+        page.get_by_label("Remember me").check()
+        page.locator("form.login button").click()
+        expect(page.get_by_role("heading", name="Devices of bob")).to_be_visible()
+        page.get_by_role("button", name="Add to cart: Coral lamp").click()
+        expect(page.locator("#cart")).to_contain_text("Coral lamp")
+        page.get_by_label("Currency").select_option("USD")
+        page.get_by_role("button", name="Keep").click()
+        expect(page.locator("#cart")).to_contain_text("$64.90")
+        page.get_by_role("button", name="Kill server A").click()
+        expect(page.locator("[data-server=A]")).to_contain_text("down")
+        expect(page.locator("#session")).to_contain_text("bob")
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_role("status")).to_contain_text("You are logged out.")
+        expect(page.locator("#session")).to_contain_text("There is none")
+
+
+def test_the_page_follows_the_servers(chromium, demo, visitor):
+    """With JavaScript the open page shows a death and a return without being loaded again."""
+    with Watched(chromium, demo, viewport=DESK) as watched:
+        watched.log_in()
+        card = watched.page.locator("[data-server=C]")
+        loads = []
+        watched.page.on("load", lambda _: loads.append(1))
+
+        visitor.post("/servers/C/kill")
+        expect(card).to_have_attribute("data-phase", "down")
+        expect(card.get_by_role("button", name="Restart server C")).to_be_visible()
+        visitor.post("/servers/C/restart")
+        expect(card).to_have_attribute("data-phase", "up", timeout=15_000)
+        expect(card.get_by_role("button", name="Kill server C")).to_be_visible()
+        expect(watched.page.locator("[data-ticks] .tick").first).to_be_visible()
+
+    assert loads == []
+    assert watched.complaints == []
+
+
+def test_two_browsers_are_two_devices(chromium, demo):
+    """One ends the other, whose next page is that of a stranger and says why."""
+    with Watched(chromium, demo, viewport=DESK) as one, Watched(chromium, demo) as two:
+        one.log_in()
+        two.log_in()
+        two.page.get_by_role("button", name="End all others").click()
+        expect(two.page.get_by_role("status")).to_contain_text("logged out")
+
+        one.page.get_by_role("link", name="Load it again").click()
+
+        expect(one.page.get_by_role("status")).to_contain_text("a session that has ended")
+        expect(one.page.locator("#session")).to_contain_text("There is none")
+
+
+def test_every_control_has_a_name(chromium, demo):
+    """Whoever cannot see the page is told what each field and button is for."""
+    with Watched(chromium, demo, viewport=DESK) as watched:
+        watched.page.goto(demo.url)
+        nameless = watched.page.evaluate(
+            "[...document.querySelectorAll('input, select')]"
+            ".filter(f => !f.labels.length).map(f => f.name)"
+        )
+        buttons = watched.page.get_by_role("button").all()
+        names = [b.get_attribute("aria-label") or b.inner_text() for b in buttons]
+
+    assert nameless == []
+    assert all(names)
+    assert len(set(names)) == len(names)

@@ -1,0 +1,134 @@
+"""Servers are killed and restarted, clients are tied to them, and sessions do not care."""
+
+import os
+
+import httpx
+import pytest
+from demo.launched import everywhere
+
+
+def is_alive(pid):
+    """Tell whether there is such a process, a dead one that nobody buried left out."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_session_survives_the_death_of_its_server(demo, visitor):
+    """After a kill the process is gone, the others serve, and nothing of the session is lost."""
+    visitor.log_in()
+    visitor.add("lamp")
+    before = visitor.look()
+    pid = demo.members()["B"]["pid"]
+
+    visitor.post("/servers/B/kill")
+
+    looks = everywhere(visitor)
+    assert set(looks) == {"A", "C"}
+    assert {look.id for look in looks.values()} == {before.id}
+    assert visitor.look().cart == {"Coral lamp": 1}
+    assert demo.members()["B"]["pid"] is None
+    demo.until(lambda _: not is_alive(pid))
+
+
+def test_a_restarted_server_knows_the_session(demo, visitor):
+    """A new process in the place of the killed one serves the session as if nothing had been."""
+    visitor.log_in()
+    pid = demo.members()["C"]["pid"]
+    visitor.post("/servers/C/kill")
+
+    visitor.post("/servers/C/restart")
+
+    members = demo.until(lambda members: members["C"]["phase"] == "up")
+    assert members["C"]["pid"] != pid
+    assert everywhere(visitor)["C"].user == "alice"
+
+
+@pytest.mark.parametrize("affinity", ["cookie", "address"])
+def test_a_server_that_is_asked_to_die_answers_first(demo, visitor, affinity):
+    """Whoever kills the very server that serves them gets its answer, and then another server's."""
+    visitor.log_in()
+    visitor.post("/route", data={"affinity": affinity})
+    looks = everywhere(visitor)
+    (mine,) = looks
+
+    killed = visitor.post(f"/servers/{mine}/kill")
+
+    assert [answer.status_code for answer in [*killed.history, killed]] == [303, 200]
+    assert f"Server {mine} was killed" in killed.text
+    assert visitor.look().user == "alice"
+    assert visitor.look().server != mine
+
+
+def test_the_last_server_is_spared(demo, visitor):
+    """Of three servers two can be killed; a page without a server could not restart one."""
+    visitor.post("/servers/A/kill")
+    visitor.post("/servers/B/kill")
+
+    page = visitor.post("/servers/C/kill")
+
+    assert "Server C is the last one." in page.text
+    assert demo.members()["C"]["phase"] == "up"
+
+
+def test_there_is_nothing_to_do_for_the_dead_and_the_living(visitor):
+    """A dead server is not killed again, and a living one not started."""
+    visitor.post("/servers/A/kill")
+
+    again = visitor.post("/servers/A/kill")
+    living = visitor.post("/servers/B/restart")
+    unknown = visitor.post("/servers/Z/kill")
+
+    assert "no process of server A" in again.text
+    assert "Server B does not need a start." in living.text
+    assert "no process of server Z" in unknown.text
+
+
+def test_round_robin_takes_turns(demo, visitor):
+    """Without affinity three requests in a row go to three servers."""
+    served = [visitor.get("/now").json()["server"] for _ in range(6)]
+
+    assert sorted(served[:3]) == ["A", "B", "C"]
+    assert served[:3] == served[3:]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"host": "shop.example"}, {"host": "rebound.example:8000"}, {"host": "192.0.2.7:8000"}],
+)
+def test_servers_are_controlled_under_this_machines_own_address_only(demo, headers):
+    """A foreign name that was made to point here is shown no buttons, and its orders are refused."""
+    page = httpx.get(demo.url, headers=headers)
+    orders = [
+        httpx.post(f"{demo.url}/servers/A/kill", headers=headers),
+        httpx.post(f"{demo.url}/servers/A/restart", headers=headers),
+        httpx.post(f"{demo.url}/route", headers=headers, data={"affinity": "cookie"}),
+    ]
+
+    assert "/servers/A/kill" not in page.text
+    assert [order.status_code for order in orders] == [403, 403, 403]
+    assert {member["phase"] for member in demo.members().values()} == {"up"}
+
+
+def test_the_requests_are_counted(demo, visitor):
+    """Each server's count is that of the requests it was given, health checks left out."""
+    before = demo.members()
+
+    for _ in range(9):
+        visitor.get("/now")
+
+    after = demo.members()
+    grown = [after[name]["requests"] - before[name]["requests"] for name in "ABC"]
+    assert sum(grown) == 10
+    assert max(grown) - min(grown) <= 1
+
+
+def test_servers_are_processes_of_their_own(demo):
+    """Three servers are three processes, none of them the launcher."""
+    pids = {member["pid"] for member in demo.members().values()}
+
+    assert len(pids) == 3
+    assert demo.process.pid not in pids
+    assert all(os.getpgid(pid) != os.getpgid(demo.process.pid) for pid in pids)

@@ -1,0 +1,74 @@
+"""Both colours finish the same flows, alone and as rivals."""
+
+import asyncio
+import threading
+
+import pytest
+
+from sessile.core.flow import Ask
+from sessile.testing.drive import COLOURS, Async, Blocking
+
+
+@pytest.fixture(params=COLOURS.values(), ids=COLOURS)
+def drive(request):
+    drive = request.param()
+    yield drive
+    drive.close()
+
+
+async def answer(value):
+    async def wait():
+        return value
+
+    reply = await Ask("answer", lambda: value, wait)
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
+
+
+def test_rivals_answer_in_their_order(drive) -> None:
+    """Each rival's result, or what it raised, stands at its own place."""
+    error = KeyError("lost")
+
+    assert drive.together(map(answer, [1, None, error, 0])) == [1, None, error, 0]
+
+
+def test_blocking_rivals_run_at_once() -> None:
+    """In the blocking colour rivals are threads that are under way at the same time."""
+    meeting = threading.Barrier(3, timeout=10)
+
+    async def meet():
+        return await Ask("meet", meeting.wait, None)
+
+    assert sorted(Blocking().together(meet() for _ in range(3))) == [0, 1, 2]
+
+
+def test_async_rivals_run_at_once() -> None:
+    """In the async colour rivals are tasks of one loop that wait for each other."""
+    drive, arrived = Async(), []
+
+    async def wait():
+        arrived.append(asyncio.get_running_loop())
+        while len(arrived) < 3:
+            await asyncio.sleep(0)
+
+    async def meet():
+        await Ask("meet", None, wait)
+
+    assert drive.together(meet() for _ in range(3)) == [None] * 3
+    drive.close()
+    assert len(set(arrived)) == 1
+
+
+def test_loop_lives_as_long_as_the_drive() -> None:
+    """What a store keeps for its loop is of use in every act of one test."""
+    drive = Async()
+
+    async def wait():
+        return asyncio.get_running_loop()
+
+    async def loop():
+        return await Ask("loop", None, wait)
+
+    assert drive(loop()) is drive(loop())
+    drive.close()

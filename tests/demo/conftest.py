@@ -2,14 +2,15 @@
 
 import httpx
 import pytest
-from demo.launched import Launched
 from playwright.sync_api import sync_playwright
+
+from demo.launched import Launched
 from servers import required
 
 ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-).split()
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +38,7 @@ def visitor(demo):
         yield visitor
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open no other test can run an event loop
 def chromium():
     """A real browser; every context of it is a profile of its own."""
     program = required("chromium", "chromium", "apt-get install chromium")

@@ -108,7 +108,7 @@ class Seen:
         self.id = found and found.group(1)
         self.cart = {
             name: int(count)
-            for count, name in re.findall(r'"count">(\d+) ×</td>\s*<td>([^<]+)</td>', page)
+            for count, name in re.findall(r'"count">(\d+) \S</td>\s*<td>([^<]+)</td>', page)
         }
         self.messages = re.findall(r'<p class="message \w+">([^<]*)</p>', page)
         self.devices = re.findall(r"/devices/([\w-]{20})/end", page)

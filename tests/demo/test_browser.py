@@ -78,7 +78,7 @@ def test_everything_works_without_javascript(chromium, demo):
         page.get_by_role("button", name="Kill server A").click()
         expect(page.locator("[data-server=A]")).to_contain_text("down")
         expect(page.locator("#session")).to_contain_text("bob")
-        page.get_by_role("button", name="Log out").click()
+        page.get_by_role("button", name="Log out", exact=True).click()
         expect(page.get_by_role("status")).to_contain_text("You are logged out.")
         expect(page.locator("#session")).to_contain_text("There is none")
 

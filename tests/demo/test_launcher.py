@@ -7,9 +7,9 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from demo.launched import Launched
 from demo.test_servers import is_alive
-
 from sessile.demo.launcher import launch
 from sessile.errors import ConfigError, StoreUnavailable
 
@@ -22,10 +22,22 @@ def folder(demo):
     return Path(re.search(r"sqlite:///(/\S+)/sessions.db", demo.said).group(1))
 
 
+def test_the_terminal_says_where_and_who():
+    """Address, users and passwords, and how to stop stand on the terminal; no secret does."""
+    with Launched(servers=1) as demo:
+        secret = (folder(demo) / "sessions.db.key").read_bytes().strip().decode("latin-1")
+        demo.end()
+
+    users = re.findall(r"log in as (\w+) with the password (\S+)", demo.said)
+    assert [name for name, _ in users] == ["alice", "bob", "carol"]
+    assert "Ctrl-C" in demo.said
+    assert secret not in demo.said
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_everything(number):
     """Ctrl-C, a polite kill and a closed terminal end the servers and remove what they kept."""
-    with Launched(servers=2) as demo:
+    with Launched(servers=1) as demo:
         servers, kept = pids(demo), folder(demo)
         assert kept.exists()
 
@@ -60,18 +72,6 @@ def test_a_taken_port_is_left_to_its_owner():
 
     assert taken < port <= taken + 20
     assert f"port {taken} is taken; using {port}" in demo.said
-
-
-def test_the_banner_says_who_may_log_in():
-    """Address, users and passwords, and how to stop stand on the terminal; no secret does."""
-    with Launched(servers=1) as demo:
-        key = folder(demo).joinpath("sessions.db.key").read_text().strip()
-        demo.end()
-        users = re.findall(r"log in as (\w+) with the password (\S+)", demo.said)
-
-    assert [name for name, _ in users] == ["alice", "bob", "carol"]
-    assert "Ctrl-C" in demo.said
-    assert key not in demo.said
 
 
 def test_a_server_that_fails_to_start_is_quoted(tmp_path):

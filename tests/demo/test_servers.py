@@ -1,17 +1,18 @@
 """Servers are killed and restarted, clients are tied to them, and sessions do not care."""
 
 import os
+from pathlib import Path
 
 import httpx
 import pytest
+
 from demo.launched import everywhere
 
 
 def is_alive(pid):
     """Tell whether there is such a process, a dead one that nobody buried left out."""
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
@@ -99,7 +100,7 @@ def test_round_robin_takes_turns(demo, visitor):
     [{"host": "shop.example"}, {"host": "rebound.example:8000"}, {"host": "192.0.2.7:8000"}],
 )
 def test_servers_are_controlled_under_this_machines_own_address_only(demo, headers):
-    """A foreign name that was made to point here is shown no buttons, and its orders are refused."""
+    """A foreign name that was made to point here sees no buttons, and its orders are refused."""
     page = httpx.get(demo.url, headers=headers)
     orders = [
         httpx.post(f"{demo.url}/servers/A/kill", headers=headers),

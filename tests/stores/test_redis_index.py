@@ -2,7 +2,8 @@
 
 import pytest
 
-from sessile.core.change import Claimed
+from sessile.core.change import Claimed, Excess
+from sessile.core.record import pack
 from sessile.errors import StoreUnavailable
 from sessile.stores.redis import RedisStore
 from sessile.testing.clock import T0
@@ -105,6 +106,20 @@ def test_foreign_type_hides_no_other_session(store, server, drive):
     assert drive(store.owned_by("alice", T0)) == [b]
     assert drive(store.claim(c, T0, limit=2)) == Claimed()
     assert len(drive(store.scan(T0)).records) == 2
+
+
+@pytest.mark.parametrize(
+    "row",
+    [b"nonsense", b"\x91" * 200, pack(record("b")), b"\xdc\x00\x11\x63" + pack(record("a"))[4:]],
+    ids=["nonsense", "nested", "swapped", "newer"],
+)
+def test_row_that_is_no_record_does_not_count(store, server, drive, row):
+    """The limit counts records under their own keys, and nothing else that is found there."""
+    first, second = owned("a", "c")
+    drive(store.claim(first, T0))
+    server.ask("SET", ROW, row)
+
+    assert drive(store.claim(second, T0, limit=1, excess=Excess.REFUSE)) == Claimed()
 
 
 def test_index_of_a_foreign_type_is_named(store, server, drive):

@@ -45,19 +45,13 @@ def test_blocking_rivals_run_at_once() -> None:
 
 def test_async_rivals_run_at_once() -> None:
     """In the async colour rivals are tasks of one loop that wait for each other."""
-    drive, arrived = Async(), []
-
-    async def wait():
-        arrived.append(asyncio.get_running_loop())
-        while len(arrived) < 3:
-            await asyncio.sleep(0)
+    drive, meeting = Async(), asyncio.Barrier(3)
 
     async def meet():
-        await Ask("meet", None, wait)
+        return await Ask("meet", None, meeting.wait)
 
-    assert drive.together(meet() for _ in range(3)) == [None] * 3
+    assert sorted(drive.together(meet() for _ in range(3))) == [0, 1, 2]
     drive.close()
-    assert len(set(arrived)) == 1
 
 
 def test_loop_lives_as_long_as_the_drive() -> None:

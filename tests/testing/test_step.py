@@ -60,7 +60,9 @@ def test_lost_update_is_found() -> None:
         seen = await Ask("read", lambda: box[0], None)
         await Ask("write", lambda: box.__setitem__(0, seen + 1), None)
 
-    lost = [met.stop for met in interleavings(lambda: [0], increment, increment) if met.world != [2]]
+    lost = [
+        met.stop for met in interleavings(lambda: [0], increment, increment) if met.world != [2]
+    ]
     assert lost == ["before write"]
 
 

@@ -3,12 +3,14 @@
 import flask
 import pytest
 from flask_shop import count, customer, route, shop, show, stream
+from markupsafe import Markup
 from serving import fresh_sessions
 from werkzeug.exceptions import ImATeapot
 from wsgi_serving import Browser
 
 from sessile import Excess, Policy
-from sessile.errors import LimitReached, StoreUnavailable
+from sessile.core.session import FLASHES
+from sessile.errors import LimitReached, StoreUnavailable, UnsupportedValue
 
 
 @pytest.fixture
@@ -107,6 +109,24 @@ def test_value_that_cannot_be_kept_is_a_500(app, browser) -> None:
     reply = browser.get("/view")
 
     assert (reply.status, reply.one("set-cookie")) == (500, None)
+
+
+def test_flash_of_markup_is_refused_where_it_stands(app, browser) -> None:
+    """Markup, which is more than text, is refused in the view that flashes it, naming the key."""
+    said = []
+
+    @route(app, "/flash")
+    def flash():
+        with pytest.raises(UnsupportedValue, match=r"session\['_flashes'\]: .*Markup") as refused:
+            flask.flash(Markup("<b>saved</b>"))
+        said.append(refused.value.key)
+        flask.flash(str(Markup("<b>saved</b>")))
+
+    route(app, "/take")(lambda: str(flask.get_flashed_messages()))
+    browser.get("/flash")
+
+    assert said == [FLASHES]
+    assert browser.get("/take").body == b"['<b>saved</b>']"
 
 
 @pytest.mark.parametrize("testing", [False, True])

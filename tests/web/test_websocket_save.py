@@ -172,6 +172,23 @@ def test_save_cannot_bring_an_ended_session_back() -> None:
     assert held(sessions, cookie) == {}
 
 
+def test_closing_socket_writes_no_old_copy_back() -> None:
+    """A socket that looked, and closes after its session was logged out, asks the store nothing."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        assert dict(session) == {"cart": ["socks"]}
+        await asyncio.to_thread(stored, sessions, lambda s: s.logout(), cookie)
+        await send({"type": "websocket.close"})
+
+    talk(act, sessions, cookie)
+
+    assert asked(sessions) == []
+    assert held(sessions, cookie) == {}
+
+
 def test_saved_logout_ends_the_session() -> None:
     """Logout works from a WebSocket: the session ends on the server at the save."""
     sessions = fresh_sessions()

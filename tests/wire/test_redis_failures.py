@@ -6,9 +6,11 @@ import traceback
 from types import SimpleNamespace
 
 import pytest
+import redis
+import uvloop
 
 from servers import RedisServer
-from sessile.core.flow import arun
+from sessile.core.flow import arun, run
 from sessile.errors import StoreUnavailable
 from wire.linked import NAME, ask, close, echo, link_to
 from wire.scripted import HANG_UP, SILENCE, Scripted
@@ -44,6 +46,14 @@ def guarded(tmp_path):
         server.ask("ACL", "SETUSER", "alice", "on", ">in-wonderland", "~*", "+@all")
         server.ask("ACL", "SETUSER", "dormouse", "on", ">asleep", "~*", "+ping")
         yield server
+
+
+async def refusal(link):
+    """Return why a PING fails, and close the link."""
+    with pytest.raises(StoreUnavailable) as refused:
+        await arun(ask(link, "PING"))
+    await arun(close(link))
+    return refused.value.why
 
 
 def test_stopped_server_is_unavailable_and_heals(own_redis, drive, failing):
@@ -114,7 +124,8 @@ def test_greeting_that_is_not_answered_costs_its_limit(drive, failing):
         drive(close(link))
 
 
-def test_busy_loop_is_no_silent_server(redis_server):
+@pytest.mark.parametrize("on_loop", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_busy_loop_is_no_silent_server(redis_server, on_loop):
     """An answer that came in time is taken, though the loop looks at it after the limit."""
 
     async def scenario():
@@ -130,7 +141,30 @@ def test_busy_loop_is_no_silent_server(redis_server):
         await arun(close(link))
         return answer
 
-    assert asyncio.run(scenario()) == 2
+    assert on_loop(scenario()) == 2
+
+
+def test_answer_to_an_interrupted_thread_reaches_nobody(own_redis, monkeypatch):
+    """Who is interrupted while the server thinks leaves no answer behind for the next one."""
+    link = link_to(own_redis, timeout=SLACK)
+    run(echo(link, 0))
+    read = redis.Connection.read_response
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    def thawing(*args, **kwargs):
+        own_redis.thaw()
+        return read(*args, **kwargs)
+
+    own_redis.freeze()
+    monkeypatch.setattr(redis.Connection, "read_response", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(echo(link, 1))
+    monkeypatch.setattr(redis.Connection, "read_response", thawing)
+
+    assert run(echo(link, 2)) == 2
+    run(close(link))
 
 
 def test_read_is_asked_again_where_the_connection_broke(drive):
@@ -195,6 +229,15 @@ def test_full_server_is_unavailable(drive, failing):
         link = link_to(server, timeout=SLACK)
         assert "max number of clients" in failing(ask(link, "PING")).why
         drive(close(link))
+
+
+def test_connection_that_breaks_while_it_is_greeted_is_not_used():
+    """What a server says unasked behind its answer to the greeting is why it is unavailable."""
+    with Scripted([b"+OK\r\n-ERR going down\r\n", SILENCE]) as server:
+        link = link_to(server, db=1, timeout=SLACK)
+        why = asyncio.run(refusal(link))
+
+    assert why == "ERR going down"
 
 
 @pytest.mark.parametrize("code", ["READONLY", "MASTERDOWN"])

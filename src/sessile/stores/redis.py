@@ -44,9 +44,6 @@ LIMIT: Final = 0.5
 _MARGIN: Final[Seconds] = 60.0
 """How long a row outlives its deadline, for application servers whose clocks differ."""
 
-_LONGEST: Final[Seconds] = 1e11
-"""What ``Policy`` takes for a length of time ends here, and so do Redis' milliseconds."""
-
 
 class RedisStore:
     """Records in the strings of one Redis database.
@@ -241,7 +238,7 @@ class RedisStore:
 
 def _milliseconds(until: Instant, seen: Instant) -> int:
     """Return how long Redis keeps what is over at an instant, counted from when it was seen."""
-    return int(min(max(until - seen, 0.0) + _MARGIN, _LONGEST) * 1000)
+    return int((max(until - seen, 0.0) + _MARGIN) * 1000)
 
 
 def _endpoint(place: Location) -> Endpoint:

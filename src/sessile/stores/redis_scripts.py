@@ -112,7 +112,8 @@ return over
 )
 
 # KEYS: index. ARGV: prefix.
-# Returns key, row, key, row, ... in the order of their claims; ghosts go.
+# Returns key, row, key, row, ... in the order of their claims; ghosts go. A key of another type
+# has an error for its row.
 OWNED: Final = Script(
     "redis owned_by",
     """
@@ -121,7 +122,7 @@ for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local row = redis.pcall('GET', ARGV[1] .. name)
   if row then
     found[#found + 1] = name
-    found[#found + 1] = type(row) == 'string' and row or ''
+    found[#found + 1] = row
   else
     redis.call('ZREM', KEYS[1], name)
   end

@@ -41,6 +41,7 @@ LIMIT: Final = 0.5
 
 # claim: numbers the claims of an owner in their order. The check keeps foreign text out of unpack.
 _PREPARE: Final = (
+    "PRAGMA page_size = 1024",  # about a session: the log takes whole pages with every commit
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
     """CREATE TABLE IF NOT EXISTS sessile_session (

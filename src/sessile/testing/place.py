@@ -98,7 +98,7 @@ class Backend:
                 if need not in self.store.capabilities:
                     return f"has no {need.name}"
             elif getattr(self.place, need.__name__) is need:
-                return f"its place has no {need.__name__}()"
+                return f"has a place without {need.__name__}()"
         excused: Capability = getattr(promise, "excused", Capability(0))
         found = excused & self.store.capabilities
         return f"has {found.name}" if found else None

@@ -18,7 +18,6 @@ pack: Final = cast("Callable[[Words], bytes]", hiredis.pack_command)
 """Return a command's bytes."""
 
 _MORE: Final = object()
-_GONE: Final = "the server closed the connection"
 _ODD: Final = "its answer is not the Redis protocol"
 
 
@@ -76,8 +75,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def open(self) -> bool:
-        """Whether what is sent now can arrive."""
-        return self.broken is None and not self._transport.is_closing()
+        """Whether what is sent now can arrive; false as soon as the server hung up."""
+        return not self._transport.is_closing()
 
     def send(self, commands: list[Command]) -> None:
         """Send commands in one write."""
@@ -103,14 +102,10 @@ class Connection(asyncio.Protocol):
         except hiredis.ProtocolError as error:
             self._break(ConnectionError(f"{_ODD}: {error}"))
 
-    def eof_received(self) -> None:
-        """Hear at once that the server hung up, before anybody sends into the void."""
-        self._break(ConnectionResetError(_GONE))
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the line."""
         self.gone.set_result(None)
-        self._break(exc or ConnectionResetError(_GONE))
+        self._break(exc or ConnectionResetError("the server closed the connection"))
 
     def _break(self, cause: Exception) -> None:
         self.broken = self.broken or cause

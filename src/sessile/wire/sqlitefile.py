@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, NoReturn, TypeVar
 
-from sessile.core.flow import Ask, Flow
+from sessile.core.flow import Ask
 from sessile.errors import StoreUnavailable
 from sessile.wire.sqlitepool import SQLitePool
 
@@ -43,27 +43,32 @@ class SQLiteFile:
         self._limit = limit
         self._pool = SQLitePool(path, prepare)
 
-    def ask(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> Flow[R]:
+    async def ask(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
         """Make a quick call: one statement, or one short transaction.
 
         It is made again after the file was locked, so until it has the lock it changes nothing.
         """
-        return self._insist(Ask(what, partial(self._attempt, call)))
+        ask = Ask(what, partial(self._attempt, call))
+        try:
+            return await ask
+        except _Locked as error:
+            return await self._insist(ask, error)
 
-    def ask_aside(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> Flow[R]:
+    async def ask_aside(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
         """Make a call of many rows, which an event loop gives to a thread."""
         here = partial(self._attempt, call)
-        return self._insist(Ask(what, here, partial(asyncio.to_thread, here)))
+        ask = Ask(what, here, partial(asyncio.to_thread, here))
+        try:
+            return await ask
+        except _Locked as error:
+            return await self._insist(ask, error)
 
     def close(self) -> Ask[None]:
         """Close every connection, for good."""
         return Ask("sqlite close", self._pool.close, partial(asyncio.to_thread, self._pool.close))
 
-    async def _insist(self, ask: Ask[R]) -> R:
-        try:
-            return await ask
-        except _Locked as error:
-            locked = error
+    async def _insist(self, ask: Ask[R], locked: "_Locked") -> R:
+        """Ask again after each pause."""
         for pause in self._pauses(locked):
             await _sleep(pause)
             with contextlib.suppress(_Locked):

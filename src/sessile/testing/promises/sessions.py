@@ -332,6 +332,7 @@ class Sessions:
     # P7: a client's reads include its writes.
 
     @needs(Capability.SHARED)
+    @needs(Capability.SHARED)
     def test_reads_include_writes_on_every_server(
         self, store: Store, other: Store, drive: Drive
     ) -> None:

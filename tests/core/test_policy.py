@@ -26,6 +26,7 @@ def test_defaults_are_those_of_an_ordinary_site() -> None:
     policy = Policy()
 
     assert (policy.idle, policy.absolute) == (minutes(30), hours(12))
+    assert (policy.remember_idle, policy.remember_absolute) == (days(14), days(30))
     assert policy.limit is None
 
 

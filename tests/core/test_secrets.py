@@ -58,9 +58,10 @@ def test_weak_secret_is_refused(secret: str | bytes, reason: str) -> None:
     assert "sessile keygen" in str(refused.value)
 
 
-def test_secret_as_long_as_demanded_is_taken() -> None:
-    """The shortest secret that is allowed is allowed."""
-    assert len(KeyRing([GOOD[0][:SHORTEST]]).newest) == SHORTEST
+def test_secret_as_good_as_demanded_is_taken() -> None:
+    """The shortest secret, and the one of fewest different characters, are allowed."""
+    assert len(KeyRing([GOOD[0][:SHORTEST]]).newest) == 32
+    assert KeyRing(["abcdefghijkl" + "a" * 20])
 
 
 def test_empty_ring_is_refused() -> None:

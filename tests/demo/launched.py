@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 
@@ -13,15 +14,31 @@ _START = """
 import sys
 from sessile.demo.launcher import launch
 {before}
-sys.exit(launch(port={port}, servers={servers}, url={url!r}))
+sys.exit(launch(host={host!r}, port={port}, servers={servers}, url={url!r}))
 """
+
+
+def wait_for(condition):
+    """Return when a condition holds; fail when patience ends."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "this never came true"
+        time.sleep(0.02)
+
+
+def is_alive(pid):
+    """Tell whether there is such a process, a dead one that nobody buried left out."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 class Launched:
     """A running demo; ``lines`` is what it has said so far."""
 
-    def __init__(self, *, port=0, servers=3, url=None, before="", env=None):
-        code = _START.format(port=port, servers=servers, url=url, before=before)
+    def __init__(self, *, host="127.0.0.1", port=0, servers=3, url=None, before="", env=None):
+        code = _START.format(host=host, port=port, servers=servers, url=url, before=before)
         self.process = subprocess.Popen(
             [sys.executable, "-c", code],
             stdout=subprocess.PIPE,
@@ -68,12 +85,9 @@ class Launched:
         return httpx.get(f"{self.url}/now").json()["members"]
 
     def until(self, condition):
-        """Wait until the servers are as a condition wants them."""
-        end = time.monotonic() + PATIENCE
-        while not condition(members := self.members()):
-            assert time.monotonic() < end, members
-            time.sleep(0.02)
-        return members
+        """Wait until the servers are as a condition wants them, and return how they are then."""
+        wait_for(lambda: condition(self.members()))
+        return self.members()
 
 
 class Visitor(httpx.Client):

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.launched import Launched
-from demo.test_servers import is_alive
+from demo.launched import Launched, is_alive, wait_for
 from sessile.demo.launcher import launch
 from sessile.errors import ConfigError, StoreUnavailable
 
@@ -58,9 +57,7 @@ def test_servers_do_not_outlive_their_parent(tmp_path):
 
         demo.end(signal.SIGKILL)
 
-    for server in servers:
-        while is_alive(server):
-            pass
+    wait_for(lambda: not any(map(is_alive, servers)))
 
 
 def test_a_taken_port_is_left_to_its_owner():
@@ -72,6 +69,18 @@ def test_a_taken_port_is_left_to_its_owner():
 
     assert taken < port <= taken + 20
     assert f"port {taken} is taken; using {port}" in demo.said
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("0.0.0.0", "http://127.0.0.1:"), ("::1", "http://[::1]:")]
+)
+def test_the_shop_listens_where_it_is_told(host, address):
+    """For all addresses, and for IPv6, the banner names one where the buttons work."""
+    with Launched(servers=2, host=host) as demo, demo.visitor() as visitor:
+        page = visitor.get("/").text
+
+    assert demo.url.startswith(address)
+    assert "/servers/A/kill" in page
 
 
 def test_a_server_that_fails_to_start_is_quoted(tmp_path):

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 from argon2 import PasswordHasher
 from starlette.datastructures import Headers
+from starlette.requests import Request
 
 from sessile import Policy, minutes
 from sessile.core.record import Record
@@ -14,7 +15,7 @@ from sessile.demo import cart
 from sessile.demo.catalogue import ITEMS, Currency
 from sessile.demo.clock import clocks
 from sessile.demo.device import device_name
-from sessile.demo.guard import is_own
+from sessile.demo.guard import is_from_here, is_own
 from sessile.demo.moment import ago, span, stamp
 from sessile.demo.users import Users
 
@@ -92,6 +93,28 @@ def test_a_moment_is_told_for_people_and_machines():
 def test_a_request_comes_from_our_page_or_from_no_page(headers, own):
     """Sec-Fetch-Site decides, then Origin; who sends neither is no browser."""
     assert is_own(Headers(headers)) is own
+
+
+@pytest.mark.parametrize(
+    ("client", "host", "here"),
+    [
+        ("127.0.0.1", "127.0.0.1:8000", True),
+        ("127.0.0.1", "localhost:8000", True),
+        ("::1", "[::1]:8000", True),
+        ("192.0.2.7", "127.0.0.1:8000", False),
+        ("192.0.2.7", "shop.example", False),
+        ("127.0.0.1", "rebound.example:8000", False),
+        ("", "localhost:8000", False),
+    ],
+)
+def test_only_who_sits_here_and_says_so_is_here(client, host, here):
+    """Both the visitor's address and the name they used must be this machine's own."""
+    scope = {
+        "type": "http", "method": "GET", "scheme": "http", "path": "/", "query_string": b"",
+        "client": (client, 5000), "server": ("x", 80), "headers": [(b"host", host.encode())],
+    }  # fmt: skip
+
+    assert is_from_here(Request(scope)) is here
 
 
 def test_a_clock_says_what_is_left():

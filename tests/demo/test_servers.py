@@ -1,20 +1,11 @@
 """Servers are killed and restarted, clients are tied to them, and sessions do not care."""
 
 import os
-from pathlib import Path
 
 import httpx
 import pytest
 
-from demo.launched import everywhere
-
-
-def is_alive(pid):
-    """Tell whether there is such a process, a dead one that nobody buried left out."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+from demo.launched import everywhere, is_alive, wait_for
 
 
 def test_a_session_survives_the_death_of_its_server(demo, visitor):
@@ -31,7 +22,7 @@ def test_a_session_survives_the_death_of_its_server(demo, visitor):
     assert {look.id for look in looks.values()} == {before.id}
     assert visitor.look().cart == {"Coral lamp": 1}
     assert demo.members()["B"]["pid"] is None
-    demo.until(lambda _: not is_alive(pid))
+    wait_for(lambda: not is_alive(pid))
 
 
 def test_a_restarted_server_knows_the_session(demo, visitor):

@@ -102,10 +102,11 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failure, "monotonic", WATCH)
 
 
+@pytest.mark.parametrize("colour", [Blocking, Async])
 @pytest.mark.parametrize("store", [Served, Filed, Expiring])
-def test_sound_store_breaks_nothing(store: type[Served]) -> None:
-    """The store that the others are broken copies of keeps every promise."""
-    assert broken_by(store, Async) == set()
+def test_sound_store_breaks_nothing(store: type[Served], colour: type[Drive]) -> None:
+    """The stores that the others are broken copies of keep every promise, in both colours."""
+    assert broken_by(store, colour) == set()
 
 
 @pytest.mark.parametrize("store", BROKEN, ids=lambda store: store.__name__)

@@ -8,6 +8,7 @@ from serving import asked, fresh_sessions
 
 from sessile.errors import ConfigError, StoreUnavailable, TooLate
 from sessile.service.events import Dropped
+from sessile.testing.clock import FakeClock
 
 
 def test_save_stores_and_goes_on() -> None:
@@ -173,14 +174,16 @@ def test_save_cannot_bring_an_ended_session_back() -> None:
 
 
 def test_closing_socket_writes_no_old_copy_back() -> None:
-    """A socket that looked, and closes after its session was logged out, asks the store nothing."""
-    sessions = fresh_sessions()
+    """A socket that looked, and closes long after its session was logged out, writes nothing."""
+    clock = FakeClock()
+    sessions = fresh_sessions(clock=clock)
     cookie = stored(sessions, begin)
 
     async def act(session, send):
         await accept(send)
         assert dict(session) == {"cart": ["socks"]}
         await asyncio.to_thread(stored, sessions, lambda s: s.logout(), cookie)
+        clock.advance(600)
         await send({"type": "websocket.close"})
 
     talk(act, sessions, cookie)

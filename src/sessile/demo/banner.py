@@ -1,11 +1,16 @@
 """What the launcher says: where to look, who may log in, how to stop, and what went wrong."""
 
+from typing import Final
+
 from rich.console import Console
 from rich.markup import escape
 
 from sessile.demo.fleet.process import Failed
 from sessile.demo.place import Place
 from sessile.demo.users import ACCOUNTS
+
+# An address that only stands for all others. Servers are controlled from this machine's own.
+_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 class Banner:
@@ -33,8 +38,9 @@ class Banner:
 
     def up(self, host: str, port: int) -> None:
         """Say where the shop is."""
-        where = f"[{host}]" if ":" in host else host
-        self._say(f"\n  [bold]The shop is open: http://{where}:{port}/[/bold]\n", highlight=False)
+        here = _EVERYWHERE.get(host, host)
+        where = f"[{here}]" if ":" in here else here
+        self._say(f"\n  The shop is open: http://{where}:{port}/\n", style="bold", markup=False)
         for name, password in ACCOUNTS.items():
             self._say(f"  log in as {name} with the password {password}", highlight=False)
         self._say("\n  Ctrl-C closes it and leaves nothing behind.\n", highlight=False)

@@ -20,7 +20,7 @@ from sessile.wire.redis_connection import Command, Connection, Waiter, pack
 from sessile.wire.redis_endpoint import ANSWERS, DEMOTED, Endpoint, Refusal
 
 _LAST_CHANCE: Final = 0.01
-"""Seconds for a loop that was kept busy to read what arrived long ago."""
+"""Seconds for a loop that somebody kept busy to send and read what it could not before."""
 
 
 class Line:

@@ -29,10 +29,11 @@ def free_port(host: str, wanted: int) -> int:
     Raises:
         ConfigError: the address is not ours, or there is no free port near.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     last = min(wanted + _TRIES, 65_535)
     for port in range(wanted, last + 1):
         try:
-            with socket.create_server((host, port)):
+            with socket.create_server((host, port), family=family):
                 return port
         except OSError as error:
             if error.errno != errno.EADDRINUSE:

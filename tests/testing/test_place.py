@@ -1,0 +1,36 @@
+"""A backend says what it is asked, and why it is not asked the rest."""
+
+import pytest
+
+from sessile.core.change import Capability
+from sessile.stores.memory import MemoryStore
+from sessile.testing.place import Backend, Place, needs, unless
+from stores.pretend import Served, place_of
+
+
+@needs(Capability.SCAN, Place.dump)
+def promise() -> None:
+    """Stand for a promise that takes a capability and a place's method."""
+
+
+@unless(Capability.SCAN)
+def excuse() -> None:
+    """Stand for a promise that some stores replace by another one."""
+
+
+@pytest.mark.parametrize(
+    ("store", "place", "why"),
+    [
+        (MemoryStore, Place, "has a place without dump()"),
+        (Served, place_of(Served), None),
+        (type("Plain", (Served,), {"capabilities": Capability.OWNERS}), Place, "has no SCAN"),
+    ],
+)
+def test_backend_says_why_it_is_not_asked(store: type, place: type[Place], why: str | None) -> None:
+    """The reason is the first thing that is missing: a capability or a method of the place."""
+    assert Backend("it", store, place).lacks(promise) == why
+
+
+def test_backend_is_excused_from_what_it_does_otherwise() -> None:
+    """A store with the capability that excuses it is not asked."""
+    assert Backend("it", Served, Place).lacks(excuse) == "has SCAN"

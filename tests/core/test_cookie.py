@@ -232,5 +232,11 @@ def test_cookie_is_frozen_and_its_settings_are_shown() -> None:
     with pytest.raises(AttributeError):
         COOKIE.path = "/x"
 
-    assert repr(Cookie(path="/app")).startswith("Cookie(name=None, secure=True,")
+    shown = "name=None, secure=True, same_site=<SameSite.LAX: 'Lax'>, path='/app', domain=None"
+    assert repr(Cookie(path="/app")) == f"Cookie({shown}, partitioned=False)"
     assert Cookie(path="/app") == Cookie(path="/app") != Cookie()
+
+
+def test_longest_settings_are_taken() -> None:
+    """A name of 64 characters and a path of 1024 are allowed."""
+    assert Cookie(name="a" * 64, path="/" + "a" * 1023).issue("v").startswith("a" * 64 + "=v; ")

@@ -100,6 +100,14 @@ def test_malformed_record_is_none(blob: bytes) -> None:
     assert unpack(blob, key("a")) is None
 
 
+def test_plain_record_is_anonymous_and_alive() -> None:
+    """What a record does not say is that of a visitor nobody knows."""
+    row = record()
+
+    assert (row.owner, row.assurance, row.authenticated_at) == (None, 0, None)
+    assert (row.persistent, row.over, row.device, row.confirmed) == (False, False, "", None)
+
+
 def test_record_cannot_be_changed() -> None:
     """A record is frozen; ``evolve`` makes another one."""
     row = record()

@@ -57,6 +57,15 @@ def test_id_of_a_new_session_is_the_one_it_will_have() -> None:
     assert len(session.id) == 20
 
 
+@pytest.mark.parametrize("act", ["login", "logout", "rotate"])
+def test_acting_on_who_it_is_is_an_access(act: str) -> None:
+    """A login, a logout and a rotation make the answer this client's own."""
+    session = opened(record())
+    getattr(session, act)(*["alice"] * (act == "login"))
+
+    assert session.accessed
+
+
 @pytest.mark.parametrize("name", ["id", "user", "new", "assurance", "authenticated_at", "record"])
 def test_looking_at_who_it_is_is_an_access(name: str) -> None:
     """An answer that depends on the identity depends on the session."""
@@ -123,6 +132,15 @@ def test_user_that_no_store_could_keep_is_refused(user: Any) -> None:
     assert session.user is None
     assert session.intent is Intent.KEEP
     assert session["cart"] == ["hat"]
+
+
+@pytest.mark.parametrize("assurance", [1, 9])
+def test_extreme_users_and_levels_are_taken(assurance: int) -> None:
+    """The shortest and the longest user, the lowest and the highest level are allowed."""
+    for user in ("x", "x" * 512):
+        session = opened()
+        session.login(user, assurance=assurance)
+        assert (session.user, session.assurance) == (user, assurance)
 
 
 def test_refused_user_is_not_quoted() -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sessile.core.flow import Ask
 from sessile.errors import MissingExtra, StoreClosed
-from sessile.wire.redis_endpoint import ANSWERS, Endpoint, Told, unwelcome
+from sessile.wire.redis_endpoint import ANSWERS, DEMOTED, Endpoint, Told, unwelcome
 
 try:
     import redis
@@ -98,9 +98,9 @@ class Link:
         except foreign.NoScriptError:
             return Told.NO_SCRIPT
         except foreign.ResponseError as error:
-            if isinstance(error, _DEMOTED):
+            code = str(error).partition(" ")[0]  # redis-py cuts off the codes that it knows
+            if code in DEMOTED or isinstance(error, _DEMOTED):
                 connection.disconnect()
-            code = str(error).partition(" ")[0]
             if code not in ANSWERS:
                 raise
             return ANSWERS[code]

@@ -28,6 +28,18 @@ from redis.retry import Retry
 STARTS_WITHIN = 20.0
 _PORTS = range(20_000, 32_000)  # below the range from which the kernel numbers outgoing connections
 
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 class RedisServer:
     """A ``redis-server`` of this test's own.
@@ -136,11 +148,14 @@ class RedisServer:
 
     def _answers(self):
         end = time.monotonic() + STARTS_WITHIN
-        while time.monotonic() < end and self._process.poll() is None:
+        while self._process.poll() is None:
             try:
                 if self.ask("INFO", "server")["process_id"] == self._process.pid:
                     return True
             except redis.RedisError:
+                if time.monotonic() > end:
+                    self.stop()
+                    raise
                 time.sleep(0.005)
         self.stop()
         return False
@@ -186,9 +201,9 @@ class Authority:
         self._folder, self._name = Path(folder), x509.Name.from_rfc4514_string(f"CN={name}")
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._issued = {}
-        made = self._builder(self._name, self._key.public_key()).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
-        )
+        made = self._builder(self._name, self._key.public_key())
+        made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        made = made.add_extension(_SIGNS, critical=True)  # Python 3.13 verifies strictly
         signed = made.sign(self._key, hashes.SHA256())
         self.file = Certificate(self._folder, name, signed, self._key).file
 

@@ -26,8 +26,10 @@ def encoded(plain: dict[str, Any]) -> dict[str, bytes]:
 
 def after(base: dict[str, Any], theirs: dict[str, Any], ours: Delta) -> dict[str, Any]:
     """Return what the store holds once our delta is merged onto their state."""
-    merged = merge(encoded(base), encoded(theirs), ours, CODEC)
-    kept = {key: blob for key, blob in encoded(theirs).items() if key not in merged.removed}
+    found = encoded(base)
+    now = found if theirs is base else encoded(theirs)
+    merged = merge(found, now, ours, CODEC)
+    kept = {key: blob for key, blob in now.items() if key not in merged.removed}
     return {key: CODEC.decode(blob) for key, blob in (kept | merged.set).items()}
 
 
@@ -44,9 +46,9 @@ def delta(base: dict[str, Any], ours: dict[str, Any]) -> Delta:
 @given(PLAIN, PLAIN)
 def test_without_a_rival_our_state_stands(base: dict[str, Any], ours: dict[str, Any]) -> None:
     """Merged onto the state it was made from, a delta gives exactly the state it was made for."""
-    merged = after(base, base, delta(base, ours))
-
-    assert {k: exact(v) for k, v in merged.items()} == {k: exact(v) for k, v in ours.items()}
+    for theirs in (base, dict(base)):
+        merged = after(base, theirs, delta(base, ours))
+        assert {k: exact(v) for k, v in merged.items()} == {k: exact(v) for k, v in ours.items()}
 
 
 @effort(200, 5_000)
@@ -184,6 +186,39 @@ def test_removal_and_change_of_one_key() -> None:
     assert after({"k": 1}, {}, Delta(encoded({"k": 2}))) == {"k": 2}
 
 
+@pytest.mark.parametrize(
+    ("rival", "left"), [([1, 2, 3], [2, 3]), ([1], None), ([2], None), ([], None), ("text", None)]
+)
+def test_extension_of_a_list_outlives_its_removal(rival: Any, left: Any) -> None:
+    """A message left while the others were being taken waits for the next page; no other does."""
+    kept = {} if left is None else {"k": left}
+    assert after({"k": [1]}, {"k": rival}, Delta(removed=frozenset({"k"}))) == kept
+
+    ours = after({"k": [1]}, {}, Delta(encoded({"k": rival})))
+    assert ours == {"k": rival if left is None else left}
+
+
+@pytest.mark.parametrize("broken", [b"", b"\xc1"])
+def test_value_that_cannot_be_read_counts_as_absent(broken: bytes) -> None:
+    """A rival's unreadable bytes stop no merge: our value stands, our removal removes."""
+    base, theirs = encoded({"k": [1]}), {"k": broken}
+    ours = Delta(encoded({"k": [1, 2]}))
+
+    assert merge(base, theirs, ours, CODEC).set == encoded({"k": [1, 2]})
+    assert merge(theirs, encoded({"k": [1]}), ours, CODEC).set.keys() == {"k"}
+    assert merge(base, theirs, Delta(removed=frozenset({"k"})), CODEC).removed == {"k"}
+    assert merge(base, theirs, Delta(added={"k": 2}), CODEC).set == encoded({"k": 2})
+
+
+def test_text_of_a_delta_shows_no_value() -> None:
+    """Neither what was changed nor what is to be written is in a log."""
+    ours = Delta({"card": CODEC.encode("4000")}, frozenset({"gone"}), {"hits": 4000})
+    merged = merge({}, {"gone": b"x"}, ours, CODEC)
+
+    assert repr(ours) == "<Delta of 3 keys>"
+    assert repr(merged) == "<Merged of 3 keys>"
+
+
 def test_removal_by_both_is_no_removal() -> None:
     """What a rival removed need not be removed again."""
     merged = merge(encoded({"k": 1}), {}, Delta(removed=frozenset({"k", "never"})), CODEC)
@@ -213,7 +248,10 @@ def test_increment_counts_from_zero_where_no_number_stands(theirs: dict[str, Any
     [
         (1, 2, 3),
         (1, 0.5, 1.5),
+        (0.5, 1, 1.5),
+        (0.5, 0.25, 0.75),
         (1, Decimal("0.5"), Decimal("1.5")),
+        (Decimal("0.5"), Decimal("0.25"), Decimal("0.75")),
         (0.1, Decimal("0.2"), Decimal("0.3")),
         (Decimal("0.1"), 0.2, Decimal("0.3")),
     ],

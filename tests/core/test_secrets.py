@@ -64,6 +64,14 @@ def test_secret_as_good_as_demanded_is_taken() -> None:
     assert KeyRing(["abcdefghijkl" + "a" * 20])
 
 
+def test_ring_has_four_secrets_at_most() -> None:
+    """Each secret costs work for every stranger's ticket, so old ones have to be retired."""
+    many = [base64.urlsafe_b64encode(SeededEntropy(n)(32)) for n in range(5)]
+    assert len(KeyRing(many[:4])) == 4
+    with pytest.raises(WeakSecret, match="5 secrets; retire the oldest"):
+        KeyRing(many)
+
+
 def test_empty_ring_is_refused() -> None:
     """No secrets is an error, not a ring that seals with nothing."""
     with pytest.raises(ConfigError, match="secrets is empty"):

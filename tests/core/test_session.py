@@ -141,6 +141,7 @@ def test_extreme_users_and_levels_are_taken(assurance: int) -> None:
         session = opened()
         session.login(user, assurance=assurance)
         assert (session.user, session.assurance) == (user, assurance)
+        assert not session.persistent
 
 
 def test_refused_user_is_not_quoted() -> None:
@@ -270,7 +271,7 @@ def test_reopened_session_goes_on_from_what_was_saved() -> None:
     session.rotate()
     delta = session.delta()
     newer = record(version=2)
-    session.reopen(newer, delta.set)
+    session.reopen(newer, delta.set, session.intent)
 
     assert session.record is newer
     assert session.intent is Intent.KEEP

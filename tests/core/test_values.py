@@ -126,6 +126,8 @@ def test_untouched_mapping_was_not_accessed() -> None:
         lambda v: v == {},
         lambda v: v.pop("a", None),
         lambda v: v.clear(),
+        lambda v: v.__setitem__("a", 1),
+        lambda v: v.modified,
         lambda v: v.increment("n"),
         lambda v: setattr(v, "modified", True),
     ],
@@ -190,6 +192,24 @@ def test_mapping_equals_a_dict(start: dict[str, Any], acts: list[tuple[Any, ...]
         assert dict(values) == plain
         assert saved(values, base) == plain
         assert values.modified == bool(values.delta())
+
+
+def test_update_in_place_is_the_same_mapping() -> None:
+    """``|=`` leaves a session a session."""
+    values = alias = stored()
+    alias |= {"a": 1}
+
+    assert alias is values
+    assert dict(values) == {"a": 1}
+
+
+def test_value_removed_and_set_again_is_a_change() -> None:
+    """What was removed and set anew stands against a rival's change, though it is what it was."""
+    for remove in (lambda v: v.pop("a"), lambda v: v.clear()):
+        values = stored(a=1)
+        remove(values)
+        values["a"] = 1
+        assert values.delta() == Delta({"a": CODEC.encode(1)})
 
 
 def test_setting_the_same_value_is_no_change() -> None:
@@ -263,19 +283,21 @@ def test_unsupported_value_put_in_later_names_its_key() -> None:
 @pytest.mark.parametrize("blob", [b"", b"\xc1", b"\x92\x01", b"\xc7\x02\x09no"])
 def test_unreadable_value_counts_as_absent(blob: bytes) -> None:
     """A stored value that cannot be read is not there, in any way of looking, and is reported."""
-    for look in (
-        list,
-        dict,
-        len,
-        lambda v: v.get("bad"),
-        lambda v: "bad" in v,
-        lambda v: v.items(),
-    ):
+    looks = [
+        (list, ["good"]),
+        (dict, {"good": 1}),
+        (len, 1),
+        (lambda v: v.get("bad"), None),
+        (lambda v: "bad" in v, False),
+        (lambda v: v.pop("bad", 0), 0),
+    ]
+    for look, answer in looks:
         values = Values({"bad": blob, "good": CODEC.encode(1)}, CODEC)
-        look(values)
+        assert look(values) == answer
         assert dict(values) == {"good": 1}
         assert (len(values), list(values), "bad" in values) == (1, ["good"], False)
         assert values.corrupt == ("bad",)
+        assert not values.modified
 
     values["bad"] = 2
     assert dict(values) == {"good": 1, "bad": 2}
@@ -359,6 +381,29 @@ def test_increment_of_no_number_is_refused(start: Any, by: Any) -> None:
     assert not values.modified
 
 
+def test_increment_of_what_was_set_and_removed_is_an_intent() -> None:
+    """A value of this request's own that it removed again leaves no trace in a counter."""
+    values = stored()
+    values["n"] = 5
+    del values["n"]
+    values.increment("n")
+
+    assert values.delta() == Delta(added={"n": 1})
+
+
+@pytest.mark.parametrize(
+    ("start", "by"),
+    [(10**400, 0.5), (Decimal("Infinity"), Decimal("-Infinity")), (1, Decimal("sNaN"))],
+)
+def test_sum_that_is_no_number_is_refused(start: Any, by: Any) -> None:
+    """An increment beyond what numbers can say is an error that names the key, at once."""
+    values = stored(n=start)
+    with pytest.raises(UnsupportedValue, match=r"session\['n'\]"):
+        values.increment("n", by)
+
+    assert not values.modified
+
+
 # Going on after a save.
 
 
@@ -404,3 +449,29 @@ def test_strayed_names_what_was_changed_after_the_delta() -> None:
     values["b"].append(2)
 
     assert values.strayed() == ["b"]
+
+
+def test_everything_strays_from_a_delta_that_was_never_taken() -> None:
+    """Without a delta whatever was changed in place is still unsaved."""
+    values = stored(a=[1], b=[1])
+    values["a"].append(2)
+
+    assert values.strayed() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("held", "theirs"), [([1], [1, 2]), ({"a": 1}, {"a": 1, "b": 2}), ({1}, {1, 2})]
+)
+def test_object_that_was_handed_out_follows_a_rival(held: Any, theirs: Any) -> None:
+    """What the application holds shows the merged value after a save, and its changes count."""
+    values = stored(k=held, other=1)
+    mine = values["k"]
+    values["other"] = 2
+    values.delta()
+    values.rebase({"k": CODEC.encode(theirs), "other": CODEC.encode(2)})
+
+    assert values["k"] is mine
+    assert mine == theirs
+    assert not values.modified
+    mine.clear()
+    assert values.modified

@@ -65,9 +65,14 @@ class Launched:
         """Ask it to end; return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=PATIENCE)
-        self.lines.append(rest)
-        return self.process.returncode
+        return self.ended()
+
+    def ended(self):
+        """Wait until it has ended by itself; return its exit code."""
+        code = self.process.wait(PATIENCE)
+        self.lines.append(self.process.stdout.read())  # what is buffered as well: no communicate()
+        self.process.stdout.close()
+        return code
 
     def __enter__(self):
         return self

@@ -61,6 +61,7 @@ class Served:
         self.rows = server.rows[prefix]
         self.owners = server.owners[prefix]
         self.closed = False
+        self.replacing: Key | None = None
 
     @classmethod
     def from_url(cls, url: str) -> "Served":
@@ -79,8 +80,13 @@ class Served:
         *,
         limit: int | None = None,
         excess: Excess = Excess.END_OLDEST,
+        replacing: Key | None = None,
     ) -> Claimed | Full:
-        return await self.ask("claim", lambda: self.admit(record, now, limit, excess))
+        def act() -> Claimed | Full:
+            self.replacing = replacing
+            return self.admit(record, now, limit, excess)
+
+        return await self.ask("claim", act)
 
     async def commit(self, change: Change) -> Answer:
         return await self.ask("commit", lambda: self.swap(change))
@@ -156,6 +162,7 @@ class Served:
 
     def over(self, record: Record, now: Instant, limit: int | None) -> list[Key]:
         others = [Key(rival.key) for rival in self.owned(record.owner or "", now)]
+        others = [key for key in others if key != self.replacing]
         return [] if limit is None else others[: max(len(others) - limit + 1, 0)]
 
     def admit(

@@ -1,4 +1,4 @@
-"""Where the contract suite finds Redis: a database of the shared server, emptied after each test."""
+"""Where the contract suite finds Redis: one database of the shared server, emptied each time."""
 
 import itertools
 

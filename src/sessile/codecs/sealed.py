@@ -73,6 +73,8 @@ class PlainVault:
 
     def open(self, record: Record) -> Encoded:
         """Return the values as they are."""
+        if record.proof:
+            raise Forged(f"record {record.key} is sealed, and no secrets were given")
         return record.data
 
     def store(

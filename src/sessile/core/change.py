@@ -24,6 +24,9 @@ class Change(msgspec.Struct, frozen=True):
     set: dict[str, bytes] = {}
     removed: frozenset[str] = frozenset()
 
+    def __repr__(self) -> str:
+        return f"<Change of {self.record.key} from version {self.expected}>"
+
 
 class Committed(msgspec.Struct, frozen=True):
     """The store holds the change's record."""

@@ -29,6 +29,9 @@ class Delta(msgspec.Struct, frozen=True):
     def __bool__(self) -> bool:
         return bool(self.set or self.removed or self.added)
 
+    def __repr__(self) -> str:
+        return f"<Delta of {len(self.set) + len(self.removed) + len(self.added)} keys>"
+
 
 class Merged(msgspec.Struct, frozen=True):
     """What is to be written over the record as the store holds it.
@@ -41,6 +44,9 @@ class Merged(msgspec.Struct, frozen=True):
     set: dict[str, bytes]
     removed: frozenset[str]
 
+    def __repr__(self) -> str:
+        return f"<Merged of {len(self.set) + len(self.removed)} keys>"
+
 
 def merge(base: Encoded, theirs: Encoded, ours: Delta, codec: Codec) -> Merged:
     """Return what our delta, made from ``base``, means on top of ``theirs``."""
@@ -52,17 +58,42 @@ def merge(base: Encoded, theirs: Encoded, ours: Delta, codec: Codec) -> Merged:
     }
     for key, amount in ours.added.items():
         written[key] = codec.encode(plus(_number(theirs.get(key), codec), amount))
-    return Merged(written, frozenset(key for key in ours.removed if key in theirs))
+    for key in ours.removed & base.keys() & theirs.keys():
+        left = _since(base[key], theirs[key], codec)
+        if left:
+            written[key] = codec.encode(left)
+    return Merged(written, frozenset(k for k in ours.removed if k in theirs and k not in written))
 
 
 def _blend(key: str, base: Encoded, theirs: Encoded, blob: bytes, codec: Codec) -> bytes:
-    """Merge a key that both sides changed; where they removed it, our value stands."""
+    """Merge a key that both sides changed; what cannot be read counts as absent."""
     if key not in theirs:
-        return blob
-    their = codec.decode(theirs[key])
-    our = codec.decode(blob)
-    was = codec.decode(base[key]) if key in base else _nothing_like(our)
+        left = _since(base[key], blob, codec)
+        return codec.encode(left) if left else blob
+    our, their = codec.decode(blob), _read(theirs[key], codec)
+    was = _read(base.get(key), codec)
+    if was is None:
+        was = _nothing_like(our)
     return codec.encode(merge_value(was, their, our))
+
+
+def _since(was: bytes, now: bytes, codec: Codec) -> list[Value]:
+    """Return what one side added to the end of a list that the other removed; empty for all else.
+
+    Messages are taken by removing their list: one that came in meanwhile waits for the next page.
+    """
+    if was == now:
+        return []
+    old, new = _read(was, codec), _read(now, codec)
+    extended = isinstance(old, list) and isinstance(new, list) and same(new[: len(old)], old)
+    return cast("list[Value]", new)[len(cast("list[Value]", old)) :] if extended else []
+
+
+def _read(blob: bytes | None, codec: Codec) -> Value:
+    try:
+        return None if blob is None else codec.decode(blob)
+    except ValueError:
+        return None
 
 
 def _nothing_like(value: Value) -> Value:
@@ -134,7 +165,7 @@ _ZERO: Final = 0
 
 
 def _number(blob: bytes | None, codec: Codec) -> Number:
-    value = _ZERO if blob is None else codec.decode(blob)
+    value = _read(blob, codec)
     return cast("Number", value) if is_number(value) else _ZERO
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from sessile.errors import WeakSecret
 
 SHORTEST: Final = 32
+MOST: Final = 4
 _FEWEST_DISTINCT: Final = 12
 _ADVICE: Final = "; make one with `sessile keygen`"
 
@@ -44,7 +45,8 @@ class KeyRing:
         secrets: text or bytes of at least 32 characters each, newest first.
 
     Raises:
-        WeakSecret: one is short, repetitive, given twice, or an example from a manual.
+        WeakSecret: one is short, repetitive, given twice, or an example from a manual; or there
+            are more than four.
     """
 
     __slots__ = ("all",)
@@ -55,6 +57,8 @@ class KeyRing:
         self.all = tuple(s.encode() if isinstance(s, str) else bytes(s) for s in secrets)
         if not self.all:
             raise WeakSecret("secrets is empty" + _ADVICE)
+        if len(self.all) > MOST:
+            raise WeakSecret(f"{len(self.all)} secrets; retire the oldest, {MOST} are enough")
         for place, secret in enumerate(self.all, start=1):
             _check(secret, place)
         if len(set(self.all)) != len(self.all):

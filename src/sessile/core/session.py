@@ -15,6 +15,7 @@ from sessile.core.values import Values
 from sessile.errors import ConfigError, TooLate
 
 FLASHES = "_flashes"
+_LONGEST_USER = 512
 
 
 class Intent(Enum):
@@ -57,25 +58,22 @@ class Session(Values):
         now: Instant,
     ) -> None:
         super().__init__(values, codec)
-        self._record = record
         self._mint = mint
         self._now = now
         self._fresh: Ticket | None = None
         self._intent = Intent.KEEP
         self._inherits = True
         self._closed: str | None = None
-        if record is None:
-            self._user: str | None = None
-            self._assurance = 0
-            self._authenticated_at: Instant | None = None
-            self._persistent = False
-            self._device = ""
-        else:
-            self._user = record.owner
-            self._assurance = record.assurance
-            self._authenticated_at = record.authenticated_at
-            self._persistent = record.persistent
-            self._device = record.device
+        self._identify(record)
+
+    def _identify(self, record: Record | None) -> None:
+        """Be the session of that record, or nobody's."""
+        self._record = record
+        self._user = None if record is None else record.owner
+        self._assurance = 0 if record is None else record.assurance
+        self._authenticated_at = None if record is None else record.authenticated_at
+        self._persistent = record is not None and record.persistent
+        self._device = "" if record is None else record.device
 
     @property
     def id(self) -> Key:
@@ -116,7 +114,12 @@ class Session(Values):
         return self._record
 
     def login(
-        self, user: str, *, assurance: int = 1, remember: bool = False, device: str = ""
+        self,
+        user: str,
+        *,
+        assurance: int = 1,
+        remember: bool | None = None,
+        device: str | None = None,
     ) -> None:
         """Log a user in: a new session with a new id; the old one ends, without grace.
 
@@ -130,35 +133,36 @@ class Session(Values):
             device: what to call this client in a list of the user's sessions; 80 characters at
                 most are kept.
 
+        What is None stays as it was for the same user, as at a rise of assurance.
+
         Raises:
             ConfigError: the user or the assurance is no such value.
         """
         self._writable()
         self.accessed = True
-        if type(user) is not str or not 0 < len(user) <= 512 or not is_text(user):
-            raise ConfigError(
-                f"login takes the user's key as a text, as in login(str({_kind(user)}))"
-            )
-        if type(assurance) is not int or not 1 <= assurance <= 9:
-            raise ConfigError(f"assurance={assurance!r}: write a whole number from 1 to 9")
-        if self._user is not None and self._user != user:
-            self.clear()
-            self._inherits = False
+        _check_login(user, assurance)
+        if self._user != user:
+            if self._user is not None:
+                self.clear()
+                self._inherits = False
+            remember, device = remember or False, device or ""
         self._fresh = self._mint()
         self._intent = Intent.LOGIN
         self._user, self._assurance = user, assurance
-        self._authenticated_at, self._persistent = self._now, remember
-        self._device = "".join(filter(str.isprintable, device))[:80]
+        self._authenticated_at = self._now
+        if remember is not None:
+            self._persistent = bool(remember)
+        if device is not None:
+            self._device = "".join(filter(str.isprintable, device))[:80]
 
     def logout(self) -> None:
         """End the session: on the server first, then the cookie. The mapping is empty at once."""
         self._writable()
         self.clear()
-        self._fresh = None
-        self._inherits = False
         self._intent = Intent.LOGOUT
-        self._user, self._assurance = None, 0
-        self._authenticated_at, self._persistent = None, False
+        self._inherits = False
+        self._fresh = None
+        self._identify(None)
 
     def rotate(self) -> None:
         """Replace the ticket now, as after any change of privilege. The id stays."""
@@ -188,11 +192,13 @@ class Session(Values):
     @property
     def persistent(self) -> bool:
         """Whether the cookie outlives the browser."""
+        self.accessed = True
         return self._persistent
 
     @property
     def device(self) -> str:
         """What the login called this client."""
+        self.accessed = True
         return self._device
 
     @property
@@ -210,10 +216,18 @@ class Session(Values):
         """Refuse every later change, with that reason."""
         self._closed = reason
 
-    def reopen(self, record: Record | None, values: Encoded) -> None:
-        """Go on from what was just saved, as a WebSocket does."""
+    def reopen(self, record: Record | None, values: Encoded, done: Intent) -> None:
+        """Go on from what was just saved, as a WebSocket does.
+
+        Args:
+            record: as it is stored now; None when the session is over.
+            values: its values in plain.
+            done: the intent that was carried out; a newer one is still to be.
+        """
         self.rebase(values)
-        self._record, self._fresh, self._intent = record, None, Intent.KEEP
+        if self._intent is done:
+            self._intent, self._inherits, self._fresh = Intent.KEEP, True, None
+            self._identify(record)
 
     def _writable(self) -> None:
         if self._closed is not None:
@@ -224,5 +238,14 @@ class Session(Values):
         return f"<Session {known.key if known else 'unsaved'}>"
 
 
-def _kind(user: object) -> str:
-    return "..." if isinstance(user, str) else f"<{type(user).__name__}>"
+def _check_login(user: object, assurance: object) -> None:
+    if type(user) is not str:
+        kind = type(user).__name__
+        raise ConfigError(f"login takes the user's key as a text, not {kind}: login(str(...))")
+    if not 0 < len(user) <= _LONGEST_USER or not is_text(user):
+        raise ConfigError(
+            "login takes the user's key as a text of 1 to 512 characters without lone surrogates; "
+            f"this one has {len(user)}"
+        )
+    if type(assurance) is not int or not 1 <= assurance <= 9:
+        raise ConfigError(f"assurance={assurance!r}: write a whole number from 1 to 9")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Final, Self, TypeAlias, cast
 
 from sessile.core.merge import Delta, is_number, merge, plus
-from sessile.core.value import UNCHANGING, Codec, Encoded, Number, Value, is_text
+from sessile.core.value import UNCHANGING, Codec, Encoded, Number, Scalar, Value, is_text
 from sessile.errors import UnsupportedValue
 
 _NOTHING: Final[Encoded] = {}
@@ -28,7 +28,8 @@ class Values(MutableMapping[str, Value]):
     """
 
     __slots__ = (
-        "_added", "_base", "_codec", "_last", "_live", "_removed", "_set", "accessed", "corrupt",
+        "_added", "_base", "_codec", "_gone", "_last", "_live", "_removed", "_set", "accessed",
+        "corrupt",
     )  # fmt: skip
 
     def __init__(self, base: Encoded, codec: Codec) -> None:
@@ -37,6 +38,7 @@ class Values(MutableMapping[str, Value]):
         self._live: dict[str, Value] = {}
         self._set: dict[str, bytes] = {}
         self._removed: set[str] = set()
+        self._gone: set[str] = set()  # removed once, so that what is set again is a change
         self._added: dict[str, Number] = {}
         self._last = _UNCHANGED
         self.accessed = False
@@ -77,6 +79,7 @@ class Values(MutableMapping[str, Value]):
         self._added.pop(key, None)
         if key in self._base:
             self._removed.add(key)
+            self._gone.add(key)
 
     def __iter__(self) -> Iterator[str]:
         self.accessed = True
@@ -95,7 +98,7 @@ class Values(MutableMapping[str, Value]):
         return self
 
     def popitem(self) -> tuple[str, Value]:
-        """Remove and return the newest item, as a dict does."""
+        """Remove and return the last item."""
         keys = list(self)
         if not keys:
             raise KeyError("the session is empty")
@@ -105,7 +108,7 @@ class Values(MutableMapping[str, Value]):
         """Remove every value. The session itself lives on; ``logout`` ends it."""
         self._writable()
         self.accessed = True
-        self._removed = set(self._base)
+        self._removed, self._gone = set(self._base), set(self._base)
         self._live, self._set, self._added = {}, {}, {}
 
     def increment(self, key: str, by: Number = 1) -> Number:
@@ -120,8 +123,7 @@ class Values(MutableMapping[str, Value]):
         current = self.get(key, 0)
         if not is_number(current) or not is_number(by):
             raise UnsupportedValue("increment takes an int, a float or a Decimal", key)
-        total = plus(cast("Number", current), by)
-        self._encode(key, total)
+        total = self._sum(key, cast("Number", current), by)
         if key in self._set or key in self._removed:  # its value is ours already: no intent is left
             self[key] = total
             return total
@@ -136,6 +138,7 @@ class Values(MutableMapping[str, Value]):
         Frameworks teach people to write ``session.modified = True`` after a nested change; here
         nested changes are noticed without it.
         """
+        self.accessed = True
         return bool(self._difference())
 
     @modified.setter
@@ -168,26 +171,39 @@ class Values(MutableMapping[str, Value]):
         is still the session's own, unless a rival changed it as well.
         """
         last, ours = self._last, dict(self._encoded())
-        then = {k: blob for k, blob in {**self._base, **last.set}.items() if k not in last.removed}
+        ours |= {key: self._encode(key, self._live[key]) for key in self._added if key in last.set}
+        grown = {key: amount for key, amount in self._added.items() if key not in last.set}
+        done = merge(self._base, self._base, last, self._codec)
+        then = {k: blob for k, blob in {**self._base, **done.set}.items() if k not in done.removed}
         later = Delta(
             {key: blob for key, blob in ours.items() if blob != then.get(key)},
-            frozenset(key for key in {*then, *last.added} if not self._has(key)),
+            frozenset(key for key in then if not self._has(key)),
         )
         merged = merge(then, base, later, self._codec)
         now = {**base, **merged.set}
-        live = {key: self._live[key] for key, blob in ours.items() if blob == now.get(key)}
-        decode, added = self._codec.decode, _beyond(self._added, last.added)
-        self._live = {key: decode(blob) for key, blob in merged.set.items()} | live
+        self._live = self._kept(ours, now)
+        added = _beyond(grown, last.added)
         self._base, self._set, self._removed = base, merged.set, set(merged.removed)
-        self._added, self._last = {}, _UNCHANGED
+        self._added, self._last, self._gone = {}, _UNCHANGED, set()
         for key, amount in added.items():
             self.increment(key, amount)
+
+    def _kept(self, ours: Encoded, now: Encoded) -> dict[str, Value]:
+        """Return the live values as they are now; what was handed out stays the session's own."""
+        kept = {}
+        for key, value in self._live.items():
+            if key in now and ours.get(key) == now[key]:
+                kept[key] = value
+            elif key in now and (key in ours or type(value) not in UNCHANGING):
+                kept[key] = _refreshed(value, self._codec.decode(now[key]))
+        return kept
 
     def _difference(self) -> Delta:
         if not self._live and not self._removed:
             return _UNCHANGED
         base = self._base
-        written = {key: blob for key, blob in self._encoded() if blob != base.get(key)}
+        gone = self._gone
+        written = {k: blob for k, blob in self._encoded() if k in gone or blob != base.get(k)}
         return Delta(written, frozenset(self._removed), dict(self._added))
 
     def _has(self, key: object) -> bool:
@@ -209,8 +225,17 @@ class Values(MutableMapping[str, Value]):
             elif key in self._set:
                 yield key, self._set[key]
 
+    def _sum(self, key: str, a: Number, b: Number) -> Number:
+        try:
+            total = plus(a, b)
+        except ArithmeticError:
+            raise UnsupportedValue("the sum is no number that can be kept", key) from None
+        self._encode(key, total)
+        return total
+
     def _drop_corrupt(self, key: str) -> None:
-        self._removed.add(key)
+        """Take a value that cannot be read for absent; a reader does not remove it."""
+        self._base = {name: blob for name, blob in self._base.items() if name != key}
         self.corrupt += (key,)
 
     def _encode(self, key: str, value: Value) -> bytes:
@@ -225,6 +250,23 @@ class Values(MutableMapping[str, Value]):
 
 
 _UNCHANGED: Final = Delta()
+
+
+def _refreshed(held: Value, new: Value) -> Value:
+    """Return the new value; in the object that the application holds, where it can change."""
+    if type(held) is not type(new):
+        return new
+    if isinstance(held, list):
+        held[:] = cast("list[Value]", new)
+    elif isinstance(held, dict):
+        held.clear()
+        held.update(cast("dict[Scalar, Value]", new))
+    elif isinstance(held, set):
+        held.clear()
+        held.update(cast("set[Scalar]", new))
+    else:
+        return new
+    return held
 
 
 def _beyond(amounts: Mapping[str, Number], saved: Mapping[str, Number]) -> dict[str, Number]:

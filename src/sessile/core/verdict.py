@@ -9,8 +9,9 @@ Rules for editing. All outcomes stand in ``VERDICTS``; code below only finds the
 docs/how-it-works.md is drawn from it.
 """
 
+from collections.abc import Iterator
 from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
 from sessile.core.record import Record
 from sessile.core.secrets import KeyRing
@@ -85,14 +86,28 @@ def _successor(record: Record, now: Instant, grace: Seconds) -> Successor:
 
 
 def _walk(ticket: Ticket, digest: bytes, ring: KeyRing) -> tuple[Kin, Ticket | None]:
-    """Walk the chain forward. Secrets only ever get newer along it, which bounds the branches."""
-    oldest = len(ring) - 1
-    frontier = [(ticket, oldest)]
+    """Walk the chain forward, under one secret and at most one other after it.
+
+    That is what a chain looks like while a new secret is rolled out, in whatever order servers take
+    it up; and it bounds what a stranger who knows an id can make us compute.
+    """
+    paths: list[_Path] = [(ticket, None, False)]
     for step in range(1, _STEPS + 1):
-        frontier = [
-            (old.successor(ring.all[i]), i) for old, bound in frontier for i in range(bound + 1)
-        ]
-        for candidate, _ in frontier:
+        paths = [one for path in paths for one in _onward(path, ring)]
+        for candidate, _, _ in paths:
             if candidate.proves(digest):
                 return (Kin.PARENT, candidate) if step == 1 else (Kin.ANCESTOR, None)
     return Kin.STRANGER, None
+
+
+_Path: TypeAlias = tuple[Ticket, bytes | None, bool]
+
+
+def _onward(path: _Path, ring: KeyRing) -> Iterator[_Path]:
+    """Yield the next step of a path: with the secret it is on, or, once, with another."""
+    ticket, on, changed = path
+    for secret in ring:
+        if on is None or secret == on:
+            yield ticket.successor(secret), secret, changed
+        elif not changed:
+            yield ticket.successor(secret), secret, True

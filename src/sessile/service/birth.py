@@ -1,5 +1,6 @@
 """New records: what a session starts with. ``commit`` stores the anonymous, ``login`` the owned."""
 
+from contextlib import suppress
 from typing import Final
 
 from sessile.core.change import Capability
@@ -7,6 +8,7 @@ from sessile.core.record import FORMAT, Record
 from sessile.core.session import Session
 from sessile.core.ticket import Ticket
 from sessile.core.value import Encoded, Instant
+from sessile.errors import StoreUnavailable
 from sessile.service.parts import Parts
 
 _EVERY: Final = 64
@@ -43,8 +45,9 @@ async def tidy(parts: Parts, now: Instant) -> None:
     """Remove some expired records now and then, where the store's server does not.
 
     Each 64th birth removes up to 256, so a table cannot outgrow its live sessions for long, with
-    no job to schedule and any number of servers.
+    no job to schedule and any number of servers. A birth does not fail for its sake.
     """
     parts.created += 1
     if parts.created % _EVERY == 0 and Capability.NATIVE_EXPIRY not in parts.store.capabilities:
-        await parts.store.sweep(now, _BATCH)
+        with suppress(StoreUnavailable):
+            await parts.store.sweep(now, _BATCH)

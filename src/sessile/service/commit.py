@@ -46,20 +46,25 @@ async def accept_visit(parts: Parts, visit: Visit) -> str | None:
 
     The ticket turns if the application asked for it; a turn that is due waits for a request.
     """
+    done = visit.session.intent
     cookie = await commit_visit(parts, visit, turn=False)
-    _go_on(parts, visit)
+    _go_on(parts, visit, done)
     return cookie
 
 
-async def save_visit(parts: Parts, visit: Visit) -> None:
+async def save_visit(parts: Parts, visit: Visit) -> bool:
     """Store what has been done so far, where no cookie can be sent, and go on: a WebSocket.
+
+    Return False when the session has ended meanwhile: its changes were dropped, and it is nobody's
+    from now on.
 
     Raises:
         ConfigError: something that would take a cookie: a login, a rotation, a new session.
         LostRace: rivals won every one of many attempts.
         StoreUnavailable: nothing was stored, or nobody can tell.
     """
-    session, now = visit.session, parts.clock()
+    session, now, done = visit.session, parts.clock(), visit.session.intent
+    had = visit.record is not None
     if _takes_cookie(visit):
         raise ConfigError(
             "no cookie can be set once a WebSocket is accepted, so it cannot start or rotate a "
@@ -69,7 +74,8 @@ async def save_visit(parts: Parts, visit: Visit) -> None:
         await _log_out(parts, visit, now)
     elif visit.record is not None:
         await save(parts, visit, now, plan(parts, visit, now, turn=False))
-    _go_on(parts, visit)
+    _go_on(parts, visit, done)
+    return visit.record is not None or not had
 
 
 def _takes_cookie(visit: Visit) -> bool:
@@ -81,10 +87,10 @@ def _takes_cookie(visit: Visit) -> bool:
     return session.intent in {Intent.LOGIN, Intent.ROTATE} or bool(delta.set or delta.added)
 
 
-def _go_on(parts: Parts, visit: Visit) -> None:
+def _go_on(parts: Parts, visit: Visit, done: Intent) -> None:
     """Take what is stored now as what the session was opened with."""
     visit.values = {} if visit.record is None else parts.vault.open(visit.record)
-    visit.session.reopen(visit.record, visit.values)
+    visit.session.reopen(visit.record, visit.values, done)
 
 
 async def _create(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:

@@ -44,13 +44,15 @@ def applied(parts: Parts, base: Encoded, theirs: Encoded, delta: Delta) -> dict[
 async def _claim(parts: Parts, visit: Visit, record: Record, now: Instant) -> None:
     """Store the record within the owner's limit, and end what is over it."""
     policy, owner = parts.policy, record.owner or ""
-    claimed = await parts.store.claim(record, now, limit=policy.limit, excess=policy.excess)
+    replacing = None if visit.record is None else Key(visit.record.key)
+    claimed = await parts.store.claim(
+        record, now, limit=policy.limit, excess=policy.excess, replacing=replacing
+    )
     if isinstance(claimed, Full):
         parts.tell(events.LimitReached(now, None, owner))
         raise LimitReached(policy.limit or 0)
     for key in claimed.excess:
-        if visit.record is None or key != visit.record.key:  # the predecessor's end comes next
-            await end_one(parts, key, owner, End.LIMIT, now)
+        await end_one(parts, key, owner, End.LIMIT, now)
 
 
 async def _end_predecessor(

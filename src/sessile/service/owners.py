@@ -79,8 +79,9 @@ async def end(parts: Parts, session_id: str) -> bool:
         return False
     key, now = Key(session_id), parts.clock()
     record = await parts.store.read(key, now)
-    owner = None if record is None else record.owner
-    return await end_one(parts, key, owner, End.COMMAND, now) is not None and record is not None
+    if record is None or record.over:
+        return False
+    return await end_one(parts, key, record.owner, End.COMMAND, now) is not None
 
 
 async def end_all(parts: Parts, owner: str, keep: Key | None) -> int:

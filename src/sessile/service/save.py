@@ -10,7 +10,7 @@ from sessile.core.record import Record
 from sessile.core.session import Intent
 from sessile.core.ticket import Key, Ticket
 from sessile.core.value import Encoded, Instant
-from sessile.core.verdict import judge
+from sessile.core.verdict import Verdict, judge
 from sessile.errors import LostRace
 from sessile.service.events import Dropped, Rotated
 from sessile.service.opening import ATTEMPTS, opened
@@ -34,6 +34,9 @@ class Attempt(msgspec.Struct, frozen=True):
     delta: Delta
     successor: Ticket | None
     hand_over: Ticket | None
+
+    def __repr__(self) -> str:
+        return f"<Attempt on {self.record!r}>"
 
 
 def plan(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -> Attempt | None:
@@ -99,6 +102,7 @@ async def _commit(
     for _ in range(ATTEMPTS):
         if attempt is None:
             drop(parts, visit, now)
+            visit.record = None
             return None
         change = _draft(parts, visit, now, attempt)
         answer = await parts.store.commit(change)
@@ -146,8 +150,9 @@ def _rebased(
         return None
     successor, hand_over = attempt.successor, attempt.hand_over
     if visit.ticket is not None:
-        _, theirs = judge(visit.ticket, newest, parts.ring, now, parts.policy.grace)
-        successor, hand_over = (successor, hand_over) if theirs is None else (None, theirs)
+        verdict, hand_over = judge(visit.ticket, newest, parts.ring, now, parts.policy.grace)
+        if verdict not in {Verdict.ACCEPT, Verdict.CONFIRM}:  # no longer ours to turn
+            successor = None
     return Attempt(newest, values, attempt.delta, successor, hand_over)
 
 

@@ -13,7 +13,8 @@ class Visit:
     Attributes:
         session: the application's mapping.
         now: when the request was opened.
-        ticket: the presented ticket, once it proved genuine.
+        ticket: the presented ticket, once it proved genuine; that of a ``late`` visit is not
+            proved, and opens nothing.
         record: the stored record; None for an anonymous visitor.
         values: the record's values in plain, the base of a merge.
         hand_over: the successor that this client has not received.

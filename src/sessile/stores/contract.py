@@ -53,13 +53,14 @@ class Store(Protocol):
     async def claim(
         self, record: Record, now: Instant, *, limit: int | None = None,
         excess: Excess = Excess.END_OLDEST,
+        replacing: Key | None = None,
     ) -> Claimed | Full:  # fmt: skip
         """Store a new record and enter it into its owner's index, as one act.
 
         Of N claims at once under a limit, each sees all that came before it: with ``END_OLDEST``
         whoever ends the excess that is returned leaves exactly ``limit`` sessions; with ``REFUSE``
         at most ``limit`` are admitted. The new record is never part of its own excess. Expired
-        entries do not count.
+        entries do not count, nor does the one it replaces, which the caller ends next.
 
         Raises:
             KeyTaken: a record of that key exists; nothing was changed.

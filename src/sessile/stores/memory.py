@@ -95,9 +95,12 @@ class MemoryStore:
         *,
         limit: int | None = None,
         excess: Excess = Excess.END_OLDEST,
+        replacing: Key | None = None,
     ) -> Claimed | Full:
         """Store a new record under its owner, within the limit."""
-        return await self._here.ask("memory claim", lambda: self._claim(record, now, limit, excess))
+        return await self._here.ask(
+            "memory claim", lambda: self._claim(record, now, limit, excess, replacing)
+        )
 
     async def commit(self, change: Change) -> Answer:
         """Replace the record if its version is the expected one."""
@@ -161,10 +164,16 @@ class MemoryStore:
             self._delete(Key(next(iter(rows))), None)
 
     def _claim(
-        self, record: Record, now: Instant, limit: int | None, excess: Excess
+        self,
+        record: Record,
+        now: Instant,
+        limit: int | None,
+        excess: Excess,
+        replacing: Key | None,
     ) -> Claimed | Full:
         owner = record.owner or ""
-        others = [Key(rival.key) for rival in self._owned_by(owner, now)]
+        rivals = self._owned_by(owner, now)
+        others = [Key(rival.key) for rival in rivals if rival.key != replacing]
         over = [] if limit is None else others[: max(len(others) - limit + 1, 0)]
         if over and excess is Excess.REFUSE:
             return Full()

@@ -4,7 +4,8 @@ A session is one string, ``<prefix><key>``. A user is a sorted set, ``<prefix>@<
 holds the keys of their sessions in the order of their claims. Each act is one command or script.
 
 Redis removes a row some time after its deadline. That time runs from the record's own ``seen``,
-and so a server whose clock is wrong removes nothing early.
+and so a server whose clock is wrong removes nothing early. Give the server the policy
+``noeviction``: one that evicts may lose a user's index before the sessions in it.
 """
 
 import base64
@@ -106,6 +107,7 @@ class RedisStore:
         *,
         limit: int | None = None,
         excess: Excess = Excess.END_OLDEST,
+        replacing: Key | None = None,
     ) -> Claimed | Full:
         """Store a new record under its owner, within the limit."""
         index = self._index(record.owner or "")
@@ -121,6 +123,7 @@ class RedisStore:
                 repr(now),
                 -1 if limit is None else limit,
                 int(excess is Excess.REFUSE),
+                replacing or "",
             ),
         )
         if over is None:

@@ -62,7 +62,7 @@ return row
 )
 
 # KEYS: row, index of its owner. ARGV: row, its milliseconds, those of the index, the session's key,
-# prefix, now, limit, whether a full index refuses. No limit is -1.
+# prefix, now, limit, whether a full index refuses, key that does not count. No limit is -1.
 # Returns the keys over the limit; 0 where the index is full; nothing where the row exists.
 # Ghosts are entries whose row is gone: all that are seen go, and without a limit a few are looked
 # at, so that logging in costs the same however many sessions a user has.
@@ -92,7 +92,7 @@ for _, name in ipairs(names) do
   local head = redis.pcall('GETRANGE', prefix .. name, 0, 127)
   if head == '' then
     redis.call('ZREM', index, name)
-  elseif limit >= 0 and lives(head, name) then
+  elseif limit >= 0 and name ~= ARGV[9] and lives(head, name) then
     live[#live + 1] = name
   end
 end

@@ -132,10 +132,12 @@ class SQLiteStore:
         *,
         limit: int | None = None,
         excess: Excess = Excess.END_OLDEST,
+        replacing: Key | None = None,
     ) -> Claimed | Full:
         """Store a new record under its owner, within the limit."""
         return await self._file.ask(
-            "sqlite claim", lambda db: _claim(db, record, now, limit, excess)
+            "sqlite claim",
+            lambda db: _claim(db, record, now, limit=limit, excess=excess, replacing=replacing),
         )
 
     async def commit(self, change: Change) -> Answer:
@@ -234,10 +236,16 @@ def _transaction(db: Cursor) -> Iterator[None]:
 
 
 def _claim(
-    db: Cursor, record: Record, now: Instant, limit: int | None, excess: Excess
+    db: Cursor,
+    record: Record,
+    now: Instant,
+    *,
+    limit: int | None,
+    excess: Excess,
+    replacing: Key | None,
 ) -> Claimed | Full:
     with _transaction(db):
-        over = () if limit is None else _over(db, record, now, limit)
+        over = () if limit is None else _over(db, record, now, limit, replacing)
         if over and excess is Excess.REFUSE:
             return Full()
         row = (record.key, record.version, record.expires, pack(record), record.owner, record.owner)
@@ -246,9 +254,12 @@ def _claim(
     return Claimed(over)
 
 
-def _over(db: Cursor, record: Record, now: Instant, limit: int) -> tuple[Key, ...]:
+def _over(
+    db: Cursor, record: Record, now: Instant, limit: int, replacing: Key | None
+) -> tuple[Key, ...]:
     """Return the owner's oldest live sessions, as many as have to go."""
-    found = ((Key(key), unpack(blob, key)) for key, blob in _all(db, _OWNED, record.owner))
+    rows = _all(db, _OWNED, record.owner)
+    found = ((Key(key), unpack(blob, key)) for key, blob in rows if key != replacing)
     live = [key for key, rival in found if rival is not None and rival.live_at(now)]
     return tuple(live[: max(len(live) - limit + 1, 0)])
 

@@ -33,6 +33,7 @@ from sessile.testing.promises.deleting import Deleting
 from sessile.testing.promises.failure import Failure
 from sessile.testing.promises.fidelity import Fidelity
 from sessile.testing.promises.life import Life
+from sessile.testing.promises.lifetimes import Lifetimes
 from sessile.testing.promises.limits import Limits
 from sessile.testing.promises.malformed import Malformed
 from sessile.testing.promises.modelled import Modelled
@@ -44,6 +45,7 @@ from sessile.testing.promises.secrecy import Secrecy
 from sessile.testing.promises.sessions import Sessions
 from sessile.testing.promises.sharing import Sharing
 from sessile.testing.promises.sweeping import Sweeping
+from sessile.testing.promises.tickets import Tickets
 from sessile.testing.promises.versions import Versions
 
 Promise: TypeAlias = Callable[..., None]
@@ -51,7 +53,8 @@ Promise: TypeAlias = Callable[..., None]
 
 class StoreContract(
     Reading, Malformed, Fidelity, Creating, Versions, Deleting, Owners, Limits, Scanning, Sweeping,
-    Sharing, Neighbours, Secrecy, Life, Failure, Modelled, Sessions,
+    Sharing, Neighbours, Secrecy, Life, Failure, Modelled, Sessions, Tickets,
+    Lifetimes,
 ):  # fmt: skip
     """What every store promises. Subclass it with ``backends=[...]``; pytest does the rest.
 

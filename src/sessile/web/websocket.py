@@ -6,11 +6,12 @@ then on the application calls ``await session.save()``.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from sessile.core.flow import arun
 from sessile.core.session import Intent, Session
-from sessile.errors import TooLate
+from sessile.errors import TooLate, UnsupportedValue
 from sessile.service.commit import accept_visit, save_visit
 from sessile.service.opening import open_visit
 from sessile.service.parts import Parts
@@ -39,16 +40,19 @@ class WebSocketSession(Session):
         self._visit = visit
         self._saving = asyncio.Lock()
 
-    async def save(self) -> None:
+    async def save(self) -> bool:
         """Store what has been done so far, merged with what other requests did meanwhile.
+
+        Return False when the session has ended: the changes were dropped, and it is nobody's now.
 
         Raises:
             ConfigError: a login, a rotation or a first value, which would take a cookie.
             LostRace: others changed the session under every one of many attempts.
-            StoreUnavailable: the store did not answer. Nothing is forgotten; try again later.
+            StoreUnavailable: the store did not answer. Nothing is forgotten; but where only the
+                answer was lost, what is saved again is added again.
         """
         async with self._saving:
-            await arun(save_visit(self._parts, self._visit))
+            return await arun(save_visit(self._parts, self._visit))
 
 
 async def talk(app: App, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,14 +73,16 @@ async def talk(app: App, parts: Parts, scope: Scope, receive: Receive, send: Sen
     try:
         await app(scope, receive, handshake.send)
     except REFUSED as error:
+        _leave(parts, visit)
         if handshake.answered:
             raise
         await _decline(scope, send, error)
         return
-    finally:
-        visit.session.close(_UNSAVED)
-        unsaved = _leave(parts, visit)
-    if unsaved:
+    except BaseException:
+        with suppress(UnsupportedValue):  # the application's own error goes first
+            _leave(parts, visit)
+        raise
+    if _leave(parts, visit):
         raise TooLate(_UNSAVED)
 
 
@@ -116,6 +122,7 @@ async def _decline(scope: Scope, send: Send, error: Exception) -> None:
 
 
 def _leave(parts: Parts, visit: Visit) -> bool:
-    """Tell whether anything is left unsaved, and tell the hooks."""
+    """Refuse further changes; tell whether anything is left unsaved, and tell the hooks."""
+    visit.session.close(_UNSAVED)
     undone = visit.session.intent is not Intent.KEEP
     return drop(parts, visit, parts.clock()) or undone

@@ -285,10 +285,20 @@ class CountsByTheFirstDeadline(Served):
 class ClaimsInTwoSteps(Served):
     async def claim(
         self, record: Record, now: Instant, *, limit: int | None = None,
-        excess: Excess = Excess.END_OLDEST,
+        excess: Excess = Excess.END_OLDEST, replacing: Key | None = None,
     ) -> Claimed | Full:  # fmt: skip
+        self.replacing = replacing
         over = await self.ask("count", lambda: self.over(record, now, limit))
         if over and excess is Excess.REFUSE:
             return Full()
         await self.ask("add", lambda: self.admit(record, now, None, excess))
         return Claimed(tuple(over))
+
+
+@breaks("replaced_session_does_not_count", "rise_of_assurance_takes_nobodys_place")
+class CountsTheReplaced(Served):
+    async def claim(
+        self, record: Record, now: Instant, *, limit: int | None = None,
+        excess: Excess = Excess.END_OLDEST, replacing: Key | None = None,
+    ) -> Claimed | Full:  # fmt: skip
+        return await super().claim(record, now, limit=limit, excess=excess)

@@ -71,6 +71,20 @@ class Limits:
             assert drive(store.claim(row, T0, limit=3)) == Claimed()
 
     @needs(Capability.OWNERS)
+    @pytest.mark.parametrize("excess", list(Excess))
+    def test_replaced_session_does_not_count(
+        self, store: Store, drive: Drive, excess: Excess
+    ) -> None:
+        """A login in place of an older session of the same user takes nobody's place."""
+        rows = owned("abc")
+        for row in rows[:2]:
+            drive(store.claim(row, T0))
+        replaced = Key(rows[1].key)
+
+        answer = drive(store.claim(rows[2], T0, limit=2, excess=excess, replacing=replaced))
+        assert answer == Claimed()
+
+    @needs(Capability.OWNERS)
     def test_refused_claim_writes_nothing(self, store: Store, drive: Drive) -> None:
         """Where the limit refuses, neither the record nor the index has changed."""
         first, second, third = owned("abc")

@@ -1,0 +1,117 @@
+"""What clocks and limits promise over any store: P8 to P11 of the page of promises.
+
+Each race is stepped: one request is stopped before every act of I/O, and its rival runs there.
+"""
+
+from sessile.core.change import Excess
+from sessile.core.policy import Policy
+from sessile.core.ticket import Ticket
+from sessile.stores.contract import Store
+from sessile.testing.drive import Drive
+from sessile.testing.promises.stories import CROWD, Act, Stories, logs_in, puts, reads
+from sessile.testing.step import interleavings
+from sessile.testing.world import World
+
+
+def rises(user: str) -> Act:
+    """Handle a request in which a user proves more."""
+    return lambda session: session.login(user, assurance=2)
+
+
+class Lifetimes(Stories):
+    """Three clocks, no session without cause, and limits that hold under race."""
+
+    # P8: three clocks.
+
+    def test_idle_session_ends(self, store: Store, drive: Drive) -> None:
+        """A session unused for the idle time is over at its deadline."""
+        world = self.logged_in(store, drive)
+        world.clock.advance(1800)
+
+        assert world.ask(reads).user is None
+
+    def test_busy_session_ends_at_its_absolute_time(self, store: Store, drive: Drive) -> None:
+        """However busy it is, a session ends at its absolute time."""
+        world = self.logged_in(store, drive)
+        for _ in range(47):
+            world.clock.advance(900)
+            assert world.ask(reads).user == "alice"
+        world.clock.advance(900)
+
+        assert world.ask(reads).user is None
+
+    def test_used_session_outlives_the_idle_time(self, store: Store, drive: Drive) -> None:
+        """Reading alone keeps a session alive."""
+        world = self.logged_in(store, drive)
+        for _ in range(3):
+            world.clock.advance(1700)
+            assert world.ask(reads).user == "alice"
+
+    def test_remembered_session_has_its_own_clocks(self, store: Store, drive: Drive) -> None:
+        """A remembered login outlives the ordinary clocks, and its cookie the browser."""
+        world = World(store, drive)
+        reply = world.ask(lambda session: session.login("alice", remember=True))
+        world.clock.advance(13 * 86_400)
+
+        assert "Max-Age=2592000" in str(reply.set_cookie)
+        assert world.ask(reads).user == "alice"
+
+    # P9: no session without cause.
+
+    def test_anonymous_request_costs_nothing(self, store: Store, drive: Drive) -> None:
+        """Without a cookie and without a value there is no store command and no cookie."""
+        world = World(store, drive)
+        stops = [
+            met.stop
+            for met in interleavings(
+                lambda: world,
+                lambda w: w.request("", reads),
+                lambda w: w.request("", reads),
+                drive=drive,
+            )
+        ]
+
+        assert stops == ["after the last"]
+        assert world.ask(reads, cookie="").set_cookie is None
+
+    def test_unknown_id_is_not_adopted(self, store: Store, drive: Drive) -> None:
+        """An id that we did not issue is never used, neither for values nor at login."""
+        for act in (puts(v=1), logs_in()):
+            world = World(store, drive)
+            planted = f"__Host-sid={Ticket.mint(bytes(range(45))).reveal()}"
+            issued = world.ask(act, cookie=planted).cookie
+
+            assert issued[:31] != planted[:31]
+            assert world.values(planted) == {}
+
+    # P11: limits hold under race.
+
+    def test_limit_holds_under_race(self, store: Store, drive: Drive) -> None:
+        """Simultaneous logins of one user with a limit of one leave exactly one session."""
+        world = World(store, drive, policy=Policy(limit=1))
+        drive.together(world.request("", logs_in("carol")) for _ in range(CROWD))
+
+        assert len(drive(world.sessions.parts.store.owned_by("carol", world.clock()))) == 1
+
+    def test_limit_holds_at_every_stopping_point(self, store: Store, drive: Drive) -> None:
+        """Wherever one login falls into another, one session is left and its cookie works."""
+        policy = Policy(limit=1)
+        for met in self.meetings(
+            store, drive, logs_in("dave"), logs_in("dave"), user=None, policy=policy
+        ):
+            world = met.world
+            cookies = [met.a.get().cookie, met.b.get().cookie]
+            users = [world.ask(reads, cookie=cookie).user for cookie in cookies]
+            assert sorted(map(str, users)) == ["None", "dave"], met.stop
+
+    def test_rise_of_assurance_takes_nobodys_place(self, store: Store, drive: Drive) -> None:
+        """Proving more at the limit replaces one's own session, and ends or refuses no other."""
+        for excess in Excess:
+            user = f"erin {excess.value}"
+            world = World(store, drive, policy=Policy(limit=2, excess=excess))
+            other = world.ask(logs_in(user), cookie="").cookie
+            world.ask(logs_in(user))
+            world.ask(rises(user))
+
+            assert world.ask(reads, cookie=other).user == user
+            assert world.ask(lambda session: session.assurance).result == 2

@@ -1,0 +1,162 @@
+"""What tickets promise over any store: P5 to P7 of the documentation's page of promises.
+
+Each race is stepped: one request is stopped before every act of I/O, and its rival runs there.
+"""
+
+from sessile.core.change import Capability
+from sessile.service import events
+from sessile.stores.contract import Store
+from sessile.testing.drive import Drive
+from sessile.testing.place import needs
+from sessile.testing.promises.stories import (
+    CROWD,
+    Stories,
+    adds,
+    logs_in,
+    logs_out,
+    puts,
+    reads,
+    rotates,
+)
+from sessile.testing.step import Stepped
+from sessile.testing.world import NEWER, SECRET, Reply, World
+
+
+class Tickets(Stories):
+    """Rotation loses nobody, theft shows, and no client sees its session go backwards."""
+
+    # P5: rotation loses nobody.
+
+    def test_crowd_at_rotation_time_agrees_on_one_successor(
+        self, store: Store, drive: Drive
+    ) -> None:
+        """Parallel requests at renewal time get one successor; no logout, no lost write."""
+        world = self.logged_in(store, drive)
+        world.clock.advance(901)
+        replies = drive.together(world.request(world.cookie, adds) for _ in range(CROWD))
+
+        successors = {reply.set_cookie for reply in replies if isinstance(reply, Reply)}
+        assert len(successors) == 1, replies
+        assert successors != {None}
+        world.cookie = str(successors.pop()).partition(";")[0]
+        assert world.values() == {"hits": CROWD}
+        assert world.ask(reads).user == "alice"
+
+    def test_rivals_at_rotation_time_agree(self, store: Store, drive: Drive) -> None:
+        """Wherever one rotation falls into another, both hand over the same ticket."""
+        for met in self.meetings(store, drive, adds, adds, age=901.0):
+            a, b = met.a.get(), met.b.get()
+            assert a.set_cookie == b.set_cookie is not None, met.stop
+            assert met.world.ask(reads, cookie=a.cookie).result["hits"] == 2, met.stop
+
+    def test_lost_answer_is_handed_over_again(self, store: Store, drive: Drive) -> None:
+        """A client that never received the successor gets it again, however late it asks."""
+        world = self.logged_in(store, drive)
+        old = world.cookie
+        world.clock.advance(901)
+        first = world.ask(reads, cookie=old)
+        world.clock.advance(900)
+
+        again = world.ask(reads, cookie=old)
+        assert again.user == "alice"
+        assert again.set_cookie == first.set_cookie
+
+    def test_servers_with_other_newest_secrets_agree(self, store: Store, drive: Drive) -> None:
+        """While a new secret is rolled out, either server understands the other's rotation."""
+        old = World(store, drive, secrets=(SECRET,))
+        new = World(store, drive, secrets=(NEWER, SECRET), clock=old.clock)
+        both = World(store, drive, secrets=(SECRET, NEWER), clock=old.clock)
+        old.ask(logs_in())
+        old.clock.advance(901)
+        turned = new.ask(reads, cookie=old.cookie).cookie
+
+        assert both.ask(reads, cookie=old.cookie).cookie == turned
+        assert both.ask(reads, cookie=turned).user == "alice"
+
+    # P6: theft shows.
+
+    def test_replayed_predecessor_ends_the_session(self, store: Store, drive: Drive) -> None:
+        """A predecessor used after its successor was seen, beyond the grace, ends the session."""
+        world = self.logged_in(store, drive)
+        stolen = world.cookie
+        world.clock.advance(901)
+        world.ask(reads)
+        world.ask(reads)
+        world.clock.advance(31)
+
+        assert world.ask(reads, cookie=stolen).user is None
+        assert world.ask(reads).user is None
+        assert world.told(events.Replayed)
+
+    def test_predecessor_within_grace_is_the_same_session(self, store: Store, drive: Drive) -> None:
+        """Requests that overlapped a rotation are served, and handed the same successor."""
+        world = self.logged_in(store, drive)
+        old = world.cookie
+        world.clock.advance(901)
+        world.ask(reads)
+        world.ask(reads)
+        world.clock.advance(29)
+
+        late = world.ask(reads, cookie=old)
+        assert late.user == "alice"
+        assert late.cookie == world.cookie
+
+    def test_ancestor_ends_the_session(self, store: Store, drive: Drive) -> None:
+        """A ticket two rotations old ends the session, at any time."""
+        world = self.logged_in(store, drive)
+        stolen = world.cookie
+        for _ in range(2):
+            world.clock.advance(901)
+            world.ask(reads)
+
+        assert world.ask(reads, cookie=stolen).user is None
+        assert world.ask(reads).user is None
+
+    def test_slow_request_with_an_old_ticket_is_handed_none(
+        self, store: Store, drive: Drive
+    ) -> None:
+        """A request that was overtaken by two rotations neither turns the ticket nor gets one."""
+        world = self.logged_in(store, drive)
+        stolen = world.cookie
+        slow = Stepped(
+            world.request(stolen, lambda s: (world.clock.advance(901), s.update(v=1))), drive
+        )
+        slow.step()
+        for _ in range(2):
+            world.ask(rotates)
+        world.ask(reads)
+        late = slow.finish().get()
+
+        assert late.set_cookie is None
+        assert world.ask(reads).user == "alice"
+        assert world.values()["v"] == 1
+
+    def test_forged_ticket_harms_nobody(self, store: Store, drive: Drive) -> None:
+        """Whoever knows the id alone can neither use the session nor end it."""
+        world = self.logged_in(store, drive)
+        name, _, value = world.cookie.partition("=")
+        forged = f"{name}={value[:20]}{'A' * 40}"
+
+        assert world.ask(reads, cookie=forged).user is None
+        assert world.ask(reads).user == "alice"
+
+    def test_dead_successor_is_not_handed_over(self, store: Store, drive: Drive) -> None:
+        """A late request with the old ticket gets no successor of a session that has ended."""
+        for met in self.meetings(store, drive, rotates, logs_out):
+            world = met.world
+            if met.a.get().set_cookie is None:
+                assert world.ask(reads).user is None, met.stop
+
+    # P7: a client's reads include its writes.
+
+    @needs(Capability.SHARED)
+    @needs(Capability.SHARED)
+    def test_reads_include_writes_on_every_server(
+        self, store: Store, other: Store, drive: Drive
+    ) -> None:
+        """What one server acknowledged the next server reads."""
+        here, there = World(store, drive), World(other, drive)
+        here.ask(logs_in())
+        for n in range(5):
+            here.ask(puts(n=n))
+            assert there.values(here.cookie) == {"n": n}

@@ -1,0 +1,134 @@
+"""Corners where a session could have been lost, kept or given away. Each was found by trying."""
+
+import pytest
+
+from sessile import Sessions
+from sessile.core.flow import run
+from sessile.errors import StoreUnavailable, WeakSecret
+from sessile.service import events
+from sessile.stores.memory import MemoryStore
+from sessile.testing.world import NEWER, SECRET, World
+
+
+def logs_in(session):
+    session.login("alice")
+
+
+def test_value_set_again_after_logout_is_kept():
+    """A language carried over a logout is stored, though it is the one that stood there before."""
+    world = World(MemoryStore(), run)
+    world.ask(lambda s: (s.update(lang="de"), s.login("alice")))
+
+    def keeps_language(session):
+        lang = session["lang"]
+        session.logout()
+        session["lang"] = lang
+
+    world.ask(keeps_language)
+
+    assert world.values() == {"lang": "de"}
+
+
+def test_login_after_logout_starts_empty():
+    """Logging out and in as somebody else in one request carries nothing over."""
+    world = World(MemoryStore(), run)
+    world.ask(lambda s: (s.update(secret=1), s.login("alice")))
+    world.ask(lambda s: (s.logout(), s.login("bob")))
+
+    assert world.values() == {}
+    assert world.ask(dict).user == "bob"
+
+
+@pytest.mark.parametrize(("given", "persistent"), [("on", True), (None, False), (1, True)])
+def test_remember_takes_what_a_form_gives(given, persistent):
+    """``remember=form.get("remember")`` makes a session that can be opened."""
+    world = World(MemoryStore(), run)
+    reply = world.ask(lambda s: s.login("alice", remember=given))
+
+    assert ("Max-Age" in reply.set_cookie) is persistent
+    assert world.ask(dict).user == "alice"
+
+
+def test_rise_of_assurance_keeps_device_and_remembrance():
+    """Proving more says nothing of the device, so both stay as they were."""
+    world = World(MemoryStore(), run)
+    world.ask(lambda s: s.login("alice", remember=True, device="Phone"))
+    reply = world.ask(lambda s: s.login("alice", assurance=2))
+    (info,) = world.sessions.sync.of("alice")
+
+    assert (info.device, info.remembered, info.assurance) == ("Phone", True, 2)
+    assert "Max-Age" in reply.set_cookie
+
+
+def test_server_without_secrets_opens_no_sealed_session():
+    """A server that was given no secrets takes a sealed record for absent, and harms it not."""
+    store = MemoryStore()
+    right = World(store, run)
+    right.ask(lambda s: (s.update(cart=[1]), s.login("alice")))
+    wrong = Sessions(store=store, clock=right.clock)
+    from sessile.service.commit import commit_visit
+    from sessile.service.opening import open_visit
+
+    visit = run(open_visit(wrong.parts, right.cookie))
+    seen = (visit.session.user, visit.session.get("cart"))
+    run(commit_visit(wrong.parts, visit))
+
+    assert seen == (None, None)
+    assert right.values() == {"cart": [1]}
+
+
+class NeverSwept(MemoryStore):
+    """A store whose sweep meets a locked file."""
+
+    async def sweep(self, now, batch=1000):
+        raise StoreUnavailable(self.name, "locked")
+
+
+def test_failing_sweep_fails_no_login():
+    """Housekeeping that falls to a login does not turn it into an error."""
+    world = World(NeverSwept(), run)
+    cookies = [world.ask(logs_in, cookie="").cookie for _ in range(130)]
+
+    assert world.ask(dict, cookie=cookies[-1]).user == "alice"
+
+
+def test_remains_are_no_session_for_operators():
+    """What is left of an ended session is not shown, listed or ended; late requests stay late."""
+    world = World(MemoryStore(), run)
+    world.ask(logs_in)
+    old, key = world.cookie, world.ask(lambda s: s.id).result
+    world.ask(lambda s: s.logout())
+
+    assert world.sessions.sync.show(key) is None
+    assert world.sessions.sync.of("alice") == []
+    assert world.sessions.sync.end(key) is False
+    assert world.ask(lambda s: s.update(v=1), cookie=old).set_cookie is None
+    assert world.told(events.Dropped)
+
+
+def test_reader_of_a_corrupt_value_writes_nothing():
+    """A value that cannot be read counts as absent and is told; reading does not remove it."""
+    store = MemoryStore()
+    world = World(store, run)
+    sessions = Sessions(store=store, clock=world.clock, hooks=[world.events.append])
+    world.sessions = sessions
+    world.ask(lambda s: s.update(a=1, b=2))
+    (key,) = store._rows
+    store._rows[key] = store._rows[key].replace(b"\xa1b\xc4\x01\x02", b"\xa1b\xc4\x01\xc1")
+    version = sessions.sync.show(key).version
+    held = world.ask(lambda s: ("b" in s, s.get("b"), s["a"])).result
+
+    assert held[1:] == (None, 1)
+    assert world.told(events.Malformed)
+    assert sessions.sync.show(key).version == version
+    world.ask(lambda s: s.update(b=3))
+    assert world.values() == {"a": 1, "b": 3}
+
+
+def test_ring_is_bounded():
+    """What a stranger's ticket costs grows with the ring, so a ring has four secrets at most."""
+    many = [f"{NEWER}{n}" for n in range(5)]
+    with pytest.raises(WeakSecret, match="retire the oldest"):
+        Sessions(store=MemoryStore(), secrets=many)
+
+    assert Sessions(store=MemoryStore(), secrets=[SECRET, *many[:3]])

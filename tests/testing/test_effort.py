@@ -1,0 +1,33 @@
+"""How hard hypothesis tries."""
+
+import pytest
+
+from sessile.testing import effort as module
+from sessile.testing.effort import effort
+
+
+def test_quick_run_is_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick profile has few examples, always the same ones."""
+    monkeypatch.setattr(module, "DEEP", False)
+    chosen = effort(7, 700, steps=5)
+
+    assert (chosen.max_examples, chosen.stateful_step_count) == (7, 5)
+    assert chosen.derandomize
+
+
+def test_deep_run_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deep profile has many and longer examples, new ones each time."""
+    monkeypatch.setattr(module, "DEEP", True)
+    chosen = effort(7, 700, steps=5)
+
+    assert (chosen.max_examples, chosen.stateful_step_count) == (700, 15)
+    assert not chosen.derandomize
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_slow_machine_is_no_failure(monkeypatch: pytest.MonkeyPatch, *, deep: bool) -> None:
+    """No example fails for taking long, and nothing is kept between runs."""
+    monkeypatch.setattr(module, "DEEP", deep)
+
+    assert effort(1, 1).deadline is None
+    assert effort(1, 1).database is None

@@ -314,3 +314,60 @@ def test_session_of_a_closed_socket_refuses_changes() -> None:
 
     with pytest.raises(TooLate, match="WebSocket has ended"):
         kept[0]["late"] = 1
+
+
+def test_list_that_is_held_stays_attached_when_a_rival_extends_it() -> None:
+    """After a merge the list in the application's hands is the merged one, and goes on counting."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        basket = session["cart"]
+        for item in ("scarf", "glove"):
+            await asyncio.to_thread(stored, sessions, lambda s: s["cart"].append("hat"), cookie)
+            basket.append(item)
+            assert await session.save()
+        assert basket is session["cart"]
+
+    talk(act, sessions, cookie)
+
+    assert held(sessions, cookie) == {"cart": ["socks", "hat", "scarf", "hat", "glove"]}
+
+
+def test_logout_during_a_save_is_carried_out_by_the_next() -> None:
+    """A logout that falls into a save is not taken for done with it."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, begin)
+
+    async def act(session, send):
+        await accept(send)
+        begun, go_on = slow(sessions)
+        session["seen"] = 1
+        saving = asyncio.create_task(session.save())
+        await begun.wait()
+        session.logout()
+        go_on.set()
+        await saving
+        await session.save()
+
+    talk(act, sessions, cookie)
+
+    assert held(sessions, cookie) == {}
+
+
+def test_save_tells_that_the_session_has_ended() -> None:
+    """A socket learns from its save that its user was logged out elsewhere."""
+    sessions = fresh_sessions()
+    cookie = stored(sessions, lambda s: s.login("alice"))
+    told = []
+
+    async def act(session, send):
+        await accept(send)
+        await sessions.end_all("alice")
+        session["seen"] = 1
+        told.append((await session.save(), session.user, dict(session)))
+
+    talk(act, sessions, cookie)
+
+    assert told == [(False, None, {})]

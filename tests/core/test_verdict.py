@@ -157,6 +157,16 @@ def test_forged_ticket_harms_nobody(verifier: bytes, confirmed: float | None) ->
     assert (verdict, handed) == (Verdict.ANONYMOUS, None)
 
 
+def test_stranger_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who knows an id alone makes a server with four secrets derive a few hundred tickets."""
+    derive, derived = Ticket.successor, []
+    monkeypatch.setattr(Ticket, "successor", lambda *args: derived.append(1) or derive(*args))
+    ring = KeyRing([NEWEST, MIDDLE, OLDEST, base64.b64encode(SeededEntropy(3)(32))])
+    judge(STRANGER, holding(CURRENT), ring, T0, GRACE)
+
+    assert len(derived) <= 400
+
+
 def test_thief_of_the_store_cannot_derive_a_ticket() -> None:
     """What the record keeps is no verifier, and no ticket made from it is accepted."""
     thief = Ticket(FIRST.key, CURRENT.digest[:30])

@@ -24,8 +24,8 @@ from stores.pretend import Expiring, Filed, Served, place_of
 for group in ("rows", "commits", "owners", "pages", "handles", "outages"):
     import_module(f"stores.broken.{group}")
 
-WHOLE = ("Modelled", "Sessions")
-"""Groups that notice nearly everything, so that it says little."""
+WHOLE = ("Modelled", "Sessions", "Tickets", "Lifetimes")
+"""Groups of whole stories, which notice nearly everything, so that it says little."""
 
 CAUGHT_BY_THE_MODEL = [
     "AllowsOneMore",

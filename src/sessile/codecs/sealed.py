@@ -10,6 +10,7 @@ it. There is no fallback: what does not open is a forgery.
 import hmac
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -25,7 +26,9 @@ from sessile.core.value import Encoded
 _VERSION: Final = b"\x01"
 _ID: Final = 4
 _NONCE: Final = 12
-_HEAD: Final = 1 + _ID + _NONCE
+_ID_END: Final = 1 + _ID
+_HEAD: Final = _ID_END + _NONCE
+_CIPHERS: Final = 1024  # records whose derived keys are remembered, 200 bytes each
 _PROOF: Final = 16
 _VALUE_PURPOSE: Final = b"sessile sealed value 1"
 _PROOF_PURPOSE: Final = b"sessile record proof 1"
@@ -110,11 +113,9 @@ class SealedVault:
         keys = self._keys.get(record.proof[:_ID])
         if keys is None or not hmac.compare_digest(keys.prove(record), record.proof):
             raise Forged(f"record {record.key}: its proof does not hold under these secrets")
-        if not record.data:
-            return record.data
-        ciphers: dict[bytes, AESGCM] = {}
+        bound = _bound(record.key)
         return {
-            field: self._open(record.key, field, sealed, ciphers)
+            field: self._open(record.key, sealed, bound + field.encode())
             for field, sealed in record.data.items()
         }
 
@@ -130,31 +131,32 @@ class SealedVault:
             written = {k: v for k, v in self.open(record).items() if k not in removed} | dict(
                 written
             )
-        cipher = self._newest.cipher(record.key) if written else None
+        bound = _bound(record.key)
         sealed = {
-            field: self._seal(cipher, record.key, field, plain)
+            field: self._seal(record.key, plain, bound + field.encode())
             for field, plain in written.items()
-            if cipher is not None
         }
         draft = evolve(record, data=_replaced(record.data, sealed, removed), **changes)
         return evolve(draft, proof=self._newest.prove(draft)), sealed
 
-    def _seal(self, cipher: AESGCM, key: str, field: str, plain: bytes) -> bytes:
+    def _seal(self, key: str, plain: bytes, bound: bytes) -> bytes:
         nonce = self._entropy(_NONCE)
-        bound = _bound(key, field)
-        return _VERSION + self._newest.id + nonce + cipher.encrypt(nonce, plain, bound)
+        return self._newest.head + nonce + self._newest.cipher(key).encrypt(nonce, plain, bound)
 
-    def _open(self, key: str, field: str, sealed: bytes, ciphers: dict[bytes, AESGCM]) -> bytes:
-        key_id = sealed[1 : 1 + _ID]
-        if sealed[:1] != _VERSION or key_id not in self._keys:
-            raise Forged(f"record {key}: a value is not sealed under these secrets")
-        cipher = ciphers.get(key_id)
-        if cipher is None:
-            cipher = ciphers[key_id] = self._keys[key_id].cipher(key)
+    def _open(self, key: str, sealed: bytes, bound: bytes) -> bytes:
+        keys = self._newest
+        if not sealed.startswith(keys.head):
+            keys = self._older(key, sealed)
         try:
-            return cipher.decrypt(sealed[1 + _ID : _HEAD], sealed[_HEAD:], _bound(key, field))
+            return keys.cipher(key).decrypt(sealed[_ID_END:_HEAD], sealed[_HEAD:], bound)
         except (InvalidTag, ValueError):
             raise Forged(f"record {key}: a value was changed or moved") from None
+
+    def _older(self, key: str, sealed: bytes) -> "_Keys":
+        keys = self._keys.get(sealed[1:_ID_END])
+        if keys is None or sealed[:1] != _VERSION:
+            raise Forged(f"record {key}: a value is not sealed under these secrets")
+        return keys
 
     def __repr__(self) -> str:
         return f"<SealedVault of {len(self._keys)} keys>"
@@ -163,14 +165,16 @@ class SealedVault:
 class _Keys:
     """What is derived from one secret."""
 
-    __slots__ = ("_proof", "_seal", "id")
+    __slots__ = ("_proof", "_seal", "cipher", "head", "id")
 
     def __init__(self, secret: bytes) -> None:
         self._seal = _derive(secret, _VALUE_PURPOSE)
         self._proof = _derive(secret, _PROOF_PURPOSE)
         self.id = hmac.digest(self._proof, b"key id", "sha256")[:_ID]
+        self.head = _VERSION + self.id
+        self.cipher = lru_cache(_CIPHERS)(self._cipher)
 
-    def cipher(self, key: str) -> AESGCM:
+    def _cipher(self, key: str) -> AESGCM:
         return AESGCM(hmac.digest(self._seal, key.encode(), "sha256"))
 
     def prove(self, record: Record) -> bytes:
@@ -188,9 +192,12 @@ def _derive(secret: bytes, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret)
 
 
-def _bound(key: str, field: str) -> bytes:
-    """Return what a value is bound to. The length keeps key and field from running together."""
-    return _VALUE_PURPOSE + struct.pack(">H", len(key)) + key.encode() + field.encode()
+def _bound(key: str) -> bytes:
+    """Return what a value is bound to, its field to follow.
+
+    The length keeps the key and the field from running together.
+    """
+    return _VALUE_PURPOSE + struct.pack(">H", len(key)) + key.encode()
 
 
 def _replaced(

@@ -175,7 +175,7 @@ class AssumesALimit(Served):
         return super().over(record, now, limit or 5)
 
 
-@breaks("excess_is_the_oldest")
+@breaks("excess_is_the_oldest", "replaced_session_does_not_count")
 class EndsTheNewest(Served):
     def over(self, record: Record, now: Instant, limit: int | None) -> list[Key]:
         others = [Key(rival.key) for rival in self.owned(record.owner or "", now)][::-1]
@@ -218,6 +218,7 @@ class EndsTheExcessItself(Served):
 @breaks(
     "claim_within_the_limit_has_no_excess",
     "expired_sessions_do_not_count",
+    "replaced_session_does_not_count",
     "strange_names_are_each_their_own",
 )
 class CountsEverybody(Served):
@@ -295,7 +296,7 @@ class ClaimsInTwoSteps(Served):
         return Claimed(tuple(over))
 
 
-@breaks("replaced_session_does_not_count", "rise_of_assurance_takes_nobodys_place")
+@breaks("replaced_session_does_not_count")
 class CountsTheReplaced(Served):
     async def claim(
         self, record: Record, now: Instant, *, limit: int | None = None,

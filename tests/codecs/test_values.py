@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.anything import VALUES, exact
+from sessile.codecs import values as module
 from sessile.codecs.values import DEEPEST, ValueCodec
 from sessile.errors import UnsupportedValue
 from sessile.testing.effort import effort
@@ -155,6 +156,18 @@ def test_malformed_extensions_are_value_errors(code: int, data: bytes) -> None:
     """An extension that holds something else than it says is a ValueError, and opens no file."""
     with pytest.raises(ValueError):
         CODEC.decode(msgspec.msgpack.encode(msgspec.msgpack.Ext(code, data)))
+
+
+def test_zone_that_is_no_file_is_a_value_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zone's name that the system's or Python's own tables stumble over is a ValueError."""
+
+    def stumble(name: str) -> None:
+        raise IsADirectoryError(name)
+
+    blob = CODEC.encode(dt.datetime(2026, 1, 1, tzinfo=ZoneInfo("Europe/Berlin")))
+    monkeypatch.setattr(module, "ZoneInfo", stumble)
+    with pytest.raises(ValueError):
+        CODEC.decode(blob)
 
 
 def test_pickles_are_never_executed() -> None:

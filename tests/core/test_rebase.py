@@ -1,13 +1,16 @@
 """Going on after a save: what was saved is the base, what came since is still a change."""
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessile.codecs.values import ValueCodec
-from sessile.core.merge import merge
+from core.mapping import CODEC, stored
+from sessile.core.merge import Delta, merge
 from sessile.core.values import Values
+from sessile.testing.effort import effort
 
-CODEC = ValueCodec()
 KEYS = st.sampled_from("abc")
 ACTS = st.lists(
     st.tuples(
@@ -50,6 +53,7 @@ def saved(base, values):
     return kept | merged.set
 
 
+@effort(200, 5_000)
 @given(ACTS, ACTS, ACTS)
 def test_session_goes_on_as_if_nobody_had_saved(before, meanwhile, after) -> None:
     """Saves at any moment change nothing for the session, and in the end the store holds all."""
@@ -146,3 +150,72 @@ def test_second_rebase_forgets_the_first_delta() -> None:
 
     assert values["n"] == 4
     assert values.delta().added == {"n": 2}
+
+
+def test_saved_changes_are_not_saved_again() -> None:
+    """After a save the mapping holds the same values and has nothing to save."""
+    values = stored(a=1, b=[1], n=1)
+    values["a"] = 2
+    values["b"].append(2)
+    values["new"] = {"k": 1}
+    values.increment("n")
+    kept = values["b"]
+    values.rebase(saved(values._base, values))
+
+    assert dict(values) == {"a": 2, "b": [1, 2], "n": 2, "new": {"k": 1}}
+    assert not values.modified
+    assert values["b"] is kept
+
+
+def test_change_made_while_saving_is_still_to_be_saved() -> None:
+    """What was changed after the delta was taken is in the next one, on top of a rival's."""
+    values = stored(a=[1], n=1)
+    values["a"].append(2)
+    values.increment("n")
+    first = values.delta()
+    values["a"].append(3)
+    values.increment("n", 5)
+    values["late"] = 1
+    theirs = {"a": CODEC.encode([1, 2]), "n": CODEC.encode(10), "rival": CODEC.encode(1)}
+    values.rebase(theirs)
+
+    assert first == Delta({"a": CODEC.encode([1, 2])}, added={"n": 1})
+    assert dict(values) == {"a": [1, 2, 3], "n": 15, "rival": 1, "late": 1}
+    assert saved(theirs, values) == encoded(dict(values))
+
+
+def test_strayed_names_what_was_changed_after_the_delta() -> None:
+    """A change in place after the last delta is told by its key, and a saved one is not."""
+    values = stored(a=[1], b=[1])
+    values["a"].append(2)
+    values.delta()
+    assert values.strayed() == []
+    values["b"].append(2)
+
+    assert values.strayed() == ["b"]
+
+
+def test_everything_strays_from_a_delta_that_was_never_taken() -> None:
+    """Without a delta whatever was changed in place is still unsaved."""
+    values = stored(a=[1], b=[1])
+    values["a"].append(2)
+
+    assert values.strayed() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("held", "theirs"), [([1], [1, 2]), ({"a": 1}, {"a": 1, "b": 2}), ({1}, {1, 2})]
+)
+def test_object_that_was_handed_out_follows_a_rival(held: Any, theirs: Any) -> None:
+    """What the application holds shows the merged value after a save, and its changes count."""
+    values = stored(k=held, other=1)
+    mine = values["k"]
+    values["other"] = 2
+    values.delta()
+    values.rebase({"k": CODEC.encode(theirs), "other": CODEC.encode(2)})
+
+    assert values["k"] is mine
+    assert mine == theirs
+    assert not values.modified
+    mine.clear()
+    assert values.modified

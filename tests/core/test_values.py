@@ -1,7 +1,6 @@
 """A session's mapping notices every change, however deep, and nothing that is none."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,27 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.anything import TEXT, VALUES, exact
-from sessile.codecs.values import ValueCodec
+from core.mapping import CODEC, saved, stored
 from sessile.core.merge import Delta
 from sessile.core.values import Values
 from sessile.errors import UnsupportedValue
 from sessile.testing.effort import effort
-
-CODEC = ValueCodec()
-
-
-def stored(**values: Any) -> Values:
-    """Return a mapping over values that the store holds."""
-    return Values({key: CODEC.encode(value) for key, value in values.items()}, CODEC)
-
-
-def saved(values: Values, base: dict[str, bytes]) -> dict[str, Any]:
-    """Return what the store holds after the mapping's delta was applied to it."""
-    delta = values.delta()
-    after = {k: v for k, v in base.items() if k not in delta.removed} | delta.set
-    plain = {key: CODEC.decode(blob) for key, blob in after.items()}
-    return plain | {key: plain.get(key, 0) + amount for key, amount in delta.added.items()}
-
 
 MUTATIONS: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "list append": ([1], lambda v: v.append(2)),
@@ -314,164 +297,3 @@ def test_missing_key_is_a_key_error() -> None:
             del values[key]
     with pytest.raises(KeyError, match="empty"):
         values.popitem()
-
-
-# Increments are intents.
-
-
-def test_increment_is_an_intent() -> None:
-    """An increment is saved as what was added, not as the sum, so that parallel ones add up."""
-    values = stored(n=5)
-    assert values.increment("n") == 6
-    assert values.increment("n", 2) == 8
-    assert values.increment("new", -1) == -1
-
-    assert values["n"] == 8
-    assert values.delta() == Delta(added={"n": 3, "new": -1})
-
-
-def test_increment_of_an_own_value_is_part_of_it() -> None:
-    """What this request set is counted on as a value, not as an intent."""
-    values = stored(n=5)
-    values["n"] = 1
-    values.increment("n")
-    assert values.delta() == Delta({"n": CODEC.encode(2)})
-
-    del values["n"]
-    values.increment("n")
-    assert saved(values, {"n": CODEC.encode(5)}) == {"n": 1}
-
-
-def test_setting_takes_an_increment_back() -> None:
-    """A value set, or removed, after an increment stands alone."""
-    values = stored(n=5, m=5)
-    values.increment("n")
-    values.increment("m")
-    values["n"] = 7
-    del values["m"]
-
-    assert values.delta() == Delta({"n": CODEC.encode(7)}, frozenset({"m"}))
-
-
-@pytest.mark.parametrize(
-    ("start", "by", "total"),
-    [
-        (1, 0.5, 1.5),
-        (0.5, 1, 1.5),
-        (Decimal("0.10"), Decimal("0.20"), Decimal("0.30")),
-        (Decimal("0.1"), 0.2, Decimal("0.3")),
-        (0.1, Decimal("0.2"), Decimal("0.3")),
-        (2**64, 1, 2**64 + 1),
-    ],
-)
-def test_increment_takes_every_number(start: Any, by: Any, total: Any) -> None:
-    """Int, float and Decimal count with each other; the more exact kind wins."""
-    assert exact(stored(n=start).increment("n", by)) == exact(total)
-
-
-@pytest.mark.parametrize(
-    ("start", "by"), [("1", 1), (True, 1), ([1], 1), (1, True), (1, "1"), (1, None), (None, 1)]
-)
-def test_increment_of_no_number_is_refused(start: Any, by: Any) -> None:
-    """What is no number, a truth value included, is not counted on, and nothing changes."""
-    values = stored(n=start)
-    with pytest.raises(UnsupportedValue, match=r"session\['n'\]"):
-        values.increment("n", by)
-
-    assert not values.modified
-
-
-def test_increment_of_what_was_set_and_removed_is_an_intent() -> None:
-    """A value of this request's own that it removed again leaves no trace in a counter."""
-    values = stored()
-    values["n"] = 5
-    del values["n"]
-    values.increment("n")
-
-    assert values.delta() == Delta(added={"n": 1})
-
-
-@pytest.mark.parametrize(
-    ("start", "by"),
-    [(10**400, 0.5), (Decimal("Infinity"), Decimal("-Infinity")), (1, Decimal("sNaN"))],
-)
-def test_sum_that_is_no_number_is_refused(start: Any, by: Any) -> None:
-    """An increment beyond what numbers can say is an error that names the key, at once."""
-    values = stored(n=start)
-    with pytest.raises(UnsupportedValue, match=r"session\['n'\]"):
-        values.increment("n", by)
-
-    assert not values.modified
-
-
-# Going on after a save.
-
-
-def test_saved_changes_are_not_saved_again() -> None:
-    """After a save the mapping holds the same values and has nothing to save."""
-    values = stored(a=1, b=[1], n=1)
-    values["a"] = 2
-    values["b"].append(2)
-    values["new"] = {"k": 1}
-    values.increment("n")
-    kept = values["b"]
-    after = {k: CODEC.encode(v) for k, v in saved(values, values._base).items()}
-    values.rebase(after)
-
-    assert dict(values) == {"a": 2, "b": [1, 2], "n": 2, "new": {"k": 1}}
-    assert not values.modified
-    assert values["b"] is kept
-
-
-def test_change_made_while_saving_is_still_to_be_saved() -> None:
-    """What was changed after the delta was taken is in the next one, on top of a rival's."""
-    values = stored(a=[1], n=1)
-    values["a"].append(2)
-    values.increment("n")
-    first = values.delta()
-    values["a"].append(3)
-    values.increment("n", 5)
-    values["late"] = 1
-    theirs = {"a": CODEC.encode([1, 2]), "n": CODEC.encode(10), "rival": CODEC.encode(1)}
-    values.rebase(theirs)
-
-    assert first == Delta({"a": CODEC.encode([1, 2])}, added={"n": 1})
-    assert dict(values) == {"a": [1, 2, 3], "n": 15, "rival": 1, "late": 1}
-    assert saved(values, theirs) == dict(values)
-
-
-def test_strayed_names_what_was_changed_after_the_delta() -> None:
-    """A change in place after the last delta is told by its key, and a saved one is not."""
-    values = stored(a=[1], b=[1])
-    values["a"].append(2)
-    values.delta()
-    assert values.strayed() == []
-    values["b"].append(2)
-
-    assert values.strayed() == ["b"]
-
-
-def test_everything_strays_from_a_delta_that_was_never_taken() -> None:
-    """Without a delta whatever was changed in place is still unsaved."""
-    values = stored(a=[1], b=[1])
-    values["a"].append(2)
-
-    assert values.strayed() == ["a"]
-
-
-@pytest.mark.parametrize(
-    ("held", "theirs"), [([1], [1, 2]), ({"a": 1}, {"a": 1, "b": 2}), ({1}, {1, 2})]
-)
-def test_object_that_was_handed_out_follows_a_rival(held: Any, theirs: Any) -> None:
-    """What the application holds shows the merged value after a save, and its changes count."""
-    values = stored(k=held, other=1)
-    mine = values["k"]
-    values["other"] = 2
-    values.delta()
-    values.rebase({"k": CODEC.encode(theirs), "other": CODEC.encode(2)})
-
-    assert values["k"] is mine
-    assert mine == theirs
-    assert not values.modified
-    mine.clear()
-    assert values.modified

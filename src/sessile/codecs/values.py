@@ -49,7 +49,7 @@ class ValueCodec:
         """
         try:
             value: Value = _unpack(blob)
-        except (ArithmeticError, LookupError, RecursionError, TypeError) as error:
+        except (ArithmeticError, LookupError, OSError, RecursionError, TypeError) as error:
             raise ValueError(f"not an encoded value: {error}") from None
         return value
 

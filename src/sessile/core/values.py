@@ -28,14 +28,15 @@ class Values(MutableMapping[str, Value]):
     """
 
     __slots__ = (
-        "_added", "_base", "_codec", "_gone", "_last", "_live", "_removed", "_set", "accessed",
-        "corrupt",
+        "_added", "_base", "_codec", "_gone", "_last", "_live", "_loose", "_removed", "_set",
+        "accessed", "corrupt",
     )  # fmt: skip
 
     def __init__(self, base: Encoded, codec: Codec) -> None:
         self._base = base
         self._codec = codec
         self._live: dict[str, Value] = {}
+        self._loose = False  # whether the application holds a value that can change in place
         self._set: dict[str, bytes] = {}
         self._removed: set[str] = set()
         self._gone: set[str] = set()  # removed once, so that what is set again is a change
@@ -60,6 +61,8 @@ class Values(MutableMapping[str, Value]):
         except ValueError:
             self._drop_corrupt(key)
             raise KeyError(key) from None
+        if type(value) not in UNCHANGING:
+            self._loose = True
         return value
 
     def __setitem__(self, key: str, value: Value) -> None:
@@ -67,6 +70,8 @@ class Values(MutableMapping[str, Value]):
         self.accessed = True
         self._set[key] = self._encode(key, value)
         self._live[key] = value
+        if type(value) not in UNCHANGING:
+            self._loose = True
         self._removed.discard(key)
         self._added.pop(key, None)
 
@@ -156,6 +161,8 @@ class Values(MutableMapping[str, Value]):
 
     def strayed(self) -> list[str]:
         """Return the keys whose values were changed in place after the last delta was taken."""
+        if not self._loose:
+            return []
         base, taken = self._base, self._last.set
         return [
             key
@@ -199,7 +206,7 @@ class Values(MutableMapping[str, Value]):
         return kept
 
     def _difference(self) -> Delta:
-        if not self._live and not self._removed:
+        if not (self._loose or self._set or self._removed or self._added):
             return _UNCHANGED
         base = self._base
         gone = self._gone

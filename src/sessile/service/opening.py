@@ -26,22 +26,14 @@ async def open_visit(parts: Parts, cookies: str) -> Visit:
     Raises:
         StoreUnavailable: the store did not answer, so nobody can say who this is.
     """
-    found = parts.cookie.find(cookies) if cookies else Presented.NOTHING
     now = parts.clock()
-    if found is Presented.NOTHING:
-        return Visit(parts, now, carried=False)
-    ticket = None if isinstance(found, Presented) else Ticket.parse(found)
-    if ticket is None:
-        reason = Refusal.AMBIGUOUS if found is Presented.AMBIGUOUS else Refusal.SHAPE
-        return _refuse(parts, now, None, reason)
+    ticket = _presented(parts, cookies, now)
+    if isinstance(ticket, Visit):
+        return ticket
     record = await parts.store.read(ticket.key, now)
-    if record is None:
-        return _refuse(parts, now, ticket.key, Refusal.UNKNOWN)
-    return await _admit(parts, now, ticket, record)
-
-
-async def _admit(parts: Parts, now: Instant, ticket: Ticket, record: Record) -> Visit:
     for _ in range(ATTEMPTS):
+        if record is None:
+            return _refuse(parts, now, ticket.key, Refusal.UNKNOWN)
         values = None if record.over else opened(parts, record, now)
         if values is None:
             return _not_opened(parts, now, ticket, record)
@@ -56,10 +48,18 @@ async def _admit(parts: Parts, now: Instant, ticket: Ticket, record: Record) -> 
         answer = await parts.store.commit(Change(confirmed, record.version))
         if isinstance(answer, Committed):
             return Visit(parts, now, ticket=ticket, record=confirmed, values=values)
-        if not isinstance(answer, Conflict):
-            return _refuse(parts, now, ticket.key, Refusal.UNKNOWN)
-        record = answer.current
+        record = answer.current if isinstance(answer, Conflict) else None
     raise LostRace(ticket.key, attempts=ATTEMPTS)
+
+
+def _presented(parts: Parts, cookies: str, now: Instant) -> Ticket | Visit:
+    """Return the ticket that a request presents, or the visit of a request without one."""
+    found = parts.cookie.find(cookies) if cookies else Presented.NOTHING
+    if found is Presented.NOTHING:
+        return Visit(parts, now, carried=False)
+    if found is Presented.AMBIGUOUS:
+        return _refuse(parts, now, None, Refusal.AMBIGUOUS)
+    return Ticket.parse(found) or _refuse(parts, now, None, Refusal.SHAPE)
 
 
 def _not_opened(parts: Parts, now: Instant, ticket: Ticket, record: Record) -> Visit:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from sessile.core.change import Change, Committed, Conflict
+from sessile.core.flow import Flow
 from sessile.core.merge import Delta, merge
 from sessile.core.record import Record
 from sessile.core.session import Intent
@@ -60,8 +61,8 @@ def plan(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -> Atte
     return Attempt(record, visit.values, delta, successor, visit.hand_over)
 
 
-async def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None) -> Ticket | None:
-    """Carry out a plan and return the ticket to hand to the client, if there is one.
+def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None) -> Flow[Ticket | None]:
+    """Carry out a plan; the flow returns the ticket to hand to the client, if there is one.
 
     A session that ended meanwhile stays ended: the changes are dropped, and an event says so.
 
@@ -69,10 +70,14 @@ async def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None
         LostRace: rivals changed the session under every one of many attempts.
     """
     if attempt is None:
-        return await _still_current(parts, visit, now)
+        return _still_current(parts, visit, now)
     if attempt.record.live_at(now):
-        return await _commit(parts, visit, now, attempt)
-    # A long request outlived its deadline; somebody else may have kept the session alive.
+        return _commit(parts, visit, now, attempt)
+    return _outlived(parts, visit, now, attempt)
+
+
+async def _outlived(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Ticket | None:
+    """Save what a long request did past its deadline, if somebody else kept its session alive."""
     newest = await parts.store.read(Key(attempt.record.key), now)
     return await _commit(parts, visit, now, _rebased(parts, visit, now, attempt, newest))
 

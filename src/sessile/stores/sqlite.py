@@ -44,6 +44,7 @@ _PREPARE: Final = (
     "PRAGMA page_size = 1024",  # about a session: the log takes whole pages with every commit
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
+    "PRAGMA wal_autocheckpoint = 8192",  # 8 MB: what changed often is copied back once
     """CREATE TABLE IF NOT EXISTS sessile_session (
         key TEXT PRIMARY KEY NOT NULL,
         version INTEGER NOT NULL,

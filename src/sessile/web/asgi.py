@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterable
 from enum import Enum
 from typing import Any, Final, Literal
 
-from sessile.core.flow import arun
+from sessile.core.flow import Driven
 from sessile.core.session import Session
 from sessile.errors import ConfigError, LostRace, StoreUnavailable, TooLate
 from sessile.service.commit import commit_visit
@@ -136,7 +136,7 @@ class Exchange:
         """Return the request's session, read from the store once."""
         if self._visit is None:
             try:
-                visit = await arun(open_visit(self._parts, cookies(self._headers)))
+                visit = await Driven(open_visit(self._parts, cookies(self._headers)))
             except (StoreUnavailable, LostRace) as error:
                 self._outage = error
                 raise
@@ -164,7 +164,7 @@ class Exchange:
         session = visit.session
         session.close(TOO_LATE)
         try:
-            cookie = await arun(commit_visit(self._parts, visit))
+            cookie = await Driven(commit_visit(self._parts, visit))
         except REFUSED as error:
             await self._replace(error)
             return

@@ -204,7 +204,8 @@ def test_everything_strays_from_a_delta_that_was_never_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "theirs"), [([1], [1, 2]), ({"a": 1}, {"a": 1, "b": 2}), ({1}, {1, 2})]
+    ("held", "theirs"),
+    [([1], [1, 2]), ({"a": 1, "z": 0}, {"a": 1, "b": 2}), ({1, 0}, {1, 2})],
 )
 def test_object_that_was_handed_out_follows_a_rival(held: Any, theirs: Any) -> None:
     """What the application holds shows the merged value after a save, and its changes count."""

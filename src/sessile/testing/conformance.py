@@ -14,7 +14,7 @@ pytest and hypothesis are all it takes (``pip install sessile[testing]``)::
 
 What your place can show besides (a dump of its bytes, a server to stop, a second prefix) it offers
 by overriding more of ``Place``; each method brings the promises that need it. A promise that your
-store's ``capabilities`` or your place do not cover is not collected; ``matrix(TestMyStore)`` lists
+store's ``capabilities`` or your place do not cover is not collected; ``matrix.summary`` lists
 those, and pytest prints the same table at its end. ``SESSILE_PROFILE=deep`` lets the model search.
 """
 

@@ -1,4 +1,8 @@
-"""Requests per second under uvicorn, 16 connections, each request another session (wrk)."""
+"""Requests per second under uvicorn, 16 connections, each request another session (wrk).
+
+A share is taken within a round, one short run after the other, and the median of the rounds counts:
+a machine that is slow for some seconds is slow for all of them.
+"""
 
 import os
 import re
@@ -9,6 +13,8 @@ import time
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from statistics import median
+
+from benchmarks.cpu import turned
 
 NAMES = (
     "starlette",
@@ -33,17 +39,29 @@ end
 """
 
 
-def measure(redis, folder, *, rounds=3, seconds=2, names=NAMES):
-    """Return {name: {page: requests per second}}, medians over interleaved rounds."""
+def measure(redis, folder, *, rounds=9, seconds=1, names=NAMES):
+    """Return {name: {page: (requests per second, share of the first name's)}}, both medians."""
     rates = {name: {page: [] for page in PAGES} for name in names}
     with ExitStack() as stack:
         sites = {name: stack.enter_context(serving(name, redis, folder)) for name in names}
         cookies = {name: [start(site) for _ in range(SESSIONS)] for name, site in sites.items()}
-        for _ in range(rounds):
+        for turn in range(rounds):
             for page in PAGES:
-                for name, site in sites.items():
-                    rates[name][page].append(load(site, page, cookies[name], folder, seconds))
-    return {n: {page: median(found) for page, found in pages.items()} for n, pages in rates.items()}
+                for name in turned(names, turn):
+                    rate = load(sites[name], page, cookies[name], folder, seconds)
+                    rates[name][page].append(rate)
+    return {
+        name: {
+            page: (median(found), share(found, rates[names[0]][page]))
+            for page, found in pages.items()
+        }
+        for name, pages in rates.items()
+    }
+
+
+def share(rates, alone):
+    """Return the median over the rounds of one rate by the other."""
+    return median(rate / floor for rate, floor in zip(rates, alone, strict=True))
 
 
 @contextmanager

@@ -30,7 +30,7 @@ HEADERS = (
 )
 
 
-@effort(1_000, 10_000)
+@effort(10_000, 100_000)
 @given(HEADERS)
 @example(f"{NAME}={TICKET}\n")
 @example(f"{NAME}=")

@@ -70,12 +70,3 @@ def test_a_whole_ticket_is_refused_and_not_repeated(sessile) -> None:
     assert done.exit_code == 2
     assert "its first 20 characters are the id" in done.stderr
     assert "secret" not in done.output
-
-
-def test_an_id_may_begin_with_a_dash(sessile, put) -> None:
-    """One id in 64 looks like an option and is none."""
-    for key in ("-json" + "x" * 15, "--json" + "y" * 14, "-" * 20):
-        put(sample.record(key=key))
-
-        assert sessile("show", key).stdout.startswith(f"id          {key}\n")
-        assert sessile("end", key).stdout == f"ended {key}\n"

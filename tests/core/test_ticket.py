@@ -122,3 +122,12 @@ def test_other_texts_are_no_keys(text: str) -> None:
     """A session's id is twenty characters of base64url and nothing else."""
     assert is_key("A-_" + "z9" * 8 + "0")
     assert not is_key(text)
+
+
+@pytest.mark.parametrize("first", range(256))
+def test_id_never_begins_with_a_dash(first: int) -> None:
+    """Whatever the entropy, a command line takes the id for an argument and not for an option."""
+    ticket = Ticket.mint(bytes([first]) + bytes(range(44)))
+
+    assert not ticket.key.startswith("-")
+    assert Ticket.parse(ticket.reveal()) is not None

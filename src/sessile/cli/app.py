@@ -65,14 +65,11 @@ def sessile(
     """
 
 
-# An id may begin with a dash; these commands have long options only, so it cannot be mistaken.
-_TAKES_ID = {"ignore_unknown_options": True}
-
 app.command("keygen")(keygen)
 app.command("doctor")(doctor)
 app.command("list")(list_sessions)
-app.command("show", context_settings=_TAKES_ID)(show)
-app.command("end", context_settings=_TAKES_ID)(end)
+app.command("show")(show)
+app.command("end")(end)
 app.command("end-all")(end_all)
 app.command("sweep")(sweep)
 app.command("demo")(demo)

@@ -24,6 +24,7 @@ _KEY_CHARS: Final = SELECTOR_BYTES * 4 // 3
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{60}", re.ASCII)
 _KEY_SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{20}", re.ASCII)
 _ROTATE: Final = b"sessile rotate"
+_DASH: Final = 62  # the sextet that base64url spells "-"
 
 
 class Ticket:
@@ -45,10 +46,15 @@ class Ticket:
 
     @classmethod
     def mint(cls, entropy: bytes) -> "Ticket":
-        """Make a new ticket of ``ENTROPY`` bytes from a cryptographic source."""
+        """Make a new ticket of ``ENTROPY`` bytes from a cryptographic source.
+
+        Its id never begins with ``-``, which a command line would take for an option.
+        """
         if len(entropy) != ENTROPY:
             raise ValueError(f"a ticket takes {ENTROPY} random bytes, not {len(entropy)}")
         selector, verifier = entropy[:SELECTOR_BYTES], entropy[SELECTOR_BYTES:]
+        if selector[0] >> 2 == _DASH:
+            selector = bytes([selector[0] & 0x7F]) + selector[1:]
         return cls(Key(base64.urlsafe_b64encode(selector).decode()), verifier)
 
     @property

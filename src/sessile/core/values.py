@@ -175,7 +175,7 @@ class Values(MutableMapping[str, Value]):
         """Go on from what the store holds now that the last delta is in it.
 
         What was changed while it was being saved is still to be saved. A list that was handed out
-        is still the session's own, unless a rival changed it as well.
+        stays the session's own, and holds what rivals put into it.
         """
         last, ours = self._last, dict(self._encoded())
         ours |= {key: self._encode(key, self._live[key]) for key in self._added if key in last.set}

@@ -57,7 +57,13 @@ def commits(site):
 
 def records(site):
     """Return every record there is, the remains of ended sessions included."""
-    return run(site.sessions.parts.store.scan(site.clock())).records
+    store, found, cursor = site.sessions.parts.store, [], None
+    while True:
+        page = run(store.scan(site.clock(), cursor))
+        found += page.records
+        cursor = page.cursor
+        if cursor is None:
+            return found
 
 
 HELD = {"n": 1, "old": 0, "list": [1, 2], "deep": {"rows": [{"n": 1}]}}

@@ -41,10 +41,10 @@ LIMIT: Final = 0.5
 
 # claim: numbers the claims of an owner in their order. The check keeps foreign text out of unpack.
 _PREPARE: Final = (
-    "PRAGMA page_size = 1024",  # about a session: the log takes whole pages with every commit
+    "PRAGMA page_size = 2048",  # holds a session: the log takes whole pages with every commit
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
-    "PRAGMA wal_autocheckpoint = 8192",  # 8 MB: what changed often is copied back once
+    "PRAGMA wal_autocheckpoint = 4096",  # 8 MB: what changed often is copied back once
     """CREATE TABLE IF NOT EXISTS sessile_session (
         key TEXT PRIMARY KEY NOT NULL,
         version INTEGER NOT NULL,

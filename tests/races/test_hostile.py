@@ -7,24 +7,15 @@ import sqlite3
 from contextlib import closing
 
 import msgspec
-import pytest
 
-from races.site import FACES, serving
+from races.acts import reads
+from races.site import serving
 from sessile.core.record import unpack
 from sessile.service import events
 
 
-def reads(session):
-    return dict(session)
-
-
 def start(session):
     session["v"] = 1
-
-
-@pytest.fixture(params=list(FACES))
-def face(request):
-    return request.param
 
 
 def spoiled(cookie):

@@ -6,16 +6,13 @@ from contextlib import closing
 
 import pytest
 
-from races.site import FACES, serving
+from races.acts import reads
+from races.site import serving
 from servers import RedisServer
 
 KEEPS = ("--appendonly", "yes", "--appendfsync", "always")
 LIMIT = 0.5
 MARGIN = 1.5  # a busy machine schedules threads when it can; a hang would be forever
-
-
-def reads(session):
-    return dict(session)
 
 
 def puts(session):
@@ -25,11 +22,6 @@ def puts(session):
 def start(session):
     session["v"] = 1
     session.login("alice")
-
-
-@pytest.fixture(params=list(FACES))
-def face(request):
-    return request.param
 
 
 def timed(ask):

@@ -1,43 +1,10 @@
 """Two requests at once over real HTTP: the experiments that the peers fail, on every store."""
 
+from races.acts import adds, logs_in, logs_out, puts, reads, start, who
 from sessile.core.ticket import Ticket
 from sessile.service import events
 
 CROWD = 50
-
-
-def reads(session):
-    return dict(session)
-
-
-def puts(**values):
-    return lambda session: session.update(values)
-
-
-def logs_in(session):
-    session.login("alice")
-
-
-def logs_out(session):
-    session.logout()
-
-
-def who(session):
-    return session.user
-
-
-def adds(session):
-    return session.increment("hits")
-
-
-def start(site, **values):
-    """Return the cookie of a session that is logged in and holds these values."""
-
-    def begin(session):
-        session.update(values)
-        session.login("alice")
-
-    return site.ask(begin).cookie
 
 
 def test_reader_does_not_undo_a_writer(site):

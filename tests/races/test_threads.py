@@ -5,34 +5,11 @@ Whatever takes two overlapping requests of the usual kinds is in ``test_overlapp
 
 import pytest
 
+from races.acts import logs_in, logs_out, names, puts, reads, start, who
 from races.site import serving
 from sessile import Policy
 from sessile.core.flow import run
 from sessile.core.record import LATE
-
-
-def reads(session):
-    return dict(session)
-
-
-def puts(**values):
-    return lambda session: session.update(values)
-
-
-def logs_in(session):
-    session.login("alice")
-
-
-def logs_out(session):
-    session.logout()
-
-
-def who(session):
-    return session.user
-
-
-def names(session):
-    return session.id
 
 
 @pytest.fixture
@@ -40,11 +17,6 @@ def steady_site(url, face):
     """A site whose tickets do not turn."""
     with serving(face, url, policy=Policy(rotate=None)) as site:
         yield site
-
-
-def start(site, **values):
-    """Return the cookie of a session that is logged in and holds these values."""
-    return site.ask(lambda session: (session.update(values), logs_in(session))[1]).cookie
 
 
 def commits(site):

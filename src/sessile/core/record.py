@@ -31,7 +31,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         persistent: the cookie outlives the browser.
         device: what the login called the client, as in ``"Firefox on Linux"``.
         binding: what the client is bound to; empty when nothing is.
-        proof: code under the key ring over all of the above that a thief would change.
+        proof: code under the key ring over who the session belongs to, which ticket opens it, and
+            when it began and ends; empty when sealing is off.
         data: key to encoded value, sealed when sealing is on.
         over: the session was replaced or logged out a moment ago. The empty record stays for as
             long as a late request may take, so that it is known for what it is.

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -67,8 +68,8 @@ def test_public_face_is_sorted_and_real() -> None:
     assert all(hasattr(sessile, name) for name in sessile.__all__)
 
 
-def test_core_installs_with_two_libraries() -> None:
-    """``import sessile`` needs msgspec and cryptography; every other driver waits at the edge."""
+def test_core_loads_two_of_its_three_libraries() -> None:
+    """``import sessile`` loads msgspec and cryptography; ua-parser and every driver wait."""
     code = (
         "import sys, sessile, sessile.web.asgi, sessile.web.wsgi; "
         "print(*sorted({m.split('.')[0] for m in sys.modules}))"
@@ -76,6 +77,15 @@ def test_core_installs_with_two_libraries() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
+    waiting = {"redis", "starlette", "flask", "typer", "rich", "h11", "uvicorn", "ua_parser"}
 
-    assert not {"redis", "starlette", "flask", "typer", "rich", "h11", "uvicorn"} & set(loaded)
+    assert not waiting & set(loaded)
     assert importlib.util.find_spec("redis") is not None
+
+
+def test_core_installs_with_three_libraries() -> None:
+    """What ``pip install sessile`` brings is msgspec, cryptography and ua-parser, no more."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[^\w-]", need)[0] for need in project["dependencies"]}
+
+    assert names == {"cryptography", "msgspec", "ua-parser"}

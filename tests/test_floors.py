@@ -22,7 +22,7 @@ FLOORS = [
 BESIDE = {"testing": 6, "": 6}  # beside the tower: up to service/
 STANDARD_IN_CORE = {
     "base64", "binascii", "collections", "dataclasses", "datetime", "decimal", "enum", "functools",
-    "hashlib", "hmac", "itertools", "msgspec", "re", "sessile", "typing", "uuid",
+    "hashlib", "hmac", "ipaddress", "itertools", "msgspec", "re", "sessile", "typing", "uuid",
 }  # fmt: skip
 AMBIENT = {"asyncio", "secrets", "socket", "ssl", "threading", "time", "random", "logging", "os"}
 PURE = {"core", "codecs", "stores", "service"}

@@ -1,0 +1,167 @@
+"""Trusted proxies: whose word on the client's address is taken. ``web`` hands over the header."""
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache, partial
+from itertools import islice
+from typing import Final
+
+from sessile.core import forwarded
+from sessile.core.address import canonical
+from sessile.errors import ConfigError
+
+_HOPS: Final = 32
+_REMEMBERED: Final = 1024
+_UNIX: Final = "unix"
+_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_Ranges = Mapping[tuple[int, int], frozenset[int]]
+"""For each version and number of host bits, the networks of that size without these bits."""
+
+
+class ForwardedHeader(Enum):
+    """The header in which your proxies name the client. Choose the one that they set."""
+
+    X_FORWARDED_FOR = "x-forwarded-for"  # addresses, each proxy adds its peer at the right
+    FORWARDED = "forwarded"  # RFC 7239
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """The proxies in front of the application whose header is believed. Checked at birth.
+
+    Without any, the client is the other end of the socket and no header is looked at.
+
+    Args:
+        trusted: addresses (``"10.0.0.7"``), networks (``"10.0.0.0/8"``), or ``"unix"`` for
+            whoever connects over a unix socket.
+        header: the one header they set. The other could be the client's own writing.
+
+    Raises:
+        ConfigError: something that is no address or network, or one that holds everybody.
+    """
+
+    trusted: Sequence[str] = ()
+    header: ForwardedHeader = ForwardedHeader.X_FORWARDED_FOR
+    _unix: bool = field(init=False, repr=False, compare=False)
+    _trusts: Callable[[str], bool] = field(init=False, repr=False, compare=False)
+    _hops: Callable[[str], Iterator[str | None]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        entries = _entries(self.trusted)
+        ranges = _ranges(_network(entry) for entry in entries if entry != _UNIX)
+        if not isinstance(self.header, ForwardedHeader):
+            raise ConfigError(
+                f"header={self.header!r}: write ForwardedHeader.X_FORWARDED_FOR or FORWARDED"
+            )
+        listed = self.header is ForwardedHeader.X_FORWARDED_FOR
+        put = object.__setattr__
+        put(self, "trusted", entries)
+        put(self, "_unix", _UNIX in entries)
+        put(self, "_trusts", lru_cache(_REMEMBERED)(partial(_within, ranges)))
+        put(self, "_hops", forwarded.listed if listed else forwarded.paired)
+
+    @property
+    def name(self) -> str:
+        """The header's name in lower case."""
+        return self.header.value
+
+    def client(self, peer: str, header: str) -> str:
+        """Return the client's canonical address, or ``""`` when it is not known. Never raises.
+
+        From the right, each trusted hop is believed about the one before it; the first that is
+        not trusted is the client. A hop that cannot be read ends the walk: the client is then
+        the last trusted hop, which is all that is known.
+
+        Args:
+            peer: the address of the socket's other end; ``""`` for a unix socket.
+            header: the value of the header ``name``, several fields joined with ``","``.
+        """
+        here = canonical(peer) or ""
+        if not self.trusted or not header or not self._believes(peer, here):
+            return here
+        for hop in islice(self._hops(header), _HOPS):
+            if hop is None:
+                break
+            here = hop
+            if not self._trusts(hop):
+                break
+        return here
+
+    def _believes(self, peer: str, here: str) -> bool:
+        """Tell whether the peer is trusted; a peer that cannot be read is no unix socket."""
+        return self._trusts(here) if here else self._unix and not peer
+
+
+def _entries(trusted: object) -> tuple[str, ...]:
+    if isinstance(trusted, str) or not isinstance(trusted, Iterable):
+        raise ConfigError(f"trusted={trusted!r}: write a list, as in trusted=['10.0.0.0/8']")
+    entries = tuple(trusted)
+    for entry in entries:
+        if not isinstance(entry, str):
+            raise ConfigError(f"trusted proxy {entry!r}: write text, as in '10.0.0.0/8'")
+    return entries
+
+
+def _network(entry: str) -> _Network:
+    if entry == "*":
+        raise ConfigError(_everybody(entry))
+    try:
+        network = ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        raise ConfigError(
+            f"trusted proxy {entry!r}: write an address such as '10.0.0.7', a network such as "
+            "'10.0.0.0/8', or 'unix'; host names are not looked up"
+        ) from None
+    _check(entry, network)
+    network = _folded(network)
+    if network.prefixlen == 0:
+        raise ConfigError(_everybody(entry))
+    return network
+
+
+def _check(entry: str, network: _Network) -> None:
+    if "%" in entry:
+        raise ConfigError(f"trusted proxy {entry!r}: write it without the zone after '%'")
+    if "/" in entry and str(network.network_address) != _spelt(entry):
+        raise ConfigError(
+            f"trusted proxy {entry!r}: write '{network}' for the network, "
+            f"or '{_spelt(entry)}' for the one address"
+        )
+
+
+def _spelt(entry: str) -> str:
+    return str(ipaddress.ip_address(entry.partition("/")[0]))
+
+
+def _folded(network: _Network) -> _Network:
+    """Return an IPv4 network in IPv6 clothes as what it is; ``canonical`` does so to addresses."""
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        base = int(network.network_address) & 0xFFFF_FFFF
+        return ipaddress.IPv4Network((base, network.prefixlen - 96))
+    return network
+
+
+def _everybody(entry: str) -> str:
+    return (
+        f"trusted proxy {entry!r}: this trusts everybody, so that any client could choose its "
+        "own address; name the addresses of your proxies"
+    )
+
+
+def _ranges(networks: Iterable[_Network]) -> _Ranges:
+    ranges: dict[tuple[int, int], frozenset[int]] = {}
+    for network in networks:
+        free = network.max_prefixlen - network.prefixlen
+        size = (network.version, free)
+        ranges[size] = ranges.get(size, frozenset()) | {int(network.network_address) >> free}
+    return ranges
+
+
+def _within(ranges: _Ranges, address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    number, version = int(found), found.version
+    return any(number >> free in bases for (kind, free), bases in ranges.items() if kind == version)

@@ -12,6 +12,8 @@ SessileError
 ├── SessionError
 │   ├── NotLoaded          a lazily loaded session was used before it was loaded
 │   ├── LimitReached       a login refused: the user has as many sessions as allowed
+│   ├── LoginNeeded        nobody is logged in where somebody has to be
+│   ├── StepUpNeeded       somebody is, and has to prove it better, again, or for this purpose
 │   └── TooLate            written after the response had started; nothing was saved
 └── UnsupportedValue       (also a TypeError) a value that cannot be kept; names the key
 """
@@ -112,6 +114,41 @@ class LimitReached(SessionError):  # noqa: N818
     def __init__(self, limit: int) -> None:
         super().__init__(f"the user has {limit} sessions already; end one of them first")
         self.limit = limit
+
+
+class LoginNeeded(SessionError):  # noqa: N818
+    """Nobody is logged in where somebody has to be. The web layer answers 401."""
+
+    def __init__(self, why: str = "nobody is logged in: log in first") -> None:
+        super().__init__(why)
+
+
+class StepUpNeeded(SessionError):  # noqa: N818
+    """Somebody is logged in, and has to prove who they are once more. The web layer answers 403.
+
+    Attributes:
+        assurance: the level that is asked for; None when it is not the level.
+        fresh: how recent the login has to be, in seconds; None when it is not that.
+        purpose: for what a grant is missing; None when it is not that.
+    """
+
+    def __init__(
+        self,
+        *,
+        assurance: int | None = None,
+        fresh: float | None = None,
+        purpose: str | None = None,
+    ) -> None:
+        asked = {
+            f"at level {assurance}": assurance,
+            f"within the last {fresh:g} s" if fresh is not None else "": fresh,
+            f"for {purpose!r}": purpose,
+        }
+        how = ", ".join(words for words, value in asked.items() if value is not None)
+        super().__init__(f"another proof of identity is needed {how}")
+        self.assurance = assurance
+        self.fresh = fresh
+        self.purpose = purpose
 
 
 class TooLate(SessionError):  # noqa: N818

@@ -9,8 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.anything import TEXT
-from sessile.core.record import FORMAT, LATE, Record, evolve, pack, remains, unpack
+from sessile.core.client import Client
+from sessile.core.identity import Pending
+from sessile.core.record import FORMAT, LATE, Over, Record, evolve, pack, remains, unpack
 from sessile.core.ticket import Key
+from sessile.core.trail import Trace
 from sessile.testing.clock import T0
 from sessile.testing.effort import effort
 from sessile.testing.sample import key, record
@@ -33,10 +36,15 @@ RECORDS = st.builds(
     authenticated_at=st.none() | INSTANTS,
     persistent=st.booleans(),
     device=TEXT,
-    binding=st.binary(max_size=8),
+    client=st.builds(Client, TEXT, TEXT, TEXT, st.integers(0, 2**32 - 1)),
+    factors=st.lists(TEXT, max_size=2).map(tuple),
+    pending=st.none() | st.builds(Pending, TEXT, st.tuples(TEXT), INSTANTS),
+    grants=st.dictionaries(TEXT, INSTANTS, max_size=2),
+    parent=st.binary(max_size=8),
+    trail=st.lists(st.builds(Trace, INSTANTS, TEXT, TEXT, TEXT), max_size=2).map(tuple),
     proof=st.binary(max_size=8),
     data=st.dictionaries(TEXT, st.binary(max_size=8), max_size=3),
-    over=st.booleans(),
+    over=st.sampled_from(Over),
 )
 
 
@@ -131,7 +139,7 @@ def test_earlier_deadline_ends_a_record(idle: float, absolute: float) -> None:
 
 def test_text_of_a_record_shows_no_value() -> None:
     """``repr`` names the session and its version: no user, no digest, no value, no device."""
-    row = record(owner="alice", device="phone", data={"card": b"4000"}, binding=b"bound")
+    row = record(owner="alice", device="phone", data={"card": b"4000"}, parent=b"bound")
 
     assert repr(row) == f"<Record {key('a')} version 1>"
 

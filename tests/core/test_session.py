@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from sessile.codecs.values import ValueCodec
+from sessile.core.intent import Intent
 from sessile.core.record import Record
-from sessile.core.session import FLASHES, Intent, Session
+from sessile.core.session import FLASHES, Session
 from sessile.core.ticket import ENTROPY, Ticket
 from sessile.errors import ConfigError, TooLate, UnsupportedValue
 from sessile.testing.clock import T0, SeededEntropy
@@ -247,6 +248,11 @@ CHANGES = {
     "increment": lambda s: s.increment("n"),
     "flash": lambda s: s.flash("hello"),
     "login": lambda s: s.login("alice"),
+    "begin_login": lambda s: s.begin_login("alice"),
+    "step_up": lambda s: s.step_up(factors=("totp",)),
+    "unlock": lambda s: s.unlock(factors=("password",)),
+    "note": lambda s: s.note("changed the password"),
+    "keep": lambda s: s.keep(),
     "logout": lambda s: s.logout(),
     "rotate": lambda s: s.rotate(),
 }
@@ -264,14 +270,14 @@ def test_change_after_the_response_is_refused(change: Any) -> None:
     assert session.intent is Intent.KEEP
 
 
-def test_reopened_session_goes_on_from_what_was_saved() -> None:
+def test_resumed_session_goes_on_from_what_was_saved() -> None:
     """A WebSocket that saved goes on with the saved record, its intent carried out."""
     session = opened(record(), cart=["hat"])
     session["cart"].append("sock")
     session.rotate()
     delta = session.delta()
     newer = record(version=2)
-    session.reopen(newer, delta.set, session.intent)
+    session.resume(newer, delta.set, session.intent)
 
     assert session.record is newer
     assert session.intent is Intent.KEEP

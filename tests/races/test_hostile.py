@@ -10,7 +10,7 @@ import msgspec
 
 from races.acts import reads
 from races.site import serving
-from sessile.core.record import unpack
+from sessile.core.record import Record, unpack
 from sessile.service import events
 
 
@@ -68,6 +68,12 @@ class Bomb:
         return (os.mkdir, ("bomb",))
 
 
+def changed(row, field, change):
+    """Return a row's bytes with one field changed."""
+    place = Record.__struct_fields__.index(field)
+    return msgspec.msgpack.encode([*row[:place], change(row[place]), *row[place + 1 :]])
+
+
 def planted(blob):
     """Rows that are no records: truncated, foreign, of another version, a pickle."""
     good = msgspec.msgpack.decode(blob)
@@ -80,9 +86,9 @@ def planted(blob):
         "another shape": msgspec.msgpack.encode({"user": "alice"}),
         "text": b"<html>",
         "pickle": pickle.dumps(Bomb()),
-        "tampered owner": msgspec.msgpack.encode([*good[:10], "mallory", *good[11:]]),
-        "tampered value": msgspec.msgpack.encode(
-            [*good[:-2], {key: value[:-1] + b"\x00" for key, value in good[-2].items()}, good[-1]]
+        "tampered owner": changed(good, "owner", lambda owner: "mallory"),
+        "tampered value": changed(
+            good, "data", lambda data: {key: value[:-1] + b"\x00" for key, value in data.items()}
         ),
     }
 

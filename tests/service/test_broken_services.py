@@ -8,7 +8,7 @@ from sessile.core.policy import Policy
 from sessile.core.record import Record
 from sessile.core.secrets import KeyRing
 from sessile.core.verdict import Kin, Successor, Verdict
-from sessile.service import commit, login, save
+from sessile.service import commit, ending, login, save
 from sessile.service.events import End
 from sessile.stores.memory import MemoryStore
 from sessile.testing.drive import Blocking
@@ -43,7 +43,7 @@ def readers_write(patch):
 
 
 def nothing_remains(patch):
-    patch.setattr(login, "remains", lambda key, now: None)
+    patch.setattr(ending, "remains", lambda key, now: None)
 
 
 def dead_cookies_are_deleted(patch):
@@ -52,7 +52,7 @@ def dead_cookies_are_deleted(patch):
     async def erased(parts, visit, **more):
         cookie = await whole(parts, visit, **more)
         dead = cookie is None and visit.carried and visit.record is None
-        return parts.cookie.erase() if dead else cookie
+        return visit.carrier.take_back() if dead else cookie
 
     patch.setattr("sessile.testing.world.commit_visit", erased)
 
@@ -125,14 +125,15 @@ def visitors_are_stored(patch):
 
 async def _always_created(parts, visit, now):
     fresh = visit.session.fresh()
-    await parts.store.create(commit.born(parts, visit.session, fresh, now, {}))
+    record = commit.born(parts, visit.session, fresh, now, {}, client=visit.client)
+    await parts.store.create(record)
 
 
 def excess_lives_on(patch):
     whole = login.end_one
 
-    async def kept(parts, key, owner, reason, now):
-        return None if reason is End.LIMIT else await whole(parts, key, owner, reason, now)
+    async def kept(parts, key, owner, reason, now, **more):
+        return None if reason is End.LIMIT else await whole(parts, key, owner, reason, now, **more)
 
     patch.setattr(login, "end_one", kept)
 

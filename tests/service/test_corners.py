@@ -4,6 +4,7 @@ import pytest
 
 from sessile import Sessions
 from sessile.core.flow import run
+from sessile.core.request import Said
 from sessile.errors import StoreUnavailable, WeakSecret
 from sessile.service import events
 from sessile.stores.memory import MemoryStore
@@ -69,7 +70,7 @@ def test_server_without_secrets_opens_no_sealed_session():
     from sessile.service.commit import commit_visit
     from sessile.service.opening import open_visit
 
-    visit = run(open_visit(wrong.parts, right.cookie))
+    visit = run(open_visit(wrong.parts, Said({"cookie": right.cookie})))
     seen = (visit.session.user, visit.session.get("cart"))
     run(commit_visit(wrong.parts, visit))
 

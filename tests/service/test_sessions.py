@@ -12,6 +12,7 @@ from sessile import Policy, Sealing, Sessions
 from sessile.core.change import Capability
 from sessile.core.flow import run
 from sessile.core.policy import days
+from sessile.core.request import Said
 from sessile.errors import ConfigError, WeakSecret
 from sessile.service import events
 from sessile.service.commit import commit_visit
@@ -30,9 +31,9 @@ class NetworkStore(MemoryStore):
 
 
 def browser(sessions: Sessions, act: Callable, cookie: str = "") -> str:
-    visit = run(open_visit(sessions.parts, cookie))
+    visit = run(open_visit(sessions.parts, Said({"cookie": cookie})))
     act(visit.session)
-    return (run(commit_visit(sessions.parts, visit)) or "").partition(";")[0]
+    return (run(commit_visit(sessions.parts, visit)) or ("", ""))[1].partition(";")[0]
 
 
 def test_network_store_without_secrets_is_refused() -> None:

@@ -7,7 +7,9 @@ from urllib.parse import quote
 import pytest
 
 from sessile.core.change import COMMITTED, GONE, Claimed, Conflict
-from sessile.core.record import pack
+from sessile.core.client import Client
+from sessile.core.record import evolve, pack
+from sessile.core.trail import traced
 from sessile.errors import KeyTaken
 from sessile.stores.redis import RedisStore
 from sessile.testing.clock import T0
@@ -118,11 +120,21 @@ def test_session_of_a_kilobyte_is_lean(store, server, drive):
     """All we keep around 1 KB of values costs no more than a fifth above the leanest peer."""
     values = {f"value {n}": bytes(93) for n in range(10)}
     assert sum(len(name) + len(value) for name, value in values.items()) == 1000
-    row = record("a", data=values, owner="alice@example.com", proof=bytes(32), binding=bytes(8))
+    client = Client("203.0.113.77", "Chrome", "Android", 2**32 - 1)
+    row = record("a", data=values, owner="alice@example.com", proof=bytes(20), client=client)
     drive(store.claim(row, T0))
 
     assert len(ROW) + server.ask("STRLEN", ROW) <= LARGEST
     assert server.ask("STRLEN", ROW) == len(pack(row))
+
+
+def test_line_of_the_trail_is_lean():
+    """What a session remembers of its past costs at most 64 bytes a line, and 20 lines."""
+    client = Client("2001:db8:1234:5678::9abc", "Chrome", "Android", 2**32 - 1)
+    short = record("a", client=client)
+    one = evolve(short, trail=traced((), T0, client, "login"))
+
+    assert len(pack(one)) - len(pack(short)) <= 64
 
 
 @pytest.mark.parametrize("prefix", ["a", "a*", "a?", "[ab]", "a\\", "ä^-", "a:b:", "{x}", "@"])

@@ -6,6 +6,7 @@ import pytest
 from serving import asked, fresh_sessions
 
 from sessile import Session
+from sessile.core.request import Said
 from sessile.core.session import FLASHES
 from sessile.errors import StoreUnavailable, TooLate
 from sessile.web.deferred import Deferred
@@ -46,6 +47,10 @@ NO_TOUCH = {
 }
 
 
+def asks(cookie):
+    return Said({"cookie": cookie})
+
+
 @pytest.fixture
 def sessions():
     return fresh_sessions()
@@ -54,9 +59,9 @@ def sessions():
 @pytest.fixture
 def cookie(sessions):
     """What a browser sends whose session holds ``n``."""
-    session = Deferred(sessions.parts, "")
+    session = Deferred(sessions.parts, Said())
     session["n"] = 1
-    sent = session.commit().partition(";")[0]
+    sent = session.commit()[1].partition(";")[0]
     asked(sessions)
     return sent
 
@@ -64,7 +69,7 @@ def cookie(sessions):
 @pytest.mark.parametrize("touch", TOUCHES.values(), ids=TOUCHES)
 def test_every_touch_opens(sessions, cookie, touch) -> None:
     """Whatever shows or changes the session asks the store, once, and leaves a mark."""
-    session = Deferred(sessions.parts, cookie)
+    session = Deferred(sessions.parts, asks(cookie))
 
     touch(session)
     session.get("n")
@@ -76,7 +81,7 @@ def test_every_touch_opens(sessions, cookie, touch) -> None:
 @pytest.mark.parametrize("look", NO_TOUCH.values(), ids=NO_TOUCH)
 def test_looking_from_outside_opens_nothing(sessions, cookie, look) -> None:
     """Printing a session, or asking what it is, costs no store command and leaves no mark."""
-    session = Deferred(sessions.parts, cookie)
+    session = Deferred(sessions.parts, asks(cookie))
 
     look(session)
     session.commit()
@@ -87,7 +92,7 @@ def test_looking_from_outside_opens_nothing(sessions, cookie, look) -> None:
 
 def test_repr_tells_whether_it_is_open(sessions, cookie) -> None:
     """An unopened session says so; an open one shows its id and no value."""
-    session = Deferred(sessions.parts, cookie)
+    session = Deferred(sessions.parts, asks(cookie))
 
     assert repr(session) == "<Session not opened>"
     assert repr(session) != f"<Session {session.id}>" == repr(session)
@@ -96,14 +101,14 @@ def test_repr_tells_whether_it_is_open(sessions, cookie) -> None:
 def test_unknown_attribute_is_an_attribute_error(sessions, cookie) -> None:
     """A misspelt attribute is refused by its name, without asking the store."""
     with pytest.raises(AttributeError, match="a session has no attribute 'usr'"):
-        _ = Deferred(sessions.parts, cookie).usr
+        _ = Deferred(sessions.parts, asks(cookie)).usr
 
     assert asked(sessions) == []
 
 
 def test_saved_session_can_be_read_and_not_changed(sessions, cookie) -> None:
     """After the commit values and identity stay readable; every change is refused."""
-    session = Deferred(sessions.parts, cookie)
+    session = Deferred(sessions.parts, asks(cookie))
     session["n"] = 2
     session.commit()
 
@@ -115,7 +120,7 @@ def test_saved_session_can_be_read_and_not_changed(sessions, cookie) -> None:
 
 def test_first_look_after_the_answer_is_refused(sessions, cookie) -> None:
     """A session nobody used in time cannot be opened any more: no Vary could be sent for it."""
-    session = Deferred(sessions.parts, cookie)
+    session = Deferred(sessions.parts, asks(cookie))
     session.commit()
 
     for use in (lambda: session.user, lambda: session.update(n=2)):
@@ -126,7 +131,7 @@ def test_first_look_after_the_answer_is_refused(sessions, cookie) -> None:
 
 def test_commit_is_made_once(sessions) -> None:
     """A second commit stores nothing and returns the same cookie."""
-    session = Deferred(sessions.parts, "")
+    session = Deferred(sessions.parts, Said())
     session["n"] = 1
 
     first, second = session.commit(), session.commit()
@@ -137,7 +142,7 @@ def test_commit_is_made_once(sessions) -> None:
 
 def test_restart_forgets_what_was_not_saved(sessions, cookie) -> None:
     """After a restart the session is what the store holds, and the answer still depends on it."""
-    session = Deferred(sessions.parts, cookie)
+    session = Deferred(sessions.parts, asks(cookie))
     session.update(n=2, m=3)
     session.login("alice")
 
@@ -151,7 +156,7 @@ def test_restart_forgets_what_was_not_saved(sessions, cookie) -> None:
 
 def test_restart_after_the_commit_changes_nothing(sessions) -> None:
     """What is saved is saved: the session stays as it is, and so does its cookie."""
-    session = Deferred(sessions.parts, "")
+    session = Deferred(sessions.parts, Said())
     session["n"] = 1
     cookie = session.commit()
 
@@ -162,7 +167,7 @@ def test_restart_after_the_commit_changes_nothing(sessions) -> None:
 
 def test_outage_is_remembered_until_the_store_is_back(sessions, cookie) -> None:
     """A failed touch raises and is no anonymous visitor; the next one tries again."""
-    session = Deferred(sessions.parts, cookie)
+    session = Deferred(sessions.parts, asks(cookie))
     sessions.parts.store.down = True
     with pytest.raises(StoreUnavailable) as caught:
         _ = session.user
@@ -176,7 +181,7 @@ def test_outage_is_remembered_until_the_store_is_back(sessions, cookie) -> None:
 
 def test_in_place_change_after_the_commit_is_found(sessions) -> None:
     """A list that grows after it was saved is reported by its key."""
-    session = Deferred(sessions.parts, "")
+    session = Deferred(sessions.parts, Said())
     session.flash("in time")
     waiting = session[FLASHES]
     session.commit()
@@ -185,7 +190,7 @@ def test_in_place_change_after_the_commit_is_found(sessions) -> None:
     waiting.append(("message", "too late"))
 
     assert session.strayed() == [FLASHES]
-    assert Deferred(sessions.parts, "").strayed() == []
+    assert Deferred(sessions.parts, Said()).strayed() == []
 
 
 def test_finished_request_leaves_nothing_to_the_collector(sessions, cookie) -> None:
@@ -194,7 +199,7 @@ def test_finished_request_leaves_nothing_to_the_collector(sessions, cookie) -> N
     gc.disable()
     try:
         for _ in range(10):
-            session = Deferred(sessions.parts, cookie)
+            session = Deferred(sessions.parts, asks(cookie))
             session.increment("n")
             session.commit()
         del session

@@ -5,6 +5,8 @@ import pytest
 from sessile.errors import ConfigError, LimitReached, LostRace, StoreUnavailable
 from sessile.web.exchange import BYTES, TEXT, marked, prefixes, refusal
 
+SID = ("set-cookie", "sid=1")
+
 
 def values(headers, name):
     return [value for key, value in headers if key.lower() == name]
@@ -35,7 +37,7 @@ def test_a_longer_name_is_another_name() -> None:
 
 def test_cookie_is_never_stored_by_a_cache() -> None:
     """With a Set-Cookie goes no-store."""
-    headers = marked([], "sid=1", TEXT)
+    headers = marked([], SID, TEXT)
 
     assert values(headers, "set-cookie") == ["sid=1"]
     assert values(headers, "cache-control") == ["no-store"]
@@ -44,7 +46,7 @@ def test_cookie_is_never_stored_by_a_cache() -> None:
 @pytest.mark.parametrize("said", ["private", "no-store", "max-age=5, PRIVATE", "a=b,no-store"])
 def test_strict_application_is_left_alone(said) -> None:
     """What keeps shared caches away is the application's to choose."""
-    headers = marked([("Cache-Control", said)], "sid=1", TEXT)
+    headers = marked([("Cache-Control", said)], SID, TEXT)
 
     assert values(headers, "cache-control") == [said]
 
@@ -54,7 +56,7 @@ def test_strict_application_is_left_alone(said) -> None:
 )
 def test_lax_application_is_overruled(said) -> None:
     """Whatever would let a cache keep the cookie is replaced."""
-    headers = marked([("Cache-Control", said)], "sid=1", TEXT)
+    headers = marked([("Cache-Control", said)], SID, TEXT)
 
     assert values(headers, "cache-control") == ["no-store"]
 
@@ -68,7 +70,7 @@ def test_cache_rules_stay_without_a_cookie() -> None:
 
 def test_the_application_keeps_its_own_cookies() -> None:
     """Ours comes after the application's."""
-    headers = marked([("set-cookie", "theme=dark")], "sid=1", TEXT)
+    headers = marked([("set-cookie", "theme=dark")], SID, TEXT)
 
     assert values(headers, "set-cookie") == ["theme=dark", "sid=1"]
 
@@ -78,7 +80,7 @@ def test_given_headers_stay_as_they_are(vary) -> None:
     """A list that the application sends again and again never gets a client's cookie."""
     given = [("vary", vary)]
 
-    marked(given, "sid=1", TEXT)
+    marked(given, SID, TEXT)
 
     assert given == [("vary", vary)]
 
@@ -88,9 +90,9 @@ def test_bytes_are_spelled_like_text() -> None:
     given = [("Vary", "Accept"), ("Cache-Control", "public")]
     as_bytes = [(name.encode(), value.encode()) for name, value in given]
 
-    said = marked(as_bytes, b"sid=1", BYTES)
+    said = marked(as_bytes, (b"set-cookie", b"sid=1"), BYTES)
 
-    assert [(n.decode(), v.decode()) for n, v in said] == marked(given, "sid=1", TEXT)
+    assert [(n.decode(), v.decode()) for n, v in said] == marked(given, SID, TEXT)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ class Excess(Enum):
     """What happens when an owner has as many sessions as allowed."""
 
     END_OLDEST = "end oldest"  # the newest login wins; a thief with the password throws you out
+    END_OTHERS = "end others"  # the newest login alone stays
     REFUSE = "refuse"  # the oldest wins; whoever forgot to log out waits for the idle clock
 
 

@@ -1,9 +1,13 @@
 """The policy: how long a session lives, how often its ticket turns, how many a user may have."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypedDict
+from enum import Enum
+from typing import Any, Final, TypedDict
 
+from sessile.core.binding import Binding
 from sessile.core.change import Excess
+from sessile.core.level import AAL1, AAL2, AAL3, Level
 from sessile.core.record import Record, evolve
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
@@ -36,57 +40,160 @@ class Touch(TypedDict):
     idle_until: Instant
 
 
+class Theft(Enum):
+    """What a replayed ticket ends. Nobody can tell whether the thief or the victim sent it."""
+
+    END_SESSION = "end the session"  # the owner's other devices stay logged in
+    END_ALL = "end all sessions of its owner"  # whoever stole one may have stolen more
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many sessions a user may have, and what happens beyond."""
+
+    number: int
+    excess: Excess = Excess.END_OLDEST
+
+    def __post_init__(self) -> None:
+        if type(self.number) is not int or self.number < 1:
+            raise ConfigError(f"limit={self.number!r}: write a whole number from 1, or None")
+        if not isinstance(self.excess, Excess):
+            members = ", ".join(f"Excess.{member.name}" for member in Excess)
+            raise ConfigError(f"excess={self.excess!r}: write one of {members}")
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Lifetimes and limits, all in seconds. Frozen; checked at birth.
+    """Lifetimes, limits and defences; all times in seconds. Frozen; checked at birth.
 
     The defaults are those of OWASP's session cheat sheet for an ordinary site: half an hour of
     inactivity, a working day overall.
 
     Args:
-        idle: a session unused for this long ends.
+        idle: a session unused for this long ends, or locks.
         absolute: a session this old ends, however busy it is.
+        lock: for how long an idle session of a user stays locked before it ends: one factor and
+            the ticket reopen it. None ends it at once.
         rotate: the ticket is replaced this often; None switches rotation off.
         grace: how long a predecessor still works after its successor was seen.
         remember_idle: the idle time of ``login(remember=True)``.
-        remember_absolute: its absolute time.
-        limit: how many sessions one user may have; None is no limit.
+        remember_absolute: its absolute time; None refuses to remember anybody.
+        limit: how many sessions one user may have; None is no limit. A function of the user may
+            return a number, a ``Limit`` or None.
         excess: what happens at the limit.
+        binding: what ties a session to its client.
+        theft: what a replayed ticket ends.
+        evidence: for how long the trail of a stolen session is kept.
+        know_devices: for how long a user's devices are remembered, so that a login from a new one
+            is told as ``NewDevice``; None remembers none. It costs a login two store commands.
+        level: the limits of NIST SP 800-63B-4 to stay within, as ``Policy.aal2()`` sets it.
 
     Raises:
-        ConfigError: a value that cannot be meant.
+        ConfigError: a value that cannot be meant, or that is beyond the level.
     """
 
     idle: Seconds = minutes(30)
     absolute: Seconds = hours(12)
+    lock: Seconds | None = None
     rotate: Seconds | None = minutes(15)
     grace: Seconds = 30.0
     remember_idle: Seconds = days(14)
-    remember_absolute: Seconds = days(30)
-    limit: int | None = None
+    remember_absolute: Seconds | None = days(30)
+    limit: int | Callable[[str], int | Limit | None] | None = None
     excess: Excess = Excess.END_OLDEST
+    binding: Binding = Binding()
+    theft: Theft = Theft.END_SESSION
+    evidence: Seconds = days(30)
+    know_devices: Seconds | None = None
+    level: Level | None = None
 
     def __post_init__(self) -> None:
-        for name in ("idle", "absolute", "grace", "remember_idle", "remember_absolute"):
+        self._check_times()
+        if not callable(self.limit):
+            Limit(1 if self.limit is None else self.limit, self.excess)
+        if not isinstance(self.binding, Binding):
+            raise ConfigError(f"binding={self.binding!r}: write Binding(...)")
+        if not isinstance(self.theft, Theft):
+            raise ConfigError(f"theft={self.theft!r}: write Theft.END_SESSION or Theft.END_ALL")
+        if self.level is not None:
+            _within(self, self.level)
+
+    def _check_times(self) -> None:
+        for name in ("idle", "absolute", "grace", "remember_idle", "evidence"):
             _positive(name, getattr(self, name))
-        if self.rotate is not None:
-            _positive("rotate", self.rotate)
+        for name in ("lock", "rotate", "remember_absolute", "know_devices"):
+            if getattr(self, name) is not None:
+                _positive(name, getattr(self, name))
         _ordered("idle", self.idle, "absolute", self.absolute)
-        _ordered("remember_idle", self.remember_idle, "remember_absolute", self.remember_absolute)
+        if self.remember_absolute is not None:
+            _ordered(
+                "remember_idle", self.remember_idle, "remember_absolute", self.remember_absolute
+            )
         if self.rotate is not None:
             _ordered("grace", self.grace, "rotate", self.rotate)
-        if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
-            raise ConfigError(f"limit={self.limit!r}: write a whole number from 1, or None")
-        if not isinstance(self.excess, Excess):
-            raise ConfigError(f"excess={self.excess!r}: write Excess.END_OLDEST or Excess.REFUSE")
+
+    @classmethod
+    def aal1(cls, **changes: Any) -> "Policy":
+        """Return a policy within AAL1 of NIST SP 800-63B-4: at most 30 days overall.
+
+        Raises:
+            ConfigError: a change goes beyond it.
+        """
+        return cls(**_preset(AAL1, idle=days(14)) | changes)
+
+    @classmethod
+    def aal2(cls, **changes: Any) -> "Policy":
+        """Return a policy within AAL2: 24 hours overall, one of inactivity, which locks.
+
+        One factor and the ticket reopen a locked session.
+
+        Raises:
+            ConfigError: a change goes beyond it.
+        """
+        return cls(**_preset(AAL2, idle=hours(1), lock=hours(23)) | changes)
+
+    @classmethod
+    def aal3(cls, **changes: Any) -> "Policy":
+        """Return a policy within AAL3: 12 hours overall, a quarter of inactivity, which ends it.
+
+        Raises:
+            ConfigError: a change goes beyond it.
+        """
+        return cls(**_preset(AAL3, idle=minutes(15), rotate=minutes(5)) | changes)
+
+    def limit_for(self, user: str) -> Limit | None:
+        """Return how many sessions that user may have, and what happens beyond.
+
+        Raises:
+            ConfigError: the function given as ``limit`` returned something else.
+        """
+        limit = self.limit(user) if callable(self.limit) else self.limit
+        return limit if limit is None or isinstance(limit, Limit) else Limit(limit, self.excess)
 
     def idle_for(self, *, persistent: bool) -> Seconds:
         """Return the idle time of that kind of session."""
         return self.remember_idle if persistent else self.idle
 
     def absolute_for(self, *, persistent: bool) -> Seconds:
-        """Return the absolute time of that kind of session."""
-        return self.remember_absolute if persistent else self.absolute
+        """Return the absolute time of that kind of session.
+
+        Raises:
+            ConfigError: a session is to be remembered, and the policy refuses it.
+        """
+        if not persistent:
+            return self.absolute
+        if self.remember_absolute is None:
+            raise ConfigError(
+                "login(remember=True), but the policy has remember_absolute=None and remembers "
+                "nobody; leave remember out"
+            )
+        return self.remember_absolute
+
+    def locked(self, record: Record, now: Instant) -> bool:
+        """Tell whether a record that lives has been unused for too long to open by itself."""
+        if self.lock is None or record.owner is None:
+            return False
+        return now >= record.seen + self.idle_for(persistent=record.persistent)
 
     def touch_due(self, record: Record, now: Instant) -> bool:
         """Tell whether ``seen`` is old enough to be moved."""
@@ -98,9 +205,16 @@ class Policy:
 
     def touch(self, record: Record, now: Instant) -> Touch:
         """Return the fields of a record that use moves. Its clocks never run backwards."""
-        seen = max(now, record.seen)
-        idle_until = seen + self.idle_for(persistent=record.persistent)
+        seen = record.seen if self.locked(record, now) else max(now, record.seen)
+        idle_until = self.idle_until(
+            seen, owned=record.owner is not None, persistent=record.persistent
+        )
         return {"seen": seen, "idle_until": max(idle_until, record.idle_until)}
+
+    def idle_until(self, seen: Instant, *, owned: bool, persistent: bool) -> Instant:
+        """Return when a session ends that was last used at that time."""
+        lock = self.lock if owned and self.lock is not None else 0.0
+        return seen + self.idle_for(persistent=persistent) + lock
 
     def rotation_due(self, record: Record, now: Instant) -> bool:
         """Tell whether the ticket is old enough to be replaced."""
@@ -111,6 +225,26 @@ class Policy:
         if not record.persistent:
             return None
         return min(max(int(record.until - now), 1), _COOKIE_CAP)
+
+
+def _preset(level: Level, **values: Any) -> dict[str, Any]:
+    return {"absolute": level.absolute, "remember_absolute": None, "level": level, **values}
+
+
+def _within(policy: Policy, level: Level) -> None:
+    """Refuse what goes beyond a level."""
+    where = f"{level.name} of NIST SP 800-63B-4"
+    if policy.absolute > level.absolute:
+        raise ConfigError(f"absolute={policy.absolute:g} s: {where} allows {level.absolute:g} s")
+    if level.idle is not None and policy.idle > level.idle:
+        raise ConfigError(f"idle={policy.idle:g} s: {where} allows {level.idle:g} s")
+    if policy.lock is not None and not level.reopens:
+        raise ConfigError(f"lock={policy.lock:g} s: {where} reopens no idle session; drop lock")
+    if policy.remember_absolute is not None:
+        raise ConfigError(
+            f"remember_absolute={policy.remember_absolute:g} s: {where} lets no browser keep its "
+            "ticket over a restart; write remember_absolute=None"
+        )
 
 
 def _positive(name: str, value: object) -> None:

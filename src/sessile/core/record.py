@@ -4,12 +4,25 @@ A store reads and writes whole records; ``core.change`` says what a commit carri
 ``core.verdict`` judges a presented ticket against one.
 """
 
+from enum import IntEnum
 from typing import Any, Final, Literal
 
 import msgspec
 
+from sessile.core.client import NOBODY, Client
+from sessile.core.identity import Identity, Pending
 from sessile.core.ticket import Key
-from sessile.core.value import Instant
+from sessile.core.trail import Trail
+from sessile.core.value import Instant, Seconds
+
+
+class Over(IntEnum):
+    """What a record is that is no session any more, or never was one. It opens nothing."""
+
+    NO = 0  # a session
+    REPLACED = 1  # logged out, or replaced at login, a moment ago; late requests are known by it
+    STOLEN = 2  # ended for theft; its trail is the evidence
+    MEMORY = 3  # what is remembered of an owner, under a key that no ticket has
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -30,12 +43,16 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         authenticated_at: when the user proved who they are.
         persistent: the cookie outlives the browser.
         device: what the login called the client, as in ``"Firefox on Linux"``.
-        binding: what the client is bound to; empty when nothing is.
         proof: code under the key ring over who the session belongs to, which ticket opens it, and
             when it began and ends; empty when sealing is off.
         data: key to encoded value, sealed when sealing is on.
-        over: the session was replaced or logged out a moment ago. The empty record stays for as
-            long as a late request may take, so that it is known for what it is.
+        over: no session any more. The record stays for a while, and says why.
+        client: the client that used it last, and that it is bound to.
+        factors: what the owner gave at the login, as in ``("password", "totp")``.
+        pending: a login that is half finished.
+        grants: for each purpose that a step-up allowed, until when.
+        parent: the digest before the latest rotation; empty before the first.
+        trail: what was done with the session, when and from where.
         format: the layout's number; another one is malformed.
     """
 
@@ -54,10 +71,15 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     authenticated_at: Instant | None = None
     persistent: bool = False
     device: str = ""
-    binding: bytes = b""
     proof: bytes = b""
     data: dict[str, bytes] = {}
-    over: bool = False
+    over: Over = Over.NO
+    client: Client = NOBODY
+    factors: tuple[str, ...] = ()
+    pending: Pending | None = None
+    grants: dict[str, Instant] = {}
+    parent: bytes = b""
+    trail: Trail = ()
 
     @property
     def expires(self) -> Instant:
@@ -67,6 +89,14 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     def live_at(self, now: Instant) -> bool:
         """Tell whether the session lives; at its deadline it no longer does."""
         return now < self.idle_until and now < self.until
+
+    @property
+    def identity(self) -> Identity:
+        """Who it belongs to."""
+        return Identity(
+            self.owner, self.assurance, self.authenticated_at, self.factors, self.persistent,
+            self.device, self.pending, self.grants,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<Record {self.key} version {self.version}>"
@@ -88,7 +118,17 @@ def remains(key: Key, now: Instant) -> Record:
     Its version is one that no commit expects.
     """
     end = now + LATE
-    return Record(FORMAT, key, 0, now, now, end, end, bytes(32), now, over=True)
+    return Record(FORMAT, key, 0, now, now, end, end, bytes(32), now, over=Over.REPLACED)
+
+
+def evidence(stolen: Record, now: Instant, lasts: Seconds, trail: Trail) -> Record:
+    """Return what is kept of a session that was ended for theft: whose it was, and its trail."""
+    end = now + lasts
+    return Record(
+        FORMAT, stolen.key, 0, stolen.created, now, end, end, bytes(32), now,
+        owner=stolen.owner, device=stolen.device, over=Over.STOLEN, client=stolen.client,
+        trail=trail,
+    )  # fmt: skip
 
 
 def pack(record: Record) -> bytes:

@@ -5,48 +5,26 @@ request is committed, which is before the response headers leave.
 """
 
 from collections.abc import Callable
-from enum import Enum
-from typing import cast
+from typing import Final, cast
 
+from sessile.core.authentication import Authentication
+from sessile.core.identity import Lock
+from sessile.core.intent import Intent
 from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
-from sessile.core.value import Codec, Encoded, Instant, Value, is_text
-from sessile.core.values import Values
-from sessile.errors import ConfigError, TooLate
+from sessile.core.value import Codec, Encoded, Instant, Value
+from sessile.errors import TooLate
 
-FLASHES = "_flashes"
-_LONGEST_USER = 512
+FLASHES: Final = "_flashes"
 
 
-class Intent(Enum):
-    """What the application asked for beside changing values."""
-
-    KEEP = "keep"
-    LOGIN = "login"
-    LOGOUT = "logout"
-    ROTATE = "rotate"
-
-
-class Session(Values):
+class Session(Authentication):
     """One client's session: a mutable mapping of values, and who it belongs to.
 
     Its ``repr`` shows the id alone: never a value, a user or a ticket.
     """
 
-    __slots__ = (
-        "_assurance",
-        "_authenticated_at",
-        "_closed",
-        "_device",
-        "_fresh",
-        "_inherits",
-        "_intent",
-        "_mint",
-        "_now",
-        "_persistent",
-        "_record",
-        "_user",
-    )  # fmt: skip
+    __slots__ = ("_closed", "_notes", "_wanted")
 
     def __init__(
         self,
@@ -56,24 +34,12 @@ class Session(Values):
         codec: Codec,
         mint: Callable[[], Ticket],
         now: Instant,
+        lock: Lock | None = None,
     ) -> None:
-        super().__init__(values, codec)
-        self._mint = mint
-        self._now = now
-        self._fresh: Ticket | None = None
-        self._intent = Intent.KEEP
-        self._inherits = True
+        super().__init__(record, values, codec=codec, mint=mint, now=now, lock=lock)
         self._closed: str | None = None
-        self._identify(record)
-
-    def _identify(self, record: Record | None) -> None:
-        """Be the session of that record, or nobody's."""
-        self._record = record
-        self._user = None if record is None else record.owner
-        self._assurance = 0 if record is None else record.assurance
-        self._authenticated_at = None if record is None else record.authenticated_at
-        self._persistent = record is not None and record.persistent
-        self._device = "" if record is None else record.device
+        self._notes: tuple[str, ...] = ()
+        self._wanted = False
 
     @property
     def id(self) -> Key:
@@ -84,28 +50,10 @@ class Session(Values):
         return self.fresh().key
 
     @property
-    def user(self) -> str | None:
-        """Who is logged in; None for an anonymous visitor."""
-        self.accessed = True
-        return self._user
-
-    @property
     def new(self) -> bool:
         """Whether the client came without a session that lives."""
         self.accessed = True
         return self._record is None
-
-    @property
-    def assurance(self) -> int:
-        """How well the user proved who they are: 0 not at all, 1 and up as the login said."""
-        self.accessed = True
-        return self._assurance
-
-    @property
-    def authenticated_at(self) -> Instant | None:
-        """When the user proved who they are, in seconds since 1970."""
-        self.accessed = True
-        return self._authenticated_at
 
     @property
     def record(self) -> Record | None:
@@ -113,47 +61,20 @@ class Session(Values):
         self.accessed = True
         return self._record
 
-    def login(
-        self,
-        user: str,
-        *,
-        assurance: int = 1,
-        remember: bool | None = None,
-        device: str | None = None,
-    ) -> None:
-        """Log a user in: a new session with a new id; the old one ends, without grace.
+    def note(self, what: str) -> None:
+        """Add a line to the session's trail, as in ``note("changed the password")``.
 
-        An anonymous visitor's values, and those of the same user, are carried over. The values of
-        another user are not.
-
-        Args:
-            user: the user's key in your database, as text.
-            assurance: the level reached, 1 for one factor; NIST SP 800-63B-4 counts to 3.
-            remember: keep the cookie when the browser closes, with the policy's longer clocks.
-            device: what to call this client in a list of the user's sessions; 80 characters at
-                most are kept.
-
-        What is None stays as it was for the same user, as at a rise of assurance.
-
-        Raises:
-            ConfigError: the user or the assurance is no such value.
+        It is stored with when, the client's address and its device; 80 characters at most.
         """
         self._writable()
         self.accessed = True
-        _check_login(user, assurance)
-        if self._user != user:
-            if self._user is not None:
-                self.clear()
-                self._inherits = False
-            remember, device = remember or False, device or ""
-        self._fresh = self._mint()
-        self._intent = Intent.LOGIN
-        self._user, self._assurance = user, assurance
-        self._authenticated_at = self._now
-        if remember is not None:
-            self._persistent = bool(remember)
-        if device is not None:
-            self._device = "".join(filter(str.isprintable, device))[:80]
+        self._notes += (what,)
+
+    def keep(self) -> None:
+        """Store this session even if it holds nothing, as a form's token needs it."""
+        self._writable()
+        self.accessed = True
+        self._wanted = True
 
     def logout(self) -> None:
         """End the session: on the server first, then the cookie. The mapping is empty at once."""
@@ -185,26 +106,14 @@ class Session(Values):
     # What follows is for the service and the web floor.
 
     @property
-    def intent(self) -> Intent:
-        """What the commit is to do beside saving values."""
-        return self._intent
+    def notes(self) -> tuple[str, ...]:
+        """The lines to add to the trail."""
+        return self._notes
 
     @property
-    def persistent(self) -> bool:
-        """Whether the cookie outlives the browser."""
-        self.accessed = True
-        return self._persistent
-
-    @property
-    def device(self) -> str:
-        """What the login called this client."""
-        self.accessed = True
-        return self._device
-
-    @property
-    def inherits(self) -> bool:
-        """Whether the values that the session was opened with are still its own."""
-        return self._inherits
+    def kept(self) -> bool:
+        """Whether it is to be stored even if it holds nothing."""
+        return self._wanted
 
     def fresh(self) -> Ticket:
         """Return the ticket a new session will have; drawn once."""
@@ -216,7 +125,7 @@ class Session(Values):
         """Refuse every later change, with that reason."""
         self._closed = reason
 
-    def reopen(self, record: Record | None, values: Encoded, done: Intent) -> None:
+    def resume(self, record: Record | None, values: Encoded, done: Intent) -> None:
         """Go on from what was just saved, as a WebSocket does.
 
         Args:
@@ -225,9 +134,10 @@ class Session(Values):
             done: the intent that was carried out; a newer one is still to be.
         """
         self.rebase(values)
+        self._notes, self._wanted = (), False
         if self._intent is done:
             self._intent, self._inherits, self._fresh = Intent.KEEP, True, None
-            self._identify(record)
+            self._identify(record, self._lock if record is self._record else None)
 
     def _writable(self) -> None:
         if self._closed is not None:
@@ -236,16 +146,3 @@ class Session(Values):
     def __repr__(self) -> str:
         known = self._fresh or self._record
         return f"<Session {known.key if known else 'unsaved'}>"
-
-
-def _check_login(user: object, assurance: object) -> None:
-    if type(user) is not str:
-        kind = type(user).__name__
-        raise ConfigError(f"login takes the user's key as a text, not {kind}: login(str(...))")
-    if not 0 < len(user) <= _LONGEST_USER or not is_text(user):
-        raise ConfigError(
-            "login takes the user's key as a text of 1 to 512 characters without lone surrogates; "
-            f"this one has {len(user)}"
-        )
-    if type(assurance) is not int or not 1 <= assurance <= 9:
-        raise ConfigError(f"assurance={assurance!r}: write a whole number from 1 to 9")

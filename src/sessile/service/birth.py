@@ -4,9 +4,11 @@ from contextlib import suppress
 from typing import Final
 
 from sessile.core.change import Capability
+from sessile.core.client import Client
 from sessile.core.record import FORMAT, Record
 from sessile.core.session import Session
 from sessile.core.ticket import Ticket
+from sessile.core.trail import Trail
 from sessile.core.value import Encoded, Instant
 from sessile.errors import StoreUnavailable
 from sessile.service.parts import Parts
@@ -15,28 +17,57 @@ _EVERY: Final = 64
 _BATCH: Final = 256
 
 
-def born(parts: Parts, session: Session, ticket: Ticket, now: Instant, values: Encoded) -> Record:
+def born(
+    parts: Parts,
+    session: Session,
+    ticket: Ticket,
+    now: Instant,
+    values: Encoded,
+    *,
+    client: Client,
+    trail: Trail = (),
+    continues: Record | None = None,
+) -> Record:
     """Return the first record of a session, with those plain values.
 
     Its ticket counts as seen: it has no parent whose return could be a replay.
+
+    Args:
+        parts: the collaborators.
+        session: who it belongs to.
+        ticket: what opens it.
+        now: when it is stored.
+        values: what it holds.
+        client: whose it is.
+        trail: what was done so far.
+        continues: the session that goes on in it, with its overall clock; None for a new one.
     """
-    persistent = session.persistent
+    who, policy = session.identity, parts.policy
+    owned = who.owner is not None
+    until = now + policy.absolute_for(persistent=who.persistent)
+    if continues is not None:
+        until = continues.until
     record = Record(
         format=FORMAT,
         key=ticket.key,
         version=1,
-        created=now,
+        created=now if continues is None else continues.created,
         seen=now,
-        idle_until=now + parts.policy.idle_for(persistent=persistent),
-        until=now + parts.policy.absolute_for(persistent=persistent),
+        idle_until=policy.idle_until(now, owned=owned, persistent=who.persistent),
+        until=until,
         digest=ticket.digest,
         rotated=now,
         confirmed=now,
-        owner=session.user,
-        assurance=session.assurance,
-        authenticated_at=None if session.user is None else now,
-        persistent=persistent,
-        device=session.device,
+        owner=who.owner,
+        assurance=who.assurance,
+        authenticated_at=who.authenticated_at,
+        persistent=who.persistent,
+        device=(who.device or client.device) if owned else "",
+        client=client,
+        factors=who.factors,
+        pending=who.pending,
+        grants=dict(who.grants),
+        trail=trail,
     )
     return parts.vault.store(record, dict(values), frozenset())[0]
 

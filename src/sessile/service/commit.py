@@ -1,19 +1,25 @@
 """Commit a visit: what the application did is stored before the answer's headers leave."""
 
-from sessile.core.session import Intent
+from sessile.core.carrier import Header
+from sessile.core.flow import Flow
+from sessile.core.intent import Intent
 from sessile.core.ticket import Key, Ticket
+from sessile.core.trail import traced
 from sessile.core.value import Instant
 from sessile.errors import ConfigError
 from sessile.service.birth import born, tidy
-from sessile.service.events import Created, End, Malformed
-from sessile.service.login import applied, end_one, log_in
+from sessile.service.clients import glimpsed
+from sessile.service.ending import end_one
+from sessile.service.events import Created, End, Malformed, Work
+from sessile.service.login import STARTING, applied, log_in
 from sessile.service.parts import Parts
 from sessile.service.save import drop, plan, save
 from sessile.service.visit import Visit
+from sessile.service.watch import watched
 
 
-async def commit_visit(parts: Parts, visit: Visit, *, turn: bool = True) -> str | None:
-    """Store what a request did; return the Set-Cookie value for its answer, if it needs one.
+def commit_visit(parts: Parts, visit: Visit, *, turn: bool = True) -> Flow[Header | None]:
+    """Store what a request did; return the header with the ticket for its answer, if any.
 
     Args:
         parts: the collaborators.
@@ -26,22 +32,30 @@ async def commit_visit(parts: Parts, visit: Visit, *, turn: bool = True) -> str 
         StoreUnavailable: nothing was stored, or nobody can tell.
         UnsupportedValue: a nested change put something in that cannot be kept; nothing was stored.
     """
+    flow = _commit(parts, visit, turn=turn)
+    return watched(parts, Work.SAVE, flow) if parts.heard else flow
+
+
+async def _commit(parts: Parts, visit: Visit, *, turn: bool) -> Header | None:
     session, now = visit.session, parts.clock()
     if session.corrupt and visit.record is not None:
         parts.tell(Malformed(now, Key(visit.record.key), session.corrupt))
-    if session.intent is Intent.LOGIN:
+    if session.intent in STARTING:
         return _issued(parts, visit, await log_in(parts, visit, now), now)
     if session.intent is Intent.LOGOUT:
         return await _log_out(parts, visit, now)
     if visit.record is None:
         return _issued(parts, visit, await _create(parts, visit, now), now)
+    if visit.lock is not None:
+        drop(parts, visit, now)
+        return None
     attempt = plan(parts, visit, now, turn=turn)
     if attempt is None and visit.hand_over is None:
         return None  # what most requests come to
     return _issued(parts, visit, await save(parts, visit, now, attempt), now)
 
 
-async def accept_visit(parts: Parts, visit: Visit) -> str | None:
+async def accept_visit(parts: Parts, visit: Visit) -> Header | None:
     """Store what was done before a WebSocket is accepted, as ``commit_visit`` does, and go on.
 
     The ticket turns if the application asked for it; a turn that is due waits for a request.
@@ -72,6 +86,8 @@ async def save_visit(parts: Parts, visit: Visit) -> bool:
         )
     if session.intent is Intent.LOGOUT:
         await _log_out(parts, visit, now)
+    elif visit.lock is not None:
+        drop(parts, visit, now)
     elif visit.record is not None:
         await save(parts, visit, now, plan(parts, visit, now, turn=False))
     _go_on(parts, visit, done)
@@ -84,42 +100,49 @@ def _takes_cookie(visit: Visit) -> bool:
     if session.intent is Intent.KEEP and visit.record is not None:
         return False
     delta = session.delta()
-    return session.intent in {Intent.LOGIN, Intent.ROTATE} or bool(delta.set or delta.added)
+    starts = session.intent in STARTING or session.intent is Intent.ROTATE
+    return starts or bool(delta.set or delta.added)
 
 
 def _go_on(parts: Parts, visit: Visit, done: Intent) -> None:
     """Take what is stored now as what the session was opened with."""
-    visit.values = {} if visit.record is None else parts.vault.open(visit.record)
-    visit.session.reopen(visit.record, visit.values, done)
+    visit.moved = visit.turn = False
+    if visit.lock is None:
+        visit.stored = {} if visit.record is None else parts.vault.open(visit.record)
+        visit.values = visit.stored
+    visit.session.resume(visit.record, visit.values, done)
 
 
 async def _create(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
     """Store an anonymous session, if there is anything to store."""
-    delta = visit.session.delta()
-    if not delta or (visit.late and drop(parts, visit, now)):
+    session, delta = visit.session, visit.session.delta()
+    if not (delta or session.kept or session.notes) or (visit.late and drop(parts, visit, now)):
         return None
-    ticket = visit.session.fresh()
-    record = born(parts, visit.session, ticket, now, applied(parts, {}, {}, delta))
+    ticket, client = session.fresh(), glimpsed(parts, visit.request)
+    trail = traced((), now, client, *session.notes)
+    values = applied(parts, {}, {}, delta)
+    record = born(parts, session, ticket, now, values, client=client, trail=trail)
     await parts.store.create(record)
-    parts.tell(Created(now, ticket.key))
+    parts.tell(Created(now, ticket.key, client=client))
     await tidy(parts, now)
     visit.record = record
     return ticket
 
 
-async def _log_out(parts: Parts, visit: Visit, now: Instant) -> str | None:
+async def _log_out(parts: Parts, visit: Visit, now: Instant) -> Header | None:
     """End the session on the server, then the cookie. What was set after it begins a new one."""
-    old, visit.record, visit.values = visit.record, None, {}
+    old, visit.record, visit.lock = visit.record, None, None
+    visit.stored = visit.values = {}
     if old is not None:
-        await end_one(parts, Key(old.key), old.owner, End.LOGOUT, now)
+        await end_one(parts, Key(old.key), old.owner, End.LOGOUT, now, client=visit.client)
     delta = visit.session.delta()
     ticket = await _create(parts, visit, now) if delta.set or delta.added else None
     if ticket is None:
-        return parts.cookie.erase() if visit.carried and not visit.late else None
+        return visit.carrier.take_back() if visit.carried and not visit.late else None
     return _issued(parts, visit, ticket, now)
 
 
-def _issued(parts: Parts, visit: Visit, ticket: Ticket | None, now: Instant) -> str | None:
+def _issued(parts: Parts, visit: Visit, ticket: Ticket | None, now: Instant) -> Header | None:
     if ticket is None or visit.record is None:
         return None
-    return parts.cookie.issue(ticket.reveal(), parts.policy.max_age(visit.record, now))
+    return visit.carrier.hand_over(ticket.reveal(), parts.policy.max_age(visit.record, now))

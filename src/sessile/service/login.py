@@ -1,37 +1,110 @@
 """Log in: a new session under its owner, the old one ended, and nobody's change lost between."""
 
-from sessile.core.change import Change, Full
+from dataclasses import dataclass
+from typing import Final
+
+from sessile.core.change import Change, Excess, Full
+from sessile.core.intent import Intent
 from sessile.core.merge import Delta, merge
-from sessile.core.record import Record, remains
+from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
+from sessile.core.trail import Trail, traced
 from sessile.core.value import Encoded, Instant
 from sessile.errors import LimitReached
 from sessile.service import events
 from sessile.service.birth import born, tidy
-from sessile.service.events import End, Ended, LoggedIn
-from sessile.service.opening import opened
+from sessile.service.devices import introduce
+from sessile.service.ending import end_one
+from sessile.service.events import End, Event, LoggedIn, LoginBegun, Reopened, SteppedUp
 from sessile.service.parts import Parts
+from sessile.service.save import drop
+from sessile.service.unseal import opened
 from sessile.service.visit import Visit
 
+CONTINUING: Final = frozenset((Intent.STEP_UP, Intent.UNLOCK))
+"""What rests on the old session: if that has ended meanwhile, so has this."""
 
-async def log_in(parts: Parts, visit: Visit, now: Instant) -> Ticket:
-    """Carry out ``session.login`` and return the new ticket.
+STARTING: Final = CONTINUING | {Intent.BEGIN, Intent.LOGIN}
+"""What makes a new session."""
+
+
+async def log_in(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
+    """Carry out what makes a new session, and return its ticket.
 
     The heir exists before the old session goes; both limits and the index are the store's one act.
+    A session that goes on in another one takes its end with it: None, and what was changed is
+    dropped, when the old one was ended meanwhile.
 
     Raises:
         LimitReached: the owner has enough sessions and the policy refuses more.
     """
-    session = visit.session
-    ticket, delta = session.fresh(), session.delta()
-    record = born(parts, session, ticket, now, applied(parts, visit.values, visit.values, delta))
-    await _claim(parts, visit, record, now)
-    parts.tell(LoggedIn(now, ticket.key, record.owner or ""))
-    if visit.record is not None:
-        record = await _end_predecessor(parts, visit, record, delta, now)
+    session, old = visit.session, visit.record
+    heir = _heir(parts, visit, now)
+    await _store(parts, visit, heir.record, now)
+    last = None
+    if old is not None:
+        last = await end_one(parts, Key(old.key), old.owner, End.LOGIN, now, client=visit.client)
+        if last is None and session.intent in CONTINUING:
+            await _take_back(parts, visit, heir, now)
+            return None
+    parts.tell(_told(visit, heir.record, now))
+    if old is not None and last is not None:
+        await _move_over(parts, visit, heir, last, now)
+    if session.intent is Intent.LOGIN:
+        await introduce(parts, heir.record, now)
     await tidy(parts, now)
-    visit.record = record
-    return ticket
+    visit.record, visit.lock = heir.record, None
+    return heir.ticket
+
+
+@dataclass(slots=True)
+class _Heir:
+    """The session that takes the place of another."""
+
+    ticket: Ticket
+    delta: Delta
+    record: Record
+
+    def __repr__(self) -> str:
+        return f"<heir {self.ticket.key}>"
+
+
+def _heir(parts: Parts, visit: Visit, now: Instant) -> _Heir:
+    session, old = visit.session, visit.record
+    ticket, delta = session.fresh(), session.delta()
+    theirs = visit.stored if session.inherits else visit.values
+    record = born(
+        parts,
+        session,
+        ticket,
+        now,
+        applied(parts, visit.values, theirs, delta),
+        client=visit.client,
+        trail=_trail(visit, now),
+        continues=old if session.intent in CONTINUING else None,
+    )
+    return _Heir(ticket, delta, record)
+
+
+def _trail(visit: Visit, now: Instant) -> Trail:
+    session = visit.session
+    before = () if visit.record is None or not session.inherits else visit.record.trail
+    return traced(before, now, visit.client, session.intent.value, *session.notes)
+
+
+def _told(visit: Visit, record: Record, now: Instant) -> Event:
+    session, owner, key = visit.session, record.owner or "", Key(record.key)
+    match session.intent:
+        case Intent.BEGIN:
+            user = "" if record.pending is None else record.pending.user
+            return LoginBegun(now, key, user, client=visit.client)
+        case Intent.STEP_UP:
+            purpose = session.purpose
+            return SteppedUp(now, key, owner, purpose, record.assurance, client=visit.client)
+        case Intent.UNLOCK:
+            return Reopened(now, key, owner, client=visit.client)
+        case _:
+            return LoggedIn(now, key, owner, record.assurance, record.device, client=visit.client)
 
 
 def applied(parts: Parts, base: Encoded, theirs: Encoded, delta: Delta) -> dict[str, bytes]:
@@ -41,53 +114,66 @@ def applied(parts: Parts, base: Encoded, theirs: Encoded, delta: Delta) -> dict[
     return kept | merged.set
 
 
-async def _claim(parts: Parts, visit: Visit, record: Record, now: Instant) -> None:
-    """Store the record within the owner's limit, and end what is over it."""
-    policy, owner = parts.policy, record.owner or ""
-    replacing = None if visit.record is None else Key(visit.record.key)
+async def _store(parts: Parts, visit: Visit, record: Record, now: Instant) -> None:
+    """Store the heir: for an owner within their limit, and end what is over it."""
+    owner = record.owner
+    if owner is None:
+        await parts.store.create(record)
+        return
+    limit = parts.policy.limit_for(owner)
     claimed = await parts.store.claim(
-        record, now, limit=policy.limit, excess=policy.excess, replacing=replacing
+        record,
+        now,
+        limit=None if limit is None else limit.number,
+        excess=Excess.REFUSE if limit and limit.excess is Excess.REFUSE else Excess.END_OLDEST,
+        replacing=None if visit.record is None else Key(visit.record.key),
     )
     if isinstance(claimed, Full):
-        parts.tell(events.LimitReached(now, None, owner))
-        raise LimitReached(policy.limit or 0)
-    for key in claimed.excess:
+        parts.tell(events.LimitReached(now, None, owner, client=visit.client))
+        raise LimitReached(0 if limit is None else limit.number)
+    excess = claimed.excess
+    if excess and limit and limit.excess is Excess.END_OTHERS:
+        excess = await _older(parts, record, visit, now)
+    for key in excess:
         await end_one(parts, key, owner, End.LIMIT, now)
 
 
-async def _end_predecessor(
-    parts: Parts, visit: Visit, record: Record, delta: Delta, now: Instant
-) -> Record:
-    """End the session that the visit came with; what rivals wrote into it meanwhile moves over."""
+async def _older(parts: Parts, record: Record, visit: Visit, now: Instant) -> tuple[Key, ...]:
+    """Return the owner's sessions that were there before this one, save the one it replaces.
+
+    Of two logins at once the later one so ends the earlier, and neither ends both.
+    """
+    replaced = "" if visit.record is None else visit.record.key
+    older: list[Key] = []
+    for other in await parts.store.owned_by(record.owner or "", now):
+        if other.key == record.key:
+            break
+        if other.key != replaced:
+            older.append(Key(other.key))
+    return tuple(older)
+
+
+async def _take_back(parts: Parts, visit: Visit, heir: _Heir, now: Instant) -> None:
+    """Take back an heir whose predecessor was ended: nobody holds its ticket yet."""
+    await parts.store.delete(heir.ticket.key, heir.record.owner)
+    drop(parts, visit, now)
+    visit.record = None
+
+
+async def _move_over(parts: Parts, visit: Visit, heir: _Heir, last: Record, now: Instant) -> None:
+    """Give the heir what rivals wrote into the old session before its end.
+
+    Nobody holds the heir's ticket yet, so only its end could interfere.
+    """
     old = visit.record
-    assert old is not None
-    last = await end_one(parts, Key(old.key), old.owner, End.LOGIN, now)
-    if last is None or last.version == old.version or not visit.session.inherits:
-        return record
+    if old is None or last.version == old.version or not visit.session.inherits:
+        return
     theirs = opened(parts, last, now)
     if theirs is None:
-        return record
-    return await _moved_over(parts, record, applied(parts, visit.values, theirs, delta))
-
-
-async def _moved_over(parts: Parts, record: Record, values: dict[str, bytes]) -> Record:
-    """Replace the heir's values. Nobody holds its ticket yet, so only its end could interfere."""
+        return
+    values = applied(parts, visit.values, theirs, heir.delta)
+    record = heir.record
     gone = frozenset(record.data) - values.keys()
     draft, written = parts.vault.store(record, values, gone, version=record.version + 1)
     await parts.store.commit(Change(draft, record.version, written, gone))
-    return draft
-
-
-async def end_one(
-    parts: Parts, key: Key, owner: str | None, reason: End, now: Instant
-) -> Record | None:
-    """End one session for that reason and return its last record; None when it had ended.
-
-    Where its own client ended it, what is left tells late requests of that client from strangers.
-    """
-    left = remains(key, now) if reason in {End.LOGIN, End.LOGOUT} else None
-    last = await parts.store.delete(key, owner, leaving=left)
-    if last is None or last.over:
-        return None
-    parts.tell(Ended(now, key, reason, last.owner))
-    return last
+    heir.record = draft

@@ -2,101 +2,189 @@
 
 from typing import Final
 
-from sessile.codecs.sealed import Forged
+from sessile.core.binding import Mismatch
 from sessile.core.change import Change, Committed, Conflict
 from sessile.core.cookie import Presented
-from sessile.core.record import Record, evolve
+from sessile.core.flow import Flow
+from sessile.core.identity import Lock
+from sessile.core.record import Over, Record, evolve
+from sessile.core.request import Request
 from sessile.core.ticket import Key, Ticket
+from sessile.core.trail import tells, traced
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.errors import LostRace
-from sessile.service.events import End, Ended, Malformed, Refusal, Refused, Replayed
+from sessile.service.clients import glimpsed
+from sessile.service.events import (
+    End,
+    Expired,
+    Locked,
+    Mismatched,
+    Refusal,
+    Refused,
+    Work,
+)
 from sessile.service.parts import Parts
+from sessile.service.theft import end_stolen
+from sessile.service.unseal import opened
 from sessile.service.visit import Visit
+from sessile.service.watch import watched
 
 ATTEMPTS: Final = 128
 """Commits tried before ``LostRace``. Of rivals one always wins, so this many may run at once."""
 
+_ALWAYS: Final[Instant] = 0.0
+"""Read as of 1970: what has expired is read too, where it is still there, and judged here."""
 
-async def open_visit(parts: Parts, cookies: str) -> Visit:
-    """Return the visit of a request, given its Cookie header (empty when there is none).
+MOVED: Final = "another client"
+TURNED_AWAY: Final = "another client was turned away"
+_MOST_TURNED_AWAY: Final = 8  # lines of that kind, so that a thief cannot push out the others
+
+
+def open_visit(parts: Parts, request: Request, *, passive: bool = False) -> Flow[Visit]:
+    """Return the visit of a request.
 
     Whatever is not the ticket of a live session is an anonymous visitor, never an error.
+
+    Args:
+        parts: the collaborators.
+        request: what it says.
+        passive: whether it counts as no activity, as a poll by a page that nobody looks at.
 
     Raises:
         StoreUnavailable: the store did not answer, so nobody can say who this is.
     """
     now = parts.clock()
-    ticket = _presented(parts, cookies, now)
-    if isinstance(ticket, Visit):
-        return ticket
-    record = await parts.store.read(ticket.key, now)
+    carrier, found = parts.carriers.find(request)
+    visit = Visit(parts, now, request, carrier, passive=passive)
+    flow = _open(parts, visit, found)
+    return watched(parts, Work.OPEN, flow) if parts.heard else flow
+
+
+async def _open(parts: Parts, visit: Visit, found: str | Presented) -> Visit:
+    if found is Presented.NOTHING:
+        visit.carried = False
+        return visit.anonymous()
+    ticket = None if isinstance(found, Presented) else Ticket.parse(found)
+    if ticket is None:
+        ambiguous = found is Presented.AMBIGUOUS
+        return _refuse(parts, visit, None, Refusal.AMBIGUOUS if ambiguous else Refusal.SHAPE)
+    record = await parts.store.read(ticket.key, _ALWAYS)
     for _ in range(ATTEMPTS):
-        if record is None:
-            return _refuse(parts, now, ticket.key, Refusal.UNKNOWN)
-        values = None if record.over else opened(parts, record, now)
-        if values is None:
-            return _not_opened(parts, now, ticket, record)
-        verdict, successor = judge(ticket, record, parts.ring, now, parts.policy.grace)
-        if verdict is Verdict.ACCEPT or verdict is Verdict.HAND_OVER:
-            return Visit(
-                parts, now, ticket=ticket, record=record, values=values, hand_over=successor
-            )
-        if verdict is not Verdict.CONFIRM:
-            return await _turned_away(parts, now, verdict, record)
-        confirmed = _confirmed(parts, record, now)
-        answer = await parts.store.commit(Change(confirmed, record.version))
+        step = _step(parts, visit, ticket, record)
+        if isinstance(step, Visit):
+            return step
+        if not isinstance(step, Change):
+            return await step
+        answer = await parts.store.commit(step)
         if isinstance(answer, Committed):
-            return Visit(parts, now, ticket=ticket, record=confirmed, values=values)
+            return visit.opened(step.record, visit.stored)
         record = answer.current if isinstance(answer, Conflict) else None
     raise LostRace(ticket.key, attempts=ATTEMPTS)
 
 
-def _presented(parts: Parts, cookies: str, now: Instant) -> Ticket | Visit:
-    """Return the ticket that a request presents, or the visit of a request without one."""
-    found = parts.cookie.find(cookies) if cookies else Presented.NOTHING
-    if found is Presented.NOTHING:
-        return Visit(parts, now, carried=False)
-    if found is Presented.AMBIGUOUS:
-        return _refuse(parts, now, None, Refusal.AMBIGUOUS)
-    return Ticket.parse(found) or _refuse(parts, now, None, Refusal.SHAPE)
+def _step(  # noqa: PLR0911  (one return for each thing that may have come)
+    parts: Parts, visit: Visit, ticket: Ticket, record: Record | None
+) -> Visit | Change | Flow[Visit]:
+    """Return the visit; or the commit, or the flow, that it takes to have it."""
+    if record is None or not record.live_at(visit.now):
+        return _absent(parts, visit, ticket, record)
+    values = None if record.over else opened(parts, record, visit.now)
+    if values is None:
+        return _not_opened(parts, visit, ticket, record)
+    verdict, successor = judge(ticket, record, parts.ring, visit.now, parts.policy.grace)
+    if verdict is Verdict.ANONYMOUS:
+        return _refuse(parts, visit, ticket.key, Refusal.STRANGER)
+    visit.ticket, visit.record, visit.stored = ticket, record, values
+    if verdict is Verdict.REPLAY:
+        return end_stolen(parts, visit, record, End.REPLAY)
+    reaction = _reaction(parts, visit, record, verdict)
+    if reaction is Mismatch.END:
+        return end_stolen(parts, visit, record, End.MISMATCH)
+    if reaction is Mismatch.STEP_UP:
+        return _shut(parts, visit, record, values)
+    if parts.policy.locked(record, visit.now):
+        parts.tell(Locked(visit.now, ticket.key, Lock.IDLE, record.owner, client=visit.client))
+        return visit.locked(record, values, Lock.IDLE)
+    if verdict is Verdict.CONFIRM:
+        return Change(_confirmed(parts, visit, record), record.version)
+    known = reaction is None or record.confirmed is None
+    visit.hand_over = successor if known else None
+    return visit.opened(record, values)
 
 
-def _not_opened(parts: Parts, now: Instant, ticket: Ticket, record: Record) -> Visit:
-    """Return the visit of a session that is over, or whose record was tampered with."""
-    if not record.over:
-        return Visit(parts, now)
-    parts.tell(Refused(now, ticket.key, Refusal.OVER))
-    return Visit(parts, now, ticket=ticket, late=True)
+def _reaction(parts: Parts, visit: Visit, record: Record, verdict: Verdict) -> Mismatch | None:
+    """Return what is to be done about a client that the session is not bound to; None for its own.
 
-
-async def _turned_away(parts: Parts, now: Instant, verdict: Verdict, record: Record) -> Visit:
-    """Return the anonymous visit of a stranger, or of a replay, which ends the session."""
-    key = Key(record.key)
-    if verdict is not Verdict.REPLAY:
-        return _refuse(parts, now, key, Refusal.STRANGER)
-    last = await parts.store.delete(key, record.owner)
-    if last is not None and not last.over:
-        parts.tell(Replayed(now, key, record.owner))
-        parts.tell(Ended(now, key, End.REPLAY, record.owner))
-    return Visit(parts, now)
-
-
-def opened(parts: Parts, record: Record, now: Instant) -> Encoded | None:
-    """Return a record's plain values; None, and an event, when it was tampered with."""
-    try:
-        return parts.vault.open(record)
-    except Forged:
-        parts.tell(Malformed(now, Key(record.key)))
+    An anonymous session moves with its client. A login that is half finished does not move: where
+    its owner would have to prove more, there is nobody yet who could.
+    """
+    binding = parts.policy.binding
+    if record.owner is None and record.pending is None:
         return None
+    if binding.holds(record.client, visit.client):
+        return None
+    reaction = binding.mismatch
+    if reaction is Mismatch.STEP_UP:
+        return Mismatch.END if record.owner is None else reaction
+    if reaction is not Mismatch.END:
+        newest = verdict is not Verdict.HAND_OVER or record.confirmed is None
+        visit.moved, visit.turn = newest, reaction is Mismatch.ROTATE
+        _tell_mismatch(parts, visit, record)
+    return reaction
 
 
-def _confirmed(parts: Parts, record: Record, now: Instant) -> Record:
+async def _shut(parts: Parts, visit: Visit, record: Record, values: Encoded) -> Visit:
+    """Return a locked visit; the first one of its client leaves a line in the trail."""
+    parts.tell(Locked(visit.now, Key(record.key), Lock.MISMATCH, record.owner, client=visit.client))
+    lines = [line for line in record.trail if line.what == TURNED_AWAY]
+    if not tells(record.trail, TURNED_AWAY, visit.client) and len(lines) < _MOST_TURNED_AWAY:
+        _tell_mismatch(parts, visit, record)
+        trail = traced(record.trail, visit.now, visit.client, TURNED_AWAY)
+        draft, _ = parts.vault.store(
+            record, {}, frozenset(), version=record.version + 1, trail=trail
+        )
+        answer = await parts.store.commit(Change(draft, record.version))
+        record = draft if isinstance(answer, Committed) else record
+    return visit.locked(record, values, Lock.MISMATCH)
+
+
+def _tell_mismatch(parts: Parts, visit: Visit, record: Record) -> None:
+    reaction = parts.policy.binding.mismatch
+    key = Key(record.key)
+    parts.tell(
+        Mismatched(visit.now, key, record.owner, record.client, reaction, client=visit.client)
+    )
+
+
+def _absent(parts: Parts, visit: Visit, ticket: Ticket, record: Record | None) -> Visit:
+    """Return the visit of a ticket whose record is not there, or whose time is over."""
+    if record is None or record.over or not ticket.proves(record.digest):
+        return _refuse(parts, visit, ticket.key, Refusal.UNKNOWN)
+    if parts.heard:
+        client = glimpsed(parts, visit.request)
+        parts.tell(Expired(visit.now, ticket.key, record.owner, client=client))
+    return visit.anonymous()
+
+
+def _not_opened(parts: Parts, visit: Visit, ticket: Ticket, record: Record) -> Visit:
+    """Return the visit of a session that is over, or whose record was tampered with."""
+    if record.over is Over.NO:
+        return visit.anonymous()
+    if record.over is not Over.REPLACED:
+        return _refuse(parts, visit, ticket.key, Refusal.UNKNOWN)
+    return _refuse(parts, visit, ticket.key, Refusal.OVER, late=ticket)
+
+
+def _refuse(
+    parts: Parts, visit: Visit, key: Key | None, reason: Refusal, late: Ticket | None = None
+) -> Visit:
+    if parts.heard:
+        parts.tell(Refused(visit.now, key, reason, client=glimpsed(parts, visit.request)))
+    return visit.anonymous(late)
+
+
+def _confirmed(parts: Parts, visit: Visit, record: Record) -> Record:
     """Note that the client has shown the current ticket: from here on its parent is a replay."""
-    touch = parts.policy.touch(record, now)
-    return evolve(record, version=record.version + 1, confirmed=now, **touch)
-
-
-def _refuse(parts: Parts, now: Instant, key: Key | None, reason: Refusal) -> Visit:
-    parts.tell(Refused(now, key, reason))
-    return Visit(parts, now)
+    seen = evolve(record, version=record.version + 1, confirmed=visit.now)
+    return seen if visit.passive else parts.policy.touched(seen, visit.now)

@@ -2,12 +2,14 @@
 
 import msgspec
 
-from sessile.core.record import Record
+from sessile.core.record import Over, Record
 from sessile.core.ticket import Key, is_key
+from sessile.core.trail import Trail
 from sessile.core.value import Instant
+from sessile.service.ending import end_one
 from sessile.service.events import End
-from sessile.service.login import end_one
 from sessile.service.parts import Parts
+from sessile.service.unseal import opened
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
@@ -18,20 +20,24 @@ class SessionInfo(msgspec.Struct, frozen=True):
     Attributes:
         id: the handle, as in ``sessions.end(id)``.
         user: who is logged in, or None.
-        device: what the login called the client.
-        created: when the session was made.
+        device: what the login called the client, or ``"Chrome on Android"`` by its User-Agent.
+        address: the client's when it was last noted; empty when unknown.
+        created: when the session was made: first seen.
         last_seen: when it was last used, to a twentieth of the idle time.
         expires: when it ends if it is not used again.
         ends: when it ends whatever happens.
         assurance: the level of the login.
         remembered: whether the cookie outlives the browser.
         version: how often it was changed.
+        trail: what was done with it, when and from where.
+        locked: whether its owner has to give a factor before it goes on.
         current: whether it is the session named as ``current``.
     """
 
     id: Key
     user: str | None
     device: str
+    address: str
     created: Instant
     last_seen: Instant
     expires: Instant
@@ -39,15 +45,20 @@ class SessionInfo(msgspec.Struct, frozen=True):
     assurance: int
     remembered: bool
     version: int
+    trail: Trail = ()
+    locked: bool = False
     current: bool = False
 
     @classmethod
-    def of(cls, record: Record, current: Key | None = None) -> "SessionInfo":
+    def of(
+        cls, record: Record, current: Key | None = None, *, locked: bool = False
+    ) -> "SessionInfo":
         """Return what may be shown of a record."""
         return cls(
             id=Key(record.key),
             user=record.owner,
-            device=record.device,
+            device=record.device or record.client.device,
+            address=record.client.address,
             created=record.created,
             last_seen=record.seen,
             expires=record.expires,
@@ -55,22 +66,41 @@ class SessionInfo(msgspec.Struct, frozen=True):
             assurance=record.assurance,
             remembered=record.persistent,
             version=record.version,
+            trail=record.trail,
+            locked=locked,
             current=record.key == current,
         )
 
 
 async def sessions_of(parts: Parts, owner: str, current: Key | None) -> list[SessionInfo]:
     """Return the owner's live sessions, oldest login first."""
-    records = await parts.store.owned_by(owner, parts.clock())
-    return [SessionInfo.of(record, current) for record in records]
+    now = parts.clock()
+    records = await parts.store.owned_by(owner, now)
+    return [_info(parts, record, now, current) for record in records]
+
+
+def _info(parts: Parts, record: Record, now: Instant, current: Key | None = None) -> SessionInfo:
+    return SessionInfo.of(record, current, locked=parts.policy.locked(record, now))
 
 
 async def show(parts: Parts, session_id: str) -> SessionInfo | None:
     """Return one live session; None when there is none of that id."""
     if not is_key(session_id):
         return None
-    record = await parts.store.read(Key(session_id), parts.clock())
-    return None if record is None or record.over else SessionInfo.of(record)
+    now = parts.clock()
+    record = await parts.store.read(Key(session_id), now)
+    return None if record is None or record.over else _info(parts, record, now)
+
+
+async def evidence(parts: Parts, session_id: str) -> SessionInfo | None:
+    """Return what is kept of a session that was ended for theft; None when there is nothing."""
+    if not is_key(session_id):
+        return None
+    now = parts.clock()
+    record = await parts.store.read(Key(session_id), now)
+    if record is None or record.over is not Over.STOLEN or opened(parts, record, now) is None:
+        return None
+    return SessionInfo.of(record)
 
 
 async def end(parts: Parts, session_id: str) -> bool:

@@ -3,21 +3,27 @@
 from collections.abc import Callable, Sequence
 
 from sessile.codecs.sealed import Vault
-from sessile.core.cookie import Cookie
+from sessile.core.carrier import Carriers
 from sessile.core.policy import Policy
+from sessile.core.proxies import Proxies
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import ENTROPY, Key, Ticket
-from sessile.core.value import Codec, Instant
+from sessile.core.value import Codec, Instant, Seconds
 from sessile.service.events import Event, Hook, Malformed
 from sessile.stores.contract import Store
 
 
 class Parts:
-    """The collaborators of the flows. Time and entropy come in here and nowhere else."""
+    """The collaborators of the flows. Time and entropy come in here and nowhere else.
+
+    Attributes:
+        heard: whether anybody listens to events.
+        timed: whether anybody wants to know how long things took.
+    """
 
     __slots__ = (
-        "_hooks", "clock", "codec", "cookie", "created", "entropy", "failed", "policy", "ring",
-        "store", "vault",
+        "_hooks", "carriers", "clock", "codec", "created", "entropy", "failed", "heard", "policy",
+        "proxies", "ring", "store", "timed", "timer", "vault",
     )  # fmt: skip
 
     def __init__(
@@ -26,10 +32,12 @@ class Parts:
         store: Store,
         ring: KeyRing,
         policy: Policy,
-        cookie: Cookie,
+        carriers: Carriers,
+        proxies: Proxies,
         codec: Codec,
         vault: Vault,
         clock: Callable[[], Instant],
+        timer: Callable[[], Seconds],
         entropy: Callable[[int], bytes],
         hooks: Sequence[Hook] = (),
         failed: Callable[[Hook, Exception], None],
@@ -37,14 +45,18 @@ class Parts:
         self.store = store
         self.ring = ring
         self.policy = policy
-        self.cookie = cookie
+        self.carriers = carriers
+        self.proxies = proxies
         self.codec = codec
         self.vault = vault
         self.clock = clock
+        self.timer = timer
         self.entropy = entropy
         self.failed = failed
         self.created = 0
         self._hooks = tuple(hooks)
+        self.heard = bool(hooks)
+        self.timed = any(getattr(hook, "timed", False) for hook in hooks)
         store.malformed = self._malformed
 
     def mint(self) -> Ticket:

@@ -6,16 +6,18 @@ import msgspec
 
 from sessile.core.change import Change, Committed, Conflict
 from sessile.core.flow import Flow
+from sessile.core.intent import Intent
 from sessile.core.merge import Delta, merge
 from sessile.core.record import Record
-from sessile.core.session import Intent
 from sessile.core.ticket import Key, Ticket
+from sessile.core.trail import Trail, traced
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.errors import LostRace
-from sessile.service.events import Dropped, Rotated
-from sessile.service.opening import ATTEMPTS, opened
+from sessile.service.events import Dropped, Expired, Rotated
+from sessile.service.opening import ATTEMPTS, MOVED
 from sessile.service.parts import Parts
+from sessile.service.unseal import opened
 from sessile.service.visit import Visit
 
 
@@ -53,12 +55,22 @@ def plan(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -> Atte
     assert record is not None
     delta = visit.session.delta()
     wanted = visit.session.intent is Intent.ROTATE or (
-        turn and parts.policy.rotation_due(record, now)
+        turn and (visit.turn or parts.policy.rotation_due(record, now))
     )
     successor = _successor(parts, visit) if wanted else None
-    if not delta and successor is None and not parts.policy.touch_due(record, now):
+    if not (delta or successor or _owes(visit) or _touches(parts, visit, record, now)):
         return None
-    return Attempt(record, visit.values, delta, successor, visit.hand_over)
+    return Attempt(record, visit.stored, delta, successor, visit.hand_over)
+
+
+def _owes(visit: Visit) -> bool:
+    """Tell whether the trail is to have another line."""
+    return visit.moved or bool(visit.session.notes)
+
+
+def _touches(parts: Parts, visit: Visit, record: Record, now: Instant) -> bool:
+    """Tell whether the request counts as activity, and enough time has passed to note it."""
+    return not visit.passive and parts.policy.touch_due(record, now)
 
 
 def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None) -> Flow[Ticket | None]:
@@ -79,6 +91,9 @@ def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None) -> F
 async def _outlived(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Ticket | None:
     """Save what a long request did past its deadline, if somebody else kept its session alive."""
     newest = await parts.store.read(Key(attempt.record.key), now)
+    if newest is None:
+        key, owner = Key(attempt.record.key), attempt.record.owner
+        parts.tell(Expired(now, key, owner, client=visit.client))
     return await _commit(parts, visit, now, _rebased(parts, visit, now, attempt, newest))
 
 
@@ -115,7 +130,7 @@ async def _commit(
             return _committed(parts, visit, now, change, attempt)
         newest = answer.current if isinstance(answer, Conflict) else None
         attempt = _rebased(parts, visit, now, attempt, newest)
-        if attempt and not attempt.delta and attempt.successor is None:
+        if attempt and not (attempt.delta or attempt.successor or _owes(visit)):
             return attempt.hand_over  # the rival's commit has moved the clocks as well
     raise LostRace(visit.session.id, attempts=ATTEMPTS)
 
@@ -124,11 +139,29 @@ def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change
     """Put our delta on top of the record as it is."""
     record = attempt.record
     merged = merge(visit.values, attempt.values, attempt.delta, parts.codec)
-    changes: dict[str, Any] = {"version": record.version + 1, **parts.policy.touch(record, now)}
+    changes: dict[str, Any] = {"version": record.version + 1}
+    if not visit.passive:
+        changes |= parts.policy.touch(record, now)
     if attempt.successor is not None:
         changes |= {"digest": attempt.successor.digest, "rotated": now, "confirmed": None}
+        changes["parent"] = record.digest
+    if visit.moved or _at_home(parts, visit, record):
+        changes["client"] = visit.client
+    if _owes(visit):
+        changes["trail"] = _trail(visit, record, now)
     draft, written = parts.vault.store(record, merged.set, merged.removed, **changes)
     return Change(draft, record.version, written, merged.removed)
+
+
+def _at_home(parts: Parts, visit: Visit, record: Record) -> bool:
+    """Tell whether the session may note this client as the one that used it last."""
+    return record.owner is None or parts.policy.binding.holds(record.client, visit.client)
+
+
+def _trail(visit: Visit, record: Record, now: Instant) -> Trail:
+    moves = visit.moved and record.client != visit.client  # a rival may have told it already
+    words = (MOVED, *visit.session.notes) if moves else visit.session.notes
+    return traced(record.trail, now, visit.client, *words)
 
 
 def _committed(
@@ -136,7 +169,7 @@ def _committed(
 ) -> Ticket | None:
     visit.record = change.record
     if attempt.successor is not None:
-        parts.tell(Rotated(now, Key(change.record.key)))
+        parts.tell(Rotated(now, Key(change.record.key), client=visit.client))
     return attempt.successor or attempt.hand_over
 
 
@@ -158,6 +191,8 @@ def _rebased(
         verdict, hand_over = judge(visit.ticket, newest, parts.ring, now, parts.policy.grace)
         if verdict not in {Verdict.ACCEPT, Verdict.CONFIRM}:  # no longer ours to turn
             successor = None
+        if not _at_home(parts, visit, newest):  # the successor is for the client that it bound
+            hand_over = None
     return Attempt(newest, values, attempt.delta, successor, hand_over)
 
 
@@ -166,5 +201,6 @@ def drop(parts: Parts, visit: Visit, now: Instant) -> bool:
     delta = visit.session.delta()
     if delta:
         keys = sorted({*delta.set, *delta.removed, *delta.added})
-        parts.tell(Dropped(now, visit.ticket.key if visit.ticket else None, tuple(keys)))
+        key = visit.ticket.key if visit.ticket else None
+        parts.tell(Dropped(now, key, tuple(keys), client=visit.client))
     return bool(delta)

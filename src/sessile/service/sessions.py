@@ -6,16 +6,20 @@ from typing import Final
 
 from sessile.codecs.sealed import PlainVault, SealedVault, Vault
 from sessile.codecs.values import ValueCodec
+from sessile.core.carrier import Carriers, CookieCarrier
 from sessile.core.change import Capability
 from sessile.core.cookie import Cookie
 from sessile.core.flow import arun, run
 from sessile.core.policy import Policy
+from sessile.core.proxies import Proxies
 from sessile.core.secrets import KeyRing
+from sessile.core.session import Session
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import ConfigError
 from sessile.service import owners
 from sessile.service.events import Hook
+from sessile.service.grants import spend_grant
 from sessile.service.owners import SessionInfo
 from sessile.service.parts import Parts
 from sessile.stores.contract import Store
@@ -43,11 +47,15 @@ class Sessions:
             keeps one of its own.
         policy: lifetimes and limits.
         cookie: the cookie's name and attributes.
+        proxies: whose word is taken on where a request came from; None is nobody's.
         sealing: whether values are encrypted at rest.
         hooks: called with each event (see ``sessile.service.events``), before the answer leaves.
         store: a store of your own, instead of a URL.
         clock: seconds since 1970.
         entropy: ``n`` bytes from a cryptographic source.
+
+    Attributes:
+        cookie: the cookie's name and attributes.
 
     Raises:
         ConfigError: something is wrong; the message says what to write instead.
@@ -60,6 +68,7 @@ class Sessions:
         secrets: Iterable[str | bytes] | None = None,
         policy: Policy | None = None,
         cookie: Cookie | None = None,
+        proxies: Proxies | None = None,
         sealing: Sealing = Sealing.WHEN_SECRETS_ARE_GIVEN,
         hooks: Sequence[Hook] = (),
         store: Store | None = None,
@@ -74,14 +83,17 @@ class Sessions:
         ring = given or _kept(store, entropy)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
         vault: Vault = SealedVault(ring, entropy) if sealed else PlainVault()
+        self.cookie = cookie or Cookie()
         self.parts = Parts(
             store=store,
             ring=ring,
             policy=policy or Policy(),
-            cookie=cookie or Cookie(),
+            carriers=Carriers(CookieCarrier(self.cookie)),
+            proxies=proxies or Proxies(),
             codec=ValueCodec(),
             vault=vault,
             clock=clock,
+            timer=ambient.timer,
             entropy=entropy,
             hooks=hooks,
             failed=report.hook_failed,
@@ -95,6 +107,18 @@ class Sessions:
     async def show(self, session_id: str) -> SessionInfo | None:
         """Return one live session; None when there is none of that id."""
         return await arun(owners.show(self.parts, session_id))
+
+    async def evidence(self, session_id: str) -> SessionInfo | None:
+        """Return what is kept of a session that was ended for theft; its trail ends with why."""
+        return await arun(owners.evidence(self.parts, session_id))
+
+    async def spend(self, session: Session, purpose: str) -> None:
+        """Spend the grant of a step-up, once and for all, before doing what it was given for.
+
+        Raises:
+            StepUpNeeded: there is none, it is too old, or it is spent.
+        """
+        await arun(spend_grant(self.parts, session, purpose))
 
     async def end(self, session_id: str) -> bool:
         """End one session; every server refuses it at once. False when there was none."""
@@ -134,6 +158,18 @@ class SyncSessions:
     def show(self, session_id: str) -> SessionInfo | None:
         """Return one live session; None when there is none of that id."""
         return run(owners.show(self._parts, session_id))
+
+    def evidence(self, session_id: str) -> SessionInfo | None:
+        """Return what is kept of a session that was ended for theft; its trail ends with why."""
+        return run(owners.evidence(self._parts, session_id))
+
+    def spend(self, session: Session, purpose: str) -> None:
+        """Spend the grant of a step-up, once and for all, before doing what it was given for.
+
+        Raises:
+            StepUpNeeded: there is none, it is too old, or it is spent.
+        """
+        run(spend_grant(self._parts, session, purpose))
 
     def end(self, session_id: str) -> bool:
         """End one session; every server refuses it at once. False when there was none."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sessile.core.policy import Policy
+from sessile.core.request import Said
 from sessile.core.session import Session
 from sessile.service.commit import commit_visit
 from sessile.service.events import Event
@@ -22,6 +23,7 @@ from sessile.wire import ambient
 Handler = Callable[[Session], Any]
 
 SECRET = "oT6_vWq9mZ2x-Lk4Rb8sYc1Nf7Hd3Jg5Pa0Ue"  # noqa: S105  (opens tests, and nothing else)
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 NEWER = "hQ3_xNw8kV5z-Bj2Tm7pXe9Ry4Gf6Ds1Kc0Li"
 
 
@@ -51,6 +53,8 @@ class World:
 
     Attributes:
         cookie: what the world's main browser sends.
+        peer: the address it sends it from.
+        agent: what it calls itself.
         events: everything the hooks were told.
     """
 
@@ -75,13 +79,16 @@ class World:
             entropy=ambient.entropy,
         )
         self.cookie = ""
+        self.peer, self.agent = "192.0.2.7", FIREFOX
 
     async def request(self, cookie: str, handler: Handler = dict) -> Reply:
         """Be one request of a browser, as a flow."""
-        visit = await open_visit(self.sessions.parts, cookie)
+        said = Said({"cookie": cookie, "user-agent": self.agent}, peer=self.peer)
+        visit = await open_visit(self.sessions.parts, said)
         result = handler(visit.session)
         user = visit.session.user
-        return Reply(result, await commit_visit(self.sessions.parts, visit), user)
+        header = await commit_visit(self.sessions.parts, visit)
+        return Reply(result, None if header is None else header[1], user)
 
     def ask(self, handler: Handler = dict, cookie: str | None = None) -> Reply:
         """Make one request and keep what it sets; without ``cookie`` as the main browser."""

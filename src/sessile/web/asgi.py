@@ -27,7 +27,8 @@ from sessile.web.exchange import (
     prefixes,
     refusal,
 )
-from sessile.web.scope import App, Headers, Message, Receive, Scope, Send, answer, cookies, path
+from sessile.web.requests import AsgiRequest
+from sessile.web.scope import App, Message, Receive, Scope, Send, answer, path
 from sessile.web.unloaded import Unloaded, excluded
 from sessile.web.websocket import talk
 
@@ -88,7 +89,7 @@ class SessionMiddleware:
         elif kind == "websocket":
             await talk(self._app, self._parts, scope, receive, send)
         else:
-            await self._serve(Exchange(self._parts, scope["headers"], send), scope, receive)
+            await self._serve(Exchange(self._parts, AsgiRequest(scope), send), scope, receive)
 
     async def _serve(self, exchange: "Exchange", scope: Scope, receive: Receive) -> None:
         try:
@@ -117,15 +118,15 @@ class Exchange:
 
     Args:
         parts: the collaborators.
-        headers: the request's. Its scope, which may hold this exchange, would close a cycle.
+        request: what the request says.
         send: to the server.
     """
 
-    __slots__ = ("_headers", "_outage", "_parts", "_phase", "_saved", "_send", "_visit")
+    __slots__ = ("_outage", "_parts", "_phase", "_request", "_saved", "_send", "_visit")
 
-    def __init__(self, parts: Parts, headers: Headers, send: Send) -> None:
+    def __init__(self, parts: Parts, request: AsgiRequest, send: Send) -> None:
         self._parts = parts
-        self._headers = headers
+        self._request = request
         self._send = send
         self._phase = Phase.AWAITED
         self._visit: Visit | None = None
@@ -136,7 +137,7 @@ class Exchange:
         """Return the request's session, read from the store once."""
         if self._visit is None:
             try:
-                visit = await Driven(open_visit(self._parts, cookies(self._headers)))
+                visit = await Driven(open_visit(self._parts, self._request))
             except (StoreUnavailable, LostRace) as error:
                 self._outage = error
                 raise
@@ -164,13 +165,13 @@ class Exchange:
         session = visit.session
         session.close(TOO_LATE)
         try:
-            cookie = await Driven(commit_visit(self._parts, visit))
+            ticket = await Driven(commit_visit(self._parts, visit))
         except REFUSED as error:
             await self._replace(error)
             return
         self._saved = session
-        if cookie is not None or session.accessed:
-            value = None if cookie is None else cookie.encode("latin-1")
+        if ticket is not None or session.accessed:
+            value = ticket and (ticket[0].encode(), ticket[1].encode("latin-1"))
             message = {**message, "headers": marked(message.get("headers", ()), value, BYTES)}
         await self._send(message)
 

@@ -2,7 +2,9 @@
 
 from typing import Final
 
+from sessile.core.carrier import Header
 from sessile.core.flow import run
+from sessile.core.request import Request
 from sessile.core.session import Session
 from sessile.errors import LostRace, StoreUnavailable, TooLate
 from sessile.service.commit import commit_visit
@@ -23,20 +25,20 @@ class Deferred(Session):
 
     Args:
         parts: the collaborators.
-        cookies: the request's Cookie header, empty when there is none.
+        request: what the request says.
 
     Attributes:
         touched: whether the answer depends on the session, be it open or refused.
         outage: why the last attempt to open it failed; None when it did not.
     """
 
-    __slots__ = ("_cookie", "_cookies", "_late", "_open", "_parts", "_visit", "outage", "touched")
+    __slots__ = ("_header", "_late", "_open", "_parts", "_request", "_visit", "outage", "touched")
 
-    def __init__(self, parts: Parts, cookies: str) -> None:
+    def __init__(self, parts: Parts, request: Request) -> None:
         self._parts = parts
-        self._cookies = cookies
+        self._request = request
         self._visit: Visit | None = None
-        self._cookie: str | None = None
+        self._header: Header | None = None
         self._late: str | None = None
         self._open = False
         self.accessed = False
@@ -54,12 +56,17 @@ class Deferred(Session):
             raise TooLate(self._late)
         parts, self.touched = self._parts, True
         try:
-            visit = run(open_visit(parts, self._cookies))
+            visit = run(open_visit(parts, self._request))
         except (StoreUnavailable, LostRace) as error:
             self.outage = error
             raise
         super().__init__(
-            visit.record, visit.values, codec=parts.codec, mint=parts.mint, now=visit.now
+            visit.record,
+            visit.values,
+            codec=parts.codec,
+            mint=parts.mint,
+            now=visit.now,
+            lock=visit.lock,
         )
         visit.session = self
         self._visit, self._open, self.outage = visit, True, None
@@ -69,19 +76,19 @@ class Deferred(Session):
         """Whether changes are refused: it is saved, or its handler failed."""
         return self._late is not None
 
-    def commit(self) -> str | None:
+    def commit(self) -> Header | None:
         """Store what the application did and refuse what comes later.
 
         Returns:
-            the Set-Cookie value that the answer needs, if any; the same when asked again.
+            the header with the ticket that the answer needs, if any; the same when asked again.
 
         Raises:
             LimitReached, LostRace, StoreUnavailable, UnsupportedValue: see ``commit_visit``.
         """
         if self._visit is not None:
-            self._cookie = run(commit_visit(self._parts, self._visit))
+            self._header = run(commit_visit(self._parts, self._visit))
         self.close(TOO_LATE if self.touched else UNSEEN)
-        return self._cookie
+        return self._header
 
     def restart(self) -> None:
         """Forget what a failed handler did; the next touch opens the session anew."""

@@ -47,8 +47,7 @@ class Spelling(Generic[AnyStr]):
     """
 
     __slots__ = (
-        "cache_control", "comma", "cookie", "everything", "no_store", "private", "set_cookie",
-        "vary",
+        "cache_control", "comma", "cookie", "everything", "no_store", "private", "vary",
     )  # fmt: skip
 
     def __init__(self, spell: Callable[[str], AnyStr]) -> None:
@@ -58,7 +57,6 @@ class Spelling(Generic[AnyStr]):
         self.cache_control: AnyStr = spell("cache-control")
         self.no_store: AnyStr = spell("no-store")
         self.private: AnyStr = spell("private")
-        self.set_cookie: AnyStr = spell("set-cookie")
         self.comma: AnyStr = spell(", ")
 
 
@@ -69,7 +67,9 @@ Headers: TypeAlias = list[tuple[AnyStr, AnyStr]]
 
 
 def marked(
-    headers: Iterable[tuple[AnyStr, AnyStr]], cookie: AnyStr | None, words: Spelling[AnyStr]
+    headers: Iterable[tuple[AnyStr, AnyStr]],
+    ticket: tuple[AnyStr, AnyStr] | None,
+    words: Spelling[AnyStr],
 ) -> Headers[AnyStr]:
     """Return the headers of an answer that depends on a session, as a list of its own.
 
@@ -78,13 +78,13 @@ def marked(
 
     Args:
         headers: the application's.
-        cookie: the Set-Cookie value to send, if there is one.
+        ticket: the header with the ticket to send, if there is one.
         words: ``TEXT`` or ``BYTES``, as the headers are.
     """
     own = _varied(list(headers), words)
-    if cookie is not None:
+    if ticket is not None:
         own = _unstored(own, words)
-        own.append((words.set_cookie, cookie))
+        own.append(ticket)
     return own
 
 

@@ -7,6 +7,7 @@ from sessile.errors import ConfigError, MissingExtra
 from sessile.service.sessions import Sessions
 from sessile.web.deferred import Deferred
 from sessile.web.exchange import REFUSED, TEXT, marked, refusal
+from sessile.web.requests import EnvironRequest
 from sessile.web.wsgi import KEY, SessionMiddleware
 
 try:
@@ -78,7 +79,7 @@ class Sessile(SessionInterface):
         """Return the request's session; it asks the store when it is touched."""
         found = request.environ.get(KEY)
         if found is None:  # a test_request_context, or a session_transaction
-            found = FlaskSession(self._sessions.parts, request.environ.get("HTTP_COOKIE", ""))
+            found = FlaskSession(self._sessions.parts, EnvironRequest(request.environ))
             found.alone = True
         return cast("FlaskSession", found)
 

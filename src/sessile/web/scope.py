@@ -16,12 +16,6 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def cookies(headers: Headers) -> str:
-    """Return the Cookie header; several fields are joined (RFC 9113, 8.2.3). Any bytes are text."""
-    found = [value for name, value in headers if name == b"cookie"]
-    return b"; ".join(found).decode("latin-1") if found else ""
-
-
 def path(scope: Scope) -> str:
     """Return the path below the place where the application is mounted."""
     whole: str = scope["path"]

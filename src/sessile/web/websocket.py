@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import Final
 
 from sessile.core.flow import arun
-from sessile.core.session import Intent, Session
+from sessile.core.intent import Intent
+from sessile.core.session import Session
 from sessile.errors import TooLate, UnsupportedValue
 from sessile.service.commit import accept_visit, save_visit
 from sessile.service.opening import open_visit
@@ -18,7 +19,8 @@ from sessile.service.parts import Parts
 from sessile.service.save import drop
 from sessile.service.visit import Visit
 from sessile.web.exchange import REFUSED, refusal
-from sessile.web.scope import App, Message, Receive, Scope, Send, answer, cookies
+from sessile.web.requests import AsgiRequest
+from sessile.web.scope import App, Message, Receive, Scope, Send, answer
 
 _TRY_AGAIN_LATER: Final = 1013  # IANA's registry of WebSocket close codes, for RFC 6455
 _UNSAVED: Final = (
@@ -34,7 +36,12 @@ class WebSocketSession(Session):
 
     def __init__(self, parts: Parts, visit: Visit) -> None:
         super().__init__(
-            visit.record, visit.values, codec=parts.codec, mint=parts.mint, now=visit.now
+            visit.record,
+            visit.values,
+            codec=parts.codec,
+            mint=parts.mint,
+            now=visit.now,
+            lock=visit.lock,
         )
         self._parts = parts
         self._visit = visit
@@ -63,7 +70,7 @@ async def talk(app: App, parts: Parts, scope: Scope, receive: Receive, send: Sen
             instead, its own error goes on. The event ``Dropped`` tells of them in either case.
     """
     try:
-        visit = await arun(open_visit(parts, cookies(scope["headers"])))
+        visit = await arun(open_visit(parts, AsgiRequest(scope)))
     except REFUSED as error:
         await receive()  # the client's request to connect comes first
         await _decline(scope, send, error)
@@ -107,7 +114,7 @@ class Handshake:
             cookie = await arun(accept_visit(self._parts, self._visit))
             if cookie is not None:
                 given = message.get("headers", ())
-                headers = [*given, (b"set-cookie", cookie.encode("latin-1"))]
+                headers = [*given, (cookie[0].encode(), cookie[1].encode("latin-1"))]
                 message = {**message, "headers": headers}
         self.answered = True
         await self._send(message)

@@ -8,6 +8,7 @@ from sessile.service.sessions import Sessions
 from sessile.web.answer import Answer, Body
 from sessile.web.deferred import Deferred
 from sessile.web.exchange import prefixes
+from sessile.web.requests import EnvironRequest
 from sessile.web.unloaded import excluded
 
 KEY: Final = "sessile.session"
@@ -45,7 +46,7 @@ class SessionMiddleware:
         if self._exclude and environ.get("PATH_INFO", "").startswith(self._exclude):
             environ[KEY] = self._no_session
             return self._app(environ, start_response)
-        session = environ[KEY] = self.session_type(self._parts, environ.get("HTTP_COOKIE", ""))
+        session = environ[KEY] = self.session_type(self._parts, EnvironRequest(environ))
         answer = Answer(session, environ, start_response)
         chunks = answer.attempt(self._app, environ, answer.start)
         body = Body(answer, () if chunks is None else chunks)

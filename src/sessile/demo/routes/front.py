@@ -34,7 +34,7 @@ async def home(request: Request) -> Response:
         parts=parts,
         now=parts.clock(),
         devices=await shop.sessions.of(session.user, current=session.id) if session.user else [],
-        notice=_notice(request, session, parts.cookie.full_name),
+        notice=_notice(request, session, shop.sessions.cookie.full_name),
         wish=request.query_params.get("as", ""),
         may_order=is_from_here(request),
     )

@@ -3,7 +3,10 @@
 import math
 
 from sessile.core.change import COMMITTED, Capability
+from sessile.core.client import Client
+from sessile.core.identity import Pending
 from sessile.core.record import Record
+from sessile.core.trail import Trace
 from sessile.stores.contract import Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
@@ -23,7 +26,12 @@ def full(name: str = "a") -> Record:
         authenticated_at=T0 - 0.1,
         persistent=True,
         device="Firefox on Linux",
-        binding=EVERY_BYTE,
+        client=Client("2001:db8::7", "Firefox", "Linux", 2**32 - 1),
+        factors=("password", "totp"),
+        pending=Pending("álice\n:*", ("password",), T0 + 0.1),
+        grants={"pay": T0 + 0.1},
+        parent=EVERY_BYTE[:32],
+        trail=(Trace(T0, "login", "2001:db8::7", "Firefox on Linux"),),
         proof=EVERY_BYTE[::-1],
         digest=EVERY_BYTE[112:144],
         data={
@@ -59,7 +67,10 @@ class Fidelity:
         """A commit replaces every field: deadlines, digest, clocks, values put and values gone."""
         drive(store.create(record()))
         values = {"new": EVERY_BYTE}
-        rich = {name: getattr(full(), name) for name in ("assurance", "binding", "digest", "proof")}
+        rich = {
+            name: getattr(full(), name)
+            for name in ("assurance", "client", "digest", "proof", "trail")
+        }
         update = change(record(), values, removed=["name"], seen=T0 + 1, confirmed=T0 + 2, **rich)
         drive(store.commit(update))
 

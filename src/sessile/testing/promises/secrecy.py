@@ -9,6 +9,7 @@ import traceback
 import pytest
 
 from sessile.core.flow import Flow
+from sessile.core.request import Said
 from sessile.core.ticket import Ticket
 from sessile.errors import StoreUnavailable
 from sessile.service.commit import commit_visit
@@ -26,7 +27,7 @@ VALUE = "4000 0000 0000 0002"
 
 async def request(parts: Parts, cookies: str, value: str) -> Ticket:
     """Make a request that logs in or rotates, and return the ticket it was given."""
-    visit = await open_visit(parts, cookies)
+    visit = await open_visit(parts, Said({"cookie": cookies}))
     if visit.session.user is None:
         visit.session.login("alice")
     else:
@@ -34,7 +35,7 @@ async def request(parts: Parts, cookies: str, value: str) -> Ticket:
     visit.session["card"] = value
     answer = await commit_visit(parts, visit)
     assert answer is not None
-    text = answer.partition(";")[0].partition("=")[2]
+    text = answer[1].partition(";")[0].partition("=")[2]
     ticket = Ticket.parse(text)
     assert ticket is not None
     return ticket
@@ -44,7 +45,7 @@ def visits(store: Store) -> tuple[Parts, str]:
     """Return the parts of an application on this store, and the start of its Cookie header."""
     secret = base64.urlsafe_b64encode(SeededEntropy(7)(32))
     sessions = Sessions(store=store, secrets=[secret], clock=FakeClock(), entropy=SeededEntropy())
-    return sessions.parts, f"{sessions.parts.cookie.full_name}="
+    return sessions.parts, f"{sessions.cookie.full_name}="
 
 
 class Secrecy:

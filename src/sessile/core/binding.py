@@ -1,0 +1,77 @@
+"""Binding: whether a request's client is the one its session belongs to. Pure.
+
+``service.opening`` acts on it. An address and a User-Agent are signals, not proofs: a thief may
+share the first and forge the second, and an honest client may change both.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from sessile.core.address import subnet
+from sessile.core.client import Client
+from sessile.errors import ConfigError
+
+
+class Address(Enum):
+    """How much of the client's address must stay the same."""
+
+    IGNORE = "ignore"  # nothing; it is still kept, for the owner's list of devices
+    SUBNET = "subnet"  # the first 24 bits of IPv4, the first 64 of IPv6
+    EXACT = "exact"  # all of it: for networks whose addresses are fixed
+
+
+class Agent(Enum):
+    """How much of the User-Agent must stay the same."""
+
+    IGNORE = "ignore"  # nothing; it is still kept, for the owner's list of devices
+    FAMILY = "family"  # the browser's family; versions and systems may change
+
+
+class Mismatch(Enum):
+    """What happens when a genuine ticket comes from a client that does not match."""
+
+    RECORD = "record"  # an event and a line in the trail; the session goes on with the new client
+    ROTATE = "rotate"  # the ticket turns as well, at once: a copy of it soon shows as a replay
+    STEP_UP = "step up"  # nobody's session for that client until the owner proves who they are
+    END = "end"  # the session ends for everyone who holds it; a change of network logs people out
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What ties a session to its client, and what happens when the tie does not hold.
+
+    Args:
+        address: how much of the client's address must stay. It is the peer's, unless ``Proxies``
+            says whom to believe about another one.
+        agent: how much of the User-Agent must stay.
+        mismatch: what happens otherwise, to sessions that somebody is logged in to. An anonymous
+            session moves with its client.
+
+    Raises:
+        ConfigError: a value that is none of these.
+    """
+
+    address: Address = Address.SUBNET
+    agent: Agent = Agent.FAMILY
+    mismatch: Mismatch = Mismatch.RECORD
+
+    def __post_init__(self) -> None:
+        for name, kind in (("address", Address), ("agent", Agent), ("mismatch", Mismatch)):
+            given = getattr(self, name)
+            if not isinstance(given, kind):
+                members = ", ".join(f"{kind.__name__}.{member.name}" for member in kind)
+                raise ConfigError(f"{name}={given!r}: write one of {members}")
+
+    def holds(self, bound: Client, came: Client) -> bool:
+        """Tell whether the client that came is the one a session is bound to, as far as asked."""
+        return bound == came or (self._same_place(bound, came) and self._same_agent(bound, came))
+
+    def _same_place(self, bound: Client, came: Client) -> bool:
+        if self.address is Address.IGNORE or not bound.address or bound.address == came.address:
+            return True
+        if self.address is Address.EXACT or not came.address:
+            return False
+        return subnet(bound.address) == subnet(came.address)
+
+    def _same_agent(self, bound: Client, came: Client) -> bool:
+        return self.agent is Agent.IGNORE or not bound.browser or bound.browser == came.browser

@@ -1,0 +1,79 @@
+"""What an application says of a login, checked: the user, the factors, the level."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sessile.core.value import Seconds, is_text
+from sessile.errors import ConfigError
+
+_LONGEST_USER: Final = 512
+_MOST_FACTORS: Final = 8
+_LONGEST_WORD: Final = 64
+_LONGEST_WAIT: Final = 86_400.0
+
+
+def check_user(user: object) -> str:
+    """Return the user's key, a text.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if type(user) is not str:
+        kind = type(user).__name__
+        raise ConfigError(f"login takes the user's key as a text, not {kind}: login(str(...))")
+    if not 0 < len(user) <= _LONGEST_USER or not is_text(user):
+        raise ConfigError(
+            "login takes the user's key as a text of 1 to 512 characters without lone surrogates; "
+            f"this one has {len(user)}"
+        )
+    return user
+
+
+def check_assurance(assurance: object) -> int:
+    """Return the level, a whole number from 1 to 9.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if type(assurance) is not int or not 1 <= assurance <= 9:
+        raise ConfigError(f"assurance={assurance!r}: write a whole number from 1 to 9")
+    return assurance
+
+
+def check_factors(factors: Sequence[object]) -> tuple[str, ...]:
+    """Return the names of what a user gave.
+
+    Raises:
+        ConfigError: they are no short words.
+    """
+    if isinstance(factors, str) or len(factors) > _MOST_FACTORS:
+        raise ConfigError('factors: write a tuple of words, as in factors=("password", "totp")')
+    return tuple(_word("factor", factor) for factor in factors)
+
+
+def check_purpose(purpose: object) -> str:
+    """Return the name of a purpose.
+
+    Raises:
+        ConfigError: it is no short word.
+    """
+    return _word("purpose", purpose)
+
+
+def check_lasts(lasts: object) -> Seconds:
+    """Return for how long something is allowed, up to a day.
+
+    Raises:
+        ConfigError: it is no such time.
+    """
+    if isinstance(lasts, bool) or not isinstance(lasts, int | float):
+        raise ConfigError(f"lasts={lasts!r}: write seconds, as in lasts=minutes(5)")
+    if not 0 < lasts <= _LONGEST_WAIT:
+        raise ConfigError(f"lasts={lasts!r}: write seconds above 0 and up to a day")
+    return float(lasts)
+
+
+def _word(what: str, word: object) -> str:
+    if isinstance(word, str) and 0 < len(word) <= _LONGEST_WORD and word.isprintable():
+        return word
+    raise ConfigError(f"{what} {word!r}: write a printable text of 1 to 64 characters")

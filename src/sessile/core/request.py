@@ -1,0 +1,51 @@
+"""A request, as far as sessions look at it. ``web`` makes one of what its server says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Request(Protocol):
+    """What a request says, as text in which any byte may stand (Latin-1).
+
+    Attributes:
+        method: in capitals, as in ``"POST"``.
+        peer: the address of the socket's other end; empty where it has none, as a Unix socket.
+        query: the query string, without the question mark.
+        body: the form it posts, where a carrier looks there; empty otherwise.
+    """
+
+    @property
+    def method(self) -> str: ...  # noqa: D102
+
+    @property
+    def peer(self) -> str: ...  # noqa: D102
+
+    @property
+    def query(self) -> str: ...  # noqa: D102
+
+    @property
+    def body(self) -> bytes: ...  # noqa: D102
+
+    def header(self, name: str) -> str:
+        """Return a header by its name in lower case; ``""`` when it is absent.
+
+        Several fields are joined with ``", "`` (RFC 9110, 5.3), cookies with ``"; "`` (RFC 9113,
+        8.2.3).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A request made of what it says, for tests and for interfaces of your own."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    peer: str = ""
+    query: str = ""
+    body: bytes = b""
+
+    def header(self, name: str) -> str:
+        """Return a header by its name in lower case; ``""`` when it is absent."""
+        return self.headers.get(name, "")

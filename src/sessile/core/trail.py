@@ -1,0 +1,56 @@
+"""The trail of a session: what was done with it, when and from where. Bounded; part of its record.
+
+The service writes the lines that matter to the session's safety, ``session.note`` the
+application's own.
+"""
+
+from typing import Final
+
+import msgspec
+
+from sessile.core.client import Client
+from sessile.core.value import Instant
+
+LONGEST: Final = 20
+"""Lines a trail keeps. The first one stays, the others give way to newer ones."""
+
+_WORDS: Final = 80
+
+
+class Trace(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One line of a trail.
+
+    Attributes:
+        at: when, in seconds since 1970.
+        what: in words, as in ``"logged in"``.
+        address: from where; empty when unknown.
+        device: by what, as in ``"Chrome on Android"``.
+    """
+
+    at: Instant
+    what: str
+    address: str = ""
+    device: str = ""
+
+
+Trail = tuple[Trace, ...]
+
+
+def traced(trail: Trail, at: Instant, client: Client, *words: str) -> Trail:
+    """Return the trail with a line for each of these words."""
+    new = tuple(Trace(at, said(what), client.address, client.device) for what in words)
+    whole = trail + new
+    return whole if len(whole) <= LONGEST else whole[:1] + whole[1 - LONGEST :]
+
+
+def tells(trail: Trail, what: str, client: Client) -> bool:
+    """Tell whether the trail has that line of that client already."""
+    return any(
+        line.what == what and line.address == client.address and line.device == client.device
+        for line in trail
+    )
+
+
+def said(words: str) -> str:
+    """Return words fit for a line: printable, and 80 characters at most."""
+    return "".join(filter(str.isprintable, words))[:_WORDS]

@@ -1,0 +1,38 @@
+"""End a session that was stolen, and keep the evidence: whose it was, and its trail."""
+
+from sessile.core.change import Capability
+from sessile.core.policy import Theft
+from sessile.core.record import Record, evidence
+from sessile.core.ticket import Key
+from sessile.core.trail import traced
+from sessile.service.ending import end_one
+from sessile.service.events import End, Ended, Mismatched, Replayed
+from sessile.service.parts import Parts
+from sessile.service.visit import Visit
+
+
+async def end_stolen(parts: Parts, visit: Visit, record: Record, reason: End) -> Visit:
+    """End the session for everyone who holds it; return the anonymous visit of who came now."""
+    now, key, client = visit.now, Key(record.key), visit.client
+    trail = traced(record.trail, now, client, f"ended: {reason.value}")
+    kept = evidence(record, now, parts.policy.evidence, trail)
+    kept, _ = parts.vault.store(kept, {}, frozenset())
+    last = await parts.store.delete(key, record.owner, leaving=kept)
+    if last is not None and not last.over:
+        if reason is End.REPLAY:
+            parts.tell(Replayed(now, key, last.owner, last.client, kept.until, client=client))
+        else:
+            reaction = parts.policy.binding.mismatch
+            parts.tell(Mismatched(now, key, last.owner, last.client, reaction, client=client))
+        parts.tell(Ended(now, key, reason, last.owner, client=client))
+        await _end_others(parts, visit, last.owner)
+    return visit.anonymous()
+
+
+async def _end_others(parts: Parts, visit: Visit, owner: str | None) -> None:
+    """End the owner's other sessions, where the policy says so."""
+    if parts.policy.theft is not Theft.END_ALL or owner is None:
+        return
+    if Capability.OWNERS in parts.store.capabilities:
+        for record in await parts.store.owned_by(owner, visit.now):
+            await end_one(parts, Key(record.key), owner, End.THEFT, visit.now)

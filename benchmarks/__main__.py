@@ -8,10 +8,10 @@ import tempfile
 import time
 
 from benchmarks import bytes as size
-from benchmarks import commands, cpu, throughput
+from benchmarks import commands, cpu, foundation, throughput
 from benchmarks.aims import verdicts
 
-PARTS = ("commands", "bytes", "cpu", "batching", "throughput")
+PARTS = ("commands", "bytes", "cpu", "defences", "batching", "throughput")
 
 
 @contextlib.contextmanager
@@ -69,6 +69,19 @@ def show_cpu(port, folder):
         ],
     )
     return over
+
+
+def show_defences(port, folder):
+    found = foundation.measure(f"redis://127.0.0.1:{port}/0", folder)
+    print("\n## CPU of a request in process, over the floor: the foundation, and with its defences")
+    table(
+        ["", *(f"{page}: then, now, ratio" for page in foundation.PAGES)],
+        [
+            [store, *(f"{then:.1f}, {now:.1f}, {ratio:.2f}" for then, now, ratio in pages.values())]
+            for store, pages in found.items()
+        ],
+    )
+    return found
 
 
 def show_batching(port, folder):

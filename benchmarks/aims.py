@@ -78,6 +78,14 @@ def judge_cpu(over):
     ]
 
 
+def judge_defences(found):
+    return [
+        at_most(f"defences: {store} {page}, now / foundation", ratio, 1.2)
+        for store, pages in found.items()
+        for page, (_, _, ratio) in pages.items()
+    ]
+
+
 def judge_batching(reads):
     one, many = reads["sessile redis"]
     return [at_most("read with 16 in flight / with 1", many / one, 1.0)]
@@ -99,6 +107,7 @@ JUDGES = {
     "commands": judge_commands,
     "bytes": judge_bytes,
     "cpu": judge_cpu,
+    "defences": judge_defences,
     "batching": judge_batching,
     "throughput": judge_throughput,
 }

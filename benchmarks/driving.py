@@ -10,7 +10,12 @@ class Asgi:
 
     def __init__(self, app):
         self.app = app
+        self.agent = "bench"
         self.loop = asyncio.new_event_loop()
+
+    def be(self, agent):
+        """Call itself that from now on."""
+        self.agent = agent
 
     def get(self, page, cookie=""):
         """Make one request; return its Set-Cookie value without attributes."""
@@ -21,7 +26,7 @@ class Asgi:
         return self.loop.run_until_complete(self._cpu(page, cookie, number, at_once))
 
     async def _cpu(self, page, cookie, number, at_once):
-        app, sent, scope = self.app, [], _scope(page, cookie)
+        app, sent, scope = self.app, [], _scope(page, cookie, self.agent)
 
         async def receive():
             return {"type": "http.request", "body": b"", "more_body": False}
@@ -47,7 +52,7 @@ class Asgi:
         async def send(message):
             messages.append(message)
 
-        await self.app(_scope(page, cookie), receive, send)
+        await self.app(_scope(page, cookie, self.agent), receive, send)
         assert messages[0]["status"] == 200, (page, messages)
         found = [v.decode() for k, v in messages[0]["headers"] if k.lower() == b"set-cookie"]
         return found[0].partition(";")[0] if found else ""
@@ -91,8 +96,8 @@ def _drain(chunks):
         chunks.close()
 
 
-def _scope(page, cookie):
-    headers = [(b"host", b"bench"), (b"user-agent", b"bench"), (b"accept", b"*/*")]
+def _scope(page, cookie, agent):
+    headers = [(b"host", b"bench"), (b"user-agent", agent.encode()), (b"accept", b"*/*")]
     if cookie:
         headers.append((b"cookie", cookie.encode()))
     return {

@@ -1,6 +1,7 @@
 """Contestants as processes, asked in turns."""
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
@@ -32,15 +33,17 @@ class Player:
 
 
 @contextmanager
-def playing(names, redis, folder):
-    """Start these contestants; end them afterwards."""
+def playing(names, redis, folder, foundation=None):
+    """Start these contestants; end them afterwards. ``foundation`` is where its sources are."""
     with ExitStack() as stack:
         players = []
         for name in names:
             command = [sys.executable, "-m", "benchmarks.worker", name, redis, folder]
-            process = stack.enter_context(
-                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            )
+            env = dict(os.environ)
+            if name.startswith("foundation"):
+                env["PYTHONPATH"] = foundation
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            process = stack.enter_context(subprocess.Popen(command, **pipes, env=env, text=True))
             stack.callback(process.kill)
             players.append(Player(name, process))
         yield players

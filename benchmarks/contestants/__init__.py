@@ -59,7 +59,13 @@ ALL = [
     Contestant("django cache redis", "on_django", "cache", "django", "wsgi"),
     Contestant("django db sqlite", "on_django", "db", "django", "wsgi"),
 ]
-BY_NAME = {contestant.name: contestant for contestant in ALL}
+FOUNDATION = [
+    Contestant("foundation sqlite", "on_starlette", "sessile-sqlite", "starlette", "asgi"),
+    Contestant("foundation redis", "on_starlette", "sessile-redis", "starlette", "asgi"),
+]
+"""Ours as it was before its defences: see ``benchmarks.foundation``."""
+
+BY_NAME = {contestant.name: contestant for contestant in (*ALL, *FOUNDATION)}
 OURS = "sessile"
 
 _random = random.Random(1)

@@ -1,5 +1,6 @@
 """sessile in the set-ups that are measured."""
 
+import sessile
 from sessile import Cookie, Sealing, Sessions
 
 SECRET = "bEnch_7Qw2Lk9Zx4Rv8Nt3Mj6Hp1Gs5Fd0Yc"
@@ -7,7 +8,8 @@ SECRET = "bEnch_7Qw2Lk9Zx4Rv8Nt3Mj6Hp1Gs5Fd0Yc"
 
 def sessions(option, redis, folder):
     sealed = option.endswith("sealed")
-    url = f"{redis}?prefix=s:" if "redis" in option else f"sqlite:///{folder}/{option}.db"
+    era = "then" if "foundation" in sessile.__file__ else "now"
+    url = f"{redis}?prefix={era}:" if "redis" in option else f"sqlite:///{folder}/{option}-{era}.db"
     return Sessions(
         url,
         secrets=[SECRET],

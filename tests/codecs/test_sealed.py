@@ -9,7 +9,6 @@ from sessile.core.client import Client
 from sessile.core.identity import Pending
 from sessile.core.record import Over, Record, evolve
 from sessile.core.secrets import KeyRing
-from sessile.core.trail import Trace
 from sessile.testing.clock import SeededEntropy
 from sessile.testing.sample import record
 from sessile.testing.world import NEWER, SECRET
@@ -48,7 +47,7 @@ def test_equal_values_differ_when_sealed() -> None:
 
 @pytest.mark.parametrize("field", ["owner", "assurance", "digest", "until", "created", "persistent",
                                    "authenticated_at", "client", "device", "factors",
-                                   "pending", "grants", "parent", "trail", "over"])  # fmt: skip
+                                   "pending", "grants", "parent", "past", "over"])  # fmt: skip
 def test_record_whose_owner_or_ticket_was_changed_is_forged(field: str) -> None:
     """Whoever can write the store cannot give a session to somebody else."""
     row = sealed(pet=b"axolotl")
@@ -61,7 +60,7 @@ def test_record_whose_owner_or_ticket_was_changed_is_forged(field: str) -> None:
         "pending": Pending("mallory", (), 1.0),
         "grants": {"pay": 1.0},
         "parent": b"x",
-        "trail": (Trace(1.0, "login"),),
+        "past": b"x",
         "over": Over.STOLEN,
     }
     changed = evolve(row, **{field: other.get(field, 1)})

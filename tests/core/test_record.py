@@ -13,7 +13,6 @@ from sessile.core.client import Client
 from sessile.core.identity import Pending
 from sessile.core.record import FORMAT, LATE, Over, Record, evolve, pack, remains, unpack
 from sessile.core.ticket import Key
-from sessile.core.trail import Trace
 from sessile.testing.clock import T0
 from sessile.testing.effort import effort
 from sessile.testing.sample import key, record
@@ -41,7 +40,7 @@ RECORDS = st.builds(
     pending=st.none() | st.builds(Pending, TEXT, st.tuples(TEXT), INSTANTS),
     grants=st.dictionaries(TEXT, INSTANTS, max_size=2),
     parent=st.binary(max_size=8),
-    trail=st.lists(st.builds(Trace, INSTANTS, TEXT, TEXT, TEXT), max_size=2).map(tuple),
+    past=st.binary(max_size=8),
     proof=st.binary(max_size=8),
     data=st.dictionaries(TEXT, st.binary(max_size=8), max_size=3),
     over=st.sampled_from(Over),

@@ -183,7 +183,7 @@ class _Keys:
                 record.key, record.created, record.until, record.digest, record.owner,
                 record.assurance, record.authenticated_at, record.persistent, record.device,
                 record.client, record.factors, record.pending, record.grants, record.parent,
-                record.trail, record.over,
+                record.past, record.over,
             )
         )  # fmt: skip
         return self.id + hmac.digest(self._proof, said, "sha256")[:_PROOF]

@@ -42,7 +42,8 @@ class Authentication(Values):
     """
 
     __slots__ = (
-        "_fresh", "_inherits", "_intent", "_lock", "_mint", "_now", "_purpose", "_record", "_who",
+        "_fresh", "_identity", "_inherits", "_intent", "_lock", "_mint", "_now", "_purpose",
+        "_record",
     )  # fmt: skip
 
     def __init__(
@@ -62,13 +63,21 @@ class Authentication(Values):
         self._intent = Intent.KEEP
         self._inherits = True
         self._purpose: str | None = None
-        self._identify(record, lock)
+        self._record = record
+        self._lock = lock
+        self._identity: Identity | None = None
 
     def _identify(self, record: Record | None, lock: Lock | None = None) -> None:
         """Be the session of that record, or nobody's."""
-        self._record = record
-        self._lock = lock
-        self._who = ANYONE if record is None or lock is not None else record.identity
+        self._record, self._lock, self._identity = record, lock, None
+
+    @property
+    def _who(self) -> Identity:
+        """Who it belongs to; read from the record when it is first asked for."""
+        if self._identity is None:
+            known = self._record is not None and self._lock is None
+            self._identity = self._record.identity if known and self._record else ANYONE
+        return self._identity
 
     @property
     def user(self) -> str | None:
@@ -318,7 +327,7 @@ class Authentication(Values):
     def _become(self, intent: Intent, who: Identity) -> None:
         """Be a new session, under a ticket that was never seen."""
         self._fresh = self._mint()
-        self._intent, self._who = intent, who
+        self._intent, self._identity = intent, who
 
     def _disinherit(self) -> None:
         """Begin with no values: those there were belong to somebody else."""

@@ -64,7 +64,7 @@ class Binding:
 
     def holds(self, bound: Client, came: Client) -> bool:
         """Tell whether the client that came is the one a session is bound to, as far as asked."""
-        return bound == came or (self._same_place(bound, came) and self._same_agent(bound, came))
+        return self._same_place(bound, came) and self._same_agent(bound, came)
 
     def _same_place(self, bound: Client, came: Client) -> bool:
         if self.address is Address.IGNORE or not bound.address or bound.address == came.address:

@@ -6,6 +6,10 @@ from enum import Enum
 class Intent(Enum):
     """What the application asked for beside changing values."""
 
+    __hash__ = (
+        object.__hash__
+    )  # members are singletons; Enum's own is slow, and looked up per request
+
     KEEP = "keep"
     BEGIN = "begin a login"
     LOGIN = "login"

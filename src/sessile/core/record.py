@@ -12,7 +12,7 @@ import msgspec
 from sessile.core.client import NOBODY, Client
 from sessile.core.identity import Identity, Pending
 from sessile.core.ticket import Key
-from sessile.core.trail import Trail
+from sessile.core.trail import Trail, packed, unpacked
 from sessile.core.value import Instant, Seconds
 
 
@@ -52,7 +52,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         pending: a login that is half finished.
         grants: for each purpose that a step-up allowed, until when.
         parent: the digest before the latest rotation; empty before the first.
-        trail: what was done with the session, when and from where.
+        past: the trail's bytes; ``trail`` unpacks them.
         format: the layout's number; another one is malformed.
     """
 
@@ -79,7 +79,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     pending: Pending | None = None
     grants: dict[str, Instant] = {}
     parent: bytes = b""
-    trail: Trail = ()
+    past: bytes = b""
 
     @property
     def expires(self) -> Instant:
@@ -89,6 +89,11 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     def live_at(self, now: Instant) -> bool:
         """Tell whether the session lives; at its deadline it no longer does."""
         return now < self.idle_until and now < self.until
+
+    @property
+    def trail(self) -> Trail:
+        """What was done with the session, when and from where."""
+        return unpacked(self.past)
 
     @property
     def identity(self) -> Identity:
@@ -127,7 +132,7 @@ def evidence(stolen: Record, now: Instant, lasts: Seconds, trail: Trail) -> Reco
     return Record(
         FORMAT, stolen.key, 0, stolen.created, now, end, end, bytes(32), now,
         owner=stolen.owner, device=stolen.device, over=Over.STOLEN, client=stolen.client,
-        trail=trail,
+        past=packed(trail),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ The service writes the lines that matter to the session's safety, ``session.note
 application's own.
 """
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -33,7 +33,20 @@ class Trace(msgspec.Struct, frozen=True, array_like=True, gc=False):
     device: str = ""
 
 
-Trail = tuple[Trace, ...]
+Trail: TypeAlias = tuple[Trace, ...]
+
+packed: Final = msgspec.msgpack.Encoder().encode
+"""A trail's bytes, as a record keeps them: it is unpacked for those who look, not per request."""
+
+_unpack: Final = msgspec.msgpack.Decoder(Trail).decode
+
+
+def unpacked(past: bytes) -> Trail:
+    """Return the trail of a record's bytes; what is none is empty."""
+    try:
+        return _unpack(past) if past else ()
+    except msgspec.DecodeError:
+        return ()
 
 
 def traced(trail: Trail, at: Instant, client: Client, *words: str) -> Trail:

@@ -8,7 +8,7 @@ from sessile.core.client import Client
 from sessile.core.record import FORMAT, Record
 from sessile.core.session import Session
 from sessile.core.ticket import Ticket
-from sessile.core.trail import Trail
+from sessile.core.trail import Trail, packed
 from sessile.core.value import Encoded, Instant
 from sessile.errors import StoreUnavailable
 from sessile.service.parts import Parts
@@ -67,7 +67,7 @@ def born(
         factors=who.factors,
         pending=who.pending,
         grants=dict(who.grants),
-        trail=trail,
+        past=packed(trail) if trail else b"",
     )
     return parts.vault.store(record, dict(values), frozenset())[0]
 

@@ -17,25 +17,25 @@ def came_from(parts: Parts, request: Request, known: Client) -> Client:
         known: the client its session is bound to. If the User-Agent is the same as then, it is not
             read again.
     """
-    address, agent = _address(parts, request), request.header("user-agent")
-    mark = _mark(agent)
+    agent, address = request.header("user-agent"), request.peer
+    if address != known.address or parts.proxies.trusted:  # what is known is canonical
+        address = _address(parts, request)
+    mark = crc32(agent.encode("latin-1", "replace"))
     if mark == known.agent and known.browser:
-        browser, system = known.browser, known.system
-        return known if address == known.address else Client(address, browser, system, mark)
+        if address == known.address:
+            return known
+        return Client(address, known.browser, known.system, mark)
     seen = recognise(agent)
     return Client(address, seen.browser, seen.system, mark)
 
 
 def glimpsed(parts: Parts, request: Request) -> Client:
     """Return what can be told of a stranger for little: no hostile text is taken apart."""
-    return Client(_address(parts, request), agent=_mark(request.header("user-agent")))
+    agent = request.header("user-agent").encode("latin-1", "replace")
+    return Client(_address(parts, request), agent=crc32(agent))
 
 
 def _address(parts: Parts, request: Request) -> str:
     proxies = parts.proxies
     said = request.header(proxies.name) if proxies.trusted else ""
     return proxies.client(request.peer, said)
-
-
-def _mark(agent: str) -> int:
-    return crc32(agent.encode("latin-1", "replace")) if agent else 0

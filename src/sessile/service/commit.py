@@ -40,9 +40,10 @@ async def _commit(parts: Parts, visit: Visit, *, turn: bool) -> Header | None:
     session, now = visit.session, parts.clock()
     if session.corrupt and visit.record is not None:
         parts.tell(Malformed(now, Key(visit.record.key), session.corrupt))
-    if session.intent in STARTING:
+    intent = session.intent
+    if intent in STARTING:
         return _issued(parts, visit, await log_in(parts, visit, now), now)
-    if session.intent is Intent.LOGOUT:
+    if intent is Intent.LOGOUT:
         return await _log_out(parts, visit, now)
     if visit.record is None:
         return _issued(parts, visit, await _create(parts, visit, now), now)

@@ -10,7 +10,7 @@ from sessile.core.identity import Lock
 from sessile.core.record import Over, Record, evolve
 from sessile.core.request import Request
 from sessile.core.ticket import Key, Ticket
-from sessile.core.trail import tells, traced
+from sessile.core.trail import packed, tells, traced
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.errors import LostRace
@@ -119,10 +119,10 @@ def _reaction(parts: Parts, visit: Visit, record: Record, verdict: Verdict) -> M
     An anonymous session moves with its client. A login that is half finished does not move: where
     its owner would have to prove more, there is nobody yet who could.
     """
-    binding = parts.policy.binding
     if record.owner is None and record.pending is None:
         return None
-    if binding.holds(record.client, visit.client):
+    binding, bound, came = parts.policy.binding, record.client, visit.client
+    if bound is came or binding.holds(bound, came):
         return None
     reaction = binding.mismatch
     if reaction is Mismatch.STEP_UP:
@@ -140,10 +140,8 @@ async def _shut(parts: Parts, visit: Visit, record: Record, values: Encoded) -> 
     lines = [line for line in record.trail if line.what == TURNED_AWAY]
     if not tells(record.trail, TURNED_AWAY, visit.client) and len(lines) < _MOST_TURNED_AWAY:
         _tell_mismatch(parts, visit, record)
-        trail = traced(record.trail, visit.now, visit.client, TURNED_AWAY)
-        draft, _ = parts.vault.store(
-            record, {}, frozenset(), version=record.version + 1, trail=trail
-        )
+        past = packed(traced(record.trail, visit.now, visit.client, TURNED_AWAY))
+        draft, _ = parts.vault.store(record, {}, frozenset(), version=record.version + 1, past=past)
         answer = await parts.store.commit(Change(draft, record.version))
         record = draft if isinstance(answer, Committed) else record
     return visit.locked(record, values, Lock.MISMATCH)

@@ -10,7 +10,7 @@ from sessile.core.intent import Intent
 from sessile.core.merge import Delta, merge
 from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
-from sessile.core.trail import Trail, traced
+from sessile.core.trail import Trail, packed, traced
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.errors import LostRace
@@ -58,7 +58,8 @@ def plan(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -> Atte
         turn and (visit.turn or parts.policy.rotation_due(record, now))
     )
     successor = _successor(parts, visit) if wanted else None
-    if not (delta or successor or _owes(visit) or _touches(parts, visit, record, now)):
+    active = not visit.passive and parts.policy.touch_due(record, now)
+    if not (delta or active or successor or visit.moved or visit.session.notes):
         return None
     return Attempt(record, visit.stored, delta, successor, visit.hand_over)
 
@@ -66,11 +67,6 @@ def plan(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -> Atte
 def _owes(visit: Visit) -> bool:
     """Tell whether the trail is to have another line."""
     return visit.moved or bool(visit.session.notes)
-
-
-def _touches(parts: Parts, visit: Visit, record: Record, now: Instant) -> bool:
-    """Tell whether the request counts as activity, and enough time has passed to note it."""
-    return not visit.passive and parts.policy.touch_due(record, now)
 
 
 def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None) -> Flow[Ticket | None]:
@@ -148,7 +144,7 @@ def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change
     if visit.moved or _at_home(parts, visit, record):
         changes["client"] = visit.client
     if _owes(visit):
-        changes["trail"] = _trail(visit, record, now)
+        changes["past"] = packed(_trail(visit, record, now))
     draft, written = parts.vault.store(record, merged.set, merged.removed, **changes)
     return Change(draft, record.version, written, merged.removed)
 

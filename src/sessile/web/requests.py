@@ -4,28 +4,35 @@ from wsgiref.types import WSGIEnvironment
 
 from sessile.web.scope import Headers, Scope
 
+_BYTES = {name: name.encode() for name in ("cookie", "user-agent")}
+"""Names that are asked for in each request."""
+
 
 class AsgiRequest:
     """What an ASGI scope says. It does not hold the scope, which may come to hold the session."""
 
-    __slots__ = ("_headers", "body", "method", "peer", "query")
+    __slots__ = ("_headers", "_query", "body", "method", "peer")
 
     def __init__(self, scope: Scope) -> None:
         client = scope.get("client")
         self._headers: Headers = scope["headers"]
+        self._query: bytes = scope.get("query_string", b"")
         self.method: str = scope.get("method", "GET")
         self.peer: str = client[0] if client else ""
-        self.query = scope.get("query_string", b"").decode("latin-1")
         self.body = b""
+
+    @property
+    def query(self) -> str:
+        """The query string."""
+        return self._query.decode("latin-1")
 
     def header(self, name: str) -> str:
         """Return a header by its name in lower case; ``""`` when it is absent."""
-        wanted = name.encode()
+        wanted = _BYTES.get(name) or name.encode()
         found = [value for field, value in self._headers if field == wanted]
-        if not found:
-            return ""
-        joint = b"; " if wanted == b"cookie" else b", "
-        return joint.join(found).decode("latin-1")
+        if len(found) == 1:
+            return found[0].decode("latin-1")
+        return (b"; " if name == "cookie" else b", ").join(found).decode("latin-1")
 
 
 class EnvironRequest:

@@ -6,7 +6,6 @@ from sessile.core.change import COMMITTED, Capability
 from sessile.core.client import Client
 from sessile.core.identity import Pending
 from sessile.core.record import Record
-from sessile.core.trail import Trace
 from sessile.stores.contract import Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
@@ -31,7 +30,7 @@ def full(name: str = "a") -> Record:
         pending=Pending("álice\n:*", ("password",), T0 + 0.1),
         grants={"pay": T0 + 0.1},
         parent=EVERY_BYTE[:32],
-        trail=(Trace(T0, "login", "2001:db8::7", "Firefox on Linux"),),
+        past=EVERY_BYTE,
         proof=EVERY_BYTE[::-1],
         digest=EVERY_BYTE[112:144],
         data={
@@ -69,7 +68,7 @@ class Fidelity:
         values = {"new": EVERY_BYTE}
         rich = {
             name: getattr(full(), name)
-            for name in ("assurance", "client", "digest", "proof", "trail")
+            for name in ("assurance", "client", "digest", "proof", "past")
         }
         update = change(record(), values, removed=["name"], seen=T0 + 1, confirmed=T0 + 2, **rich)
         drive(store.commit(update))

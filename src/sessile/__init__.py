@@ -1,8 +1,11 @@
 """HTTP sessions that are right. The public names, and nothing else."""
 
+from sessile.core.binding import Address, Agent, Binding, Mismatch
 from sessile.core.change import Excess
 from sessile.core.cookie import Cookie, SameSite
-from sessile.core.policy import Policy, days, hours, minutes
+from sessile.core.policy import Limit, Policy, Theft, days, hours, minutes
+from sessile.core.proxies import ForwardedHeader, Proxies
+from sessile.core.require import require
 from sessile.core.session import Session
 from sessile.core.value import Value
 from sessile.errors import SessileError
@@ -10,17 +13,26 @@ from sessile.service.owners import SessionInfo
 from sessile.service.sessions import Sealing, Sessions
 
 __all__ = [
+    "Address",
+    "Agent",
+    "Binding",
     "Cookie",
     "Excess",
+    "ForwardedHeader",
+    "Limit",
+    "Mismatch",
     "Policy",
+    "Proxies",
     "SameSite",
     "Sealing",
     "SessileError",
     "Session",
     "SessionInfo",
     "Sessions",
+    "Theft",
     "Value",
     "days",
     "hours",
     "minutes",
+    "require",
 ]

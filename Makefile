@@ -12,6 +12,7 @@ help:
 	@echo "make test    every test, against real servers"
 	@echo "make check   lint and types"
 	@echo "make bench   commands and speed, beside the peers"
+	@echo "make fuzz    look for inputs that break something, for long"
 	@echo "make docs    the tables in the documentation, anew from the code"
 
 # One stamp for each set of packages; a change in pyproject.toml installs anew.
@@ -51,6 +52,11 @@ check: $(VENV)/test.ok
 bench: $(VENV)/bench.ok
 	@sh scripts/servers redis-server wrk
 	$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: $(VENV)/test.ok
+	@for target in $(or $(TARGET),cookie ticket record forwarded); do \
+		echo "== $$target"; $(BIN)/python -m fuzz $$target --seconds $(or $(SECONDS),900) $(ARGS) || exit 1; \
+	done
 
 docs: $(VENV)/test.ok
 	$(BIN)/python scripts/tables.py

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import redis
@@ -239,9 +240,13 @@ class Authority:
 def required(program, name, remedy):
     """Return a program's path; without it skip, or fail where it is demanded."""
     path = shutil.which(program)
-    if path is not None:
-        return path
-    missing = f"{program} is not installed; install it: {remedy}"
+    if path is None:
+        absent(name, f"{program} is not installed; install it: {remedy}")
+    return path
+
+
+def absent(name, missing) -> NoReturn:
+    """Skip the test for what it needs, or fail where that is demanded."""
     if "CI" in os.environ or name in os.environ.get("SESSILE_REQUIRE", "").split(","):
         pytest.fail(missing)
     pytest.skip(f"NOT TESTED: {missing}")

@@ -67,6 +67,15 @@ def test_single_addresses_are_trusted_alone() -> None:
     assert proxies.client("10.0.0.2", ALICE) == "10.0.0.2"
 
 
+def test_every_named_network_is_trusted() -> None:
+    """Networks of one size stand beside each other, and none is mistaken for one of IPv6."""
+    proxies = Proxies(["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8"])
+
+    for peer in ("10.0.0.1", "11.0.0.1", "12.0.0.1"):
+        assert proxies.client(peer, ALICE) == ALICE
+    assert proxies.client("::a00:1", ALICE) == "::a00:1"
+
+
 # How far: X-Forwarded-For.
 
 

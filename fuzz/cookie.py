@@ -1,0 +1,36 @@
+"""The Cookie header: what is found in it, compared with a slow reading by hand."""
+
+from typing import Final
+
+from fuzz import ticket
+from sessile.core.cookie import Cookie, Presented
+
+COOKIES: Final = (Cookie(), Cookie(secure=False), Cookie(name="a.b+c", path="/app"))
+TICKET: Final = ticket.SEEDS[0].decode()
+LONGEST: Final = 256
+SEEDS: Final = (
+    f"__Host-sid={TICKET}".encode(),
+    f"a=b; __Host-sid={TICKET} ; sid={TICKET}; c=d".encode(),
+    f"__Host-sid={TICKET}; __Host-sid={TICKET}".encode(),
+    b"a.b+c=1;\ta.b+c=2; sid; sid =x; sid=;=; ;;",
+    b'sid="quoted; __host-sid=no, x__Host-sid=\xe9',
+)
+
+
+def check(data: bytes) -> None:
+    """Assert that each cookie is found where it stands, and that its ticket round-trips."""
+    header = data.decode("latin-1")
+    for cookie in COOKIES:
+        found = cookie.find(header)
+        assert found == expected(header, cookie.full_name)
+        if isinstance(found, str):
+            ticket.check_text(found)
+
+
+def expected(header: str, name: str) -> str | Presented:
+    """Read the header by hand: split at semicolons, then at the first ``=``."""
+    pairs = [part.lstrip(" \t").partition("=") for part in header.split(";")]
+    values = [value for key, equals, value in pairs if equals and key == name]
+    if len(values) == 1:
+        return values[0].rstrip(" \t")
+    return Presented.AMBIGUOUS if values else Presented.NOTHING

@@ -1,0 +1,95 @@
+"""The record: bytes that somebody may have written to a store, and the vault that opens them."""
+
+import atheris
+import msgspec
+
+from sessile.codecs.sealed import Forged, PlainVault, SealedVault, Vault
+from sessile.core.record import Record, evolve, pack, unpack
+from sessile.core.secrets import KeyRing
+from sessile.core.ticket import Key
+from sessile.testing.sample import key, record
+from sessile.testing.world import NEWER, SECRET
+
+KEY = key("a")
+PLAIN = PlainVault()
+SEALED = SealedVault(KeyRing([SECRET, NEWER]), bytes)  # nonces of zeros: an input can be repeated
+NONE: frozenset[str] = frozenset()
+FREE = ("version", "seen", "idle_until", "rotated", "confirmed", "over")
+"""What moves without a proof; every other field is covered by one."""
+
+RAW, TAMPERED = b"\0", b"\1"
+
+
+def sealed(values: dict[str, bytes], **fields: object) -> Record:
+    """Return a record that holds those values, sealed."""
+    return SEALED.store(record(data={}, **fields), values, NONE)[0]
+
+
+LONGEST = 512
+SEEDS = (
+    RAW + pack(record()),
+    RAW + pack(record(owner="alice", authenticated_at=1.0, device="curl", data={})),
+    RAW + pack(sealed({"cart": b"socks", "": b""}, owner="alice")),
+    RAW + pack(evolve(sealed({"a": b"b"}), proof=b"")),
+    RAW + pack(evolve(sealed({}), data={"a": sealed({"a": b"b"}).data["a"][:9]})),
+    RAW + pack(record(digest=b"short")),
+    RAW + pack(record("b")),
+    RAW + msgspec.msgpack.encode([[]] * 19),
+    TAMPERED + bytes(range(64)),
+    TAMPERED + b"\xff" * 64,
+)
+
+
+def check(data: bytes) -> None:
+    """Assert what holds of foreign bytes, or of our own with some changed."""
+    if data[:1] == TAMPERED:
+        check_tampered(atheris.FuzzedDataProvider(data[1:]))
+    else:
+        check_raw(data[1:])
+
+
+def check_raw(blob: bytes) -> None:
+    """Assert that bytes are a whole record of that key, or nothing."""
+    found = unpack(blob, KEY)
+    assert unpack(blob, Key("another")) is None or found is None
+    if found is None:
+        return
+    assert (found.format, found.key, len(found.digest)) == (1, KEY, 32)
+    again = unpack(pack(found), KEY)
+    assert again is not None
+    assert pack(again) == pack(found)  # compared as bytes: a time that is no number equals nothing
+    assert unpack(pack(found)[:-1], KEY) is None
+    assert not found.live_at(found.expires)
+    assert repr(found) == f"<Record {KEY} version {found.version}>"
+    plain, opened = open_with(PLAIN, found), open_with(SEALED, found)
+    assert plain == (None if found.proof else found.data)
+    assert opened is None or set(opened) == set(found.data)
+
+
+def check_tampered(given: atheris.FuzzedDataProvider) -> None:
+    """Assert that our own record comes back, and that a changed one is not taken for ours."""
+    values = {
+        given.ConsumeUnicodeNoSurrogates(8): given.ConsumeBytes(12)
+        for _ in range(given.ConsumeIntInRange(0, 3))
+    }
+    owner = given.ConsumeUnicodeNoSurrogates(8)
+    ours = sealed(values, owner=owner, assurance=given.ConsumeIntInRange(0, 3))
+    blob = bytearray(pack(ours))
+    assert unpack(bytes(blob), KEY) == ours
+    assert SEALED.open(ours) == values
+    for _ in range(given.ConsumeIntInRange(1, 3)):
+        blob[given.ConsumeIntInRange(0, len(blob) - 1)] = given.ConsumeIntInRange(0, 255)
+    found = unpack(bytes(blob), KEY)
+    opened = None if found is None else open_with(SEALED, found)
+    if found is not None and opened is not None:
+        assert opened.items() <= values.items()
+        free = {name: getattr(ours, name) for name in FREE}
+        assert evolve(found, data=ours.data, **free) == ours
+
+
+def open_with(vault: Vault, found: Record) -> dict[str, bytes] | None:
+    """Return what the vault makes of a record; Forged, the documented error, is None."""
+    try:
+        return dict(vault.open(found))
+    except Forged:
+        return None

@@ -4,9 +4,12 @@ import atheris
 import msgspec
 
 from sessile.codecs.sealed import Forged, PlainVault, SealedVault, Vault
+from sessile.core.client import Client
+from sessile.core.identity import Pending
 from sessile.core.record import Record, evolve, pack, unpack
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import Key
+from sessile.core.trail import Trace
 from sessile.testing.sample import key, record
 from sessile.testing.world import NEWER, SECRET
 
@@ -14,9 +17,17 @@ KEY = key("a")
 PLAIN = PlainVault()
 SEALED = SealedVault(KeyRing([SECRET, NEWER]), bytes)  # nonces of zeros: an input can be repeated
 NONE: frozenset[str] = frozenset()
-FREE = ("version", "seen", "idle_until", "rotated", "confirmed", "over")
+FREE = ("version", "seen", "idle_until", "rotated", "confirmed")
 """What moves without a proof; every other field is covered by one."""
 
+RICH = {
+    "owner": "alice",
+    "client": Client("192.0.2.1", "Firefox", "Linux", 7),
+    "factors": ("password", "totp"),
+    "pending": Pending("alice", ("password",), 1.0),
+    "grants": {"pay": 1.0},
+    "trail": (Trace(1.0, "logged in"),),
+}
 RAW, TAMPERED = b"\0", b"\1"
 
 
@@ -30,6 +41,7 @@ SEEDS = (
     RAW + pack(record()),
     RAW + pack(record(owner="alice", authenticated_at=1.0, device="curl", data={})),
     RAW + pack(sealed({"cart": b"socks", "": b""}, owner="alice")),
+    RAW + pack(sealed({"a": b"b"}, **RICH)),
     RAW + pack(evolve(sealed({"a": b"b"}), proof=b"")),
     RAW + pack(evolve(sealed({}), data={"a": sealed({"a": b"b"}).data["a"][:9]})),
     RAW + pack(record(digest=b"short")),
@@ -73,7 +85,7 @@ def check_tampered(given: atheris.FuzzedDataProvider) -> None:
         for _ in range(given.ConsumeIntInRange(0, 3))
     }
     owner = given.ConsumeUnicodeNoSurrogates(8)
-    ours = sealed(values, owner=owner, assurance=given.ConsumeIntInRange(0, 3))
+    ours = sealed(values, **RICH | {"owner": owner, "assurance": given.ConsumeIntInRange(0, 3)})
     blob = bytearray(pack(ours))
     assert unpack(bytes(blob), KEY) == ours
     assert SEALED.open(ours) == values

@@ -302,3 +302,21 @@ def test_error_of_a_value_names_the_session_key() -> None:
     """The mapping's own errors reach the application as they are."""
     with pytest.raises(UnsupportedValue, match=r"session\['socket'\]"):
         opened()["socket"] = object()
+
+
+def test_login_of_an_identity_provider_keeps_its_times() -> None:
+    """What somebody else saw is as old as they say, and never newer than now."""
+    session = opened()
+    session.login("alice", authenticated_at=T0 - 60.0, until=T0 + 60.0)
+
+    assert session.authenticated_at == T0 - 60.0
+    assert session.identity.until == T0 + 60.0
+    session.login("alice", authenticated_at=T0 + 60.0)
+    assert session.authenticated_at == T0 + 5.0
+
+
+@pytest.mark.parametrize("wrong", ["yesterday", True, -1.0, float("nan"), 1e11])
+def test_time_that_is_none_is_refused(wrong: Any) -> None:
+    """A time from an identity provider is a number of seconds since 1970."""
+    with pytest.raises(ConfigError, match="seconds since 1970"):
+        opened().login("alice", until=wrong)

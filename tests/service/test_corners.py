@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessile import Sessions
+from sessile import Policy, Sessions
 from sessile.core.flow import run
 from sessile.core.request import Said
 from sessile.errors import StoreUnavailable, WeakSecret
@@ -133,3 +133,16 @@ def test_ring_is_bounded():
         Sessions(store=MemoryStore(), secrets=many)
 
     assert Sessions(store=MemoryStore(), secrets=[SECRET, *many[:3]])
+
+
+def test_login_ends_when_its_identity_provider_says():
+    """A session lives no longer than the login that a provider vouched for, and no later either."""
+    world = World(MemoryStore(), run)
+    world.ask(lambda s: s.login("alice", until=world.clock() + 60.0))
+    world.clock.advance(59.0)
+    before = world.ask(lambda s: s.user).result
+    world.clock.advance(1.0)
+
+    assert (before, world.ask(lambda s: s.user).result) == ("alice", None)
+    world.ask(lambda s: s.login("alice", until=world.clock() + 1e9))
+    assert world.ask(lambda s: s.record.until - s.record.created).result == Policy().absolute

@@ -11,6 +11,7 @@ import msgspec
 from sessile.core.credentials import (
     check_assurance,
     check_factors,
+    check_instant,
     check_lasts,
     check_purpose,
     check_user,
@@ -174,6 +175,8 @@ class Authentication(Values):
         factors: Sequence[str] = (),
         remember: bool | None = None,
         device: str | None = None,
+        authenticated_at: Instant | None = None,
+        until: Instant | None = None,
     ) -> None:
         """Log a user in: a new session with a new id; the old one ends, without grace.
 
@@ -187,6 +190,10 @@ class Authentication(Values):
             remember: keep the cookie when the browser closes, with the policy's longer clocks.
             device: what to call this client in a list of the user's sessions; 80 characters at
                 most are kept. Without it the User-Agent says: ``"Chrome on Android"``.
+            authenticated_at: when somebody else saw the user prove it, as the ``auth_time`` of
+                OpenID Connect, in seconds since 1970; None is now. The future is taken for now.
+            until: when the login ends at the latest, as the ``session_expiry`` of an identity
+                provider; None leaves it to the policy, which is never exceeded.
 
         What is None stays as it was for the same user, as at a rise of assurance.
 
@@ -205,10 +212,11 @@ class Authentication(Values):
         who = Identity(
             owner=user,
             assurance=assurance,
-            authenticated_at=self._now,
+            authenticated_at=min(self._now, check_instant(authenticated_at, self._now)),
             factors=check_factors(factors),
             persistent=before.persistent if remember is None else bool(remember),
             device=before.device if device is None else said(device),
+            until=None if until is None else check_instant(until, self._now),
         )
         self._become(Intent.LOGIN, who)
 

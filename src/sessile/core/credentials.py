@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sessile.core.value import Seconds, is_text
+from sessile.core.value import Instant, Seconds, is_text
 from sessile.errors import ConfigError
 
 _LONGEST_USER: Final = 512
@@ -71,6 +71,19 @@ def check_lasts(lasts: object) -> Seconds:
     if not 0 < lasts <= _LONGEST_WAIT:
         raise ConfigError(f"lasts={lasts!r}: write seconds above 0 and up to a day")
     return float(lasts)
+
+
+def check_instant(instant: object, now: Instant) -> Instant:
+    """Return a time in seconds since 1970; None is now.
+
+    Raises:
+        ConfigError: it is no such time.
+    """
+    if instant is None:
+        return now
+    if isinstance(instant, bool) or not isinstance(instant, int | float) or not 0 < instant < 1e11:
+        raise ConfigError(f"{instant!r} is no time: write seconds since 1970, as time.time() does")
+    return float(instant)
 
 
 def _word(what: str, word: object) -> str:

@@ -47,6 +47,8 @@ class Identity(msgspec.Struct, frozen=True):
         device: what the login called the client.
         pending: a login that is half finished.
         grants: for each purpose that a step-up allowed, until when.
+        until: when the login ends at the latest, as an identity provider said; None leaves it to
+            the policy.
     """
 
     owner: str | None = None
@@ -57,6 +59,7 @@ class Identity(msgspec.Struct, frozen=True):
     device: str = ""
     pending: Pending | None = None
     grants: Mapping[str, Instant] = {}
+    until: Instant | None = None
 
 
 ANYONE: Final = Identity()

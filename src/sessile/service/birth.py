@@ -45,6 +45,8 @@ def born(
     who, policy = session.identity, parts.policy
     owned = who.owner is not None
     until = now + policy.absolute_for(persistent=who.persistent)
+    if who.until is not None:
+        until = min(until, who.until)
     if continues is not None:
         until = continues.until
     record = Record(

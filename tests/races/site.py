@@ -35,22 +35,28 @@ class Site:
     """Handlers by path, and requests to them.
 
     A handler takes the session and returns what JSON can say. Every answer has ``headers``.
+
+    Args:
+        url: where sessions are kept.
+        middleware: options of ``SessionMiddleware``.
+        options: those of ``Sessions``.
+
+    Attributes:
+        body: what the last request brought.
+        statuses: those of all answers so far.
     """
 
-    def __init__(self, url, **options):
+    def __init__(self, url, *, middleware=None, **options):
         self.clock = FakeClock()
         self.events = []
-        self.sessions = Sessions(
-            url,
-            secrets=[SECRET],
-            cookie=Cookie(secure=False),
-            clock=self.clock,
-            hooks=[self.events.append],
-            **options,
-        )
+        usual = {"secrets": [SECRET], "cookie": Cookie(secure=False), "clock": self.clock}
+        self.sessions = Sessions(url, hooks=[self.events.append], **(usual | options))
+        self.middleware = middleware or {}
         self.gate = None
         self.acts = {}
         self.headers = []
+        self.body = b""
+        self.statuses = []
 
     def handle(self, path, session):
         return json.dumps(self.acts[path](session)).encode()
@@ -60,6 +66,7 @@ class Site:
         if scope["query_string"] == b"held":
             session.get("anything")
             await asyncio.to_thread(self.gate.wait)
+        self.body = await _whole(receive)
         body = self.handle(scope["path"], session)
         headers = [(name.encode(), value.encode()) for name, value in self.headers]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -70,20 +77,46 @@ class Site:
         if environ["QUERY_STRING"] == "held":
             session.get("anything")
             self.gate.wait()
+        self.body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         body = self.handle(environ["PATH_INFO"], session)
         start_response("200 OK", [("Content-Type", "application/json"), *self.headers])
         return [body]
 
-    def ask(self, act, cookie="", *, held=False):
-        """Make one request whose handler is ``act``."""
-        path = f"/{id(act)}"
+    def path(self, act, *, under=""):
+        """Return the path whose handler is ``act``, below a prefix."""
+        path = f"{under}/{id(act)}"
         self.acts[path] = act
-        url = self.address + path + ("?held" if held else "")
-        headers = {"Cookie": cookie} if cookie else {}
-        request = httpx.Request("GET", url, headers=headers, extensions={"timeout": WAITS})
-        response = self.transport.handle_request(request)  # a client would keep cookies of its own
-        response.read()
+        return path
+
+    def ask(
+        self, act, cookie="", *, held=False, method="GET", headers=(), body=b"", source="", under=""
+    ):
+        """Make one request whose handler is ``act``; ``source`` is another loopback address."""
+        url = self.address + self.path(act, under=under) + ("?held" if held else "")
+        headers = [*headers, *([("Cookie", cookie)] if cookie else [])]
+        extensions = {"timeout": WAITS}
+        request = httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
+        with self.client(source) as client:
+            response = client.handle_request(request)  # httpx.Client would keep cookies of its own
+            response.read()
+        self.statuses.append(response.status_code)
         return Reply(response)
+
+    @contextmanager
+    def client(self, source):
+        """Give what sends requests from that address."""
+        if not source:
+            yield self.transport
+            return
+        with httpx.HTTPTransport(local_address=source) as elsewhere:
+            yield elsewhere
+
+    def raw(self, message):
+        """Send bytes, which ask for ``Connection: close``; return all that comes back."""
+        host, _, port = self.address.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port)), PATIENCE) as link:
+            link.sendall(message)
+            return b"".join(iter(lambda: link.recv(65536), b""))
 
     @contextmanager
     def held(self, act, cookie):
@@ -119,13 +152,23 @@ class Reply:
     def __init__(self, response):
         self.status = response.status_code
         self.headers = response.headers
-        self.json = response.json() if response.status_code == 200 else None
+        self.body = response.content
+        self.json = response.json() if response.status_code == 200 and response.content else None
         self.set_cookie = response.headers.get("set-cookie")
         self.cookie = "" if self.set_cookie is None else self.set_cookie.partition(";")[0]
 
     @property
     def deletes(self):
         return self.set_cookie is not None and "Max-Age=0" in self.set_cookie
+
+
+async def _whole(receive):
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
 
 
 class _Quiet(WSGIRequestHandler):
@@ -135,7 +178,7 @@ class _Quiet(WSGIRequestHandler):
 
 @contextmanager
 def _asgi(site):
-    app = asgi.SessionMiddleware(site.asgi, site.sessions)
+    app = asgi.SessionMiddleware(site.asgi, site.sessions, **site.middleware)
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, args=([listener],))
@@ -150,10 +193,10 @@ def _asgi(site):
 
 @contextmanager
 def _wsgi(site):
-    app = wsgi.SessionMiddleware(site.wsgi, site.sessions)
+    app = wsgi.SessionMiddleware(site.wsgi, site.sessions, **site.middleware)
     server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     server.daemon_threads = False
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=[0.02])
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
@@ -168,7 +211,7 @@ FACES = {"asgi": _asgi, "wsgi": _wsgi}
 
 @contextmanager
 def serving(face, url, **options):
-    """Serve a site; give it with its address and a client."""
+    """Serve a site; give it with its address and a client. The options are those of ``Site``."""
     site = Site(url, **options)
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
     try:

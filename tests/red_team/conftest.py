@@ -1,0 +1,33 @@
+"""Each attack has a site of its own: behind ASGI and WSGI, on SQLite and Redis."""
+
+import itertools
+
+import pytest
+
+from races.site import FACES
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def url(request, tmp_path):
+    """Where a test's sessions are kept: a place of its own."""
+    if request.param == "memory":
+        return "memory://"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/sessile.db"
+    server = request.getfixturevalue("redis_server")
+    return f"{server.url}?prefix=red{next(NUMBERS)}:"
+
+
+@pytest.fixture(params=list(FACES))
+def face(request):
+    """The server's interface."""
+    return request.param
+
+
+@pytest.fixture
+def site(request, face, url):
+    """What the attack is played on, as its ``weakened_by`` says."""
+    with request.function.stage(face, url) as site:
+        yield site

@@ -17,6 +17,7 @@ from sessile.testing.world import SECRET
 from sessile.web import asgi, wsgi
 
 PATIENCE = 20
+MOST_HELD = 64
 WAITS = dict.fromkeys(("connect", "read", "write", "pool"), PATIENCE)
 
 
@@ -31,56 +32,21 @@ class Gate:
         assert self.released.wait(PATIENCE), "nobody let this request go on"
 
 
-class Site:
-    """Handlers by path, and requests to them.
-
-    A handler takes the session and returns what JSON can say. Every answer has ``headers``.
-
-    Args:
-        url: where sessions are kept.
-        middleware: options of ``SessionMiddleware``.
-        options: those of ``Sessions``.
+class Client:
+    """Requests to an address.
 
     Attributes:
-        body: what the last request brought.
+        address: where, as ``http://127.0.0.1:8000``; set when it is served.
+        transport: what sends them; set when it is served.
+        acts: handlers by path.
         statuses: those of all answers so far.
     """
 
-    def __init__(self, url, *, middleware=None, **options):
-        self.clock = FakeClock()
-        self.events = []
-        usual = {"secrets": [SECRET], "cookie": Cookie(secure=False), "clock": self.clock}
-        self.sessions = Sessions(url, hooks=[self.events.append], **(usual | options))
-        self.middleware = middleware or {}
-        self.gate = None
+    def __init__(self):
+        self.address = ""
+        self.transport = None
         self.acts = {}
-        self.headers = []
-        self.body = b""
         self.statuses = []
-
-    def handle(self, path, session):
-        return json.dumps(self.acts[path](session)).encode()
-
-    async def asgi(self, scope, receive, send):
-        session = scope["session"]
-        if scope["query_string"] == b"held":
-            session.get("anything")
-            await asyncio.to_thread(self.gate.wait)
-        self.body = await _whole(receive)
-        body = self.handle(scope["path"], session)
-        headers = [(name.encode(), value.encode()) for name, value in self.headers]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    def wsgi(self, environ, start_response):
-        session = environ["sessile.session"]
-        if environ["QUERY_STRING"] == "held":
-            session.get("anything")
-            self.gate.wait()
-        self.body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        body = self.handle(environ["PATH_INFO"], session)
-        start_response("200 OK", [("Content-Type", "application/json"), *self.headers])
-        return [body]
 
     def path(self, act, *, under=""):
         """Return the path whose handler is ``act``, below a prefix."""
@@ -118,6 +84,62 @@ class Site:
             link.sendall(message)
             return b"".join(iter(lambda: link.recv(65536), b""))
 
+    def crowd(self, act, cookie, number):
+        """Make that many requests at once."""
+        with ThreadPoolExecutor(number) as pool:
+            return list(pool.map(lambda _: self.ask(act, cookie), range(number)))
+
+
+class Site(Client):
+    """Handlers by path, and requests to them.
+
+    A handler takes the session and returns what JSON can say. Every answer has ``headers``.
+
+    Args:
+        url: where sessions are kept.
+        middleware: options of ``SessionMiddleware``.
+        options: those of ``Sessions``.
+
+    Attributes:
+        body: what the last request brought.
+    """
+
+    def __init__(self, url, *, middleware=None, **options):
+        super().__init__()
+        self.clock = FakeClock()
+        self.events = []
+        usual = {"secrets": [SECRET], "cookie": Cookie(secure=False), "clock": self.clock}
+        self.sessions = Sessions(url, hooks=[self.events.append], **(usual | options))
+        self.middleware = middleware or {}
+        self.gate = None
+        self.waiting = ThreadPoolExecutor(MOST_HELD)
+        self.headers = []
+        self.body = b""
+
+    def handle(self, path, session):
+        return json.dumps(self.acts[path](session)).encode()
+
+    async def asgi(self, scope, receive, send):
+        session = scope["session"]
+        if scope["query_string"] == b"held":
+            session.get("anything")
+            await asyncio.get_running_loop().run_in_executor(self.waiting, self.gate.wait)
+        self.body = await _whole(receive)
+        body = self.handle(scope["path"], session)
+        headers = [(name.encode(), value.encode()) for name, value in self.headers]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def wsgi(self, environ, start_response):
+        session = environ["sessile.session"]
+        if environ["QUERY_STRING"] == "held":
+            session.get("anything")
+            self.gate.wait()
+        self.body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = self.handle(environ["PATH_INFO"], session)
+        start_response("200 OK", [("Content-Type", "application/json"), *self.headers])
+        return [body]
+
     @contextmanager
     def held(self, act, cookie):
         """Hold a request after it loaded its session; give its future, let it go on at the end."""
@@ -136,10 +158,11 @@ class Site:
             second = self.ask(b, cookie)
         return first.result(), second
 
-    def crowd(self, act, cookie, number):
-        """Make that many requests at once."""
+    def rush(self, act, cookie, number):
+        """Make that many requests at once; no handler begins before all sessions are loaded."""
+        self.gate = threading.Barrier(number, timeout=PATIENCE)
         with ThreadPoolExecutor(number) as pool:
-            return list(pool.map(lambda _: self.ask(act, cookie), range(number)))
+            return list(pool.map(lambda _: self.ask(act, cookie, held=True), range(number)))
 
     def values(self, cookie):
         """Return what the session of that cookie holds."""
@@ -219,4 +242,5 @@ def serving(face, url, **options):
             site.address, site.transport = address, transport
             yield site
     finally:
+        site.waiting.shutdown()
         site.sessions.sync.close()

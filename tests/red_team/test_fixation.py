@@ -3,11 +3,12 @@
 from races.acts import logs_in, names, puts, reads, who
 from races.site import serving
 from red_team.stage import told, weakened_by
+from red_team.weak import predecessors_live_on, refusals_are_not_told
 from sessile import Cookie
 from sessile.core.change import Change
 from sessile.core.cookie import Presented
 from sessile.core.ticket import Ticket
-from sessile.service import commit, login, opening
+from sessile.service import commit
 from sessile.service.events import Refusal, Refused
 from sessile.service.parts import Parts
 
@@ -33,12 +34,7 @@ def ids_are_adopted(patch):
     patch.setattr(Parts, "mint", lambda parts: presented.pop() if presented else mint(parts))
 
 
-def unknown_ids_are_not_told(patch):
-    """Nobody hears of the id that we did not issue."""
-    patch.setattr(opening, "_refuse", lambda parts, now, *_: opening.Visit(parts, now))
-
-
-@weakened_by(ids_are_adopted, unknown_ids_are_not_told)
+@weakened_by(ids_are_adopted, refusals_are_not_told)
 def test_a1_chosen_id_is_not_adopted(site):
     """An id that the client brought names no session, not by a value and not by a login."""
     planted = f"sid={PLANTED.reveal()}"
@@ -67,15 +63,6 @@ def logins_stay_in_place(patch):
         return visit.ticket
 
     patch.setattr(commit, "log_in", in_place)
-
-
-def predecessors_live_on(patch):
-    """The session from before the login is not ended."""
-
-    async def kept(parts, visit, record, delta, now):
-        return record
-
-    patch.setattr(login, "_end_predecessor", kept)
 
 
 @weakened_by(logins_stay_in_place, predecessors_live_on)

@@ -84,8 +84,13 @@ def test_grace_is_counted_from_when_the_successor_was_seen() -> None:
 
 
 def test_server_with_a_slow_clock_ends_nobodys_session() -> None:
-    """A confirmation that lies in this server's future is within the grace."""
+    """A confirmation that lies in this server's near future is within the grace."""
     assert judge(PARENT, holding(CURRENT, T0 + 60.0), RING, T0, GRACE)[0] is Verdict.HAND_OVER
+
+
+def test_clock_set_back_brings_no_ticket_back_into_its_grace() -> None:
+    """A confirmation further in the future than servers' clocks differ is past its grace."""
+    assert judge(PARENT, holding(CURRENT, T0 + 60.1), RING, T0, GRACE)[0] is Verdict.REPLAY
 
 
 @pytest.mark.parametrize("derived", [NEWEST, MIDDLE, OLDEST])

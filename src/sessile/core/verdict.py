@@ -67,6 +67,10 @@ VERDICTS: Final[dict[tuple[Kin, Successor], Verdict]] = {
 
 _STEPS: Final = 8  # how far back an ancestor is recognised: two hours at the default rotation
 
+_SKEW: Final[Seconds] = 60.0
+"""How far the clocks of two servers may differ. Beyond it a clock was set back, and a ticket that
+was past its grace must not come back into it."""
+
 
 def judge(
     ticket: Ticket, record: Record, ring: KeyRing, now: Instant, grace: Seconds
@@ -82,7 +86,8 @@ def judge(
 def _successor(record: Record, now: Instant, grace: Seconds) -> Successor:
     if record.confirmed is None:
         return Successor.UNSEEN
-    return Successor.IN_GRACE if now - record.confirmed <= grace else Successor.PAST_GRACE
+    age = now - record.confirmed
+    return Successor.IN_GRACE if -_SKEW <= age <= grace else Successor.PAST_GRACE
 
 
 def _walk(ticket: Ticket, digest: bytes, ring: KeyRing) -> tuple[Kin, Ticket | None]:

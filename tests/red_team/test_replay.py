@@ -1,0 +1,160 @@
+"""Replay: a ticket that was replaced comes back, soon or late, once or in a loop."""
+
+from races.acts import names, puts, reads, start, who
+from red_team.stage import told, weakened_by
+from red_team.weak import overlapping_requests_turn_again, predecessors_live_on
+from sessile.core import verdict
+from sessile.core.verdict import Kin, Successor, Verdict
+from sessile.service import opening
+from sessile.service.events import End, Ended, Refused, Replayed, Rotated
+
+ROTATE, GRACE = 900, 30
+
+
+def rotates(session):
+    """Ask for a new ticket."""
+    session.rotate()
+
+
+def rises(session):
+    """Reach a higher assurance, as by a second factor."""
+    session.login("alice", assurance=2)
+
+
+def assured(session):
+    """Tell what the session may do."""
+    return session.assurance
+
+
+def turned(site):
+    """Return a session's first ticket and the second, which its client has shown."""
+    old = start(site, v=1)
+    site.clock.advance(ROTATE + 1)
+    new = site.ask(reads, old).cookie
+    site.ask(reads, new)
+    return old, new
+
+
+def deadlines(site, cookie):
+    """Return when a session ends, used or not."""
+    info = site.sessions.sync.show(cookie[4:24])
+    return info.expires, info.ends
+
+
+@weakened_by(overlapping_requests_turn_again)
+def test_a7_predecessor_within_grace_is_the_same_session_and_turns_nothing(site):
+    """A replay within the grace gets the one successor, whatever it asks for."""
+    old, new = turned(site)
+    before = deadlines(site, new)
+    site.clock.advance(GRACE - 1)
+    for act in (names, puts(v=2), rotates):
+        reply = site.ask(act, old)
+
+        assert reply.status == 200
+        assert reply.cookie == new
+    assert site.ask(names, old).json == site.ask(names, new).json == old[4:24]
+    assert deadlines(site, new)[1] == before[1]
+    assert len(told(site, Rotated)) == 1
+    assert site.values(new) == {"v": 2}
+
+
+@weakened_by(predecessors_live_on)
+def test_a7_predecessor_gains_no_privilege_that_came_after_it(site):
+    """What a session reached after its ticket turned is closed to both of its old tickets."""
+    old, new = turned(site)
+    risen = site.ask(rises, new).cookie
+
+    assert site.ask(assured, risen).json == 2
+    for stale in (old, new):
+        reply = site.ask(assured, stale)
+        assert (reply.json, reply.set_cookie) == (0, None)
+        assert site.ask(reads, stale).json == {}
+    assert site.ask(who, risen).json == "alice"
+
+
+def replays_are_served(patch):
+    """A predecessor opens its session for as long as it lives."""
+    patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.PAST_GRACE), Verdict.HAND_OVER)
+
+
+def replays_are_only_refused(patch):
+    """A replay opens nothing, but whoever holds the newer ticket, maybe the thief, goes on."""
+    for kin in (Kin.PARENT, Kin.ANCESTOR):
+        patch.setitem(verdict.VERDICTS, (kin, Successor.PAST_GRACE), Verdict.ANONYMOUS)
+
+
+def replays_are_not_told(patch):
+    """The session ends as if somebody had ended it, and nobody hears of a theft."""
+    patch.setattr(opening, "Replayed", lambda now, key, owner: Refused(now, key, None))
+
+
+def assert_ended_by_replay(site, *tickets):
+    """Make sure that none of these tickets opens anything, and that the theft is told."""
+    for ticket in tickets:
+        reply = site.ask(who, ticket)
+        assert (reply.json, reply.set_cookie) == (None, None)
+    assert [event.owner for event in told(site, Replayed)] == ["alice"]
+    assert [event.reason for event in told(site, Ended)] == [End.REPLAY]
+    assert site.sessions.sync.of("alice") == []
+
+
+@weakened_by(replays_are_served, replays_are_only_refused, replays_are_not_told)
+def test_a8_predecessor_after_grace_ends_the_session(site):
+    """A replay after the grace is theft: thief and victim are out at once, and it is told."""
+    old, new = turned(site)
+    site.clock.advance(GRACE + 1)
+    site.ask(who, old)
+
+    assert_ended_by_replay(site, new, old)
+
+
+def ancestors_are_strangers(patch):
+    """Only the last ticket is remembered; an older one is somebody's guess."""
+    for seen in Successor:
+        patch.setitem(verdict.VERDICTS, (Kin.ANCESTOR, seen), Verdict.ANONYMOUS)
+
+
+@weakened_by(ancestors_are_strangers, replays_are_only_refused)
+def test_a8_older_ticket_ends_the_session(site):
+    """A ticket stolen hours ago ends the session, five turns later as one turn later."""
+    old = newest = start(site)
+    for _ in range(5):
+        site.clock.advance(ROTATE + 1)
+        newest = site.ask(reads, newest).cookie
+        site.ask(reads, newest)
+    site.clock.advance(GRACE + 1)
+    site.ask(who, old)
+
+    assert_ended_by_replay(site, newest, old)
+
+
+@weakened_by(overlapping_requests_turn_again, replays_are_served)
+def test_a9_old_ticket_cannot_renew_its_grace(site):
+    """However often a predecessor is used, or asks to be turned, its grace ends when it did."""
+    old, new = turned(site)
+    for _ in range(3):
+        site.clock.advance(GRACE / 3)
+        assert site.ask(rotates, old).json is None
+        assert site.ask(who, old).json == "alice"
+    site.clock.advance(0.01)
+    site.ask(who, old)
+
+    assert_ended_by_replay(site, new, old)
+
+
+def ancestors_have_grace(patch):
+    """Every ticket a session ever had opens it while its successors turn fast enough."""
+    for seen in (Successor.UNSEEN, Successor.IN_GRACE):
+        patch.setitem(verdict.VERDICTS, (Kin.ANCESTOR, seen), Verdict.ACCEPT)
+
+
+@weakened_by(ancestors_have_grace)
+def test_a9_turning_fast_keeps_one_predecessor_at_most(site):
+    """A ticket turned twice within a grace has left its grandparent behind: that is theft."""
+    old, new = turned(site)
+    newest = site.ask(rotates, new).cookie
+    assert site.ask(who, newest).json == "alice"
+    assert site.ask(who, new).json == "alice"
+    site.ask(who, old)
+
+    assert_ended_by_replay(site, newest, new, old)

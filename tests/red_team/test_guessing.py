@@ -19,8 +19,8 @@ from red_team.weak import refusals_are_not_told, strangers_end_sessions
 from sessile.core import verdict
 from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.errors import LimitReached
-from sessile.service import opening
-from sessile.service.events import Refusal, Refused
+from sessile.service.events import Expired, Refusal, Refused
+from sessile.service.parts import Parts
 from sessile.stores.sqlite import SQLiteStore
 
 WORKERS, EACH = 4, 2_500
@@ -204,29 +204,26 @@ def test_a6_guessed_secret_harms_nobody_and_costs_little(site):
     assert site.ask(who, cookie).json == "alice"
 
 
+def answered(patch, is_told):
+    """Answer with 403 where such an event is told."""
+    tell = Parts.tell
+
+    def refused(parts, event):
+        tell(parts, event)
+        if is_told(event):
+            raise LimitReached(1)
+
+    patch.setattr(Parts, "tell", refused)
+
+
 def strangers_are_told_so(patch):
     """A wrong secret for a session that lives is answered as such."""
-    whole = opening._refuse
-
-    def refuse(parts, now, key, reason):
-        if reason is Refusal.STRANGER:
-            raise LimitReached(1)
-        return whole(parts, now, key, reason)
-
-    patch.setattr(opening, "_refuse", refuse)
+    answered(patch, lambda event: getattr(event, "reason", None) is Refusal.STRANGER)
 
 
-def expired_are_removed_when_seen(patch):
-    """Looking at an expired session takes a command more than looking at none."""
-    read = SQLiteStore.read
-
-    async def removing(store, key, now):
-        record = await read(store, key, now)
-        if record is None and await read(store, key, 0.0) is not None:
-            await store.delete(key)
-        return record
-
-    patch.setattr(SQLiteStore, "read", removing)
+def expired_are_told_so(patch):
+    """A session whose time is over is answered as such."""
+    answered(patch, lambda event: isinstance(event, Expired))
 
 
 def dead_tickets(site):
@@ -241,7 +238,7 @@ def dead_tickets(site):
     return [unknown, expired, ended, left, grown, live[:24] + unknown[24:]]
 
 
-@weakened_by(strangers_are_told_so, expired_are_removed_when_seen, strangers_end_sessions)
+@weakened_by(strangers_are_told_so, expired_are_told_so, strangers_end_sessions)
 def test_a37_dead_tickets_look_alike(site):
     """Unknown, expired, ended, logged out and guessed get one answer, for the same commands."""
     answers, cost = [], []

@@ -99,7 +99,12 @@ def late_readers_hand_over(patch):
 
 def nothing_remains(patch):
     """A session that was logged out is forgotten at once, and a late request starts another."""
-    patch.setattr(login, "remains", lambda key, now: None)
+    delete = SQLiteStore.delete
+
+    async def forgotten(store, key, owner=None, *, leaving=None):
+        return await delete(store, key, owner)
+
+    patch.setattr(SQLiteStore, "delete", forgotten)
 
 
 @weakened_by(late_writers_revive)
@@ -216,8 +221,10 @@ def excess_lives_on(patch):
     """A login beyond the limit ends nobody."""
     end_one = login.end_one
 
-    async def kept(parts, key, owner, reason, now):
-        return None if reason is End.LIMIT else await end_one(parts, key, owner, reason, now)
+    async def kept(parts, key, owner, reason, now, **more):
+        return (
+            None if reason is End.LIMIT else await end_one(parts, key, owner, reason, now, **more)
+        )
 
     patch.setattr(login, "end_one", kept)
 

@@ -2,13 +2,21 @@
 
 from races.acts import names, puts, reads, start, who
 from red_team.stage import told, weakened_by
-from red_team.weak import overlapping_requests_turn_again, predecessors_live_on
+from red_team.weak import (
+    overlapping_requests_turn_again,
+    predecessors_live_on,
+    predecessors_turn_into_the_current,
+    untold,
+)
+from sessile import Policy
 from sessile.core import verdict
+from sessile.core.binding import Binding, Mismatch
 from sessile.core.verdict import Kin, Successor, Verdict
-from sessile.service import opening
-from sessile.service.events import End, Ended, Refused, Replayed, Rotated
+from sessile.service.events import End, Ended, Mismatched, Replayed, Rotated
 
 ROTATE, GRACE = 900, 30
+ELSEWHERE = "127.9.0.1"
+WARY = Policy(binding=Binding(mismatch=Mismatch.ROTATE))
 
 
 def rotates(session):
@@ -58,6 +66,33 @@ def test_a7_predecessor_within_grace_is_the_same_session_and_turns_nothing(site)
     assert site.values(new) == {"v": 2}
 
 
+def every_client_is_at_home(patch):
+    """A session is bound to nobody."""
+    patch.setattr(Binding, "holds", lambda binding, bound, came: True)
+
+
+@weakened_by(every_client_is_at_home, predecessors_turn_into_the_current)
+def test_a7_predecessor_within_grace_gets_no_successor_elsewhere(site):
+    """A replay within the grace, but from another network, is not handed the newer ticket."""
+    old, new = turned(site)
+    for act in (reads, puts(v=2), rotates):
+        assert site.ask(act, old, source=ELSEWHERE).set_cookie is None
+
+    assert len(told(site, Rotated)) == 1
+    assert {event.reaction for event in told(site, Mismatched)} == {Mismatch.RECORD}
+    assert site.ask(reads, old).cookie == new
+
+
+@weakened_by(predecessors_turn_into_the_current, policy=WARY)
+def test_a7_rotation_on_mismatch_gives_a_replay_nothing(site):
+    """A replay from another network does not make the ticket turn, so it learns no ticket."""
+    old, new = turned(site)
+
+    assert site.ask(reads, old, source=ELSEWHERE).set_cookie is None
+    assert len(told(site, Rotated)) == 1
+    assert site.ask(who, new).json == "alice"
+
+
 @weakened_by(predecessors_live_on)
 def test_a7_predecessor_gains_no_privilege_that_came_after_it(site):
     """What a session reached after its ticket turned is closed to both of its old tickets."""
@@ -85,7 +120,7 @@ def replays_are_only_refused(patch):
 
 def replays_are_not_told(patch):
     """The session ends as if somebody had ended it, and nobody hears of a theft."""
-    patch.setattr(opening, "Replayed", lambda now, key, owner: Refused(now, key, None))
+    untold(patch, Replayed)
 
 
 def assert_ended_by_replay(site, *tickets):

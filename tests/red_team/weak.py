@@ -3,21 +3,35 @@
 from sessile.core import verdict
 from sessile.core.record import Record
 from sessile.core.verdict import Kin, Successor, Verdict
-from sessile.service import login, opening
+from sessile.service import save
+from sessile.service.events import Refused
+from sessile.service.parts import Parts
+from sessile.stores.sqlite import SQLiteStore
+
+
+def untold(patch, kind):
+    """Keep the events of one kind from every hook."""
+    tell = Parts.tell
+    patch.setattr(
+        Parts, "tell", lambda parts, event: None if isinstance(event, kind) else tell(parts, event)
+    )
 
 
 def refusals_are_not_told(patch):
     """Nobody hears of a ticket that opened nothing."""
-    patch.setattr(opening, "_refuse", lambda parts, now, *_: opening.Visit(parts, now))
+    untold(patch, Refused)
 
 
 def predecessors_live_on(patch):
-    """The session from before a login is not ended."""
+    """The session from before a login is said to have ended, and has not."""
+    delete = SQLiteStore.delete
 
-    async def kept(parts, visit, record, delta, now):
-        return record
+    async def kept(store, key, owner=None, *, leaving=None):
+        if leaving is None:
+            return await delete(store, key, owner)
+        return await store.read(key, 0.0)
 
-    patch.setattr(login, "_end_predecessor", kept)
+    patch.setattr(SQLiteStore, "delete", kept)
 
 
 def strangers_end_sessions(patch):
@@ -29,6 +43,16 @@ def strangers_end_sessions(patch):
 def overlapping_requests_turn_again(patch):
     """A predecessor within its grace counts as current, and so may turn the ticket once more."""
     patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.IN_GRACE), Verdict.ACCEPT)
+    predecessors_turn_into_the_current(patch)
+
+
+def predecessors_turn_into_the_current(patch):
+    """What follows a presented ticket is handed out as if it were new, to whoever it is."""
+
+    def successor(parts, visit):
+        return None if visit.hand_over else visit.ticket.successor(parts.ring.newest)
+
+    patch.setattr(save, "_successor", successor)
 
 
 def absolute_time_is_forgotten(patch):

@@ -95,9 +95,10 @@ async def _outlived(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) 
 
 def _successor(parts: Parts, visit: Visit) -> Ticket | None:
     """Return the next ticket, when the client presented the current one."""
-    if visit.hand_over is not None or visit.ticket is None:
-        return None
-    return visit.ticket.successor(parts.ring.newest)
+    ticket, record = visit.ticket, visit.record
+    if ticket is None or record is None or not ticket.proves(record.digest):
+        return None  # what follows a predecessor is the current ticket, not a new one
+    return ticket.successor(parts.ring.newest)
 
 
 async def _still_current(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:

@@ -13,7 +13,7 @@ from races.acts import adds, logs_in, logs_out, puts, reads, start, who
 from red_team.crew import crew
 from red_team.stage import told, weakened_by
 from sessile import Policy
-from sessile.core.change import COMMITTED, GONE, Claimed, Conflict
+from sessile.core.change import COMMITTED, GONE, Claimed, Conflict, Excess, Full
 from sessile.core.flow import Ask
 from sessile.core.merge import Merged
 from sessile.core.ticket import Key, Ticket
@@ -23,6 +23,9 @@ from sessile.stores.sqlite import SQLiteStore
 
 CROWD = 50
 ROTATE = 900
+STORES = ["memory", "sqlite", "redis"]
+REFUSING = Policy(limit=1, excess=Excess.REFUSE)
+REPLACING = Policy(limit=1, excess=Excess.END_OTHERS)
 
 
 def last_writer_wins(patch):
@@ -229,18 +232,43 @@ def excess_lives_on(patch):
     patch.setattr(login, "end_one", kept)
 
 
+def meeting():
+    """Return what the flows of a whole crowd await, each until all are there."""
+    wait = partial(threading.Barrier(CROWD).wait, 20)
+    pool = ThreadPoolExecutor(CROWD)
+    return Ask("meet", wait, lambda: asyncio.get_running_loop().run_in_executor(pool, wait))
+
+
 def sessions_are_counted_before_the_claim(patch):
     """Counting and claiming are two acts; here all of a crowd count before the first claims."""
-    claim, crowd, pool = SQLiteStore.claim, threading.Barrier(CROWD), ThreadPoolExecutor(CROWD)
-    meet = partial(crowd.wait, 20)
+    claim, meet = SQLiteStore.claim, meeting()
 
     async def counted(store, record, now, **more):
         found = await store.owned_by(record.owner, now)
-        await Ask("meet", meet, lambda: asyncio.get_running_loop().run_in_executor(pool, meet))
+        await meet
+        if found and more["excess"] is Excess.REFUSE:
+            return Full()
         await claim(store, record, now)
         return Claimed(tuple(Key(rival.key) for rival in found))
 
     patch.setattr(SQLiteStore, "claim", counted)
+
+
+def logins_end_whoever_is_there(patch):
+    """A login ends all other sessions, also younger ones: two at once end each other."""
+    claim, meet = SQLiteStore.claim, meeting()
+
+    async def met(store, record, now, **more):
+        claimed = await claim(store, record, now, **more)
+        await meet
+        return claimed
+
+    async def others(parts, record, visit, now):
+        found = await parts.store.owned_by(record.owner, now)
+        return tuple(Key(other.key) for other in found if other.key != record.key)
+
+    patch.setattr(SQLiteStore, "claim", met)
+    patch.setattr(login, "_older", others)
 
 
 def processes_count_their_own(patch):
@@ -262,7 +290,7 @@ def live(site, replies):
     return [user for reply in replies if (user := site.ask(who, reply.cookie).json)]
 
 
-@pytest.mark.parametrize("url", ["memory", "sqlite", "redis"], indirect=True)
+@pytest.mark.parametrize("url", STORES, indirect=True)
 @weakened_by(excess_lives_on, sessions_are_counted_before_the_claim, policy=Policy(limit=1))
 def test_a13_fifty_logins_at_once_leave_one(site):
     """Of fifty logins of one user at once, with a limit of one, one session lives."""
@@ -272,6 +300,27 @@ def test_a13_fifty_logins_at_once_leave_one(site):
     assert len({reply.cookie for reply in replies}) == CROWD
     assert live(site, replies) == ["alice"]
     assert len(site.sessions.sync.of("alice")) == 1
+
+
+@pytest.mark.parametrize("url", STORES, indirect=True)
+@weakened_by(sessions_are_counted_before_the_claim, policy=REFUSING)
+def test_a13_fifty_logins_at_once_are_refused_but_one(site):
+    """Where the policy refuses more than one, one of fifty logins at once is admitted."""
+    replies = site.rush(logs_in, "", CROWD)
+
+    assert sorted(reply.status for reply in replies) == [200] + [403] * (CROWD - 1)
+    assert live(site, [reply for reply in replies if reply.cookie]) == ["alice"]
+    assert len(told(site, events.LimitReached)) == CROWD - 1
+
+
+@pytest.mark.parametrize("url", STORES, indirect=True)
+@weakened_by(excess_lives_on, logins_end_whoever_is_there, policy=REPLACING)
+def test_a13_fifty_logins_at_once_end_each_other_but_one(site):
+    """Where each login ends its user's other sessions, fifty at once leave one, and not none."""
+    replies = site.rush(logs_in, "", CROWD)
+
+    assert {reply.status for reply in replies} == {200}
+    assert live(site, replies) == ["alice"]
 
 
 @weakened_by(excess_lives_on, processes_count_their_own, stage=crew, limit=1)

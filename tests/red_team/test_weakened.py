@@ -18,7 +18,8 @@ def test_weakened_build_is_caught(monkeypatch, tmp_path, attack, weaken, face):
     """Without that defence the attack succeeds, and its own assertion says so."""
     monkeypatch.setenv(WEAKENED, f"{weaken.__module__}:{weaken.__name__}")
     weaken(monkeypatch)
-    with attack.stage(face, f"sqlite:///{tmp_path}/sessile.db") as site, caught(attack, site):
+    url = f"sqlite:///{tmp_path}/sessile.db?timeout=20"
+    with attack.stage(face, url) as site, caught(attack, site):
         attack(site)
 
 

@@ -84,7 +84,17 @@ def test_without_a_command_there_is_help(sessile) -> None:
     """Each command stands there with what it does."""
     shown = sessile("--help").stdout
 
-    for command in ("keygen", "doctor", "list", "show", "end", "end-all", "sweep", "demo"):
+    for command in (
+        "keygen",
+        "doctor",
+        "list",
+        "show",
+        "end",
+        "end-all",
+        "end-everybody",
+        "sweep",
+        "demo",
+    ):
         assert f"\n  {command} " in shown
 
 

@@ -96,6 +96,9 @@ class Served:
     ) -> Record | None:
         return await self.ask("delete", lambda: self.replace(key, owner, leaving))
 
+    async def end_everybody(self, now: Instant) -> None:
+        await self.ask("end everybody", self.wipe)
+
     async def owned_by(self, owner: str, now: Instant) -> list[Record]:
         return await self.ask("owned_by", lambda: self.owned(owner, now))
 
@@ -197,6 +200,10 @@ class Served:
         if record and leaving:
             self.add(leaving)
         return record
+
+    def wipe(self) -> None:
+        self.rows.clear()
+        self.owners.clear()
 
     def owned(self, owner: str, now: Instant) -> list[Record]:
         found = (self.live(self.get(key), now) for key in self.owners.get(owner, []))

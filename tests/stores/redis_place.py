@@ -41,7 +41,8 @@ class OnRedis(Place):
         return b"".join(name + self.ask("DUMP", name) for name in names)
 
     def spoil(self, key: Key, blob: bytes) -> None:
-        self.ask("SET", self.prefix + key, blob, "KEEPTTL")
+        generation = self.ask("GET", f"{self.prefix}@generation")
+        self.ask("SET", self.prefix + key, generation + blob, "KEEPTTL")
 
     def collected(self, key: Key) -> float:
         return T0 + self.ask("PTTL", self.prefix + key) / 1000

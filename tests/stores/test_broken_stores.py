@@ -21,7 +21,7 @@ from sessile.testing.promises import failure
 from stores.broken.registry import BROKEN, WATCH
 from stores.pretend import Expiring, Filed, Served, place_of
 
-for group in ("rows", "commits", "owners", "pages", "handles", "outages"):
+for group in ("rows", "commits", "owners", "everybody", "pages", "handles", "outages"):
     import_module(f"stores.broken.{group}")
 
 WHOLE = ("Modelled", "Sessions", "Tickets", "Lifetimes")

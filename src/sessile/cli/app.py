@@ -11,6 +11,7 @@ from sessile.cli.demo import demo
 from sessile.cli.doctor import doctor
 from sessile.cli.end import end
 from sessile.cli.end_all import end_all
+from sessile.cli.end_everybody import end_everybody
 from sessile.cli.keygen import keygen
 from sessile.cli.list import list_sessions
 from sessile.cli.show import show
@@ -71,5 +72,6 @@ app.command("list")(list_sessions)
 app.command("show")(show)
 app.command("end")(end)
 app.command("end-all")(end_all)
+app.command("end-everybody")(end_everybody)
 app.command("sweep")(sweep)
 app.command("demo")(demo)

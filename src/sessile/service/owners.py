@@ -7,7 +7,7 @@ from sessile.core.ticket import Key, is_key
 from sessile.core.trail import Trail
 from sessile.core.value import Instant
 from sessile.service.ending import end_one
-from sessile.service.events import End
+from sessile.service.events import End, EndedAll
 from sessile.service.parts import Parts
 from sessile.service.unseal import opened
 
@@ -122,6 +122,13 @@ async def end_all(parts: Parts, owner: str, keep: Key | None) -> int:
             last = await end_one(parts, Key(record.key), owner, End.COMMAND, now)
             ended += last is not None
     return ended
+
+
+async def end_everybody(parts: Parts) -> None:
+    """End every session of everybody."""
+    now = parts.clock()
+    await parts.store.end_everybody(now)
+    parts.tell(EndedAll(now, None))
 
 
 async def sweep(parts: Parts, batch: int) -> int:

@@ -128,6 +128,13 @@ class Sessions:
         """End a user's sessions but the one to keep; return how many ended."""
         return await arun(owners.end_all(self.parts, user, keep))
 
+    async def end_everybody(self) -> None:
+        """End every session of everybody, as one act; every server refuses them at once.
+
+        For an operator who suspects that sessions were stolen. How many ended nobody counts.
+        """
+        await arun(owners.end_everybody(self.parts))
+
     async def sweep(self) -> AsyncIterator[int]:
         """Remove expired sessions in batches, yielding the size of each."""
         while removed := await arun(owners.sweep(self.parts, _SWEEP)):
@@ -178,6 +185,10 @@ class SyncSessions:
     def end_all(self, user: str, *, keep: Key | None = None) -> int:
         """End a user's sessions but the one to keep; return how many ended."""
         return run(owners.end_all(self._parts, user, keep))
+
+    def end_everybody(self) -> None:
+        """End every session of everybody, as one act; every server refuses them at once."""
+        run(owners.end_everybody(self._parts))
 
     def sweep(self) -> Iterator[int]:
         """Remove expired sessions in batches, yielding the size of each."""

@@ -85,6 +85,19 @@ class Store(Protocol):
         """
         ...
 
+    async def end_everybody(self, now: Instant) -> None:
+        """End every session there is, as one act, however many there are.
+
+        Once it has returned, what was created or claimed before it is as if it were deleted, for
+        every act of every process: a commit that was under way is ``Gone``, a limit does not count
+        it, its key is free. What is created after it lives, whatever the clocks of two servers say.
+        It costs the other acts no command of their own.
+
+        Raises:
+            StoreUnavailable: nobody knows whether they ended; ask again.
+        """
+        ...
+
     async def owned_by(self, owner: str, now: Instant) -> list[Record]:
         """Return the owner's live records, oldest claim first."""
         ...

@@ -112,6 +112,10 @@ class MemoryStore:
         """Remove the record and its index entry."""
         return await self._here.ask("memory delete", lambda: self._replace(key, owner, leaving))
 
+    async def end_everybody(self, now: Instant) -> None:  # noqa: ARG002
+        """Forget every record and index."""
+        await self._here.ask("memory end everybody", self._clear)
+
     async def owned_by(self, owner: str, now: Instant) -> list[Record]:
         """Return the owner's live records."""
         return await self._here.ask("memory owned_by", lambda: self._owned_by(owner, now))
@@ -205,6 +209,10 @@ class MemoryStore:
         if not entries:
             self._owners.pop(holder or "", None)
         return record
+
+    def _clear(self) -> None:
+        self._open_rows().clear()
+        self._owners.clear()
 
     def _owned_by(self, owner: str, now: Instant) -> list[Record]:
         self._open_rows()

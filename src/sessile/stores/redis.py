@@ -3,6 +3,11 @@
 A session is one string, ``<prefix><key>``. A user is a sorted set, ``<prefix>@<digest>``, that
 holds the keys of their sessions in the order of their claims. Each act is one command or script.
 
+A row begins with the generation it was made in; the current one stands in ``<prefix>@generation``,
+and every act looks there too. A new generation ends everybody at once, and the rows of the old one
+go when their own time is over. It is drawn, not dated: no clock has a say in what it ends. Where it
+is missing nobody is logged in.
+
 Redis removes a row some time after its deadline. That time runs from the record's own ``seen``,
 and so a server whose clock is wrong removes nothing early. Give the server the policy
 ``noeviction``: one that evicts may lose a user's index before the sessions in it.
@@ -34,7 +39,8 @@ from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError, KeyTaken, StoreUnavailable
 from sessile.stores.contract import unheeded
 from sessile.stores.location import Location, seconds
-from sessile.stores.redis_scripts import CLAIM, COMMIT, DELETE, OWNED, Script
+from sessile.stores.redis_scripts import CLAIM, COMMIT, CREATE, DELETE, OWNED, Script
+from sessile.wire import ambient
 from sessile.wire.redis import Link
 from sessile.wire.redis_endpoint import Endpoint, Tls, Told
 
@@ -44,6 +50,10 @@ LIMIT: Final = 0.5
 
 _MARGIN: Final[Seconds] = 60.0
 """How long a row outlives its deadline, for application servers whose clocks differ."""
+
+
+_GENERATION: Final = 5
+"""Bytes of a generation's name. Of the few whose rows are still there no two will be alike."""
 
 
 class RedisStore:
@@ -69,6 +79,7 @@ class RedisStore:
         self.name = endpoint.name
         self.malformed: Callable[[Key], None] = unheeded
         self._prefix = prefix
+        self._generation = f"{prefix}@generation"
         self._link = Link(endpoint)
 
     @classmethod
@@ -86,19 +97,25 @@ class RedisStore:
 
     async def read(self, key: Key, now: Instant) -> Record | None:
         """Return the live record."""
-        row = await self._link.ask("redis GET", "GET", self._prefix + key, again=True)
-        record = self._unpack(key, row)
+        generation, row = await self._link.ask(
+            "redis MGET", "MGET", self._generation, self._prefix + key, again=True
+        )
+        record = self._unpack(key, _current(row, generation))
         return record if record is not None and record.live_at(now) else None
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
-        name, row, left = (
-            self._prefix + record.key,
-            pack(record),
-            _milliseconds(record.expires, record.seen),
+        answer = await self._run(
+            CREATE,
+            (self._prefix + record.key, self._generation),
+            (pack(record), _milliseconds(record.expires, record.seen), _drawn()),
         )
-        if not await self._link.ask("redis SET", "SET", name, row, "NX", "PX", left):
+        if answer is None:
             raise KeyTaken(record.key)
+        if isinstance(answer, Told):
+            raise StoreUnavailable(
+                self.name, f"the key {self._generation} holds no generation; delete it"
+            )
 
     async def claim(
         self,
@@ -113,7 +130,7 @@ class RedisStore:
         index = self._index(record.owner or "")
         over = await self._run(
             CLAIM,
-            (self._prefix + record.key, index),
+            (self._prefix + record.key, self._generation, index),
             (
                 pack(record),
                 _milliseconds(record.expires, record.seen),
@@ -124,6 +141,7 @@ class RedisStore:
                 -1 if limit is None else limit,
                 int(excess is Excess.REFUSE),
                 replacing or "",
+                _drawn(),
             ),
         )
         if over is None:
@@ -139,7 +157,8 @@ class RedisStore:
         head = row[: row.index(record.key.encode()) + len(record.key)]
         expected = head + msgspec.msgpack.encode(change.expected)
         left = _milliseconds(record.expires, record.seen)
-        answer = await self._run(COMMIT, (self._prefix + record.key,), (expected, row, left))
+        names = (self._prefix + record.key, self._generation)
+        answer = await self._run(COMMIT, names, (expected, row, left))
         if answer == 1:
             return COMMITTED
         current = self._unpack(Key(record.key), answer)
@@ -153,13 +172,19 @@ class RedisStore:
         left = (
             () if leaving is None else (pack(leaving), _milliseconds(leaving.expires, leaving.seen))
         )
-        row = await self._run(DELETE, (self._prefix + key, *index), (key, *left))
+        names = (self._prefix + key, self._generation, *index)
+        row = await self._run(DELETE, names, (key, *left))
         return self._unpack(key, row)
+
+    async def end_everybody(self, now: Instant) -> None:  # noqa: ARG002
+        """Begin a new generation."""
+        await self._link.ask("redis SET", "SET", self._generation, _drawn())
 
     async def owned_by(self, owner: str, now: Instant) -> list[Record]:
         """Return the owner's live records."""
         index = self._index(owner)
-        found = self._list(await self._run(OWNED, (index,), (self._prefix,)), index)
+        names = (index, self._generation)
+        found = self._list(await self._run(OWNED, names, (self._prefix,)), index)
         keys = [name.decode() for name in found[::2]]
         return self._live(zip(keys, found[1::2], strict=True), now)
 
@@ -173,8 +198,9 @@ class RedisStore:
         keys = [key for name in names if is_key(key := name[start:].decode("ascii", "replace"))]
         rows = []
         if keys:
-            wanted = [self._prefix + key for key in keys]
-            rows = await self._link.ask("redis MGET", "MGET", *wanted, again=True)
+            wanted = [self._generation, *(self._prefix + key for key in keys)]
+            found = await self._link.ask("redis MGET", "MGET", *wanted, again=True)
+            rows = [_current(row, found[0]) for row in found[1:]]
         live = self._live(zip(keys, rows, strict=True), now)
         return Page(live, None if following == b"0" else following.decode())
 
@@ -221,7 +247,10 @@ class RedisStore:
 
     def _list(self, reply: Any, index: str) -> list[bytes]:
         if isinstance(reply, Told):
-            raise StoreUnavailable(self.name, f"the key {index} holds no index; delete it")
+            raise StoreUnavailable(
+                self.name,
+                f"the key {index} holds no index, or {self._generation} no generation; delete it",
+            )
         found: list[bytes] = reply
         return found
 
@@ -237,6 +266,18 @@ class RedisStore:
         if record is None:
             self.malformed(key)
         return record
+
+
+def _drawn() -> bytes:
+    """Return a generation that never was."""
+    return ambient.entropy(_GENERATION)
+
+
+def _current(row: bytes | None, generation: bytes | None) -> bytes | None:
+    """Return what a row holds; None where it is none of this generation."""
+    if row is None or generation is None or not row.startswith(generation):
+        return None
+    return row[len(generation) :]
 
 
 def _milliseconds(until: Instant, seen: Instant) -> int:

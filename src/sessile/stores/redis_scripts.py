@@ -1,8 +1,13 @@
 """What a Redis server does as one act. ``stores.redis`` runs these scripts.
 
-Rows are the bytes of ``core.record``. A row begins with format, key and version, and MessagePack
-tells an integer's length in its first byte: so equal beginnings are equal versions, and no script
-parses a row to compare them. The scripts that look at a user's other sessions find their names in
+A row is the generation it was made in and the bytes of ``core.record``. Those begin with format,
+key and version, and MessagePack tells an integer's length in its first byte: so equal beginnings
+are equal versions, and no script parses a row to compare them. A row of another generation than the
+current one is as if it were not there. Scripts take and return rows without their generation. The
+one that makes a row where there is no generation begins a new one: a server that lost it has ended
+everybody, and revives nobody.
+
+The scripts that look at a user's other sessions find their names in
 the index, so they cannot declare those keys: this grammar is for one server, not for a cluster.
 """
 
@@ -31,45 +36,90 @@ class Script:
         object.__setattr__(self, "sha", sha)
 
 
-# KEYS: row. ARGV: the beginning that is expected, new row, its milliseconds.
-# Returns 1, or the row as it is, or nothing where there is none.
-COMMIT: Final = Script(
-    "redis commit",
-    """
-if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) == ARGV[1] then
-  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-  return 1
+_GENERATION: Final = """
+local generation = redis.call('GET', KEYS[2])
+
+-- What a row holds; nothing where it is none of this generation. An error stays what it is.
+local function current(row)
+  if type(row) ~= 'string' then return row end
+  if not generation or string.sub(row, 1, #generation) ~= generation then return false end
+  return string.sub(row, #generation + 1)
 end
-return redis.pcall('GET', KEYS[1])
+"""
+
+_BEGUN: Final = (
+    _GENERATION
+    + """
+local function begin(fresh)
+  if generation then return end
+  generation = fresh
+  redis.call('SET', KEYS[2], fresh)
+end
+
+local function create(name, row, left)
+  if redis.call('SET', name, generation .. row, 'NX', 'PX', left) then return true end
+  if current(redis.pcall('GETRANGE', name, 0, #generation - 1)) then return false end
+  redis.call('SET', name, generation .. row, 'PX', left)
+  return true
+end
+"""
+)
+
+# KEYS: row, generation. ARGV: row, its milliseconds, a generation to begin where there is none.
+# Returns 1, or nothing where the row exists.
+CREATE: Final = Script(
+    "redis create",
+    _BEGUN
+    + """
+begin(ARGV[3])
+return create(KEYS[1], ARGV[1], ARGV[2]) and 1
 """,
 )
 
-# KEYS: row, index of its owner if it has one. ARGV: the session's key, and, if something is to be
-# left in its place, that row and its milliseconds.
+# KEYS: row, generation. ARGV: the beginning that is expected, new row, its milliseconds.
+# Returns 1, or the row as it is, or nothing where there is none.
+COMMIT: Final = Script(
+    "redis commit",
+    _GENERATION
+    + """
+local expected = (generation or '') .. ARGV[1]
+if generation and redis.pcall('GETRANGE', KEYS[1], 0, #expected - 1) == expected then
+  redis.call('SET', KEYS[1], generation .. ARGV[2], 'PX', ARGV[3])
+  return 1
+end
+return current(redis.pcall('GET', KEYS[1]))
+""",
+)
+
+# KEYS: row, generation, index of its owner if it has one. ARGV: the session's key, and, if there is
+# something to leave in its place, that row and its milliseconds.
 # Returns the row that was removed. A key of another type is removed and returned as an empty row.
 DELETE: Final = Script(
     "redis delete",
-    """
-if KEYS[2] then redis.pcall('ZREM', KEYS[2], ARGV[1]) end
-local row = redis.pcall('GETDEL', KEYS[1])
+    _GENERATION
+    + """
+if KEYS[3] then redis.pcall('ZREM', KEYS[3], ARGV[1]) end
+local row = current(redis.pcall('GETDEL', KEYS[1]))
 if type(row) == 'table' then
   redis.call('DEL', KEYS[1])
   return ''
 end
-if row and ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+if row and ARGV[2] then redis.call('SET', KEYS[1], generation .. ARGV[2], 'PX', ARGV[3]) end
 return row
 """,
 )
 
-# KEYS: row, index of its owner. ARGV: row, its milliseconds, those of the index, the session's key,
-# prefix, now, limit, whether a full index refuses, key that does not count. No limit is -1.
+# KEYS: row, generation, index of its owner. ARGV: row, its milliseconds, those of the index, the
+# session's key, prefix, now, limit, whether a full index refuses, key that does not count, a
+# generation to begin where there is none. No limit is -1.
 # Returns the keys over the limit; 0 where the index is full; nothing where the row exists.
-# Ghosts are entries whose row is gone: all that are seen go, and without a limit a few are looked
-# at, so that logging in costs the same however many sessions a user has.
+# Ghosts are entries whose row is gone or ended: all that are seen go, and without a limit a few are
+# looked at, so that logging in costs the same however many sessions a user has.
 CLAIM: Final = Script(
     "redis claim",
-    """
-local row, index, key, prefix = KEYS[1], KEYS[2], ARGV[4], ARGV[5]
+    _BEGUN
+    + """
+local index, key, prefix = KEYS[3], ARGV[4], ARGV[5]
 local now, limit = tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local function lives(head, name)
@@ -81,6 +131,7 @@ local function lives(head, name)
     and now < idle and now < absolute
 end
 
+begin(ARGV[10])
 local names
 if limit < 0 then
   names = redis.call('ZRANDMEMBER', index, 16)
@@ -89,8 +140,8 @@ else
 end
 local live = {}
 for _, name in ipairs(names) do
-  local head = redis.pcall('GETRANGE', prefix .. name, 0, 127)
-  if head == '' then
+  local head = current(redis.pcall('GETRANGE', prefix .. name, 0, #generation + 127))
+  if not head then
     redis.call('ZREM', index, name)
   elseif limit >= 0 and name ~= ARGV[9] and lives(head, name) then
     live[#live + 1] = name
@@ -102,7 +153,7 @@ if limit >= 0 then
   for i = 1, #live - limit + 1 do over[i] = live[i] end
 end
 if #over > 0 and ARGV[8] == '1' then return 0 end
-if not redis.call('SET', row, ARGV[1], 'NX', 'PX', ARGV[2]) then return false end
+if not create(KEYS[1], ARGV[1], ARGV[2]) then return false end
 
 local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2] or 0
 redis.call('ZADD', index, last + 1, key)
@@ -111,15 +162,16 @@ return over
 """,
 )
 
-# KEYS: index. ARGV: prefix.
+# KEYS: index, generation. ARGV: prefix.
 # Returns key, row, key, row, ... in the order of their claims; ghosts go. A key of another type
 # has an error for its row.
 OWNED: Final = Script(
     "redis owned_by",
-    """
+    _GENERATION
+    + """
 local found = {}
 for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local row = redis.pcall('GET', ARGV[1] .. name)
+  local row = current(redis.pcall('GET', ARGV[1] .. name))
   if row then
     found[#found + 1] = name
     found[#found + 1] = row

@@ -5,6 +5,8 @@ The log is written ahead (WAL), so readers and a writer never wait for each othe
 
 A row's ``due`` is a lower bound of when its record expires. A commit that moves a deadline later
 leaves it alone, and so spares the index a write; the sweep looks at the record, and moves it.
+
+Who ends everybody puts the table aside under another name, whatever its size, and begins a new one.
 """
 
 import sqlite3
@@ -39,12 +41,14 @@ from sessile.wire.sqlitefile import SQLiteFile
 LIMIT: Final = 0.5
 """Seconds that a locked file is waited for unless the URL says otherwise."""
 
-# claim: numbers the claims of an owner in their order. The check keeps foreign text out of unpack.
-_PREPARE: Final = (
+_PRAGMAS: Final = (
     "PRAGMA page_size = 2048",  # holds a session: the log takes whole pages with every commit
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
     "PRAGMA wal_autocheckpoint = 4096",  # 8 MB: what changed often is copied back once
+)
+# claim: numbers the claims of an owner in their order. The check keeps foreign text out of unpack.
+_TABLE: Final = (
     """CREATE TABLE IF NOT EXISTS sessile_session (
         key TEXT PRIMARY KEY NOT NULL,
         version INTEGER NOT NULL,
@@ -57,6 +61,11 @@ _PREPARE: Final = (
     """CREATE INDEX IF NOT EXISTS sessile_owner ON sessile_session (owner, claim)
         WHERE owner IS NOT NULL""",
 )
+_PREPARE: Final = (*_PRAGMAS, *_TABLE)
+_UNINDEX: Final = ("DROP INDEX IF EXISTS sessile_due", "DROP INDEX IF EXISTS sessile_owner")
+_ENDED: Final = "SELECT name FROM sqlite_master WHERE name GLOB 'sessile_ended_[0-9]*'"
+_NEXT: Final = """SELECT coalesce(max(CAST(substr(name, 15) AS INTEGER)), 0) + 1
+    FROM sqlite_master WHERE name GLOB 'sessile_ended_[0-9]*'"""
 _READ: Final = "SELECT blob FROM sessile_session WHERE key = ?"
 _CREATE: Final = """INSERT INTO sessile_session (key, version, due, blob) VALUES (?, ?, ?, ?)
     ON CONFLICT (key) DO NOTHING"""
@@ -160,6 +169,10 @@ class SQLiteStore:
         rows = await self._file.ask("sqlite delete", lambda db: _delete(db, key, leaving))
         return next(self._unpacked((key, blob) for (blob,) in rows), None)
 
+    async def end_everybody(self, now: Instant) -> None:  # noqa: ARG002
+        """Put the table aside; sweeps remove its rows."""
+        await self._file.ask_aside("sqlite end everybody", _end_everybody)
+
     async def owned_by(self, owner: str, now: Instant) -> list[Record]:
         """Return the owner's live records."""
         rows = await self._file.ask("sqlite owned_by", lambda db: _all(db, _OWNED, owner))
@@ -172,7 +185,7 @@ class SQLiteStore:
         return Page(live, rows[-1][0] if len(rows) == batch else None)
 
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
-        """Remove expired records; look at no more than the index says."""
+        """Remove the expired, as far as the index says, and then what was ended with everybody."""
         while rows := await self._file.ask_aside(
             "sqlite due", lambda db: _all(db, _DUE, now, batch)
         ):
@@ -181,7 +194,7 @@ class SQLiteStore:
             )
             if removed:
                 return removed
-        return 0
+        return await self._file.ask_aside("sqlite bury", partial(_bury_ended, batch=batch))
 
     async def ping(self) -> None:
         """Read from the file."""
@@ -289,6 +302,31 @@ def _delete(db: Cursor, key: Key, leaving: Record | None) -> list[tuple[bytes]]:
         if last:
             db.execute(_CREATE, (key, leaving.version, leaving.expires, pack(leaving)))
     return last
+
+
+def _end_everybody(db: Cursor) -> None:
+    """Put the table aside and begin a new one. To delete the rows would lock out every writer."""
+    db.execute("PRAGMA legacy_alter_table = ON")  # views of the application's stay as they are
+    with _transaction(db):
+        (number,) = db.execute(_NEXT).fetchone()
+        db.execute(f"ALTER TABLE sessile_session RENAME TO sessile_ended_{number}")
+        for statement in (*_UNINDEX, *_TABLE):
+            db.execute(statement)
+
+
+def _bury_ended(db: Cursor, batch: int) -> int:
+    """Delete rows of the tables that were put aside, and each table that is empty."""
+    removed = 0
+    if not _all(db, _ENDED):
+        return removed
+    with _transaction(db):
+        for (name,) in _all(db, _ENDED):
+            some = f"DELETE FROM {name} WHERE rowid IN (SELECT rowid FROM {name} LIMIT ?)"  # noqa: S608  (named by us)
+            removed += db.execute(some, (batch - removed,)).rowcount
+            if removed == batch:
+                break
+            db.execute(f"DROP TABLE {name}")
+    return removed
 
 
 def _sweep(db: Cursor, rows: list[tuple[str, int, bytes]], now: Instant) -> int:

@@ -30,6 +30,7 @@ from sessile.testing.drive import COLOURS, Drive
 from sessile.testing.place import Backend, Place
 from sessile.testing.promises.creating import Creating
 from sessile.testing.promises.deleting import Deleting
+from sessile.testing.promises.everybody import Everybody
 from sessile.testing.promises.failure import Failure
 from sessile.testing.promises.fidelity import Fidelity
 from sessile.testing.promises.life import Life
@@ -52,8 +53,8 @@ Promise: TypeAlias = Callable[..., None]
 
 
 class StoreContract(
-    Reading, Malformed, Fidelity, Creating, Versions, Deleting, Owners, Limits, Scanning, Sweeping,
-    Sharing, Neighbours, Secrecy, Life, Failure, Modelled, Sessions, Tickets,
+    Reading, Malformed, Fidelity, Creating, Versions, Deleting, Owners, Limits, Everybody, Scanning,
+    Sweeping, Sharing, Neighbours, Secrecy, Life, Failure, Modelled, Sessions, Tickets,
     Lifetimes,
 ):  # fmt: skip
     """What every store promises. Subclass it with ``backends=[...]``; pytest does the rest.

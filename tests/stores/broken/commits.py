@@ -73,7 +73,14 @@ class AcceptsTheFuture(Served):
         return super().swap(change)
 
 
-@breaks("commit_brings_nothing_back", "commit_never_creates", "no_commit_survives_a_deletion")
+@breaks(
+    "commit_brings_nothing_back",
+    "commit_met_by_the_end_revives_nothing",
+    "commit_never_creates",
+    "commit_to_the_ended_is_gone",
+    "end_reaches_every_handle",
+    "no_commit_survives_a_deletion",
+)
 class CommitsTheUnknown(Served):
     def swap(self, change: Change) -> Answer:
         if change.record.key not in self.rows:
@@ -98,6 +105,7 @@ class RevivesTheDeleted(Served):
 
 
 @breaks(
+    "commit_met_by_the_end_revives_nothing",
     "no_commit_is_lost_at_any_stopping_point",
     "no_commit_survives_a_deletion",
     "of_rival_commits_one_stands",
@@ -135,6 +143,8 @@ class ReturnsNothingDeleted(Served):
 
 @breaks(
     "deleting_nothing_is_no_error",
+    "deleting_the_ended_is_none",
+    "end_reaches_every_handle",
     "login_at_any_stopping_point_leaves_the_limit",
     "nothing_is_left_of_nothing",
     "of_rival_deletions_one_is_told",
@@ -168,6 +178,8 @@ class DeletesTheNeighbours(Served):
     "deleted_key_is_free",
     "deleted_session_leaves_no_ghost",
     "deletion_can_leave_something",
+    "end_reaches_every_handle",
+    "everybody_ended_reads_as_none",
     "malformed_row_can_be_deleted",
     "of_rivals_that_leave_something_one_is_told",
     "sweep_removes_the_expired",
@@ -205,7 +217,7 @@ class LeavesNothing(Served):
         return super().replace(key, owner, None)
 
 
-@breaks("nothing_is_left_of_nothing")
+@breaks("deleting_the_ended_is_none", "nothing_is_left_of_nothing")
 class LeavesItAnyway(Served):
     def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
         record = super().replace(key, owner, None)

@@ -53,28 +53,32 @@ class HasVersionsOfItsOwn(Served):
         return super().swap(change)
 
 
-@breaks("handles_share_an_index")
+@breaks("handles_share_an_index", "limits_forget_the_ended_everywhere")
 class HasAnIndexOfItsOwn(Served):
     def __init__(self, *where: Any, **more: Any) -> None:
         super().__init__(*where, **more)
         self.owners = {}
 
 
-@breaks("handle_outlives_the_other", "sessions_survive_a_restart")
+@breaks(
+    "ended_stay_ended_after_a_restart", "handle_outlives_the_other", "sessions_survive_a_restart"
+)
 class ClosesTheServer(Served):
     async def close(self) -> None:
         await super().close()
         self.server.stopped = True
 
 
-@breaks("handle_outlives_the_other", "sessions_survive_a_restart")
+@breaks(
+    "ended_stay_ended_after_a_restart", "handle_outlives_the_other", "sessions_survive_a_restart"
+)
 class ForgetsAtTheEnd(Served):
     async def close(self) -> None:
         await super().close()
         self.rows.clear()
 
 
-@breaks("one_key_is_two_records", "scan_stays_at_home", "sweep_stays_at_home")
+@breaks("end_stays_at_home", "one_key_is_two_records", "scan_stays_at_home", "sweep_stays_at_home")
 class SharesOneTable(Served):
     def __init__(self, server: Server, prefix: str = "", password: str = "") -> None:
         super().__init__(server, prefix and "a", password)
@@ -202,6 +206,7 @@ class NeverAnswers(Served):
     "closed_scan_says_so",
     "closed_store_says_so",
     "closing_twice_is_no_error",
+    "ended_stay_ended_after_a_restart",
     "handle_outlives_the_other",
     "sessions_survive_a_restart",
     "unused_store_can_be_closed",

@@ -18,6 +18,7 @@ from stores.pretend import Served
     "index_shows_the_newest_version",
     "malformed_row_hides_no_other_of_its_owner",
     "owned_sessions_come_oldest_claim_first",
+    "owner_of_the_ended_owns_the_new_alone",
     "refused_claim_writes_nothing",
 )
 class SortsTheIndexByKey(Served):
@@ -26,6 +27,7 @@ class SortsTheIndexByKey(Served):
 
 
 @breaks(
+    "claim_met_by_the_end_is_whole",
     "claimed_record_can_be_read",
     "claimed_record_comes_back_whole",
     "created_record_comes_back_whole",
@@ -37,7 +39,12 @@ class IndexesWithoutStoring(Served):
         return found if found and found.owner is None else None
 
 
-@breaks("one_name_is_two_owners", "owner_without_sessions_owns_none")
+@breaks(
+    "claim_met_by_the_end_is_whole",
+    "one_name_is_two_owners",
+    "owner_of_the_ended_owns_the_new_alone",
+    "owner_without_sessions_owns_none",
+)
 class RaisesForTheUnknownOwner(Served):
     def owned(self, owner: str, now: Instant) -> list[Record]:
         self.owners[owner]
@@ -183,6 +190,8 @@ class EndsTheNewest(Served):
 
 
 @breaks(
+    "claim_met_by_the_end_is_whole",
+    "ended_sessions_count_for_no_limit",
     "excess_is_the_oldest",
     "expired_sessions_do_not_count",
     "extended_sessions_count",
@@ -197,7 +206,12 @@ class AllowsOneMore(Served):
         return super().over(record, now, limit and limit + 1)
 
 
-@breaks("excess_is_the_oldest", "expired_sessions_do_not_count", "rival_logins_leave_the_limit")
+@breaks(
+    "ended_sessions_count_for_no_limit",
+    "excess_is_the_oldest",
+    "expired_sessions_do_not_count",
+    "rival_logins_leave_the_limit",
+)
 class IsItsOwnExcess(Served):
     def admit(self, record: Record, *rest: object, **more: object) -> object:
         answer = super().admit(record, *rest, **more)

@@ -14,6 +14,7 @@ from stores.pretend import Expiring, Served
     "scan_finds_owned_records",
     "scan_of_nothing_ends",
     "scan_passes_over_the_deleted",
+    "scan_passes_over_the_ended",
     "scan_passes_over_the_expired",
     "scan_sees_whatever_stays",
     "scan_stays_at_home",

@@ -120,7 +120,7 @@ class TellsNobodyOfTheMalformed(Served):
         return unpack(self.rows.get(key, b""), Key(key))
 
 
-@breaks("malformed_row_is_reported")
+@breaks("everybody_ended_reads_as_none", "malformed_row_is_reported")
 class TellsOfTheMissing(Served):
     def get(self, key: str) -> Record | None:
         record = super().get(key)

@@ -19,7 +19,7 @@ from sessile.testing.sample import change, key, record
 LIMIT = 3.0
 """Seconds within which an act gives up; half a second is usual, the rest is for busy machines."""
 
-ASKING = ("read", "create", "commit", "delete", "ping")
+ASKING = ("read", "create", "commit", "delete", "end everybody", "ping")
 TURNS = 12
 
 

@@ -18,6 +18,7 @@ ACTS: dict[str, Callable[[Store], Flow[object]]] = {
     "create": lambda store: store.create(record()),
     "commit": lambda store: store.commit(change(record())),
     "delete": lambda store: store.delete(key("a")),
+    "end everybody": lambda store: store.end_everybody(T0),
     "sweep": lambda store: store.sweep(T0),
     "ping": lambda store: store.ping(),
 }

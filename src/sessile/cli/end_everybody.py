@@ -1,0 +1,37 @@
+"""``sessile end-everybody``: end every session there is. ``cli.end_all`` ends those of one user."""
+
+from typing import Annotated
+
+import typer
+
+from sessile.cli.arguments import Url
+from sessile.cli.reach import reached
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def end_everybody(url: Url = None, yes: Yes = False) -> None:
+    """End every session of everybody.
+
+    For when sessions may have been stolen. Every server refuses them at once, and everybody has to
+    log in again.
+    """
+    with reached(url) as sessions:
+        where = sessions.parts.store.name
+        if not yes:
+            sessions.sync.ping()  # a question about what cannot be reached is not worth an answer
+            _ask(where)
+        sessions.sync.end_everybody()
+    typer.echo(f"ended every session of everybody in {where}")
+
+
+def _ask(where: str) -> None:
+    """Return if it is meant. No answer is no."""
+    try:
+        meant = typer.confirm(f"End every session of everybody in {where}?", err=True)
+    except typer.Abort:
+        typer.echo(err=True)
+        meant = False
+    if not meant:
+        typer.echo("nothing was ended; --yes ends without asking", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,110 @@
+"""``sessile end-everybody`` asks before it ends every session there is, and needs no secret."""
+
+import pytest
+from typer.testing import CliRunner
+
+from sessile import Sessions
+from sessile.cli.app import app
+from sessile.core.flow import run
+from sessile.stores.open import open_store
+from sessile.stores.sqlite import SQLiteStore
+from sessile.testing.clock import T0
+from sessile.testing.sample import key, record
+
+ASKED = "End every session of everybody in sqlite:///sessile.db? [y/N]:"
+DONE = "ended every session of everybody in sqlite:///sessile.db\n"
+
+
+@pytest.fixture
+def answer():
+    """Run the command and answer its question."""
+    return lambda text: CliRunner().invoke(app, ["end-everybody"], input=text)
+
+
+def test_yes_ends_everybody_without_asking(sessile, login, folder) -> None:
+    """Users and anonymous sessions, in one go; no key file is left behind."""
+    login("alice"), login("bob")
+
+    done = sessile("end-everybody", "--yes")
+
+    assert (done.exit_code, done.output) == (0, DONE)
+    assert [Sessions().sync.of(user) for user in ("alice", "bob")] == [[], []]
+
+
+def test_no_secret_is_made_to_end_everybody(sessile, login, folder) -> None:
+    """An operator's command leaves no key file behind."""
+    login("alice")
+    sessile("end-everybody", "--yes")
+
+    assert not (folder / "sessile.db.key").exists()
+
+
+def test_it_asks_and_is_told_yes(answer, login) -> None:
+    """The question names the store, and stands where it does not mix with what is printed."""
+    login("alice")
+
+    done = answer("y\n")
+
+    assert done.exit_code == 0
+    assert ASKED in done.stderr
+    assert done.stdout.endswith(DONE)
+    assert Sessions().sync.of("alice") == []
+
+
+@pytest.mark.parametrize("text", ["n\n", "\n", "maybe\n", ""])
+def test_anything_but_yes_ends_nobody(answer, login, text) -> None:
+    """No, Enter, nonsense and no answer at all leave everybody where they are; code 1."""
+    login("alice")
+
+    done = answer(text)
+
+    assert (done.exit_code, DONE in done.stdout) == (1, False)
+    assert done.stderr.endswith("nothing was ended; --yes ends without asking\n")
+    assert len(Sessions().sync.of("alice")) == 1
+
+
+def test_a_script_that_cannot_answer_ends_nobody(shell, login) -> None:
+    """Without a terminal and without ``--yes`` it does not wait."""
+    login("alice")
+
+    done = shell("end-everybody")
+
+    assert (done.returncode, DONE in done.stdout) == (1, False)
+    assert len(Sessions().sync.of("alice")) == 1
+
+
+def test_what_cannot_be_reached_is_not_asked_about(sessile, own_redis) -> None:
+    """The error comes before the question."""
+    own_redis.stop()
+    done = sessile("end-everybody", "--url", own_redis.url)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "?" not in done.stderr
+    assert "no database" in sessile("end-everybody", "--yes").stderr
+
+
+def test_a_process_at_work_finds_everybody_gone(shell, folder, drive) -> None:
+    """A server that has the file open refuses every session from its next request."""
+    store = SQLiteStore(folder / "sessile.db")
+    drive(store.create(record()))
+    drive(store.claim(record("b", owner="alice"), T0))
+    assert shell("end-everybody", "--yes").returncode == 0
+
+    assert [drive(store.read(key(name), T0)) for name in "ab"] == [None, None]
+    assert drive(store.owned_by("alice", T0)) == []
+    drive(store.create(record()))
+    assert drive(store.read(key("a"), T0)) == record()
+    drive(store.close())
+
+
+def test_a_process_at_work_on_redis_finds_everybody_gone(shell, redis_server, folder) -> None:
+    """So does one that is connected to Redis; another application there keeps its sessions."""
+    url, neighbour = (f"{redis_server.url}?prefix={folder.name}{end}" for end in (":", "!"))
+    stores = [open_store(each) for each in (url, neighbour)]
+    for store in stores:
+        run(store.create(record()))
+    assert shell("end-everybody", "--yes", "--url", url).returncode == 0
+
+    assert [run(store.read(key("a"), T0)) for store in stores] == [None, record()]
+    for store in stores:
+        run(store.close())

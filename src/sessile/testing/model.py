@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
 
 from sessile.core.change import COMMITTED, GONE, Capability, Claimed, Conflict, Excess, Full
-from sessile.core.record import Record
+from sessile.core.record import Over, Record
 from sessile.core.ticket import Key
 from sessile.errors import KeyTaken
 from sessile.testing.clock import FakeClock
@@ -147,7 +147,7 @@ class StoreModel(RuleBasedStateMachine):
         row = self.live(key)
         if self.over(key):
             return
-        left = record(key=key, at=self.clock.now, idle=idle, version=0, over=True)
+        left = record(key=key, at=self.clock.now, idle=idle, version=0, over=Over.REPLACED)
         assert self.drive(self.store.delete(key, row.owner if row else None, leaving=left)) == row
         if row:
             del self.rows[key]

@@ -1,6 +1,7 @@
 """What ``delete`` promises. ``promises.owners`` has what it does to the index."""
 
 from sessile.core.change import Conflict
+from sessile.core.record import Over
 from sessile.stores.contract import Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
@@ -48,7 +49,7 @@ class Deleting:
 
     def test_deletion_can_leave_something(self, store: Store, drive: Drive) -> None:
         """What a deletion leaves stands under the key; what it returns is what was there before."""
-        left = record(idle=60.0, version=0, over=True)
+        left = record(idle=60.0, version=0, over=Over.REPLACED)
         drive(store.create(record()))
 
         assert drive(store.delete(key("a"), leaving=left)) == record()
@@ -64,7 +65,7 @@ class Deleting:
 
     def test_what_is_left_takes_no_late_commit(self, store: Store, drive: Drive) -> None:
         """A commit to the record that was there conflicts with what is left in its place."""
-        left = record(version=0, over=True)
+        left = record(version=0, over=Over.REPLACED)
         drive(store.create(record()))
         drive(store.delete(key("a"), leaving=left))
 
@@ -81,7 +82,7 @@ class Deleting:
 
     def test_of_rivals_that_leave_something_one_is_told(self, store: Store, drive: Drive) -> None:
         """Of several deletions that leave something exactly one returns the session."""
-        left = record(version=0, over=True)
+        left = record(version=0, over=Over.REPLACED)
         drive(store.create(record()))
         answers = drive.together(store.delete(key("a"), leaving=left) for _ in range(RIVALS))
 

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from sessile.core.change import Capability, Claimed
+from sessile.core.record import Over
 from sessile.core.ticket import Key
 from sessile.errors import KeyTaken
 from sessile.stores.contract import Store
@@ -108,7 +109,7 @@ class Owners:
     def test_what_is_left_is_nobodys(self, store: Store, drive: Drive) -> None:
         """What a deletion leaves stands in no index and takes no place in a limit."""
         drive(store.claim(record("a", owner="alice"), T0))
-        drive(store.delete(key("a"), "alice", leaving=record("a", version=0, over=True)))
+        drive(store.delete(key("a"), "alice", leaving=record("a", version=0, over=Over.REPLACED)))
         assert drive(store.owned_by("alice", T0)) == []
 
         row = record("b", owner="alice")

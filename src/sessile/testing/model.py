@@ -153,7 +153,7 @@ class StoreModel(RuleBasedStateMachine):
             del self.rows[key]
             self.rows[key] = left
 
-    @precondition(lambda self: self.made % 8 == 7)  # seldom, or little would live to be looked at
+    @precondition(lambda self: self.made % 16 == 15)  # seldom, or little would live to be looked at
     @rule()
     def end_everybody(self) -> None:
         """End every session there is."""

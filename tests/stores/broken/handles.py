@@ -6,8 +6,8 @@ from typing import Any
 
 from sessile.core.change import COMMITTED, Answer, Change
 from sessile.core.flow import Ask
-from sessile.core.merge import Delta
 from sessile.core.record import Record
+from sessile.core.session import Session
 from sessile.core.ticket import Key, Ticket
 from sessile.core.value import Instant
 from sessile.errors import StoreClosed, StoreUnavailable
@@ -157,7 +157,7 @@ class KeepsCookies(Eavesdropping):
 @breaks("dump_holds_no_value_in_plain")
 class KeepsPlainValues(Eavesdropping):
     def heard(self, value: Any) -> Any:
-        return value.set if isinstance(value, Delta) else None
+        return value.delta().set if isinstance(value, Session) else None
 
 
 @breaks("password_is_not_shown")

@@ -5,6 +5,7 @@ import pickle
 import msgspec
 
 from sessile.core.change import COMMITTED, GONE, Answer, Change
+from sessile.core.client import NOBODY
 from sessile.core.record import Record, evolve, unpack
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
@@ -174,9 +175,9 @@ class RoundsInstants(Served):
 
 
 @breaks("claimed_record_comes_back_whole", "created_record_comes_back_whole")
-class DropsTheBinding(Served):
+class ForgetsTheClient(Served):
     def add(self, record: Record) -> None:
-        super().add(evolve(record, binding=b""))
+        super().add(evolve(record, client=NOBODY))
 
 
 @breaks("claimed_record_comes_back_whole")

@@ -3,6 +3,7 @@
 A table stands in a page between ``<!-- table: name -->`` and ``<!-- end -->``.
 """
 
+import inspect
 import re
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from sessile.core.change import Capability
 from sessile.core.verdict import VERDICTS, Kin, Successor
+from sessile.service.events import Event
+from sessile.sinks.kind import KINDS, reason_type
 from sessile.stores.memory import MemoryStore
 from sessile.stores.redis import RedisStore
 from sessile.stores.sqlite import SQLiteStore
@@ -63,7 +66,32 @@ def capabilities() -> str:
     )
 
 
-TABLES: dict[str, Callable[[], str]] = {"verdicts": verdicts, "capabilities": capabilities}
+def events() -> str:
+    """Return what each event means, in the words of its docstring, and what it holds."""
+    rows = []
+    for kind in KINDS:
+        said = (inspect.getdoc(kind) or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
+        own = [field for field in kind.__struct_fields__ if field not in Event.__struct_fields__]
+        rows.append([f"`{kind.__name__}`", said, " ".join(f"`{field}`" for field in own)])
+    return table(["event", "what happened", "its own fields"], rows)
+
+
+def reasons() -> str:
+    """Return the reasons of the events that have one."""
+    rows = [
+        [f"`{kind.__name__}`", f"`{reason.name}`", str(reason.value)]
+        for kind in KINDS
+        for reason in reason_type(kind) or ()
+    ]
+    return table(["event", "reason", "meaning"], rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "verdicts": verdicts,
+    "capabilities": capabilities,
+    "events": events,
+    "reasons": reasons,
+}
 
 
 def filled(text: str) -> str:

@@ -14,7 +14,7 @@ FLOORS = [
     {"stores"},
     {"cluster"},
     {"service"},
-    {"web"},
+    {"web", "sinks"},
     {"balance", "admin"},
     {"lab", "demo"},
     {"cli"},

@@ -1,6 +1,8 @@
 """What every use case needs, put together once by ``service.sessions``."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from inspect import isawaitable
 
 from sessile.codecs.sealed import Vault
 from sessile.core.carrier import Carriers
@@ -9,8 +11,9 @@ from sessile.core.proxies import Proxies
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.core.value import Codec, Instant, Seconds
-from sessile.service.events import Event, Hook, Malformed
+from sessile.service.events import Event, Hook, Malformed, Timed
 from sessile.stores.contract import Store
+from sessile.wire.errands import Errands
 
 
 class Parts:
@@ -22,8 +25,8 @@ class Parts:
     """
 
     __slots__ = (
-        "_hooks", "carriers", "clock", "codec", "created", "entropy", "failed", "heard", "policy",
-        "proxies", "ring", "store", "timed", "timer", "vault",
+        "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "errands",
+        "failed", "heard", "policy", "proxies", "ring", "store", "timed", "timer", "vault",
     )  # fmt: skip
 
     def __init__(
@@ -40,7 +43,8 @@ class Parts:
         timer: Callable[[], Seconds],
         entropy: Callable[[int], bytes],
         hooks: Sequence[Hook] = (),
-        failed: Callable[[Hook, Exception], None],
+        failed: Callable[[Hook, BaseException], None],
+        errands: Errands,
     ) -> None:
         self.store = store
         self.ring = ring
@@ -52,11 +56,13 @@ class Parts:
         self.clock = clock
         self.timer = timer
         self.entropy = entropy
+        self.errands = errands
         self.failed = failed
         self.created = 0
         self._hooks = tuple(hooks)
         self.heard = bool(hooks)
-        self.timed = any(getattr(hook, "timed", False) for hook in hooks)
+        self._timers = tuple(hook for hook in hooks if getattr(hook, "timed", False))
+        self.timed = bool(self._timers)
         store.malformed = self._malformed
 
     def mint(self) -> Ticket:
@@ -64,12 +70,22 @@ class Parts:
         return Ticket.mint(self.entropy(ENTROPY))
 
     def tell(self, event: Event) -> None:
-        """Tell every hook. A hook that fails is reported, and harms no request."""
+        """Tell every hook; what an async one does goes on by itself. A failure harms no request."""
         for hook in self._hooks:
-            try:
-                hook(event)
-            except Exception as error:  # noqa: BLE001  (whatever a listener does wrong)
-                self.failed(hook, error)
+            self._call(hook, event)
+
+    def tell_timers(self, event: Timed) -> None:
+        """Tell the hooks that want to know how long things took."""
+        for hook in self._timers:
+            self._call(hook, event)
+
+    def _call(self, hook: Hook, event: Event) -> None:
+        try:
+            told = hook(event)
+            if told is not None and isawaitable(told):
+                self.errands.start(told, partial(self.failed, hook))
+        except Exception as error:  # noqa: BLE001  (whatever a listener does wrong)
+            self.failed(hook, error)
 
     def _malformed(self, key: Key) -> None:
         self.tell(Malformed(self.clock(), key))

@@ -25,6 +25,7 @@ from sessile.service.parts import Parts
 from sessile.stores.contract import Store
 from sessile.stores.open import open_store
 from sessile.wire import ambient, report
+from sessile.wire.errands import Errands
 
 DEFAULT_URL: Final = "sqlite:///sessile.db"
 _SWEEP: Final = 1000
@@ -49,7 +50,8 @@ class Sessions:
         cookie: the cookie's name and attributes.
         proxies: whose word is taken on where a request came from; None is nobody's.
         sealing: whether values are encrypted at rest.
-        hooks: called with each event (see ``sessile.service.events``), before the answer leaves.
+        hooks: called with each event (see ``sessile.service.events``), before the answer leaves; an
+            async one is started then, and finishes on its own.
         store: a store of your own, instead of a URL.
         clock: seconds since 1970.
         entropy: ``n`` bytes from a cryptographic source.
@@ -97,6 +99,7 @@ class Sessions:
             entropy=entropy,
             hooks=hooks,
             failed=report.hook_failed,
+            errands=Errands(),
         )
         self.sync = SyncSessions(self.parts)
 
@@ -145,7 +148,8 @@ class Sessions:
         await arun(self.parts.store.ping())
 
     async def close(self) -> None:
-        """Give connections and files back."""
+        """Let async hooks finish, for a few seconds; give connections and files back."""
+        await self.parts.errands.aclose()
         await arun(self.parts.store.close())
 
     def __repr__(self) -> str:
@@ -200,7 +204,8 @@ class SyncSessions:
         run(self._parts.store.ping())
 
     def close(self) -> None:
-        """Give connections and files back."""
+        """Let async hooks finish, for a few seconds; give connections and files back."""
+        self._parts.errands.close()
         run(self._parts.store.close())
 
 

@@ -21,7 +21,7 @@ async def watched(parts: Parts, work: Work, flow: Flow[R]) -> R:
         raise
     finally:
         if parts.timed:
-            parts.tell(Timed(at, None, work, parts.timer() - begun, failed))
+            parts.tell_timers(Timed(at, None, work, parts.timer() - begun, failed))
     return result
 
 

@@ -1,0 +1,46 @@
+"""Errands that are closed after a test, on loops of either make; nothing is left behind."""
+
+import asyncio
+import gc
+
+import pytest
+
+from sessile.testing.clock import FakeClock
+from sessile.wire.errands import Errands
+from wire.errands.awaited import LOOPS
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog):
+    """No test leaves a coroutine that was never awaited or a task destroyed half done."""
+    yield
+    gc.collect()
+    assert [r.getMessage() for r in caplog.records if r.name == "asyncio"] == []
+
+
+@pytest.fixture
+def lost():
+    """How many errands were reported lost, report by report."""
+    return []
+
+
+@pytest.fixture
+def errands(lost):
+    """Room for three errands."""
+    made = Errands(limit=3, lost=lost.append, clock=FakeClock())
+    yield made
+    made._patience = 0
+    made.close()
+
+
+@pytest.fixture(params=LOOPS)
+def runner(request):
+    """A runner of either make of loop."""
+    with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+        yield runner
+
+
+@pytest.fixture(params=LOOPS)
+def background(request, monkeypatch):
+    """Let the background loop be of either make."""
+    monkeypatch.setattr(asyncio, "new_event_loop", LOOPS[request.param])

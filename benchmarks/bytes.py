@@ -15,15 +15,21 @@ NAMES = (
 )
 
 
+def occupied(server):
+    return sum(server.memory_usage(key, samples=0) for key in server.keys())
+
+
 def measure(url, folder):
-    """Return {name: bytes}, everything one session leaves in an empty database."""
+    """Return {name: bytes}, everything that one more session adds to a database."""
     sizes = {}
     server = redis.Redis.from_url(url)
     for name in NAMES:
         server.flushdb()
         with playing([name], url, folder) as (player,):
             player.start()
-            sizes[name] = sum(server.memory_usage(key, samples=0) for key in server.keys())
+            before = occupied(server)
+            player.start()
+            sizes[name] = occupied(server) - before
     server.flushdb()
     server.close()
     return sizes

@@ -125,7 +125,7 @@ def visitors_are_stored(patch):
 
 async def _always_created(parts, visit, now):
     fresh = visit.session.fresh()
-    record = commit.born(parts, visit.session, fresh, now, {}, client=visit.client)
+    record = commit.born(parts, visit.session, fresh, now, {})
     await parts.store.create(record)
 
 

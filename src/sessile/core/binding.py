@@ -44,8 +44,8 @@ class Binding:
         address: how much of the client's address must stay. It is the peer's, unless ``Proxies``
             says whom to believe about another one.
         agent: how much of the User-Agent must stay.
-        mismatch: what happens otherwise, to sessions that somebody is logged in to. An anonymous
-            session moves with its client.
+        mismatch: what happens otherwise, to sessions that somebody is logged in to. Of an anonymous
+            visitor no client is kept, so there is nothing to compare.
 
     Raises:
         ConfigError: a value that is none of these.

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Final
 
 from sessile.core.change import Capability
-from sessile.core.client import Client
+from sessile.core.client import NOBODY, Client
 from sessile.core.record import FORMAT, Record
 from sessile.core.session import Session
 from sessile.core.ticket import Ticket
@@ -24,7 +24,7 @@ def born(
     now: Instant,
     values: Encoded,
     *,
-    client: Client,
+    client: Client = NOBODY,
     trail: Trail = (),
     continues: Record | None = None,
 ) -> Record:
@@ -38,7 +38,7 @@ def born(
         ticket: what opens it.
         now: when it is stored.
         values: what it holds.
-        client: whose it is.
+        client: whose it is; of an anonymous visitor nothing is kept.
         trail: what was done so far.
         continues: the session that goes on in it, with its overall clock; None for a new one.
     """

@@ -122,7 +122,7 @@ async def _create(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
     ticket, client = session.fresh(), glimpsed(parts, visit.request)
     trail = traced((), now, client, *session.notes)
     values = applied(parts, {}, {}, delta)
-    record = born(parts, session, ticket, now, values, client=client, trail=trail)
+    record = born(parts, session, ticket, now, values, trail=trail)
     await parts.store.create(record)
     parts.tell(Created(now, ticket.key, client=client))
     await tidy(parts, now)

@@ -116,7 +116,7 @@ def _step(  # noqa: PLR0911  (one return for each thing that may have come)
 def _reaction(parts: Parts, visit: Visit, record: Record, verdict: Verdict) -> Mismatch | None:
     """Return what is to be done about a client that the session is not bound to; None for its own.
 
-    An anonymous session moves with its client. A login that is half finished does not move: where
+    An anonymous session has none. A login that is half finished does not move: where
     its owner would have to prove more, there is nobody yet who could.
     """
     if record.owner is None and record.pending is None:

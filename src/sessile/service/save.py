@@ -142,7 +142,7 @@ def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change
     if attempt.successor is not None:
         changes |= {"digest": attempt.successor.digest, "rotated": now, "confirmed": None}
         changes["parent"] = record.digest
-    if visit.moved or _at_home(parts, visit, record):
+    if visit.moved or (_bound(record) and _at_home(parts, visit, record)):
         changes["client"] = visit.client
     if _owes(visit):
         changes["past"] = packed(_trail(visit, record, now))
@@ -150,9 +150,14 @@ def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change
     return Change(draft, record.version, written, merged.removed)
 
 
+def _bound(record: Record) -> bool:
+    """Tell whether the session knows its client: one that nobody logs in to keeps none."""
+    return record.owner is not None or record.pending is not None
+
+
 def _at_home(parts: Parts, visit: Visit, record: Record) -> bool:
-    """Tell whether the session may note this client as the one that used it last."""
-    return record.owner is None or parts.policy.binding.holds(record.client, visit.client)
+    """Tell whether this client is the session's own, as far as there is one."""
+    return not _bound(record) or parts.policy.binding.holds(record.client, visit.client)
 
 
 def _trail(visit: Visit, record: Record, now: Instant) -> Trail:

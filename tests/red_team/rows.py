@@ -1,0 +1,92 @@
+"""Hands in the store: the rows behind a site, as whoever broke into its file or server has them."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import redis
+
+from sessile.core.record import unpack
+
+
+def rows_of(site):
+    """Return the rows behind a site."""
+    store = site.sessions.parts.store
+    return SQLiteRows(store) if hasattr(store, "path") else RedisRows(store)
+
+
+class Rows:
+    """What every kind of rows has: ``__getitem__`` and ``__setitem__`` are the kind's own."""
+
+    def record(self, key):
+        """Return the record of that session as it is stored."""
+        found = unpack(self[key], key)
+        assert found is not None, "there is no such record to tamper with"
+        return found
+
+
+class SQLiteRows(Rows):
+    """The rows of a file, and everything that lies beside it."""
+
+    def __init__(self, store):
+        self._path = Path(store.path)
+
+    def __getitem__(self, key):
+        with closing(sqlite3.connect(self._path)) as db:
+            ((blob,),) = db.execute("SELECT blob FROM sessile_session WHERE key = ?", (key,))
+            return blob
+
+    def __setitem__(self, key, blob):
+        row = {"key": key, "blob": blob}
+        with closing(sqlite3.connect(self._path)) as db, db:
+            if not db.execute(
+                "UPDATE sessile_session SET blob = :blob WHERE key = :key", row
+            ).rowcount:
+                db.execute(
+                    "INSERT INTO sessile_session VALUES (:key, 1, 1e12, NULL, NULL, :blob)", row
+                )
+
+    def __len__(self):
+        with closing(sqlite3.connect(self._path)) as db:
+            return db.execute("SELECT count(*) FROM sessile_session").fetchone()[0]
+
+    def dump(self):
+        """Return every byte: the table, its log, whatever else was left in the folder."""
+        return b"\n".join(file.read_bytes() for file in sorted(self._path.parent.iterdir()))
+
+
+class RedisRows(Rows):
+    """The keys of a server that begin with the site's prefix."""
+
+    def __init__(self, store):
+        self._prefix = store._prefix
+        self._place = store._link._endpoint
+
+    def _server(self):
+        return redis.Redis(self._place.host, self._place.port, self._place.db, protocol=2)
+
+    def __getitem__(self, key):
+        with self._server() as server:
+            return server.get(self._prefix + key)
+
+    def __setitem__(self, key, blob):
+        with self._server() as server:
+            server.set(self._prefix + key, blob)
+
+    def __len__(self):
+        with self._server() as server:
+            return sum(b"@" not in name for name in self._names(server))
+
+    def dump(self):
+        """Return every byte of every key."""
+        with self._server() as server:
+            return b"\n".join(b"%s\n%s" % (n, _bytes(server, n)) for n in self._names(server))
+
+    def _names(self, server):
+        return sorted(server.scan_iter(f"{self._prefix}*", count=1000))
+
+
+def _bytes(server, name):
+    if server.type(name) == b"string":
+        return server.get(name)
+    return b"\n".join(server.zrange(name, 0, -1))

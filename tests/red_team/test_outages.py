@@ -1,0 +1,209 @@
+"""A store that is gone, slow or full: an honest 503 in time, and nobody is logged out by it."""
+
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from races.acts import logs_in, logs_out, puts, reads, who
+from races.site import serving
+from red_team.rows import rows_of
+from red_team.stage import commands, weakened_by
+from servers import RedisServer
+from sessile.core.change import COMMITTED, Claimed
+from sessile.core.session import Session
+from sessile.core.ticket import Ticket
+from sessile.errors import StoreUnavailable
+from sessile.service.visit import Visit
+from sessile.stores import redis
+from sessile.web import answer, asgi, deferred
+
+LIMIT = 0.5
+MARGIN = 1.5  # a busy machine schedules threads when it can
+KEEPS = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+@contextmanager
+def own_server(face, _, **options):
+    """Serve a site on a Redis of its own, which the attack may stop, freeze and fill."""
+    with tempfile.TemporaryDirectory() as place, RedisServer(Path(place), options=KEEPS) as server:
+        with serving(face, server.url, **options) as site:
+            site.server = server
+            yield site
+
+
+def is_honest(reply):
+    """Tell whether an answer says that it is the store, and for how long to wait."""
+    patient = int(reply.headers.get("retry-after", 0)) >= 1
+    return reply.status == 503 and patient and reply.headers["cache-control"] == "no-store"
+
+
+def begins(session):
+    session["v"] = 1
+    session.login("alice")
+
+
+def outage_is_a_stranger(patch):
+    """Who cannot be looked up is taken for a visitor."""
+    for module in (asgi, deferred):
+        patch.setattr(module, "open_visit", _lenient(module.open_visit))
+
+
+def _lenient(open_visit):
+    async def opened(parts, *said):
+        try:
+            return await open_visit(parts, *said)
+        except StoreUnavailable:
+            return Visit(parts, parts.clock())
+
+    return opened
+
+
+def cookies_die_with_the_store(patch):
+    """The answer to an outage takes the cookie away."""
+    for module in (asgi, answer):
+        patch.setattr(module, "refusal", _erasing(module.refusal))
+
+
+def _erasing(refusal):
+    def refused(error):
+        said = refusal(error)
+        erased = ("set-cookie", "sid=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax")
+        return type(said)(said.status, said.reason, [*said.headers, erased], said.body)
+
+    return refused
+
+
+@weakened_by(outage_is_a_stranger, cookies_die_with_the_store, stage=own_server)
+def test_a62_outage_logs_nobody_out(site):
+    """While the store is gone every use of a session is a 503, and then everybody is back."""
+    cookie = site.ask(begins).cookie
+    site.server.stop()
+    for act in (reads, who, puts(v=2), logs_in, logs_out):
+        reply = site.ask(act, cookie)
+        assert is_honest(reply), reply.status
+        assert reply.set_cookie is None
+    assert site.ask(lambda session: "no session was touched").status == 200
+    site.server.start()
+    assert site.ask(who, cookie).json == "alice"
+    assert site.values(cookie) == {"v": 1}
+
+
+def patience_is_long(patch):
+    """A command is given three seconds."""
+    patch.setattr(redis, "LIMIT", 3.0)
+
+
+@weakened_by(patience_is_long, stage=own_server)
+def test_a62_slow_store_costs_no_more_than_the_limit(site):
+    """A server that takes commands and answers none is given up in time."""
+    cookie = site.ask(begins).cookie
+    site.server.freeze()
+    try:
+        for act in (reads, puts(v=2)):
+            began = time.monotonic()
+            reply = site.ask(act, cookie)
+            took = time.monotonic() - began
+
+            assert took < LIMIT + MARGIN
+            assert is_honest(reply), reply.status
+            assert reply.set_cookie is None
+    finally:
+        site.server.thaw()
+    assert site.values(cookie) == {"v": 1}
+
+
+def what_is_not_stored_is_forgotten(patch):
+    """An answer leaves whether its session was stored or not."""
+    for module in (asgi, deferred):
+        patch.setattr(module, "commit_visit", _forgetful(module.commit_visit))
+
+
+def _forgetful(commit_visit):
+    async def committed(parts, visit, **more):
+        try:
+            return await commit_visit(parts, visit, **more)
+        except StoreUnavailable:
+            return None
+
+    return committed
+
+
+@weakened_by(what_is_not_stored_is_forgotten, stage=own_server)
+def test_a62_store_that_dies_in_the_middle_is_told(site):
+    """A request whose session was read and cannot be stored is no success, and changes nothing."""
+    cookie = site.ask(begins).cookie
+    for act in (puts(v=2), logs_out, logs_in):
+        with site.held(act, cookie) as late:
+            site.server.stop()
+        reply = late.result()
+        site.server.start()
+
+        assert is_honest(reply), reply.status
+        assert reply.set_cookie is None
+        assert site.ask(who, cookie).json == "alice"
+        assert site.values(cookie) == {"v": 1}
+
+
+def visitors_are_stored(patch):
+    """Every visitor gets a session at once, as in PHP."""
+    init = Session.__init__
+
+    def started(session, record, values, **more):
+        init(session, record, values, **more)
+        if record is None:
+            session["started"] = True
+
+    patch.setattr(Session, "__init__", started)
+
+
+@weakened_by(visitors_are_stored)
+def test_a63_flood_of_visitors_stores_nothing(site):
+    """Two hundred visitors, half of them with an id they made up, leave no row behind."""
+    with commands(site) as asked:
+        for number in range(100):
+            made_up = Ticket.mint(number.to_bytes(45, "big"))
+            for cookie in ("", f"sid={made_up.reveal()}"):
+                reply = site.ask(reads, cookie)
+                assert (reply.status, reply.json, reply.set_cookie) == (200, {}, None)
+    assert set(asked) == {"read"}
+    assert len(asked) == 100, "who has no ticket costs no command"
+    assert len(rows_of(site)) == 0
+
+
+def full_is_fine(patch):
+    """A server that refuses to store more is not listened to."""
+    for name, said in (("create", None), ("claim", Claimed(())), ("commit", COMMITTED)):
+        patch.setattr(redis.RedisStore, name, _deaf(getattr(redis.RedisStore, name), said))
+
+
+def _deaf(method, said):
+    async def asked(store, *args, **more):
+        try:
+            return await method(store, *args, **more)
+        except StoreUnavailable:
+            return said
+
+    return asked
+
+
+@weakened_by(full_is_fine, stage=own_server)
+def test_a63_full_store_refuses_writers_and_keeps_its_sessions(site):
+    """Without memory left Redis takes nothing new: a 503 for writers, the others read on.
+
+    That is its policy ``noeviction``. A logout frees memory, and holds.
+    """
+    cookie, other = site.ask(begins).cookie, site.ask(begins).cookie
+    site.server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    site.server.ask("CONFIG", "SET", "maxmemory", "1")
+    for act, carried in ((puts(v=2), cookie), (puts(v=2), ""), (logs_in, cookie), (logs_in, "")):
+        reply = site.ask(act, carried)
+        assert is_honest(reply), reply.status
+        assert reply.set_cookie is None
+    assert site.ask(who, cookie).json == "alice"
+    assert site.values(cookie) == {"v": 1}
+    site.ask(logs_out, other)
+    assert site.ask(who, other).json is None
+    site.server.ask("CONFIG", "SET", "maxmemory", "0")
+    assert site.ask(puts(v=2), cookie).status == 200
+    assert site.ask(who, other).json is None

@@ -8,6 +8,9 @@ import redis
 
 from sessile.core.record import unpack
 
+_PLANT = """INSERT INTO sessile_session (key, version, due, blob) VALUES (?, ?, 1e12, ?)
+    ON CONFLICT (key) DO UPDATE SET version = excluded.version, blob = excluded.blob"""
+
 
 def rows_of(site):
     """Return the rows behind a site."""
@@ -37,14 +40,10 @@ class SQLiteRows(Rows):
             return blob
 
     def __setitem__(self, key, blob):
-        row = {"key": key, "blob": blob}
+        record = unpack(blob, key)
+        row = (key, record.version if record else 1, blob)
         with closing(sqlite3.connect(self._path)) as db, db:
-            if not db.execute(
-                "UPDATE sessile_session SET blob = :blob WHERE key = :key", row
-            ).rowcount:
-                db.execute(
-                    "INSERT INTO sessile_session VALUES (:key, 1, 1e12, NULL, NULL, :blob)", row
-                )
+            db.execute(_PLANT, row)
 
     def __len__(self):
         with closing(sqlite3.connect(self._path)) as db:

@@ -50,8 +50,9 @@ REFUSED = [
 ]  # fmt: skip
 
 KEPT = [
-    b"[" * 64 + b"]" * 64, b"NaN", b"[-Infinity, NaN, 1e400, -0.0]", b'{"a": 1, "a": 2}', b"1" * 4000,
-    b"-" + b"9" * 4000, b'"\\ud83d\\ude00 \\u0000 \\u202e"', json.dumps(dict.fromkeys(map(str, range(20_000)))).encode(),
+    b"[" * 64 + b"]" * 64, b"NaN", b"[-Infinity, NaN, 1e400, -0.0]", b'{"a": 1, "a": 2}',
+    b"1" * 4000, b"-" + b"9" * 4000, b'"\\ud83d\\ude00 \\u0000 \\u202e"',
+    json.dumps(dict.fromkeys(map(str, range(20_000)))).encode(),
 ]  # fmt: skip
 
 
@@ -112,14 +113,13 @@ def said(code, data):
 
 
 PLANTED = [
-    b"\x91" * DEEP + b"\x00",
-    b"\x81\xa1a" * DEEP + b"\x00",
-    nested(2, 3000),
-    b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff",
-    b"\xc9\xff\xff\xff\xff\x01", b"\xc1", b"", b"\xa2\xed\xa0", b"\xa3\xed\xa0\x80",
-    said(5, b"2020-01-01T00:00:00[../../../etc/passwd]"), said(5, b"2020-01-01T00:00:00[/etc/passwd]"),
-    said(8, b"9" * 100_000 + b",0,0"), said(9, b"1e" + b"9" * 50), said(10, b"short"), said(7, b"25:61"),
-    said(11, b"\x91\x00"), said(3, b"\x91\x91\x90"),
+    b"\x91" * DEEP + b"\x00", b"\x81\xa1a" * DEEP + b"\x00", nested(2, 3000),
+    b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff",
+    b"\xc6\xff\xff\xff\xff", b"\xc9\xff\xff\xff\xff\x01", b"\xc1", b"", b"\xa2\xed\xa0",
+    b"\xa3\xed\xa0\x80", said(5, b"2020-01-01T00:00:00[../../../etc/passwd]"),
+    said(5, b"2020-01-01T00:00:00[/etc/passwd]"), said(8, b"9" * 100_000 + b",0,0"),
+    said(9, b"1e" + b"9" * 50), said(10, b"short"), said(7, b"25:61"), said(11, b"\x91\x00"),
+    said(3, b"\x91\x91\x90"),
 ]  # fmt: skip
 
 
@@ -236,7 +236,7 @@ def values_travel_in_the_cookie(patch):
 
 @weakened_by(values_travel_in_the_cookie)
 def test_a34_cookie_does_not_grow_with_the_session(site):
-    """A session far beyond the 4096 bytes of a cookie has a ticket of 60 characters, as any other."""
+    """A session far beyond the 4096 bytes of a cookie has a ticket of 60 characters too."""
     reply = site.ask(puts(v="x" * 20_000))
     assert len(reply.cookie.partition("=")[2]) == 60
     assert len(reply.set_cookie) < 200
@@ -259,7 +259,7 @@ def any_ticket_will_do(patch):
 
 @weakened_by(any_ticket_will_do)
 def test_a35_overflown_jar_is_a_visitor_without_a_session(site):
-    """When other cookies have pushed ours out, nothing else stands for it, and nothing is undone."""
+    """When others have pushed our cookie out nothing stands for it, and nothing is undone."""
     cookie = site.ask(logs_in).cookie
     ticket = cookie.partition("=")[2]
     names = ["sid.1", "sid_", "xsid", "SID", "sid[]", "__Host-sid", "user", "sessile", "remember"]

@@ -67,7 +67,11 @@ class SharedCache:
 
     def _taken(self, page, said, stored, reply, method):
         directives = {part.strip() for part in reply.headers.get("cache-control", "").split(",")}
-        if not directives.isdisjoint({"no-store", "private"}) or reply.status not in {200, 206, 304}:
+        if not directives.isdisjoint({"no-store", "private"}) or reply.status not in {
+            200,
+            206,
+            304,
+        }:
             return reply
         if reply.status == 304 or method == "HEAD":
             if stored is not None:  # RFC 9111, 3.2 and 4.3.5: its fields replace the stored ones
@@ -172,7 +176,12 @@ def cookies_may_be_kept(patch):
 @weakened_by(cookies_may_be_kept, stage=publishing)
 def test_a43_no_cookie_is_served_to_another_visitor(site):
     """A new ticket and the end of one reach the client that asked, and leave nothing in a cache."""
-    acts = [lambda s: s.login(ALICE), lambda s: s.update(v=1), lambda s: s.rotate(), lambda s: s.logout()]
+    acts = [
+        lambda s: s.login(ALICE),
+        lambda s: s.update(v=1),
+        lambda s: s.rotate(),
+        lambda s: s.logout(),
+    ]
     for said in SAID:
         for name, how in ASKED.items():
             for number, act in enumerate(acts):

@@ -23,7 +23,8 @@ SPOILS = [
 
 PLACES = [
     "../../../../etc/passwd", "/etc/passwd", "..\\..\\windows\\win.ini", "%2e%2e%2fetc%2fpasswd",
-    "C:\\secret", "CON:", "file:///etc/passwd", "sessile.db", "~root", "$(id)", "%00", "....//....//",
+    "C:\\secret", "CON:", "file:///etc/passwd", "sessile.db", "~root", "$(id)", "%00",
+    "....//....//",
 ]  # fmt: skip
 
 LOOKALIKES = [
@@ -33,9 +34,9 @@ LOOKALIKES = [
 ]  # fmt: skip
 
 GRAMMAR = [
-    "' OR '1'='1", "alice' --", "'; DROP TABLE sessile_session; --", '"', "%", "_lice", "\\",
-    "*", "?", "a*", "[a-z]*", "alice bob", "alice\nSET x 1", "alice\r\nFLUSHALL\r\n", "alice\0",
-    "@", ":", "sessile:", "{alice}", "alice,bob", "\t", "None", "null", "${jndi:ldap://x}", "x" * 512,
+    "' OR '1'='1", "alice' --", "'; DROP TABLE sessile_session; --", '"', "%", "_lice", "\\", "*",
+    "?", "a*", "[a-z]*", "alice bob", "alice\nSET x 1", "alice\r\nFLUSHALL\r\n", "alice\0", "@",
+    ":", "sessile:", "{alice}", "alice,bob", "\t", "None", "null", "${jndi:ldap://x}", "x" * 512,
 ]  # fmt: skip
 
 

@@ -26,10 +26,13 @@ KEEPS = ("--appendonly", "yes", "--appendfsync", "always")
 @contextmanager
 def own_server(face, _, **options):
     """Serve a site on a Redis of its own, which the attack may stop, freeze and fill."""
-    with tempfile.TemporaryDirectory() as place, RedisServer(Path(place), options=KEEPS) as server:
-        with serving(face, server.url, **options) as site:
-            site.server = server
-            yield site
+    with (
+        tempfile.TemporaryDirectory() as place,
+        RedisServer(Path(place), options=KEEPS) as server,
+        serving(face, server.url, **options) as site,
+    ):
+        site.server = server
+        yield site
 
 
 def is_honest(reply):

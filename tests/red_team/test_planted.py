@@ -12,17 +12,16 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from races.acts import logs_in, puts, reads, who
+from races.acts import puts, reads, who
 from red_team.rows import rows_of
 from red_team.stage import told, weakened_by
 from sessile.codecs import sealed, values
 from sessile.core.policy import hours
-from sessile.core.record import evolve, pack
+from sessile.core.record import Record, evolve, pack
 from sessile.core.ticket import Ticket
-from sessile.errors import StoreUnavailable
 from sessile.service.events import Malformed
 from sessile.service.sessions import Sealing
-from sessile.stores import redis, sqlite
+from sessile.stores import sqlite
 
 CANARY = "the axolotl sings at four"
 
@@ -139,9 +138,7 @@ def test_a22_planted_values_are_never_executed(site):
 
 def records_go_by_their_place(patch):
     """What is found under a key is that key's record."""
-    patch.setattr(
-        sqlite, "unpack", lambda blob, key: msgspec.msgpack.decode(blob, type=sealed.Record)
-    )
+    patch.setattr(sqlite, "unpack", lambda blob, key: msgspec.msgpack.decode(blob, type=Record))
 
 
 @weakened_by(records_go_by_their_place)
@@ -229,14 +226,12 @@ def test_a23_rolled_back_record_lives_no_longer_than_it_would_have(site):
     rows[key] = pack(old)
     assert site.values(cookie) == {"v": 1}
 
-    later = old.until + hours(1)
-    site.clock.advance(later - old.created - hours(2))
-    for forged in (old, evolve(old, idle_until=later), evolve(old, idle_until=later, until=later)):
-        rows[key] = pack(forged)
-        if forged.idle_until == later and forged.until == old.until:
-            assert site.values(cookie) == {"v": 1}  # idle is within what a writer can move
-    site.clock.advance(hours(1))
-    for forged in (old, evolve(old, idle_until=later), evolve(old, idle_until=later, until=later)):
+    site.clock.advance(old.until - old.created - 1)
+    kept_busy = evolve(old, idle_until=old.until + hours(1))
+    rows[key] = pack(kept_busy)
+    assert site.values(cookie) == {"v": 1}, "how long it may be idle, a writer of the store decides"
+    site.clock.advance(2)
+    for forged in (old, kept_busy, evolve(kept_busy, until=kept_busy.idle_until)):
         rows[key] = pack(forged)
         assert site.values(cookie) == {}
 
@@ -247,7 +242,7 @@ def verifiers_are_kept(patch):
     patch.setattr(Ticket, "proves", lambda ticket, digest: ticket.digest == digest)
 
 
-def first_digests_open(patch):
+def digests_open(patch):
     """What stands in the store is taken for the secret as well."""
     proves = Ticket.proves
 
@@ -257,7 +252,7 @@ def first_digests_open(patch):
     patch.setattr(Ticket, "proves", weak)
 
 
-@weakened_by(verifiers_are_kept, first_digests_open)
+@weakened_by(verifiers_are_kept, digests_open)
 def test_a24_dump_opens_no_session(site):
     """Every byte of the store holds no ticket and no verifier, and its digests open nothing."""
     cookies = [enters(site, "alice"), site.ask(puts(v=1)).cookie]
@@ -284,13 +279,10 @@ def values_stay_plain(patch):
 @weakened_by(values_stay_plain)
 def test_a24_dump_shows_no_value(site):
     """Sealed: no value can be read, while names of users and of keys can."""
-    cookie = enters(
-        site, "alice", **{"pet": CANARY, "list": [CANARY], "card": "4111 1111 1111 1111"}
-    )
+    cookie = enters(site, "alice", pet=CANARY, list=[CANARY], card="4111 1111 1111 1111")
     dump = rows_of(site).dump()
 
     assert site.values(cookie)["pet"] == CANARY
     assert CANARY.encode() not in dump
     assert b"4111" not in dump
-    assert b"alice" in dump or not hasattr(site.sessions.parts.store, "path")
-    _ = redis, logs_in, StoreUnavailable
+    assert b"alice" in dump

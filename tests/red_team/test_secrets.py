@@ -16,6 +16,7 @@ from sessile.core.secrets import KeyRing
 from sessile.core.ticket import Ticket
 from sessile.errors import ConfigError, SessileError, WeakSecret
 from sessile.service import events, sessions
+from sessile.stores.memory import MemoryStore
 from sessile.testing.world import SECRET
 
 ROOT = Path(__file__).parents[2]
@@ -30,13 +31,13 @@ WEAK = [
 ]  # fmt: skip
 
 
-def starts(url, given, *, by):
+def starts(given, *, by="argument"):
     """Tell whether an application starts with those secrets, given by argument or environment."""
     with pytest.MonkeyPatch.context() as patch:
         if by == "environment":
             patch.setenv("SESSILE_SECRETS", given)
         try:
-            made = Sessions(url, secrets=None if by == "environment" else given)
+            made = Sessions(store=MemoryStore(), secrets=None if by == "environment" else given)
         except WeakSecret:
             return False
     made.sync.close()
@@ -50,13 +51,13 @@ def secrets_are_taken_on_trust(patch):
 
 @weakened_by(secrets_are_taken_on_trust)
 def test_a64_weak_secrets_are_refused_at_start(site):
-    """Short, repeated and well-known secrets start nothing, as an argument, in a ring, as a setting."""
+    """Short, repeated and well-known secrets start nothing, however they are given."""
     for weak in WEAK:
-        assert not starts("memory://", [weak], by="argument"), weak
-        assert not starts("memory://", [SECRET, weak], by="argument"), weak
+        assert not starts([weak]), weak
+        assert not starts([SECRET, weak]), weak
         if isinstance(weak, str) and weak.strip() and weak.isprintable():
-            assert not starts("memory://", weak, by="environment"), weak
-    assert starts("memory://", SECRET, by="environment")
+            assert not starts(weak, by="environment"), weak
+    assert starts(SECRET, by="environment")
 
 
 @weakened_by(secrets_are_taken_on_trust)
@@ -68,7 +69,7 @@ def test_a64_nothing_that_the_documentation_shows_is_a_secret(site):
     texts = {text for text in texts if not text.startswith(("test_", "/"))}
     assert texts, "no page shows anything that could be a secret"
     for text in texts:
-        assert not starts("memory://", [text], by="argument"), text
+        assert not starts([text]), text
 
 
 def servers_draw_their_own(patch):
@@ -89,15 +90,19 @@ def test_a64_shared_store_without_a_secret_is_refused(site):
 
 
 EVIL = [
-    "alice\nINFO root logged in", "alice\r\n\r\n200 OK", "alice\x1b[2J\x1b[1;31m", "alice\x00", "\x08" * 5,
-    "alice\u2028bob", "\u202egnp.exe", "alice\x85bob", "%s%n%(secret)s {0.__class__}", "\ud7ff\x9b31m",
+    "alice\nINFO root logged in", "alice\r\n\r\n200 OK", "alice\x1b[2J\x1b[1;31m", "alice\x00",
+    "\x08" * 5, "alice\u2028bob", "\u202egnp.exe", "alice\x85bob", "%s%n%(secret)s {0.__class__}",
+    "\ud7ff\x9b31m",
 ]  # fmt: skip
 
 
 def facts_are_written_as_they_are(patch):
     """What an event tells is put together for reading."""
+
+    def shown(event):
+        return " ".join(str(getattr(event, name)) for name in event.__struct_fields__)
+
     for kind in (events.LoggedIn, events.Ended, events.Dropped):
-        shown = lambda event: " ".join(str(getattr(event, n)) for n in event.__struct_fields__)
         patch.setattr(kind, "__repr__", shown)
 
 
@@ -110,7 +115,9 @@ def test_a65_no_name_can_write_a_line_of_a_log(site):
     logger = logging.getLogger("red team")
     logger.addHandler(handler)
     for evil in EVIL:
-        cookie = site.ask(lambda s, evil=evil: s.login(evil, device=evil) or s.update({evil: 1})).cookie
+        cookie = site.ask(
+            lambda s, evil=evil: s.login(evil, device=evil) or s.update({evil: 1})
+        ).cookie
         site.ask(lambda s, evil=evil: errors_of(s, evil, lines), cookie)
         [info] = site.sessions.sync.of(evil)
         lines.append(repr(info))

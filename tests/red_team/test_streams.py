@@ -42,10 +42,12 @@ async def chat(scope, receive, send):
 @contextmanager
 def with_sockets(face, url, **options):
     """Serve a site whose sessions WebSockets share, which are ASGI in either case."""
-    with serving(face, url, **options) as site:
-        with listening(asgi.SessionMiddleware(chat, site.sessions)) as place:
-            site.socket = f"ws://{place}/"
-            yield site
+    with (
+        serving(face, url, **options) as site,
+        listening(asgi.SessionMiddleware(chat, site.sessions)) as place,
+    ):
+        site.socket = f"ws://{place}/"
+        yield site
 
 
 def gone_is_written_anew(patch):

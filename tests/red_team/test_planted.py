@@ -16,6 +16,7 @@ from races.acts import puts, reads, who
 from red_team.rows import rows_of
 from red_team.stage import told, weakened_by
 from sessile.codecs import sealed, values
+from sessile.core.client import Client
 from sessile.core.policy import hours
 from sessile.core.record import Record, evolve, pack
 from sessile.core.ticket import Ticket
@@ -169,6 +170,10 @@ def test_a23_changed_record_is_forged(site):
         (mallory, evolve(mine, owner="alice")),
         (mallory, evolve(mine, assurance=3)),
         (mallory, evolve(mine, authenticated_at=mine.created + 1)),
+        (mallory, evolve(mine, factors=("password", "totp"))),
+        (mallory, evolve(mine, grants={"pay": mine.until})),
+        (mallory, evolve(mine, client=Client(address="192.0.2.1"))),
+        (mallory, evolve(mine, trail=())),
         (mallory, evolve(mine, until=mine.until + hours(1000))),
         (mallory, evolve(theirs, key=mine.key, digest=mine.digest)),
         (stolen, evolve(theirs, digest=mine.digest)),

@@ -17,7 +17,6 @@ from sessile.core.policy import hours
 from sessile.core.session import Session
 from sessile.errors import TooLate
 from sessile.service.events import Dropped
-from sessile.service.visit import Visit
 from sessile.stores import sqlite
 from sessile.web import asgi, deferred
 
@@ -188,13 +187,13 @@ def one_visit_serves_all(patch):
 def _shared(open_visit):
     first = []
 
-    async def found(parts, *said):
-        visit = await open_visit(parts, *said)
+    async def found(parts, request, **more):
+        visit = await open_visit(parts, request, **more)
         if visit.record is None:
             return visit
         first.append(visit)
-        kept = first[0]
-        return Visit(parts, visit.now, ticket=kept.ticket, record=kept.record, values=kept.values)
+        visit.ticket = first[0].ticket
+        return visit.opened(first[0].record, first[0].values)
 
     return found
 

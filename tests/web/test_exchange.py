@@ -52,6 +52,18 @@ def test_strict_application_is_left_alone(said) -> None:
 
 
 @pytest.mark.parametrize(
+    "name", ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"]
+)
+@pytest.mark.parametrize("own", [[], [("Cache-Control", "private")]])
+def test_nothing_is_said_to_one_kind_of_cache(name, own) -> None:
+    """A header that counts more than ours with some caches goes when a cookie is set."""
+    headers = [*own, (name, "public, max-age=600")]
+
+    assert values(marked(headers, SID, TEXT), name.lower()) == []
+    assert values(marked(headers, None, TEXT), name.lower()) == ["public, max-age=600"]
+
+
+@pytest.mark.parametrize(
     "said", ["public, max-age=600", "no-cache", 'private="x-secret"', "max-age=1, no-storex", ""]
 )
 def test_lax_application_is_overruled(said) -> None:

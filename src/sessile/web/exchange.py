@@ -47,7 +47,7 @@ class Spelling(Generic[AnyStr]):
     """
 
     __slots__ = (
-        "cache_control", "comma", "cookie", "everything", "no_store", "private", "vary",
+        "cache_control", "comma", "cookie", "everything", "no_store", "private", "targeted", "vary",
     )  # fmt: skip
 
     def __init__(self, spell: Callable[[str], AnyStr]) -> None:
@@ -58,6 +58,9 @@ class Spelling(Generic[AnyStr]):
         self.no_store: AnyStr = spell("no-store")
         self.private: AnyStr = spell("private")
         self.comma: AnyStr = spell(", ")
+        # RFC 9213: what is said to one kind of cache counts there in place of Cache-Control.
+        said = ("-cache-control", "surrogate-control", "edge-control", "x-accel-expires")
+        self.targeted: tuple[AnyStr, ...] = tuple(map(spell, said))
 
 
 TEXT: Final = Spelling(str)
@@ -107,12 +110,17 @@ def _unstored(headers: Headers[AnyStr], words: Spelling[AnyStr]) -> Headers[AnyS
     A bare ``private`` is its decision to let the browser keep the page; whatever else it said
     would let a shared cache keep the cookie.
     """
+    headers = _untargeted(headers, words)
     said = [value for name, value in headers if name.lower() == words.cache_control]
     if not {words.no_store, words.private}.isdisjoint(_members(said, words)):
         return headers
     headers = _without(words.cache_control, headers)
     headers.append((words.cache_control, words.no_store))
     return headers
+
+
+def _untargeted(headers: Headers[AnyStr], words: Spelling[AnyStr]) -> Headers[AnyStr]:
+    return [header for header in headers if not header[0].lower().endswith(words.targeted)]
 
 
 def _members(lines: list[AnyStr], words: Spelling[AnyStr]) -> set[AnyStr]:

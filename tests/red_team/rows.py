@@ -55,7 +55,7 @@ class SQLiteRows(Rows):
 
 
 class RedisRows(Rows):
-    """The keys of a server that begin with the site's prefix."""
+    """The keys of a server that begin with the site's prefix; a row begins with its generation."""
 
     def __init__(self, store):
         self._prefix = store._prefix
@@ -66,11 +66,14 @@ class RedisRows(Rows):
 
     def __getitem__(self, key):
         with self._server() as server:
-            return server.get(self._prefix + key)
+            return server.get(self._prefix + key).removeprefix(self._generation(server))
 
     def __setitem__(self, key, blob):
         with self._server() as server:
-            server.set(self._prefix + key, blob)
+            server.set(self._prefix + key, self._generation(server) + blob)
+
+    def _generation(self, server):
+        return server.get(f"{self._prefix}@generation")
 
     def __len__(self):
         with self._server() as server:

@@ -173,7 +173,7 @@ def test_a23_changed_record_is_forged(site):
         (mallory, evolve(mine, factors=("password", "totp"))),
         (mallory, evolve(mine, grants={"pay": mine.until})),
         (mallory, evolve(mine, client=Client(address="192.0.2.1"))),
-        (mallory, evolve(mine, trail=())),
+        (mallory, evolve(mine, past=b"")),
         (mallory, evolve(mine, until=mine.until + hours(1000))),
         (mallory, evolve(theirs, key=mine.key, digest=mine.digest)),
         (stolen, evolve(theirs, digest=mine.digest)),

@@ -45,7 +45,7 @@ def unpacked(past: bytes) -> Trail:
     """Return the trail of a record's bytes; what is none is empty."""
     try:
         return _unpack(past) if past else ()
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ()
 
 

@@ -9,9 +9,7 @@ leaves it alone, and so spares the index a write; the sweep looks at the record,
 Who ends everybody puts the table aside under another name, whatever its size, and begins a new one.
 """
 
-import os
 import sqlite3
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -38,6 +36,7 @@ from sessile.errors import ConfigError, KeyTaken
 from sessile.stores.contract import unheeded
 from sessile.stores.location import Location, seconds
 from sessile.wire import keyfile
+from sessile.wire.doors import refuse_open_doors
 from sessile.wire.sqlitefile import SQLiteFile
 
 LIMIT: Final = 0.5
@@ -231,22 +230,8 @@ def _checked(path: Path) -> Path:
         raise ConfigError(f"the folder {place.parent} does not exist: make it, or write another")
     if place.is_dir():
         raise ConfigError(f"{place} is a folder: write a file in it, as in {place / 'sessile.db'}")
-    _refuse_open_doors(place)
+    refuse_open_doors(place)
     return place
-
-
-def _refuse_open_doors(place: Path) -> None:
-    """Refuse what every user of the host can change: whoever writes sessions is anybody."""
-    if os.name != "posix":
-        return
-    folder = place.parent.stat().st_mode
-    if folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
-        raise ConfigError(
-            f"anybody on this host can replace {place}: chmod o-w {place.parent}, "
-            "or keep the file in a folder of its own"
-        )
-    if place.exists() and place.stat().st_mode & stat.S_IWOTH:
-        raise ConfigError(f"anybody on this host can write {place}: chmod o-w {place}")
 
 
 def _all(db: Cursor, statement: str, *values: str | float | None) -> list[Any]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from core.anything import VALUES, exact
 from sessile.codecs import values as module
-from sessile.codecs.values import DEEPEST, ValueCodec
+from sessile.codecs.values import DEEPEST, LARGEST, ValueCodec
 from sessile.errors import UnsupportedValue
 from sessile.testing.effort import effort
 
@@ -272,3 +272,12 @@ def test_decoding_shares_nothing(value: list[Any]) -> None:
             item.clear()
 
     assert exact(CODEC.decode(blob)) == exact(value)
+
+
+def test_value_beyond_a_mebibyte_is_refused() -> None:
+    """What would be read and written with every request has a bound, and the error says why."""
+    fits = bytes(LARGEST - 5)
+
+    assert CODEC.decode(CODEC.encode(fits)) == fits
+    with pytest.raises(UnsupportedValue, match=r"1,048,577 bytes: .* keep the large thing"):
+        CODEC.encode(bytes(LARGEST - 4))

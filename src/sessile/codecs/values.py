@@ -20,6 +20,9 @@ from sessile.errors import UnsupportedValue
 DEEPEST: Final = 64
 """How many containers may stand in each other."""
 
+LARGEST: Final = 2**20
+"""Bytes of one value: each request reads all values of its session, and each commit writes them."""
+
 _INT64: Final = range(-(2**63), 2**64)
 
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -37,9 +40,15 @@ class ValueCodec:
             UnsupportedValue: its type, size or depth would not come back as it is.
         """
         try:
-            return _pack(_plain(value, 0))
+            blob = _pack(_plain(value, 0))
         except (UnicodeEncodeError, OverflowError) as error:
             raise UnsupportedValue(f"{type(value).__name__}: {_why(error)}") from None
+        if len(blob) > LARGEST:
+            raise UnsupportedValue(
+                f"{type(value).__name__} of {len(blob):,} bytes: a session keeps {LARGEST:,} "
+                "under one key at most; keep the large thing elsewhere, and its name here"
+            )
+        return blob
 
     def decode(self, blob: bytes) -> Value:
         """Return the value.

@@ -146,3 +146,13 @@ def test_login_ends_when_its_identity_provider_says():
     assert (before, world.ask(lambda s: s.user).result) == ("alice", None)
     world.ask(lambda s: s.login("alice", until=world.clock() + 1e9))
     assert world.ask(lambda s: s.record.until - s.record.created).result == Policy().absolute
+
+
+def test_session_of_somebody_else_is_not_ended():
+    """Who asks to end a session of their own ends no other, and learns nothing of it."""
+    world = World(MemoryStore(), run)
+    world.ask(lambda s: s.login("alice"))
+    session_id = world.ask(lambda s: s.id).result
+    end = world.sessions.sync.end
+
+    assert [end(session_id, owner="mallory"), end(session_id, owner="alice")] == [False, True]

@@ -103,13 +103,13 @@ async def evidence(parts: Parts, session_id: str) -> SessionInfo | None:
     return SessionInfo.of(record)
 
 
-async def end(parts: Parts, session_id: str) -> bool:
-    """End one session. False when there was none of that id."""
+async def end(parts: Parts, session_id: str, owner: str | None = None) -> bool:
+    """End one session. False when there was none of that id, or not one of that owner."""
     if not is_key(session_id):
         return False
     key, now = Key(session_id), parts.clock()
     record = await parts.store.read(key, now)
-    if record is None or record.over:
+    if record is None or record.over or owner not in {None, record.owner}:
         return False
     return await end_one(parts, key, record.owner, End.COMMAND, now) is not None
 

@@ -123,9 +123,14 @@ class Sessions:
         """
         await arun(spend_grant(self.parts, session, purpose))
 
-    async def end(self, session_id: str) -> bool:
-        """End one session; every server refuses it at once. False when there was none."""
-        return await arun(owners.end(self.parts, session_id))
+    async def end(self, session_id: str, *, owner: str | None = None) -> bool:
+        """End one session; every server refuses it at once. False when there was none.
+
+        Args:
+            session_id: which one.
+            owner: end it only if it is theirs, as for a user's own list of devices.
+        """
+        return await arun(owners.end(self.parts, session_id, owner))
 
     async def end_all(self, user: str, *, keep: Key | None = None) -> int:
         """End a user's sessions but the one to keep; return how many ended."""
@@ -182,9 +187,14 @@ class SyncSessions:
         """
         run(spend_grant(self._parts, session, purpose))
 
-    def end(self, session_id: str) -> bool:
-        """End one session; every server refuses it at once. False when there was none."""
-        return run(owners.end(self._parts, session_id))
+    def end(self, session_id: str, *, owner: str | None = None) -> bool:
+        """End one session; every server refuses it at once. False when there was none.
+
+        Args:
+            session_id: which one.
+            owner: end it only if it is theirs, as for a user's own list of devices.
+        """
+        return run(owners.end(self._parts, session_id, owner))
 
     def end_all(self, user: str, *, keep: Key | None = None) -> int:
         """End a user's sessions but the one to keep; return how many ended."""

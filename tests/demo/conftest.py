@@ -1,11 +1,13 @@
 """One demo for all tests of a process; each test finds all its servers up."""
 
+from contextlib import ExitStack
+
 import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
 from demo.launched import Launched
-from servers import required
+from servers import RedisServer, required
 
 ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -22,13 +24,41 @@ def _demo():
 
 @pytest.fixture
 def demo(_demo):
-    """The demo, with three servers up and no affinity."""
+    """The demo, with three servers up, no affinity, and nobody's code used yet."""
+    _demo.forget_codes()
     for name, member in _demo.members().items():
         if member["phase"] == "down":
             httpx.post(f"{_demo.url}/servers/{name}/restart")
     httpx.post(f"{_demo.url}/route", data={"affinity": "none"})
     _demo.until(lambda members: all(m["phase"] == "up" for m in members.values()))
     return _demo
+
+
+@pytest.fixture(scope="module", params=["sqlite", "redis"])
+def _shop(request, tmp_path_factory):
+    with ExitStack() as stack:
+        url = None
+        if request.param == "redis":
+            url = stack.enter_context(RedisServer(tmp_path_factory.mktemp("redis"))).url
+        shop = stack.enter_context(Launched(servers=2, url=url))
+        assert shop.url, shop.said
+        yield shop
+
+
+@pytest.fixture
+def shop(_shop):
+    """The demo on two servers, on either store; nobody's code is used yet."""
+    _shop.forget_codes()
+    return _shop
+
+
+@pytest.fixture
+def alice(shop):
+    """Somebody who is logged in, here and nowhere else."""
+    with shop.visitor() as alice:
+        alice.log_in()
+        alice.post("/devices/end-others")
+        yield alice
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """The real demo as a process of its own, on a free port, and visitors to it."""
 
+import json
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -89,6 +92,14 @@ class Launched:
         """Return what is known of every server."""
         return httpx.get(f"{self.url}/now").json()["members"]
 
+    def forget_codes(self):
+        """Let every code be used again, as if the last half minute had not been."""
+        pid = next(m["pid"] for m in self.members().values() if m["pid"])
+        environ = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+        task = next(line for line in environ if line.startswith("SESSILE_DEMO_SERVER="))
+        with closing(sqlite3.connect(json.loads(task.partition("=")[2])["users"])) as table, table:
+            table.execute("UPDATE users SET step = 0")
+
     def until(self, condition):
         """Wait until the servers are as a condition wants them, and return how they are then."""
         wait_for(lambda: condition(self.members()))
@@ -110,9 +121,41 @@ class Visitor(httpx.Client):
     def add(self, item="mug"):
         return self.post("/cart/add", data={"item": item})
 
+    def policy(self, word):
+        return self.post("/policy", data={"policy": word})
+
+    def steal(self, way="elsewhere"):
+        return self.post("/theft", data={"way": way})
+
+    def code(self):
+        """Return the six digits that the checkout page says an authenticator would show."""
+        page = self.get("/checkout").text
+        return "".join(re.search(r'class="digits"><code>(\d{3}) (\d{3})<', page).groups())
+
+    def me(self):
+        """Return what the shop tells whoever holds this visitor's cookies."""
+        return self.get("/me").json()
+
+    def activity(self):
+        """Return the lines of the user's sessions, each as what, by what and from where."""
+        return _lines(self.get("/activity").text.partition('id="activity"')[2])
+
+    def evidence(self):
+        """Return the lines of the session that was stolen last."""
+        return _lines(self.get("/activity").text.partition("</details>")[0])
+
     def look(self):
         """Return the page as a person reads it."""
         return Seen(self.get("/").text)
+
+
+def _lines(page):
+    found = re.findall(
+        r'entry-what">([^<]+?) ?<.*?</time>, ([^<]+) from <span class="address">([^<]+)<',
+        page,
+        re.DOTALL,
+    )
+    return [tuple(line) for line in found]
 
 
 class Seen:

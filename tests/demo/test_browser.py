@@ -1,43 +1,11 @@
 """The page in a real Chromium: on a phone, without JavaScript, and live."""
 
-from urllib.parse import urlsplit
-
 import pytest
 from playwright.sync_api import expect
 
-PHONE = {"width": 375, "height": 812}
-DESK = {"width": 1280, "height": 900}
+from demo.watched import DESK, PHONE, Watched
 
 pytestmark = pytest.mark.browser
-
-
-class Watched:
-    """A page, and everything it asked for and complained about."""
-
-    def __init__(self, browser, demo, **options):
-        self.context = browser.new_context(**options)
-        self.page = self.context.new_page()
-        self.hosts, self.complaints = set(), []
-        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", self._heard)
-        self.host = urlsplit(demo.url).netloc
-        self.url = demo.url
-
-    def _heard(self, message):
-        if message.type in {"error", "warning"}:
-            self.complaints.append(message.text)
-
-    def log_in(self):
-        self.page.goto(self.url)
-        self.page.locator("form.login button").click()
-        expect(self.page.get_by_role("heading", name="Devices of alice")).to_be_visible()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -46,14 +14,11 @@ def test_the_page_fits_a_phone(chromium, demo, scheme):
     with Watched(chromium, demo, viewport=PHONE, color_scheme=scheme) as watched:
         widths = []
         watched.page.goto(demo.url)
-        widths.append(watched.page.evaluate("document.scrollingElement.scrollWidth"))
+        widths.append(watched.width())
         watched.page.get_by_role("button", name="Add to cart: Anemone socks").click()
         watched.log_in()
-        widths.append(watched.page.evaluate("document.scrollingElement.scrollWidth"))
-        heights = watched.page.evaluate(
-            "[...document.querySelectorAll('button, .button')]"
-            ".filter(b => b.offsetParent).map(b => b.offsetHeight)"
-        )
+        widths.append(watched.width())
+        heights = watched.heights()
 
     assert max(widths) <= PHONE["width"]
     assert min(heights) >= 35
@@ -121,10 +86,7 @@ def test_every_control_has_a_name(chromium, demo):
     """Whoever cannot see the page is told what each field and button is for."""
     with Watched(chromium, demo, viewport=DESK) as watched:
         watched.page.goto(demo.url)
-        nameless = watched.page.evaluate(
-            "[...document.querySelectorAll('input, select')]"
-            ".filter(f => !f.labels.length).map(f => f.name)"
-        )
+        nameless = watched.nameless()
         buttons = watched.page.get_by_role("button").all()
         names = [b.get_attribute("aria-label") or b.inner_text() for b in buttons]
 

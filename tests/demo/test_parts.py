@@ -3,47 +3,31 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 from argon2 import PasswordHasher
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from sessile import Policy, minutes
+from sessile import Policy, SessionInfo, minutes
+from sessile.core.proxies import Proxies
 from sessile.core.record import Record
-from sessile.demo import cart
+from sessile.core.ticket import Key
+from sessile.core.trail import Trace
+from sessile.demo import cart, thief
+from sessile.demo.activity import entries
+from sessile.demo.alarms import Alarms
+from sessile.demo.authenticator import Authenticator, Outcome
 from sessile.demo.catalogue import ITEMS, Currency
 from sessile.demo.clock import clocks
-from sessile.demo.device import device_name
 from sessile.demo.guard import is_from_here, is_own
 from sessile.demo.moment import ago, span, stamp
 from sessile.demo.users import Users
+from sessile.service.events import Created, End, Ended
 
 NOW = 1_700_000_000.0
-CHROME = "Mozilla/5.0 ({}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 {}Safari/537.36"
-SAFARI = "Mozilla/5.0 ({}) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15"
-
-
-@pytest.mark.parametrize(
-    ("agent", "name"),
-    [
-        (CHROME.format("X11; Linux x86_64", ""), "Chromium on Linux"),
-        ("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/140.0 Safari/537.36", "Chromium on Linux"),
-        (CHROME.format("Linux; Android 15", "Mobile "), "Chromium on Android"),
-        (CHROME.format("Windows NT 10.0; Win64; x64", "") + " Edg/140.0", "Edge on Windows"),
-        (CHROME.format("Macintosh; Intel Mac OS X 10_15_7", "") + " OPR/120.0", "Opera on macOS"),
-        (CHROME.format("X11; CrOS x86_64 16000", ""), "Chromium on ChromeOS"),
-        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0", "Firefox on Linux"),
-        (SAFARI.format("Macintosh; Intel Mac OS X 10_15_7"), "Safari on macOS"),
-        (SAFARI.format("iPhone; CPU iPhone OS 18_0 like Mac OS X"), "Safari on iPhone"),
-        ("curl/8.5.0", "curl"),
-        ("", "Unknown device"),
-        ("<script>alert(1)</script>", "Unknown device"),
-    ],
-)  # fmt: skip
-def test_a_device_is_called_what_people_call_it(agent, name):
-    """The name is made of a browser and a system that we know, never of the client's own words."""
-    assert device_name(agent) == name
 
 
 @pytest.mark.parametrize(
@@ -96,25 +80,28 @@ def test_a_request_comes_from_our_page_or_from_no_page(headers, own):
 
 
 @pytest.mark.parametrize(
-    ("client", "host", "here"),
+    ("peer", "told", "host", "here"),
     [
-        ("127.0.0.1", "127.0.0.1:8000", True),
-        ("127.0.0.1", "localhost:8000", True),
-        ("::1", "[::1]:8000", True),
-        ("192.0.2.7", "127.0.0.1:8000", False),
-        ("192.0.2.7", "shop.example", False),
-        ("127.0.0.1", "rebound.example:8000", False),
-        ("", "localhost:8000", False),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1:8000", True),
+        ("127.0.0.1", "127.0.0.1", "localhost:8000", True),
+        ("127.0.0.1", "::1", "[::1]:8000", True),
+        ("127.0.0.1", "192.0.2.7", "127.0.0.1:8000", False),
+        ("127.0.0.1", "192.0.2.7, 127.0.0.1", "127.0.0.1:8000", False),
+        ("192.0.2.7", "127.0.0.1", "127.0.0.1:8000", False),
+        ("127.0.0.1", "192.0.2.7", "shop.example", False),
+        ("127.0.0.1", "127.0.0.1", "rebound.example:8000", False),
+        ("", "127.0.0.1", "localhost:8000", False),
     ],
 )
-def test_only_who_sits_here_and_says_so_is_here(client, host, here):
-    """Both the visitor's address and the name they used must be this machine's own."""
+def test_only_who_sits_here_and_says_so_is_here(peer, told, host, here):
+    """Both the visitor's address, as the balancer tells it, and the name they used must be ours."""
+    headers = [(b"host", host.encode()), (b"x-forwarded-for", told.encode())]
     scope = {
         "type": "http", "method": "GET", "scheme": "http", "path": "/", "query_string": b"",
-        "client": (client, 5000), "server": ("x", 80), "headers": [(b"host", host.encode())],
+        "client": (peer, 5000), "server": ("x", 80), "headers": headers,
     }  # fmt: skip
 
-    assert is_from_here(Request(scope)) is here
+    assert is_from_here(Request(scope), Proxies(trusted=["127.0.0.1"])) is here
 
 
 def test_a_clock_says_what_is_left():
@@ -173,6 +160,19 @@ def users(tmp_path):
     return Users(tmp_path / "users.db")
 
 
+@pytest.fixture
+def alarms(tmp_path):
+    Alarms.create(tmp_path / "users.db")
+    return Alarms(tmp_path / "users.db")
+
+
+def info(key, *trail):
+    return SessionInfo(
+        id=Key(key), user="ann", device="", address="", created=NOW, last_seen=NOW, expires=NOW,
+        ends=NOW, assurance=1, remembered=False, version=1, trail=trail, current=key[0] == "a",
+    )  # fmt: skip
+
+
 def test_passwords_are_kept_as_argon2id(users, tmp_path):
     """The table holds a hash that takes work to guess, and no password."""
     with closing(sqlite3.connect(tmp_path / "users.db")) as table:
@@ -219,3 +219,113 @@ def test_other_visitors_do_not_wait_for_a_password_check(users):
         return turns
 
     assert asyncio.run(turns_meanwhile()) > 10
+
+
+@pytest.mark.parametrize(
+    ("late", "outcome"),
+    [
+        (-60, Outcome.WRONG),
+        (-30, Outcome.RIGHT),
+        (0, Outcome.RIGHT),
+        (29, Outcome.RIGHT),
+        (59, Outcome.RIGHT),
+        (60, Outcome.WRONG),
+    ],
+)
+def test_a_code_holds_for_one_step_before_and_after(users, late, outcome):
+    """RFC 6238, 5.2: a slow typist and a clock that is a little off are let in, nobody else."""
+    authenticator, start = Authenticator(users), NOW - NOW % 30
+    code = asyncio.run(authenticator.phone("ann", start)).code
+
+    assert asyncio.run(authenticator.check("ann", code, start + late)) is outcome
+
+
+def test_an_older_code_is_no_use_after_a_newer_one(users):
+    """Within the window, too, codes are taken in their order, each once; blanks do not matter."""
+    authenticator = Authenticator(users)
+    older, newer = (asyncio.run(authenticator.phone("ann", at)).code for at in (NOW, NOW + 30))
+
+    outcomes = [
+        asyncio.run(authenticator.check("ann", code, NOW + 30))
+        for code in (f" {newer[:3]} {newer[3:]} ", newer, older)
+    ]
+
+    assert outcomes == [Outcome.RIGHT, Outcome.USED, Outcome.USED]
+    assert asyncio.run(authenticator.phone("ann", NOW + 30)).used
+
+
+def test_a_phone_keeps_its_secret_out_of_its_repr(users):
+    """Neither the secret nor the code is in a log by accident."""
+    phone = asyncio.run(Authenticator(users).phone("ann", NOW))
+
+    assert phone.uri.startswith("otpauth://totp/Tidepool:ann?secret=")
+    assert phone.code not in repr(phone)
+    assert "secret" not in repr(phone)
+
+
+@pytest.mark.parametrize(
+    ("event", "noted"),
+    [
+        (Ended(NOW, Key("k" * 20), End.REPLAY, "ann"), True),
+        (Ended(NOW, Key("k" * 20), End.MISMATCH, "ann"), True),
+        (Ended(NOW, Key("k" * 20), End.THEFT, "ann"), True),
+        (Ended(NOW, Key("k" * 20), End.REPLAY, None), False),
+        (Ended(NOW, Key("k" * 20), End.LOGOUT, "ann"), False),
+        (Created(NOW, Key("k" * 20)), False),
+    ],
+)
+def test_a_theft_is_noted_for_its_owner(alarms, event, noted):
+    """The hook keeps what its owner has to know, tells it once, and nothing else."""
+    alarms.hear(event)
+
+    assert [alarm.session for alarm in alarms.of("ann")] == ["k" * 20] * noted
+    assert [alarms.tell("ann"), alarms.tell("ann"), alarms.tell("bob")] == [int(noted), 0, 0]
+    assert alarms.of("bob") == []
+
+
+def test_lines_of_one_moment_are_shown_newest_first():
+    """Trails are merged by time; within one, the later line comes first."""
+    here = info("a" * 20, Trace(NOW, "login", "127.0.0.1", "Firefox"), Trace(NOW, "read a book"))
+    there = info("b" * 20, Trace(NOW - 5, "step up"), Trace(NOW + 5, "another client", "::1"))
+
+    shown = entries([here, there], NOW + 5)
+
+    assert [line.what for line in shown] == [
+        "Went on from another client",
+        "Read a book",
+        "Logged in",
+        "Gave a second factor",
+    ]
+    assert [line.current for line in shown] == [False, True, True, False]
+    assert (shown[1].device, shown[1].address) == ("an unknown program", "an unknown address")
+
+
+@pytest.mark.parametrize("address", ["127.66.0.66", "192.0.2.1"])
+def test_a_thief_comes_from_elsewhere_where_the_system_allows_it(monkeypatch, address):
+    """Where the machine has no such address, as a Mac has none, the thief comes from its own."""
+    asked = []
+
+    class Shop(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.client_address[0], dict(self.headers)))
+            self.send_response(200)
+            self.send_header("Set-Cookie", "route=b; Path=/")
+            self.send_header("Set-Cookie", "sid=newer; Path=/; HttpOnly")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setattr(thief, "_ELSEWHERE", address)
+    with HTTPServer(("127.0.0.1", 0), Shop) as shop:
+        serving = Thread(target=shop.handle_request)
+        serving.start()
+        cookies = {"sid": "stolen", "policy": "end"}
+        loot = thief.Thief(shop.server_address, cookies, "sid", "").steal(thief.Way.ELSEWHERE)
+        serving.join()
+
+    ((came, headers),) = asked
+    assert came == ("127.66.0.66" if address == "127.66.0.66" else "127.0.0.1")
+    assert headers["Cookie"] == "sid=stolen; policy=end"
+    assert headers["User-Agent"].startswith("curl/")
+    assert [(one.status, one.renewed, one.said) for one in loot] == [(200, True, {})]

@@ -128,7 +128,7 @@ def test_a_device_that_is_ended_is_refused_at_once(demo):
 
         desk.post(f"/devices/{seen.devices[0]}/end")
 
-        assert "Safari on iPhone" in seen.page
+        assert "Safari on iOS" in seen.page
         assert {look.user for look in everywhere(phone).values()} == {None}
         assert any("a session that has ended" in text for text in phone.look().messages)
         assert desk.look().user == "bob"

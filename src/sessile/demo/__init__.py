@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from sessile.errors import MissingExtra
 
 if not all(
-    map(find_spec, ("argon2", "jinja2", "python_multipart", "rich", "starlette", "uvicorn"))
+    map(
+        find_spec, ("argon2", "jinja2", "pyotp", "python_multipart", "rich", "starlette", "uvicorn")
+    )
 ):
     raise MissingExtra("the demo", "demo")

@@ -10,12 +10,12 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from sessile.demo.choice import Choice
 from sessile.demo.guard import Guard
 from sessile.demo.protection import Protection
-from sessile.demo.routes import account, cart, front, servers, settings
+from sessile.demo.routes import account, activity, cart, checkout, front, servers, settings, theft
 from sessile.demo.shop import Shop
 from sessile.demo.template import STATIC, render
-from sessile.web.starlette import SessionMiddleware
 
 _POST: Final = ["POST"]
 
@@ -29,11 +29,21 @@ def application(shop: Shop) -> Starlette:
             Route("/health", front.health),
             Route("/login", account.log_in, methods=_POST),
             Route("/logout", account.log_out, methods=_POST),
+            Route("/unlock", account.unlock, methods=_POST),
             Route("/devices/end-others", account.end_others, methods=_POST),
             Route("/devices/{session_id}/end", account.end_device, methods=_POST),
             Route("/cart/add", cart.add, methods=_POST),
             Route("/cart/remove", cart.remove, methods=_POST),
             Route("/cart/empty", cart.empty, methods=_POST),
+            Route("/checkout", checkout.show),
+            Route("/checkout", checkout.buy, methods=_POST),
+            Route("/checkout/code", checkout.confirm, methods=_POST),
+            Route("/activity", activity.show),
+            Route("/theft", theft.show),
+            Route("/theft", theft.steal, methods=_POST),
+            Route("/policy", theft.choose, methods=_POST),
+            Route("/turn", account.turn, methods=_POST),
+            Route("/me", theft.tell),
             Route("/settings", settings.choose, methods=_POST),
             Route("/servers/{name}/kill", servers.kill, methods=_POST),
             Route("/servers/{name}/restart", servers.restart, methods=_POST),
@@ -43,11 +53,7 @@ def application(shop: Shop) -> Starlette:
         middleware=[
             Middleware(Protection),
             Middleware(Guard),
-            Middleware(
-                SessionMiddleware,
-                sessions=shop.sessions,
-                exclude=("/static/", "/health", "/now"),
-            ),
+            Middleware(Choice, sessions=shop.policies, exclude=("/static/", "/health", "/now")),
         ],
         exception_handlers={HTTPException: _refused, 500: _failed},
     )

@@ -1,16 +1,12 @@
 """What the launcher says: where to look, who may log in, how to stop, and what went wrong."""
 
-from typing import Final
-
 from rich.console import Console
 from rich.markup import escape
 
+from sessile.demo.fleet.port import reachable
 from sessile.demo.fleet.process import Failed
 from sessile.demo.place import Place
 from sessile.demo.users import ACCOUNTS
-
-# An address that only stands for all others. Servers are controlled from this machine's own.
-_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 class Banner:
@@ -38,7 +34,7 @@ class Banner:
 
     def up(self, host: str, port: int) -> None:
         """Say where the shop is."""
-        here = _EVERYWHERE.get(host, host)
+        here = reachable(host)
         where = f"[{here}]" if ":" in here else here
         self._say(f"\n  The shop is open: http://{where}:{port}/\n", style="bold", markup=False)
         for name, password in ACCOUNTS.items():

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from sessile.core.proxies import Proxies
 from sessile.demo.template import render
 from sessile.web.scope import App, Message, Receive, Scope, Send
 
@@ -47,12 +48,13 @@ def is_own(headers: Headers) -> bool:
     return origin is None or urlsplit(origin).netloc == headers.get("host")
 
 
-def is_from_here(request: Request) -> bool:
+def is_from_here(request: Request, proxies: Proxies) -> bool:
     """Tell whether a visitor sits at this machine and means it by its address.
 
     The second part refuses a foreign name that was made to point at this machine.
     """
-    client = "" if request.client is None else request.client.host
+    peer = "" if request.client is None else request.client.host
+    client = proxies.client(peer, ",".join(request.headers.getlist(proxies.name)))
     return _is_loopback(client) and _is_loopback(request.url.hostname or "")
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from sessile.demo.alarms import Alarms
 from sessile.demo.banner import Banner
 from sessile.demo.fleet.fleet import Fleet
 from sessile.demo.fleet.port import free_port
@@ -63,6 +64,7 @@ async def _run(
         await place.check()
         banner.starting(servers, place)
         Users.create(folder / "users.db", ACCOUNTS)
+        Alarms.create(folder / "users.db")
         if await fleet.start():
             async with fleet.balancer:
                 banner.up(*fleet.balancer.address)

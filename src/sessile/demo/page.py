@@ -1,8 +1,7 @@
-"""What the page shows, as plain values. Pure: ``routes.front`` fetches, the templates show."""
+"""What the front page shows, as plain values. Pure: ``routes.front`` fetches, templates show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final, Self, cast
 
 from sessile import Session, SessionInfo
@@ -24,17 +23,6 @@ AFFINITIES: Final = {
 }
 
 
-class Notice(Enum):
-    """What is said once without being kept anywhere."""
-
-    NONE = ""
-    OUT = "You are logged out. The session ended on every server; the cookie went after it."
-    STALE = (
-        "Your browser showed the ticket of a session that has ended. "
-        "No server accepts it any more, so you are a stranger here."
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One session, as its owner may see it."""
@@ -44,6 +32,8 @@ class Facts:
     version: int
     store: str
     assurance: int
+    factors: str
+    grants: list[tuple[str, str]]
     remembered: bool
     authenticated: str
     clocks: list[Clock]
@@ -51,9 +41,9 @@ class Facts:
 
     @classmethod
     def of(cls, session: Session, parts: Parts, now: Instant) -> Self | None:
-        """Return the facts; None when nothing is kept for this visitor."""
+        """Return the facts; None when nothing is kept for this visitor, or they may not see it."""
         record = session.record
-        if record is None:
+        if record is None or session.lock is not None:
             return None
         proven = record.authenticated_at
         return cls(
@@ -62,6 +52,8 @@ class Facts:
             version=record.version,
             store=parts.store.name.partition("://")[0],
             assurance=session.assurance,
+            factors=" and ".join(session.factors),
+            grants=[(name, span(end - now)) for name, end in record.grants.items() if end > now],
             remembered=record.persistent,
             authenticated="" if proven is None else ago(proven, now),
             clocks=clocks(parts.policy, record, now),
@@ -78,6 +70,8 @@ class Device:
     created: str
     seen: str
     seen_at: str
+    address: str
+    locked: bool
     current: bool
     remembered: bool
 
@@ -86,10 +80,12 @@ class Device:
         """Return what is shown of it."""
         return cls(
             id=info.id,
-            name=info.device,
+            name=info.device or "Unknown device",
             created=ago(info.created, now),
             seen=ago(info.last_seen, now),
             seen_at=stamp(info.last_seen),
+            address=info.address or "an unknown address",
+            locked=info.locked,
             current=info.current,
             remembered=info.remembered,
         )
@@ -109,9 +105,19 @@ class Line:
         return cls(item, count, currency.show(item.cents * count))
 
 
+def lines(chosen: Mapping[Item, int], currency: Currency) -> list[Line]:
+    """Return the lines of a cart."""
+    return [Line.of(item, count, currency) for item, count in chosen.items()]
+
+
+def total(chosen: Mapping[Item, int], currency: Currency) -> str:
+    """Return what a cart costs."""
+    return currency.show(sum(item.cents * count for item, count in chosen.items()))
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Everything on the page.
+    """Everything on the front page but its frame.
 
     Attributes:
         server: which one made this page.
@@ -127,15 +133,11 @@ class Page:
     may_order: bool
     served: tuple[str, ...]
     pages: int
-    user: str | None
     facts: Facts | None
-    notice: Notice
-    flashes: Sequence[tuple[str, str]]
     devices: Sequence[Device]
     shelf: Sequence[Line]
     cart: Sequence[Line]
     total: str
-    settings: Settings
     account: tuple[str, str]
 
     @classmethod
@@ -148,25 +150,22 @@ class Page:
         parts: Parts,
         now: Instant,
         devices: Sequence[SessionInfo],
-        notice: Notice,
         wish: str,
         may_order: bool,
     ) -> Self:
         """Return the page for a session.
 
         Args:
-            session: the visitor's; its waiting messages are taken.
+            session: the visitor's.
             name: the server's.
             view: all servers.
             parts: of the sessions.
             now: the time.
             devices: the user's sessions.
-            notice: what to say beside the messages.
             wish: who is to stand in the login form.
             may_order: whether this visitor may kill servers.
         """
-        flashes, settings = session.flashes(), Settings.of(session)
-        currency, chosen = settings.currency, cart.contents(session)
+        currency, chosen = Settings.of(session).currency, cart.contents(session)
         user = wish if wish in ACCOUNTS else next(iter(ACCOUNTS))
         return cls(
             server=next(member for member in view.members if member.name == name),
@@ -174,14 +173,10 @@ class Page:
             may_order=may_order,
             served=tuple(cast("list[str]", session.get("served", []))),
             pages=cast("int", session.get("pages", 0)),
-            user=session.user,
             facts=Facts.of(session, parts, now),
-            notice=notice,
-            flashes=flashes,
             devices=[Device.of(info, now) for info in devices],
             shelf=[Line.of(item, 1, currency) for item in ITEMS.values()],
-            cart=[Line.of(item, count, currency) for item, count in chosen.items()],
-            total=currency.show(sum(item.cents * count for item, count in chosen.items())),
-            settings=settings,
+            cart=lines(chosen, currency),
+            total=total(chosen, currency),
             account=(user, ACCOUNTS[user]),
         )

@@ -1,12 +1,16 @@
 """The shop of one server: what its routes work with. ``application`` makes a web app of it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from starlette.requests import Request
 
 from sessile import Sessions
+from sessile.core.binding import Mismatch
+from sessile.demo.alarms import Alarms
+from sessile.demo.authenticator import Authenticator
+from sessile.demo.choice import DEFAULT
 from sessile.demo.fleet.message import Order, View
 from sessile.demo.users import Users
 
@@ -20,15 +24,25 @@ class Shop:
 
     Attributes:
         name: the server's.
-        sessions: shared with the other servers through the store.
-        users: shared with them through a file.
+        policies: for each policy that a visitor may choose, the sessions as it judges them. All
+            are shared with the other servers through one store.
+        users: shared with them through a file, as are the next two.
+        authenticator: checks second factors.
+        alarms: whose sessions were stolen.
         parent: takes orders concerning the servers.
     """
 
     name: str
-    sessions: Sessions
+    policies: Mapping[Mismatch, Sessions]
     users: Users
+    authenticator: Authenticator
+    alarms: Alarms
     parent: Parent
+
+    @property
+    def sessions(self) -> Sessions:
+        """The sessions, for all that is the same under each policy."""
+        return self.policies[DEFAULT]
 
 
 def shop_of(request: Request) -> Shop:

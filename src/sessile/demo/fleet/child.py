@@ -5,11 +5,13 @@ from pathlib import Path
 
 import uvicorn
 
-from sessile import Cookie, Sessions
+from sessile.demo.alarms import Alarms
 from sessile.demo.application import application
+from sessile.demo.authenticator import Authenticator
+from sessile.demo.choice import all_sessions
 from sessile.demo.fleet.line import Line
 from sessile.demo.fleet.message import Ready
-from sessile.demo.fleet.port import LOOPBACK, bound
+from sessile.demo.fleet.port import bound
 from sessile.demo.fleet.task import Task
 from sessile.demo.shop import Shop
 from sessile.demo.users import Users
@@ -18,8 +20,9 @@ from sessile.demo.users import Users
 async def serve(task: Task) -> None:
     """Serve the shop until the parent is gone."""
     line = await Line.inherited()
-    sessions = Sessions(cookie=Cookie(secure=False))  # the demo speaks plain http
-    shop = Shop(task.name, sessions, Users(Path(task.users)), line.ask)
+    users, alarms = Users(Path(task.users)), Alarms(Path(task.users))
+    policies = all_sessions(alarms.hear)
+    shop = Shop(task.name, policies, users, Authenticator(users), alarms, line.ask)
     server = uvicorn.Server(_config(shop))
     with bound(task.port) as listener:
         listener.listen(1024)
@@ -27,7 +30,7 @@ async def serve(task: Task) -> None:
         await line.ask(Ready())
         await server.serve([listener])
     hearing.cancel()
-    await sessions.close()
+    await shop.sessions.close()  # the store, which the others share
 
 
 async def _stop_after(line: Line, server: uvicorn.Server) -> None:
@@ -44,7 +47,7 @@ def _config(shop: Shop) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
-        forwarded_allow_ips=LOOPBACK,  # the balancer, which says who the client is
+        proxy_headers=False,  # the sessions know the proxy, and ask it who the client is
         timeout_graceful_shutdown=2,
     )
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from sessile.balance import Balancer, Check, Report, Server, State
 from sessile.demo.fleet.message import Kill, Member, Order, Phase, Ready, Restart, Tie, View
-from sessile.demo.fleet.port import LOOPBACK, bound
+from sessile.demo.fleet.port import LOOPBACK, bound, reachable
 from sessile.demo.fleet.process import Failed, ServerProcess
 from sessile.demo.fleet.task import Task
 from sessile.errors import ConfigError
@@ -113,7 +113,14 @@ class Fleet:
                 refusal = self._restart(name)
             case Tie(affinity):
                 self.balancer.affinity = affinity
-        return View(self._members(), self.balancer.affinity, refusal)
+        return View(self._members(), self.balancer.affinity, self._door(), refusal)
+
+    def _door(self) -> tuple[str, int] | None:
+        try:
+            host, port = self.balancer.address
+        except RuntimeError:  # the servers are up before the balancer is
+            return None
+        return reachable(host), port
 
     def _kill(self, name: str, asker: str) -> str:
         process = self._processes.get(name)

@@ -31,11 +31,13 @@ class View(msgspec.Struct, frozen=True):
     Attributes:
         members: in the order of their names.
         affinity: what ties a client to a server.
+        door: host and port of the balancer, for whoever is on this machine; None before it is open.
         refusal: why the order was not carried out; empty when it was.
     """
 
     members: tuple[Member, ...]
     affinity: Affinity
+    door: tuple[str, int] | None = None
     refusal: str = ""
 
 

@@ -7,6 +7,8 @@ from typing import Final
 from sessile.errors import ConfigError
 
 LOOPBACK: Final = "127.0.0.1"
+# Addresses that only stand for all others. What is on this machine asks at its own.
+_EVERYWHERE: Final = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
 _TRIES: Final = 20
 
 
@@ -41,3 +43,8 @@ def free_port(host: str, wanted: int) -> int:
     raise ConfigError(
         f"the ports {wanted} to {last} of {host} are taken; write --port with another"
     )
+
+
+def reachable(host: str) -> str:
+    """Return where somebody on this machine finds a server that listens there."""
+    return _EVERYWHERE.get(host, host)

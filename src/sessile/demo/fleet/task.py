@@ -15,7 +15,7 @@ class Task(msgspec.Struct, frozen=True):
     Attributes:
         name: what the page calls it.
         port: where it listens, on the loopback address.
-        users: the file with the user table.
+        users: the file with the user table and the alarms.
     """
 
     name: str

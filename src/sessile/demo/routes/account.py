@@ -1,9 +1,8 @@
-"""Log in, log out, end other devices. ``users`` checks passwords, the session does the rest."""
+"""Log in and out, unlock, turn the ticket, end devices. ``users`` checks passwords."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sessile.demo.device import device_name
 from sessile.demo.routes.answer import back_to, text_field
 from sessile.demo.shop import shop_of
 from sessile.web.starlette import get_session
@@ -18,9 +17,25 @@ async def log_in(request: Request) -> Response:
     if not await shop.users.check(name, password):
         session.flash("That user name and password do not belong together.", "bad")
         return back_to("account")
-    device = device_name(request.headers.get("user-agent", ""))
-    session.login(name, remember=remember, device=device)
+    session.login(name, remember=remember, factors=("password",))
     session.flash(f"Welcome, {name}. This is a new session: the one before has ended.", "good")
+    if stolen := shop.alarms.tell(name):
+        count = "A session" if stolen == 1 else f"{stolen} sessions"
+        session.flash(f"{count} of yours ended for theft. Your activity tells more.", "bad")
+    return back_to("account")
+
+
+async def unlock(request: Request) -> Response:
+    """Open a locked session to whoever knows its owner's password."""
+    shop, session = shop_of(request), get_session(request)
+    async with request.form() as form:
+        password = text_field(form, "password")
+    if session.locked_user is None:
+        return back_to("account")
+    if not await shop.users.check(session.locked_user, password):
+        return back_to("account", notice="wrong")  # a locked session keeps no message
+    session.unlock(factors=("password",))
+    session.flash("Unlocked: your session goes on here, under a new id.", "good")
     return back_to("account")
 
 
@@ -28,6 +43,16 @@ async def log_out(request: Request) -> Response:
     """End this session, on the server first."""
     get_session(request).logout()
     return back_to("account", notice="out")
+
+
+async def turn(request: Request) -> Response:
+    """Turn the ticket now, as happens every quarter of an hour. A thief does so to be ahead."""
+    session = get_session(request)
+    if session.user is not None:
+        session.rotate()
+        session.note("turned the ticket")
+        session.flash("Your cookie has a new ticket. The session and its id are the same.", "good")
+    return back_to("session")
 
 
 async def end_device(request: Request) -> Response:

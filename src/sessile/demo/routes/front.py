@@ -1,4 +1,4 @@
-"""The page itself, and the little that its script asks for. ``page`` decides what is shown."""
+"""The front page, and the little that its script asks for. ``page`` decides what is shown."""
 
 from typing import Final, cast
 
@@ -9,8 +9,10 @@ from sessile import Session
 from sessile.core.value import Value
 from sessile.demo.catalogue import Currency
 from sessile.demo.fleet.message import Look
+from sessile.demo.frame import Place
 from sessile.demo.guard import is_from_here
-from sessile.demo.page import AFFINITIES, Notice, Page
+from sessile.demo.page import AFFINITIES, Page
+from sessile.demo.routes.framed import frame_of
 from sessile.demo.settings import Theme
 from sessile.demo.shop import Shop, shop_of
 from sessile.demo.template import render
@@ -24,22 +26,23 @@ _REMEMBERED: Final = 12
 async def home(request: Request) -> Response:
     """Show the page."""
     shop, session = shop_of(request), get_session(request)
-    if not session.new:  # a visitor for whom nothing is kept stays one, and gets no cookie
-        _count(session, shop)
-    parts = shop.sessions.parts
+    if not session.new and session.lock is None:
+        _count(session, shop)  # a visitor for whom nothing is kept stays one, and gets no cookie
+    parts, view = shop.sessions.parts, await shop.parent(Look())
+    frame = frame_of(request, Place.SHOP, view)  # takes the messages before the data are shown
     shown = Page.of(
         session,
         name=shop.name,
-        view=await shop.parent(Look()),
+        view=view,
         parts=parts,
         now=parts.clock(),
         devices=await shop.sessions.of(session.user, current=session.id) if session.user else [],
-        notice=_notice(request, session, shop.sessions.cookie.full_name),
         wish=request.query_params.get("as", ""),
-        may_order=is_from_here(request),
+        may_order=is_from_here(request, parts.proxies),
     )
     return render(
         "page.html",
+        frame=frame,
         page=shown,
         affinities=AFFINITIES,
         themes=list(Theme),
@@ -70,11 +73,3 @@ def _count(session: Session, shop: Shop) -> None:
     served = cast("list[Value]", session.setdefault("served", []))
     served.append(shop.name)
     del served[:-_REMEMBERED]
-
-
-def _notice(request: Request, session: Session, cookie: str) -> Notice:
-    if not session.new:
-        return Notice.NONE
-    if request.query_params.get("notice") == "out":
-        return Notice.OUT
-    return Notice.STALE if cookie in request.cookies else Notice.NONE

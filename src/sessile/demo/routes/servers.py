@@ -36,9 +36,10 @@ async def route(request: Request) -> Response:
 
 
 async def _order(request: Request, order: Order, done: str) -> Response:
-    if not is_from_here(request):
+    shop = shop_of(request)
+    if not is_from_here(request, shop.sessions.parts.proxies):
         raise HTTPException(403, "Servers are controlled from the machine they run on.")
-    refusal = (await shop_of(request).parent(order)).refusal
+    refusal = (await shop.parent(order)).refusal
     if refusal or done:
         get_session(request).flash(refusal or done, "bad" if refusal else "good")
     return back_to("servers")

@@ -1,0 +1,85 @@
+"""Which policy judges a visitor: one of four, which differ in what another client leads to.
+
+A real shop has one policy for everybody. Here each visitor tries all four, and the choice stands in
+a cookie of its own, because it must be known before the session is.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from starlette.requests import cookie_parser
+
+from sessile import Cookie, Policy, Sessions
+from sessile.core.binding import Binding, Mismatch
+from sessile.core.proxies import Proxies
+from sessile.demo.fleet.port import LOOPBACK
+from sessile.service.events import Hook
+from sessile.web.scope import App, Receive, Scope, Send
+from sessile.web.starlette import SessionMiddleware
+
+COOKIE: Final = "policy"
+DEFAULT: Final = Mismatch.STEP_UP
+
+
+def word(reaction: Mismatch) -> str:
+    """Return what stands in the cookie and in the form."""
+    return reaction.name.lower()
+
+
+_WORDS: Final = {word(reaction): reaction for reaction in Mismatch}
+
+
+def chosen(cookies: Mapping[str, str]) -> Mismatch:
+    """Return the reaction that a visitor has chosen."""
+    return _WORDS.get(cookies.get(COOKIE, ""), DEFAULT)
+
+
+def parse(text: str) -> Mismatch:
+    """Return the reaction of that word.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if text not in _WORDS:
+        raise ValueError(text)
+    return _WORDS[text]
+
+
+def all_sessions(hook: Hook) -> dict[Mismatch, Sessions]:
+    """Return the sessions of one server: one store, judged by four policies."""
+    store, made = None, {}
+    for reaction in Mismatch:
+        made[reaction] = Sessions(
+            store=store,
+            cookie=Cookie(secure=False),  # the demo speaks plain http
+            policy=Policy(binding=Binding(mismatch=reaction)),
+            proxies=Proxies(trusted=[LOOPBACK]),  # the balancer, which says who the client is
+            hooks=[hook],
+        )
+        store = made[reaction].parts.store
+    return made
+
+
+class Choice:
+    """ASGI middleware: each request has its session by the policy that its visitor has chosen.
+
+    Args:
+        app: the application.
+        sessions: one for each reaction.
+        exclude: path prefixes without sessions.
+    """
+
+    def __init__(
+        self, app: App, sessions: Mapping[Mismatch, Sessions], exclude: Iterable[str]
+    ) -> None:
+        self._apps = {
+            reaction: SessionMiddleware(app, one, exclude=exclude)
+            for reaction, one in sessions.items()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        headers = scope.get("headers", ())
+        text = b"; ".join(value for name, value in headers if name == b"cookie")
+        cookies = cookie_parser(text.decode("latin-1"))
+        await self._apps[chosen(cookies)](scope, receive, send)

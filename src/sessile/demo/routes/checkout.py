@@ -1,0 +1,96 @@
+"""Check out: a second factor, and then the order, once. ``authenticator`` checks the code."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from sessile import Session
+from sessile.demo import cart
+from sessile.demo.authenticator import Outcome
+from sessile.demo.frame import Place
+from sessile.demo.page import lines, total
+from sessile.demo.routes.answer import back_to, text_field
+from sessile.demo.routes.framed import framed
+from sessile.demo.settings import Settings
+from sessile.demo.shop import shop_of
+from sessile.errors import StepUpNeeded
+from sessile.web.starlette import get_session
+
+PURPOSE: Final = "checkout"
+_REFUSALS: Final = {
+    Outcome.WRONG: "That is not the code your authenticator shows.",
+    Outcome.USED: "That code was used already. Each one works once: wait for the next.",
+}
+
+
+async def show(request: Request) -> Response:
+    """Show the order; ask for a code, or, once it was given, for the word to buy."""
+    shop, session = shop_of(request), get_session(request)
+    refused = _not_ready(session)
+    if refused is not None or session.user is None:
+        return refused or back_to("account")
+    chosen, currency = cart.contents(session), Settings.of(session).currency
+    return await framed(
+        request,
+        "checkout.html",
+        Place.CHECKOUT,
+        lines=lines(chosen, currency),
+        total=total(chosen, currency),
+        granted=session.granted(PURPOSE),
+        phone=await shop.authenticator.phone(session.user, session.opened_at),
+    )
+
+
+async def confirm(request: Request) -> Response:
+    """Check a code; a right one allows one checkout, within five minutes."""
+    shop, session = shop_of(request), get_session(request)
+    async with request.form() as form:
+        code = text_field(form, "code")
+    refused = _not_ready(session)
+    if refused is not None or session.user is None:
+        return refused or back_to("account")
+    outcome = await shop.authenticator.check(session.user, code, session.opened_at)
+    if outcome is Outcome.RIGHT:
+        session.step_up(PURPOSE, factors=("totp",))
+        session.flash(
+            "The code is right. This is a new session, and it may check out once.", "good"
+        )
+    else:
+        session.note(f"gave a code that was {outcome.value}")
+        session.flash(_REFUSALS[outcome], "bad")
+    return _again()
+
+
+async def buy(request: Request) -> Response:
+    """Spend what the code allowed, and only then take the order."""
+    shop, session = shop_of(request), get_session(request)
+    refused = _not_ready(session)
+    if refused is not None:
+        return refused
+    try:
+        await shop.sessions.spend(session, PURPOSE)
+    except StepUpNeeded:
+        session.flash("An order takes a code from your authenticator, a new one each time.", "bad")
+        return _again()
+    sum_due = total(cart.contents(session), Settings.of(session).currency)
+    session.pop("cart", None)
+    session.note(f"ordered for {sum_due}")
+    session.flash(f"Ordered for {sum_due}. Nothing will be sent, and nothing was charged.", "good")
+    return back_to("cart")
+
+
+def _not_ready(session: Session) -> Response | None:
+    """Return where to go first; None when somebody is logged in and has something to buy."""
+    if session.user is None:
+        if not session.new:  # nothing is kept for a stranger's sake
+            session.flash("Log in before you check out.", "bad")
+        return back_to("account")
+    if not cart.contents(session):
+        session.flash("There is nothing in your cart.", "bad")
+        return back_to("shop")
+    return None
+
+
+def _again() -> Response:
+    return RedirectResponse("/checkout", status_code=303)

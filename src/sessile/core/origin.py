@@ -1,0 +1,127 @@
+"""The cross-site check: whether another site had the browser send this request. Pure.
+
+``web.gate`` acts on it, before the application runs. The algorithm is the one of Go 1.25's
+``http.CrossOriginProtection``: a browser says itself where a request comes from, in headers that no
+page can write; a program that is no browser says nothing and attacks nobody but itself.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, TypeAlias
+
+from sessile.core.request import Request
+from sessile.errors import ConfigError
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, 9.2.1; TRACE no browser sends
+_OURS: Final = frozenset({"same-origin", "none"})  # none: an address typed, a bookmark
+_ORIGIN: Final = re.compile(
+    r"([a-z][a-z0-9+.-]*)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII
+)
+_HOST: Final = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+
+_Place: TypeAlias = tuple[str, str, str]
+"""Scheme, host and port, in lower case; the port is empty where the scheme implies it."""
+
+
+class Check(Enum):
+    """Which requests are looked at."""
+
+    UNSAFE_METHODS = "unsafe methods"  # all but GET, HEAD and OPTIONS; and WebSocket handshakes
+    OFF = "off"  # any site can act as its visitor here; SameSite alone is left, and it has gaps
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Who may have a visitor's browser send requests that change something.
+
+    The site itself always may. ``Sec-Fetch-Site`` says so, or in browsers of before 2023 an
+    ``Origin`` that names the ``Host``. A proxy that rewrites ``Host`` hides the site's name from
+    those: name it in ``trusted``.
+
+    Args:
+        trusted: other origins that may, as browsers write them: ``"https://shop.example"``.
+        check: which requests are looked at.
+
+    Raises:
+        ConfigError: one of them is no origin.
+    """
+
+    trusted: Sequence[str] = ()
+    check: Check = Check.UNSAFE_METHODS
+    _places: frozenset[_Place] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.trusted, str):
+            raise ConfigError(f"trusted={self.trusted!r}: write a list, trusted=[{self.trusted!r}]")
+        if not isinstance(self.check, Check):
+            raise ConfigError(f"check={self.check!r}: write Check.UNSAFE_METHODS or Check.OFF")
+        object.__setattr__(self, "trusted", tuple(self.trusted))
+        object.__setattr__(self, "_places", frozenset(map(_trusted, self.trusted)))
+
+    def refuses(self, request: Request) -> str | None:
+        """Return why a request is refused, for the developer; None lets it pass."""
+        if request.method in _SAFE:
+            return None
+        return self.refuses_handshake(request)
+
+    def refuses_handshake(self, request: Request) -> str | None:
+        """Return why a WebSocket is refused, whatever its method; None lets it pass."""
+        if self.check is Check.OFF:
+            return None
+        site, origin = request.header("sec-fetch-site"), request.header("origin")
+        if site in _OURS or not (site or origin):
+            return None
+        if "," in site or "," in origin:
+            return "Sec-Fetch-Site or Origin stands twice in the request"
+        host = "" if site else request.header("host")
+        place = _origin(origin)
+        if place is not None and (place in self._places or _same_host(place, host)):
+            return None
+        said = f"Sec-Fetch-Site is {site[:32]!r}" if site else f"Host is {host[:256]!r}"
+        return _why(said, origin)
+
+
+def _why(said: str, origin: str) -> str:
+    if not origin:
+        return f"{said}, and there is no Origin"
+    return (
+        f"{said}, and Origin, {origin[:256]!r}, is none of Origins(trusted=...). If it is your own "
+        "site, as behind a proxy that rewrites Host, or one you trust, name it there"
+    )
+
+
+def _origin(text: str) -> _Place | None:
+    """Return the place an Origin names; None for ``null`` and for what is no origin."""
+    found = _ORIGIN.fullmatch(text.lower())
+    if found is None:
+        return None
+    scheme, host, port = found.groups()
+    return scheme, host, _port(scheme, port)
+
+
+def _same_host(place: _Place, header: str) -> bool:
+    """Tell whether a Host header names the place. It says no scheme, so the place's is assumed."""
+    scheme, host, port = place
+    found = _HOST.fullmatch(header.lower())
+    return (
+        found is not None
+        and scheme in _DEFAULT_PORTS
+        and (found[1], _port(scheme, found[2])) == (host, port)
+    )
+
+
+def _port(scheme: str, port: str | None) -> str:
+    return "" if port is None or port == _DEFAULT_PORTS.get(scheme) else port
+
+
+def _trusted(given: object) -> _Place:
+    place = _origin(given) if isinstance(given, str) else None
+    if place is None:
+        raise ConfigError(
+            f"trusted: {given!r} is no origin; write scheme, host and any unusual port, with no "
+            "path and no wildcard, as in 'https://shop.example'; other alphabets in punycode"
+        )
+    return place

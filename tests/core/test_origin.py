@@ -1,0 +1,221 @@
+"""The cross-site check: the cases of Go's ``http.CrossOriginProtection``, and the malformed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessile.core.origin import Check, Origins
+from sessile.core.request import Said
+from sessile.errors import ConfigError
+from sessile.testing.effort import effort
+
+SHOP = "https://shop.example"
+THIEF = "https://thief.example"
+TRUSTING = Origins(
+    trusted=["https://pay.example", "http://localhost:8000", "capacitor://localhost"]
+)
+OLD = Origins()
+
+
+def said(method="POST", *, site="", origin="", host="shop.example"):
+    headers = {"host": host, "origin": origin, "sec-fetch-site": site}
+    return Said({name: value for name, value in headers.items() if value}, method)
+
+
+def passes(request, origins=OLD):
+    return origins.refuses(request) is None
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "", "same-origin, cross-site"])
+def test_safe_methods_pass(method, site) -> None:
+    """A link from another site is no attack: a safe method changes nothing."""
+    assert passes(said(method, site=site, origin=THIEF))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "get", "", "BREW"])
+def test_every_other_method_is_looked_at(method) -> None:
+    """A method is safe if it is known to be, and methods know case."""
+    assert not passes(said(method, site="cross-site", origin=THIEF))
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_own_pages_and_typed_addresses_pass(site) -> None:
+    """What a browser says of itself is believed: no page can write that header."""
+    assert passes(said(site=site, origin=SHOP))
+    assert passes(said(site=site, origin=SHOP, host="backend:8000"))  # a proxy rewrote Host
+    assert passes(said(site=site))
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "SAME-ORIGIN", "none ", "future"])
+def test_other_sites_are_refused(site) -> None:
+    """A sibling host is another origin too, and what is no known word is no permission."""
+    assert not passes(said(site=site, origin=THIEF))
+    assert not passes(said(site=site))
+
+
+def test_sec_fetch_site_comes_before_an_origin_that_names_the_host() -> None:
+    """Http and https of one host differ in Sec-Fetch-Site alone."""
+    assert not passes(said(site="cross-site", origin="http://shop.example"))
+
+
+def test_no_browser_passes() -> None:
+    """A program says neither header, and has no visitor to act for."""
+    assert passes(said())
+    assert passes(Said(method="POST"))
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("https://shop.example", "shop.example"),
+        ("http://shop.example", "shop.example"),
+        ("https://shop.example", "shop.example:443"),
+        ("https://shop.example:443", "shop.example"),
+        ("http://shop.example", "shop.example:80"),
+        ("https://shop.example:8443", "shop.example:8443"),
+        ("https://shop.example", "SHOP.Example"),
+        ("https://SHOP.example", "shop.example"),
+        ("http://127.0.0.1:8000", "127.0.0.1:8000"),
+        ("http://[::1]:8000", "[::1]:8000"),
+        ("https://xn--bcher-kva.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_older_browsers_pass_when_origin_names_the_host(origin, host) -> None:
+    """Without Sec-Fetch-Site the Origin decides; case and the port that a scheme implies do not."""
+    assert passes(said(origin=origin, host=host))
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        (THIEF, "shop.example"),
+        ("https://shop.example.thief.example", "shop.example"),
+        ("https://shop.example", "shop.example.thief.example"),
+        ("https://sub.shop.example", "shop.example"),
+        ("https://shop.example:8443", "shop.example"),
+        ("https://shop.example", "shop.example:8443"),
+        ("https://shop.example:80", "shop.example"),
+        ("http://shop.example", "shop.example:443"),
+        ("null", "shop.example"),
+        ("null", "null"),
+        ("shop.example", "shop.example"),
+        ("https://", ""),
+        ("https://shop.example", ""),
+        ("https://shop.example/", "shop.example"),
+        ("https://shop.example/a", "shop.example"),
+        ("https://me@shop.example", "shop.example"),
+        ("https://shop.example", "me@shop.example"),
+        ("https://shop.example.", "shop.example"),
+        ("https://shop.example\n", "shop.example"),
+        ("https://shop.example", "shop.example\n"),
+        ("https://shop.example https://thief.example", "shop.example"),
+        ("chrome-extension://shop.example", "shop.example"),
+        ("https://shop.example, https://shop.example", "shop.example"),
+        ("https://shop.example", "shop.example, shop.example"),
+        ("https://\u017fhop.example", "shop.example"),  # a long s: upper case is S
+    ],
+)
+def test_any_other_origin_is_refused(origin, host) -> None:
+    """What does not name the host, as it stands, is another site; so is what is malformed."""
+    assert not passes(said(origin=origin, host=host))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://pay.example",
+        "https://PAY.example",
+        "https://pay.example:443",
+        "http://localhost:8000",
+        "capacitor://localhost",
+    ],
+)
+@pytest.mark.parametrize("site", ["cross-site", "same-site", ""])
+def test_trusted_origins_pass(origin, site) -> None:
+    """An origin that the application trusts may, in old browsers and new ones."""
+    assert passes(said(site=site, origin=origin), TRUSTING)
+
+
+@pytest.mark.parametrize(
+    ("origin", "site"),
+    [
+        ("http://pay.example", "cross-site"),
+        ("https://pay.example:444", "cross-site"),
+        ("https://sub.pay.example", "cross-site"),
+        ("", "cross-site"),
+        ("null", "cross-site"),
+        ("https://pay.example, https://pay.example", "cross-site"),
+        ("https://pay.example", "cross-site, cross-site"),
+        ("https://pay.example, https://pay.example", ""),
+    ],
+)
+def test_trust_goes_to_that_very_origin(origin, site) -> None:
+    """Another scheme, port or host is another origin; a header that stands twice is nobody's."""
+    assert not passes(said(site=site, origin=origin), TRUSTING)
+
+
+def test_proxy_that_rewrites_host_is_answered_by_trust() -> None:
+    """An old browser behind such a proxy is refused until its site is named; the text says so."""
+    request = said(origin=SHOP, host="backend:8000")
+    why = OLD.refuses(request)
+
+    assert why is not None
+    assert "'backend:8000'" in why
+    assert "Origins(trusted=...)" in why
+    assert passes(request, Origins(trusted=[SHOP]))
+
+
+@pytest.mark.parametrize("method", ["GET", "CONNECT"])
+def test_handshakes_are_looked_at_whatever_their_method(method) -> None:
+    """No preflight guards a WebSocket, and its method says nothing."""
+    thief = said(method, origin=THIEF)
+
+    assert OLD.refuses_handshake(thief) is not None
+    assert OLD.refuses_handshake(said(method, origin=SHOP)) is None
+    assert OLD.refuses_handshake(said(method)) is None
+
+
+def test_off_refuses_nothing() -> None:
+    """Whoever switches it off takes the risk whole."""
+    off = Origins(check=Check.OFF)
+
+    assert passes(said(site="cross-site", origin=THIEF), off)
+    assert off.refuses_handshake(said(site="cross-site", origin=THIEF)) is None
+
+
+@pytest.mark.parametrize(
+    "trusted",
+    [
+        "https://shop.example",
+        ["shop.example"],
+        ["*"],
+        ["https://*.shop.example"],
+        ["https://shop.example/"],
+        ["https://shop.example/path"],
+        ["null"],
+        [""],
+        [None],
+        ["https://b\u00fccher.example"],
+        ["https://shop.example:port"],
+    ],
+)
+def test_what_is_no_origin_is_a_config_error(trusted) -> None:
+    """A wildcard, a path or a bare host is refused at start; the message shows how to write it."""
+    with pytest.raises(ConfigError, match=r"https://shop\.example"):
+        Origins(trusted=trusted)
+
+
+def test_check_is_an_enum() -> None:
+    """A bool would be a guess."""
+    with pytest.raises(ConfigError, match=r"Check\.OFF"):
+        Origins(check=False)
+
+
+@effort(2_000, 50_000)
+@given(st.text(), st.text(), st.text())
+def test_no_header_upsets_the_check(site, origin, host) -> None:
+    """Whatever the headers hold, the answer is yes or a reason; a long one is cut."""
+    why = TRUSTING.refuses(said(site=site, origin=origin, host=host))
+
+    assert why is None or len(why) < 4_000

@@ -14,6 +14,7 @@ SessileError
 │   ├── LimitReached       a login refused: the user has as many sessions as allowed
 │   ├── LoginNeeded        nobody is logged in where somebody has to be
 │   ├── StepUpNeeded       somebody is, and has to prove it better, again, or for this purpose
+│   ├── TokenNeeded        a form came without the CSRF token of its session
 │   └── TooLate            written after the response had started; nothing was saved
 └── UnsupportedValue       (also a TypeError) a value that cannot be kept; names the key
 """
@@ -149,6 +150,16 @@ class StepUpNeeded(SessionError):  # noqa: N818
         self.assurance = assurance
         self.fresh = fresh
         self.purpose = purpose
+
+
+class TokenNeeded(SessionError):  # noqa: N818
+    """A form came without the CSRF token of its session. The web layer answers 403."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the request has no CSRF token of this session: put csrf_token() into the form field "
+            "csrf_token or the header X-CSRF-Token; after a login, load the page again"
+        )
 
 
 class TooLate(SessionError):  # noqa: N818

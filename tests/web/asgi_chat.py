@@ -26,7 +26,7 @@ def begin(session):
     session["cart"] = ["socks"]
 
 
-def talk(act, sessions, cookie=b"", *, extensions=(), **options):
+def talk(act, sessions, cookie=b"", *, extensions=(), headers=None, **options):
     """Connect in process; return what ``act(session, send)`` and its server said to the client."""
     said, heard = [], []
 
@@ -42,7 +42,7 @@ def talk(act, sessions, cookie=b"", *, extensions=(), **options):
         assert heard, "a client is answered after its request was taken"
         said.append(message)
 
-    scope = request_scope(kind="websocket", cookies=[cookie] if cookie else [])
+    scope = request_scope(kind="websocket", cookies=[cookie] if cookie else [], headers=headers)
     scope["extensions"] = {name: {} for name in extensions}
     asyncio.run(SessionMiddleware(app, sessions, **options)(scope, receive, send))
     return said

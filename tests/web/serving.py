@@ -38,7 +38,9 @@ class Watch:
 
 def fresh_sessions(**options):
     """Sessions over a watched store, for plain http."""
-    given = {"cookie": Cookie(secure=False), "clock": FakeClock(), "entropy": SeededEntropy()}
+    given = {"clock": FakeClock(), "entropy": SeededEntropy()}
+    if "carriers" not in options:
+        given["cookie"] = Cookie(secure=False)
     return Sessions(**{"store": WatchedStore(), **given, **options})
 
 
@@ -60,15 +62,18 @@ def application(act, *, headers=(), body=b"done"):
     return app
 
 
-def request_scope(path="/", *, cookies=(), root="", kind="http"):
+def request_scope(
+    path="/", *, cookies=(), root="", kind="http", method="GET", query="", headers=None
+):
     """The scope of one request, with that many Cookie fields."""
+    more = [(k.encode(), v.encode("latin-1")) for k, v in (headers or {}).items()]
     return {
         "type": kind,
         "path": root + path,
         "root_path": root,
-        "method": "GET",
-        "query_string": b"",
-        "headers": [(b"host", b"shop"), *((b"cookie", value) for value in cookies)],
+        "method": method,
+        "query_string": query.encode(),
+        "headers": [(b"host", b"shop"), *((b"cookie", value) for value in cookies), *more],
     }
 
 
@@ -104,16 +109,15 @@ class Browser:
         """Ask once, in an event loop of its own."""
         return asyncio.run(self.ask(path, **scope))
 
-    async def ask(self, path="/", **scope):
-        """Ask once."""
+    async def ask(self, path="/", *, body=(b"",), **scope):
+        """Ask once; the body arrives in these pieces."""
         scope.setdefault("cookies", [self.cookie] if self.cookie else [])
-        messages, received = [], []
+        messages, left = [], list(body)
 
         async def receive():
-            if received:
+            if not left:
                 await asyncio.Event().wait()  # this client never leaves
-            received.append(True)
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
 
         async def send(message):
             messages.append(message)

@@ -2,10 +2,25 @@
 
 import pytest
 
-from sessile.errors import ConfigError, LimitReached, LostRace, StoreUnavailable
-from sessile.web.exchange import BYTES, TEXT, marked, prefixes, refusal
+from sessile.errors import (
+    ConfigError,
+    LimitReached,
+    LoginNeeded,
+    LostRace,
+    StepUpNeeded,
+    StoreUnavailable,
+    TokenNeeded,
+)
+from sessile.web import exchange
+from sessile.web.exchange import BYTES, REFUSED, TEXT, prefixes, refusal
 
 SID = ("set-cookie", "sid=1")
+
+
+def marked(headers, ticket, words, varies=("Cookie",)):
+    """Mark an answer whose ticket travels in a cookie, unless another way is said."""
+    spelled = varies if words is TEXT else [name.encode() for name in varies]
+    return exchange.marked(headers, ticket, spelled, words)
 
 
 def values(headers, name):
@@ -28,6 +43,29 @@ def test_vary_joins_what_the_application_says() -> None:
 def test_vary_is_said_once(said) -> None:
     """A Vary that names the cookie, or everything, stays as it is."""
     assert marked([("Vary", said)], None, TEXT) == [("Vary", said)]
+
+
+@pytest.mark.parametrize(
+    ("said", "vary"),
+    [
+        ("", "Cookie, Authorization"),
+        ("Accept", "Accept, Cookie, Authorization"),
+        ("authorization", "authorization, Cookie"),
+        ("cookie, Authorization", "cookie, Authorization"),
+        ("*", "*"),
+    ],
+)
+def test_answer_varies_with_every_carrier(said, vary) -> None:
+    """Whatever may carry the ticket is named, if the application has not named it yet."""
+    headers = [("vary", said)] if said else []
+
+    assert marked(headers, None, TEXT, ("Cookie", "Authorization")) == [("vary", vary)]
+
+
+def test_ticket_in_the_address_needs_no_vary() -> None:
+    """A cache's key holds the address as it is; what the application said stays."""
+    assert marked([("vary", "Accept")], None, TEXT, ()) == [("vary", "Accept")]
+    assert marked([], None, TEXT, ()) == []
 
 
 def test_a_longer_name_is_another_name() -> None:
@@ -130,13 +168,44 @@ def test_refused_login_is_told_as_403() -> None:
     assert not values(answer.headers, "retry-after")
 
 
+def test_missing_login_is_told_as_401_with_a_challenge() -> None:
+    """A 401 names a scheme, and one that opens no dialog in a browser."""
+    answer = refusal(LoginNeeded())
+
+    assert (answer.status, answer.reason) == (401, "Unauthorized")
+    assert values(answer.headers, "www-authenticate") == ["Session"]
+
+
+@pytest.mark.parametrize("error", [StepUpNeeded(assurance=2), TokenNeeded()])
+def test_what_a_login_does_not_help_is_told_as_403(error) -> None:
+    """Somebody is logged in: another challenge would be a lie."""
+    answer = refusal(error)
+
+    assert (answer.status, answer.reason) == (403, "Forbidden")
+    assert not values(answer.headers, "www-authenticate")
+
+
+def test_every_refused_error_has_words_of_its_own() -> None:
+    """Whatever the middlewares catch is answered in words that fit it."""
+    made = {
+        StoreUnavailable: ("redis://cache", "refused"),
+        LimitReached: (3,),
+    }
+    told = {
+        kind: refusal(LostRace("k", attempts=1) if kind is LostRace else kind(*made.get(kind, ())))
+        for kind in REFUSED
+    }
+
+    assert len({answer.body for answer in told.values()}) == len(REFUSED) - 1  # two are a 503
+
+
 def test_excluded_prefixes_are_taken_as_given() -> None:
     """Any number of prefixes, none of them changed."""
-    assert prefixes(["/static/", "/health"]) == ("/static/", "/health")
+    assert prefixes("exclude", ["/static/", "/health"]) == ("/static/", "/health")
 
 
 @pytest.mark.parametrize("wrong", ["/static/", ("static/",), ("",), (7,), ("/a", "b")])
 def test_wrong_prefixes_are_refused_at_start(wrong) -> None:
     """A prefix that could never match, or a bare text, is an error that says what to write."""
-    with pytest.raises(ConfigError, match="/static/"):
-        prefixes(wrong)
+    with pytest.raises(ConfigError, match=r"passive.*/static/"):
+        prefixes("passive", wrong)

@@ -43,11 +43,11 @@ class Browser:
         self.app = app
         self.cookie = ""
 
-    def get(self, path="/", *, method="GET", **extra):
+    def get(self, path="/", *, method="GET", body=b"", **extra):
         """Ask once."""
         environ = {"SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": ""}
         environ |= {"REQUEST_METHOD": method, **extra}
-        environ["wsgi.input"] = BytesIO()
+        environ["wsgi.input"] = BytesIO(body)
         if self.cookie:
             environ["HTTP_COOKIE"] = self.cookie
         setup_testing_defaults(environ)

@@ -14,7 +14,9 @@ from typing import Final, TypeAlias
 from sessile.core.request import Request
 from sessile.errors import ConfigError
 
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, 9.2.1; TRACE no browser sends
+SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110, 9.2.1), but for TRACE, which no browser sends."""
+
 _OURS: Final = frozenset({"same-origin", "none"})  # none: an address typed, a bookmark
 _ORIGIN: Final = re.compile(
     r"([a-z][a-z0-9+.-]*)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII
@@ -63,7 +65,7 @@ class Origins:
 
     def refuses(self, request: Request) -> str | None:
         """Return why a request is refused, for the developer; None lets it pass."""
-        if request.method in _SAFE:
+        if request.method in SAFE:
             return None
         return self.refuses_handshake(request)
 
@@ -80,16 +82,17 @@ class Origins:
         place = _origin(origin)
         if place is not None and (place in self._places or _same_host(place, host)):
             return None
-        said = f"Sec-Fetch-Site is {site[:32]!r}" if site else f"Host is {host[:256]!r}"
-        return _why(said, origin)
+        return _why(site, origin)
 
 
-def _why(said: str, origin: str) -> str:
+def _why(site: str, origin: str) -> str:
+    said = f"Sec-Fetch-Site is {site[:32]!r}" if site else "there is no Sec-Fetch-Site"
     if not origin:
-        return f"{said}, and there is no Origin"
+        return f"{said}, and no Origin"
     return (
-        f"{said}, and Origin, {origin[:256]!r}, is none of Origins(trusted=...). If it is your own "
-        "site, as behind a proxy that rewrites Host, or one you trust, name it there"
+        f"{said}, and Origin, {origin[:256]!r}, is neither Host nor one of Origins(trusted=...). "
+        "If it is your own site, as behind a proxy that rewrites Host, or one you trust, name it "
+        "there"
     )
 
 

@@ -81,7 +81,7 @@ class Session(Authentication):
         self._writable()
         self.clear()
         self._intent = Intent.LOGOUT
-        self._inherits = False
+        self._inherits = self._wanted = False
         self._fresh = None
         self._identify(None)
 

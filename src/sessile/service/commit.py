@@ -95,6 +95,21 @@ async def save_visit(parts: Parts, visit: Visit) -> bool:
     return visit.record is not None or not had
 
 
+async def still_lives(parts: Parts, visit: Visit) -> bool:
+    """Tell whether the session of a visit is still there for its client; nobody's never is.
+
+    Raises:
+        StoreUnavailable: the store did not answer, so nobody can tell.
+    """
+    if visit.record is None or visit.lock is not None:
+        return False
+    now, known = parts.clock(), visit.record
+    record = await parts.store.read(Key(known.key), now)
+    if record is None or record.over or not record.live_at(now):
+        return False
+    return record.owner == known.owner and not parts.policy.locked(record, now)
+
+
 def _takes_cookie(visit: Visit) -> bool:
     """Tell whether what was done must be answered with a ticket."""
     session = visit.session
@@ -117,7 +132,10 @@ def _go_on(parts: Parts, visit: Visit, done: Intent) -> None:
 async def _create(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
     """Store an anonymous session, if there is anything to store."""
     session, delta = visit.session, visit.session.delta()
-    if not (delta or session.kept or session.notes) or (visit.late and drop(parts, visit, now)):
+    if not (delta or session.kept or session.notes):
+        return None
+    if visit.late:
+        drop(parts, visit, now)
         return None
     ticket, client = session.fresh(), glimpsed(parts, visit.request)
     trail = traced((), now, client, *session.notes)
@@ -136,8 +154,9 @@ async def _log_out(parts: Parts, visit: Visit, now: Instant) -> Header | None:
     visit.stored = visit.values = {}
     if old is not None:
         await end_one(parts, Key(old.key), old.owner, End.LOGOUT, now, client=visit.client)
-    delta = visit.session.delta()
-    ticket = await _create(parts, visit, now) if delta.set or delta.added else None
+    session, delta = visit.session, visit.session.delta()
+    again = delta.set or delta.added or session.kept
+    ticket = await _create(parts, visit, now) if again else None
     if ticket is None:
         return visit.carrier.take_back() if visit.carried and not visit.late else None
     return _issued(parts, visit, ticket, now)

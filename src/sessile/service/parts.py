@@ -5,7 +5,8 @@ from functools import partial
 from inspect import isawaitable
 
 from sessile.codecs.sealed import Vault
-from sessile.core.carrier import Carriers
+from sessile.core.carriers import Carriers
+from sessile.core.origin import Origins
 from sessile.core.policy import Policy
 from sessile.core.proxies import Proxies
 from sessile.core.secrets import KeyRing
@@ -26,7 +27,8 @@ class Parts:
 
     __slots__ = (
         "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "errands",
-        "failed", "heard", "policy", "proxies", "ring", "store", "timed", "timer", "vault",
+        "failed", "heard", "origins", "policy", "proxies", "ring", "store", "timed", "timer",
+        "vault",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +39,7 @@ class Parts:
         policy: Policy,
         carriers: Carriers,
         proxies: Proxies,
+        origins: Origins,
         codec: Codec,
         vault: Vault,
         clock: Callable[[], Instant],
@@ -51,6 +54,7 @@ class Parts:
         self.policy = policy
         self.carriers = carriers
         self.proxies = proxies
+        self.origins = origins
         self.codec = codec
         self.vault = vault
         self.clock = clock

@@ -6,10 +6,12 @@ from typing import Final
 
 from sessile.codecs.sealed import PlainVault, SealedVault, Vault
 from sessile.codecs.values import ValueCodec
-from sessile.core.carrier import Carriers, CookieCarrier
+from sessile.core.carrier import Carrier
+from sessile.core.carriers import Carriers
 from sessile.core.change import Capability
 from sessile.core.cookie import Cookie
 from sessile.core.flow import arun, run
+from sessile.core.origin import Origins
 from sessile.core.policy import Policy
 from sessile.core.proxies import Proxies
 from sessile.core.secrets import KeyRing
@@ -48,6 +50,9 @@ class Sessions:
             keeps one of its own.
         policy: lifetimes and limits.
         cookie: the cookie's name and attributes.
+        carriers: how tickets may travel instead, as in ``[Cookie(), Bearer()]``; None is the cookie
+            alone. The first one is for whoever comes without a ticket.
+        origins: which other sites may send requests that change something; None is no other.
         proxies: whose word is taken on where a request came from; None is nobody's.
         sealing: whether values are encrypted at rest.
         hooks: called with each event (see ``sessile.service.events``), before the answer leaves; an
@@ -70,6 +75,8 @@ class Sessions:
         secrets: Iterable[str | bytes] | None = None,
         policy: Policy | None = None,
         cookie: Cookie | None = None,
+        carriers: Sequence[Cookie | Carrier] | None = None,
+        origins: Origins | None = None,
         proxies: Proxies | None = None,
         sealing: Sealing = Sealing.WHEN_SECRETS_ARE_GIVEN,
         hooks: Sequence[Hook] = (),
@@ -85,12 +92,14 @@ class Sessions:
         ring = given or _kept(store, entropy)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
         vault: Vault = SealedVault(ring, entropy) if sealed else PlainVault()
-        self.cookie = cookie or Cookie()
+        cookies = (one for one in carriers or () if isinstance(one, Cookie))
+        self.cookie = cookie or next(cookies, Cookie())
         self.parts = Parts(
             store=store,
             ring=ring,
             policy=policy or Policy(),
-            carriers=Carriers(CookieCarrier(self.cookie)),
+            carriers=Carriers.of(cookie, carriers),
+            origins=origins or Origins(),
             proxies=proxies or Proxies(),
             codec=ValueCodec(),
             vault=vault,

@@ -86,12 +86,14 @@ class Answer:
             self.refuse(session.outage)  # the framework took our error for one of its own
             return
         try:
-            cookie = session.commit()
+            ticket = session.commit()
         except REFUSED as error:
             self.refuse(error)
             return
         headers = self._headers
-        self._go(self._status, marked(headers, cookie, TEXT) if session.touched else headers)
+        if session.touched:
+            headers = marked(headers, ticket, session.parts.carriers.varies, TEXT)
+        self._go(self._status, headers)
 
     def refuse(self, error: Exception) -> None:
         """Answer 503 or 403 in place of the application; raise the error when it is too late."""

@@ -6,8 +6,10 @@ through: whoever made ``Sessions`` closes it, with ``await sessions.close()`` at
 
 from collections.abc import Awaitable, Iterable
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, Literal
 
+from sessile.core.carrier import Header
 from sessile.core.flow import Driven
 from sessile.core.session import Session
 from sessile.errors import ConfigError, LostRace, StoreUnavailable, TooLate
@@ -27,8 +29,10 @@ from sessile.web.exchange import (
     prefixes,
     refusal,
 )
+from sessile.web.form import read_ahead
+from sessile.web.gate import shut
 from sessile.web.requests import AsgiRequest
-from sessile.web.scope import App, Message, Receive, Scope, Send, answer, path
+from sessile.web.scope import PARTS, App, Message, Receive, Scope, Send, answer, path, spell
 from sessile.web.unloaded import Unloaded, excluded
 from sessile.web.websocket import talk
 
@@ -58,7 +62,10 @@ class SessionMiddleware:
         app: the application.
         sessions: made once, when the application starts.
         load: when a session is read; WebSockets read it at the handshake in either case.
-        exclude: path prefixes without sessions, as in ``("/static/", "/health")``.
+        exclude: path prefixes without sessions, as in ``("/static/", "/health")``. The cross-site
+            check is not made there either.
+        passive: path prefixes whose requests use the session and are no sign of life, as the polls
+            of a page that nobody looks at: ``("/poll",)``. They do not move the idle clock.
 
     Raises:
         ConfigError: an option is wrong; the message says what to write instead.
@@ -71,11 +78,13 @@ class SessionMiddleware:
         *,
         load: Load | Literal["eager", "lazy"] = Load.EAGER,
         exclude: Iterable[str] = (),
+        passive: Iterable[str] = (),
     ) -> None:
         self._app = app
         self._parts = sessions.parts
         self._lazy = _load(load) is Load.LAZY
-        self._exclude = prefixes(exclude)
+        self._passive = prefixes("passive", passive)
+        self._exclude = prefixes("exclude", exclude)
         self._excluded = excluded(self._exclude)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,11 +96,28 @@ class SessionMiddleware:
             scope["session"] = self._excluded
             await self._app(scope, receive, send)
         elif kind == "websocket":
-            await talk(self._app, self._parts, scope, receive, send)
+            await talk(
+                self._app, self._parts, scope, receive, send, passive=self._is_passive(scope)
+            )
         else:
-            await self._serve(Exchange(self._parts, AsgiRequest(scope), send), scope, receive)
+            await self._enter(scope, receive, send)
+
+    def _is_passive(self, scope: Scope) -> bool:
+        return bool(self._passive) and path(scope).startswith(self._passive)
+
+    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parts, request = self._parts, AsgiRequest(scope)
+        if parts.carriers.in_body:
+            receive = await read_ahead(request, receive)
+        refused = shut(parts, request)
+        if refused is not None:
+            await answer(send, refused)
+            return
+        exchange = Exchange(parts, request, send, passive=self._is_passive(scope))
+        await self._serve(exchange, scope, receive)
 
     async def _serve(self, exchange: "Exchange", scope: Scope, receive: Receive) -> None:
+        scope[PARTS] = self._parts
         try:
             if self._lazy:
                 scope["session"], scope[_EXCHANGE] = _PENDING, exchange
@@ -120,12 +146,18 @@ class Exchange:
         parts: the collaborators.
         request: what the request says.
         send: to the server.
+        passive: whether the request is no sign of life.
     """
 
-    __slots__ = ("_outage", "_parts", "_phase", "_request", "_saved", "_send", "_visit")
+    __slots__ = (
+        "_outage", "_parts", "_passive", "_phase", "_request", "_saved", "_send", "_visit",
+    )  # fmt: skip
 
-    def __init__(self, parts: Parts, request: AsgiRequest, send: Send) -> None:
+    def __init__(
+        self, parts: Parts, request: AsgiRequest, send: Send, *, passive: bool = False
+    ) -> None:
         self._parts = parts
+        self._passive = passive
         self._request = request
         self._send = send
         self._phase = Phase.AWAITED
@@ -137,7 +169,7 @@ class Exchange:
         """Return the request's session, read from the store once."""
         if self._visit is None:
             try:
-                visit = await Driven(open_visit(self._parts, self._request))
+                visit = await Driven(open_visit(self._parts, self._request, passive=self._passive))
             except (StoreUnavailable, LostRace) as error:
                 self._outage = error
                 raise
@@ -171,9 +203,13 @@ class Exchange:
             return
         self._saved = session
         if ticket is not None or session.accessed:
-            value = ticket and (ticket[0].encode(), ticket[1].encode("latin-1"))
-            message = {**message, "headers": marked(message.get("headers", ()), value, BYTES)}
+            message = {**message, "headers": self._marked(message, ticket)}
         await self._send(message)
+
+    def _marked(self, message: Message, ticket: Header | None) -> list[tuple[bytes, bytes]]:
+        given = message.get("headers", ())
+        spelled = None if ticket is None else spell(ticket)
+        return marked(given, spelled, _spelled(self._parts.carriers.varies), BYTES)
 
     async def give_up(self, error: Exception) -> None:
         """Answer in place of an application that met one of ``REFUSED``, if nothing has left."""
@@ -232,6 +268,11 @@ def session_in(scope: Scope) -> Session:
         "this request has no session of sessile: "
         "write app.add_middleware(SessionMiddleware, sessions=sessions)"
     )
+
+
+@lru_cache(maxsize=8)
+def _spelled(varies: tuple[str, ...]) -> list[bytes]:
+    return [name.encode() for name in varies]
 
 
 async def _swallow() -> None:

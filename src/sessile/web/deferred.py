@@ -25,18 +25,23 @@ class Deferred(Session):
 
     Args:
         parts: the collaborators.
-        request: what the request says.
+        request: what the request says; let go of with the last chance to open the session.
+        passive: whether it is no sign of life.
 
     Attributes:
+        parts: the collaborators.
         touched: whether the answer depends on the session, be it open or refused.
         outage: why the last attempt to open it failed; None when it did not.
     """
 
-    __slots__ = ("_header", "_late", "_open", "_parts", "_request", "_visit", "outage", "touched")
+    __slots__ = (
+        "_header", "_late", "_open", "_passive", "_request", "_visit", "outage", "parts", "touched",
+    )  # fmt: skip
 
-    def __init__(self, parts: Parts, request: Request) -> None:
-        self._parts = parts
-        self._request = request
+    def __init__(self, parts: Parts, request: Request, *, passive: bool = False) -> None:
+        self.parts = parts
+        self._request: Request | None = request
+        self._passive = passive
         self._visit: Visit | None = None
         self._header: Header | None = None
         self._late: str | None = None
@@ -52,11 +57,11 @@ class Deferred(Session):
         return getattr(self, name)
 
     def _load(self) -> None:
-        if self._late is not None:
+        if self._late is not None or self._request is None:
             raise TooLate(self._late)
-        parts, self.touched = self._parts, True
+        parts, self.touched = self.parts, True
         try:
-            visit = run(open_visit(parts, self._request))
+            visit = run(open_visit(parts, self._request, passive=self._passive))
         except (StoreUnavailable, LostRace) as error:
             self.outage = error
             raise
@@ -86,7 +91,7 @@ class Deferred(Session):
             LimitReached, LostRace, StoreUnavailable, UnsupportedValue: see ``commit_visit``.
         """
         if self._visit is not None:
-            self._header = run(commit_visit(self._parts, self._visit))
+            self._header = run(commit_visit(self.parts, self._visit))
         self.close(TOO_LATE if self.touched else UNSEEN)
         return self._header
 
@@ -102,6 +107,7 @@ class Deferred(Session):
         """Refuse every later change, and a first look too, with that reason."""
         self._late = reason
         self._visit = None  # it holds this session: let both go without the collector
+        self._request = None  # it may hold the environ, which holds this session as well
         if self._open:
             super().close(reason)
 

@@ -3,13 +3,22 @@
 ``web.asgi`` and ``web.wsgi`` find out what happened; this says what leaves.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import AnyStr, Final, Generic, TypeAlias
 
 import msgspec
 
 from sessile.core.session import Session
-from sessile.errors import ConfigError, LimitReached, LostRace, StoreUnavailable, TooLate
+from sessile.errors import (
+    ConfigError,
+    LimitReached,
+    LoginNeeded,
+    LostRace,
+    StepUpNeeded,
+    StoreUnavailable,
+    TokenNeeded,
+    TooLate,
+)
 
 TOO_LATE: Final = (
     "the session was saved when the headers of the answer left; "
@@ -47,12 +56,11 @@ class Spelling(Generic[AnyStr]):
     """
 
     __slots__ = (
-        "cache_control", "comma", "cookie", "everything", "no_store", "private", "targeted", "vary",
+        "cache_control", "comma", "everything", "no_store", "private", "targeted", "vary",
     )  # fmt: skip
 
     def __init__(self, spell: Callable[[str], AnyStr]) -> None:
         self.vary: AnyStr = spell("vary")
-        self.cookie: AnyStr = spell("Cookie")
         self.everything: AnyStr = spell("*")
         self.cache_control: AnyStr = spell("cache-control")
         self.no_store: AnyStr = spell("no-store")
@@ -72,6 +80,7 @@ Headers: TypeAlias = list[tuple[AnyStr, AnyStr]]
 def marked(
     headers: Iterable[tuple[AnyStr, AnyStr]],
     ticket: tuple[AnyStr, AnyStr] | None,
+    varies: Sequence[AnyStr],
     words: Spelling[AnyStr],
 ) -> Headers[AnyStr]:
     """Return the headers of an answer that depends on a session, as a list of its own.
@@ -82,25 +91,28 @@ def marked(
     Args:
         headers: the application's.
         ticket: the header with the ticket to send, if there is one.
+        varies: the headers of the request that may carry a ticket.
         words: ``TEXT`` or ``BYTES``, as the headers are.
     """
-    own = _varied(list(headers), words)
+    own = _varied(list(headers), varies, words)
     if ticket is not None:
         own = _unstored(own, words)
         own.append(ticket)
     return own
 
 
-def _varied(headers: Headers[AnyStr], words: Spelling[AnyStr]) -> Headers[AnyStr]:
+def _varied(
+    headers: Headers[AnyStr], varies: Sequence[AnyStr], words: Spelling[AnyStr]
+) -> Headers[AnyStr]:
     """Say ``Vary: Cookie``, so that no cache takes one visitor for another. ``*`` says it too."""
     said = [value for name, value in headers if name.lower() == words.vary]
+    known = _members(said, words) if said else set()
+    new = [name for name in varies if name.lower() not in known]
+    if words.everything in known or not new:
+        return headers
     if said:
-        known = _members(said, words)
-        if words.everything in known or words.cookie.lower() in known:
-            return headers
         headers = _without(words.vary, headers)
-    said.append(words.cookie)
-    headers.append((words.vary, words.comma.join(said)))
+    headers.append((words.vary, words.comma.join(said + new)))
     return headers
 
 
@@ -135,10 +147,10 @@ class Refusal(msgspec.Struct, frozen=True):
     """An answer in place of the application's. It sets no cookie, and no cache keeps it.
 
     Attributes:
-        status: 503 or 403.
+        status: 503, 403 or 401.
         reason: the phrase of the status line.
         headers: all of them, in lower case.
-        body: one short sentence that names nothing of the inside.
+        body: a short text that names nothing of the inside.
     """
 
     status: int
@@ -147,14 +159,33 @@ class Refusal(msgspec.Struct, frozen=True):
     body: bytes
 
 
-REFUSED: Final = (StoreUnavailable, LostRace, LimitReached)
+REFUSED: Final = (
+    StoreUnavailable, LostRace, LimitReached, LoginNeeded, StepUpNeeded, TokenNeeded,
+)  # fmt: skip
 """The errors that ``refusal`` turns into an answer; every other one is the application's."""
+
+
+_FORBIDDEN: Final[dict[type[Exception], str]] = {
+    LimitReached: "You have as many sessions as allowed; end one first.",
+    StepUpNeeded: "Prove once more that it is you, then try again.",
+    TokenNeeded: "This form is out of date; load its page again.",
+}
+
+
+def forbidden(text: str) -> Refusal:
+    """Return a 403 that says so. A browser shows it as text, whatever stands in it."""
+    return _refusal(403, "Forbidden", text, ("x-content-type-options", "nosniff"))
 
 
 def refusal(error: Exception) -> Refusal:
     """Return what to answer to one of ``REFUSED``."""
-    if isinstance(error, LimitReached):
-        return _refusal(403, "Forbidden", "You have as many sessions as allowed; end one first.")
+    if isinstance(error, LoginNeeded):
+        # RFC 9110, 15.5.2: a 401 names a scheme. No browser knows this one, so none opens a dialog.
+        challenge = ("www-authenticate", "Session")
+        return _refusal(401, "Unauthorized", "Log in first.", challenge)
+    for kind, text in _FORBIDDEN.items():
+        if isinstance(error, kind):
+            return forbidden(text)
     text = "Sessions are unavailable for a moment; try again."
     return _refusal(503, "Service Unavailable", text, ("retry-after", "1"))
 
@@ -170,18 +201,18 @@ def _refusal(status: int, reason: str, text: str, *more: tuple[str, str]) -> Ref
     return Refusal(status, reason, headers, body)
 
 
-def prefixes(exclude: Iterable[object]) -> tuple[str, ...]:
-    """Return the path prefixes without sessions, checked.
+def prefixes(option: str, given: Iterable[object]) -> tuple[str, ...]:
+    """Return the path prefixes that an option names, checked.
 
     Raises:
         ConfigError: one of them does not begin with ``/``.
     """
-    if isinstance(exclude, str):
-        raise ConfigError(f'exclude={exclude!r}: write a tuple, as in exclude=("/static/",)')
-    return tuple(map(_prefix, exclude))
+    if isinstance(given, str):
+        raise ConfigError(f'{option}={given!r}: write a tuple, as in {option}=("/static/",)')
+    return tuple(_prefix(option, one) for one in given)
 
 
-def _prefix(given: object) -> str:
+def _prefix(option: str, given: object) -> str:
     if isinstance(given, str) and given.startswith("/"):
         return given
-    raise ConfigError(f"exclude: {given!r} is no path; begin with '/', as in '/static/'")
+    raise ConfigError(f"{option}: {given!r} is no path; begin with '/', as in '/static/'")

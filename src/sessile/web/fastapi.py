@@ -1,12 +1,14 @@
-"""A FastAPI dependency that loads the session when a path operation asks for it.
+"""FastAPI dependencies: the session, a login that is required, a CSRF token that is.
 
-With ``load="lazy"`` only the operations that take it cost a store command; with ``load="eager"`` it
-hands over what ``web.asgi`` has loaded.
+With ``load="lazy"`` only the operations that take one cost a store command; with ``load="eager"``
+they hand over what ``web.asgi`` has loaded.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeAlias
 
 from sessile.core.session import Session
+from sessile.core.value import Seconds
 from sessile.errors import MissingExtra
 from sessile.web.asgi import SessionMiddleware, load_session
 
@@ -16,7 +18,18 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra("sessile.web.fastapi", "fastapi") from error
 
-__all__ = ["SessionDep", "SessionMiddleware", "load"]
+from sessile.web.starlette import admit, check_csrf, csrf_context, csrf_token
+
+__all__ = [
+    "CsrfDep",
+    "SessionDep",
+    "SessionMiddleware",
+    "check_csrf",
+    "csrf_context",
+    "csrf_token",
+    "load",
+    "require",
+]
 
 
 async def load(connection: HTTPConnection) -> Session:
@@ -26,3 +39,27 @@ async def load(connection: HTTPConnection) -> Session:
 
 SessionDep: TypeAlias = Annotated[Session, Depends(load)]
 """The same as a type, as in ``async def cart(session: SessionDep)``."""
+
+CsrfDep: TypeAlias = Annotated[None, Depends(check_csrf)]
+"""A CSRF token is required: ``async def pay(csrf: CsrfDep)``, or for a whole router
+``dependencies=[Depends(check_csrf)]``."""
+
+
+def require(
+    *, assurance: int = 1, fresh: Seconds | None = None, purpose: str | None = None
+) -> Callable[[HTTPConnection], Awaitable[Session]]:
+    """Return a dependency: the session of somebody who is logged in, well and recently enough.
+
+    As in ``session: Annotated[Session, Depends(require(assurance=2))]``. Anybody else meets
+    ``LoginNeeded`` or ``StepUpNeeded``, a 401 and a 403 unless the application handles them.
+
+    Args:
+        assurance: the lowest level that will do.
+        fresh: the login must be this recent, in seconds.
+        purpose: spend a grant of ``session.step_up`` for it.
+    """
+
+    async def admitted(connection: HTTPConnection) -> Session:
+        return await admit(connection, assurance, fresh, purpose)
+
+    return admitted

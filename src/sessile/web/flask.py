@@ -1,10 +1,17 @@
 """Flask: ``flask.session`` itself. ``web.wsgi`` makes it and sends its cookie."""
 
-from typing import Any, Final, cast
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, Final, ParamSpec, cast
 
+from sessile.core.flow import run
+from sessile.core.require import require as check_login
 from sessile.core.session import Session
-from sessile.errors import ConfigError, MissingExtra
+from sessile.core.value import Seconds
+from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded
+from sessile.service.grants import spend_grant
 from sessile.service.sessions import Sessions
+from sessile.web.csrf import FIELD, HEADER, check_token, needs_token, token_of
 from sessile.web.deferred import Deferred
 from sessile.web.exchange import REFUSED, TEXT, marked, refusal
 from sessile.web.requests import EnvironRequest
@@ -16,6 +23,8 @@ try:
     from werkzeug.exceptions import HTTPException
 except ModuleNotFoundError as error:
     raise MissingExtra("sessile.web.flask", "flask") from error
+
+P = ParamSpec("P")
 
 session: Final = cast("Session", flask.session)
 """``flask.session``, typed as what it is."""
@@ -56,17 +65,27 @@ class Sessile(SessionInterface):
     Args:
         app: the application; None leaves it to ``init_app``.
         sessions: where sessions live; None is ``Sessions()``.
+        passive: path prefixes whose requests are no sign of life; see ``web.wsgi``.
     """
 
-    def __init__(self, app: flask.Flask | None = None, sessions: Sessions | None = None) -> None:
+    def __init__(
+        self,
+        app: flask.Flask | None = None,
+        sessions: Sessions | None = None,
+        *,
+        passive: Iterable[str] = (),
+    ) -> None:
         self._sessions = Sessions() if sessions is None else sessions
+        self._passive = passive
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: flask.Flask) -> None:
-        """Take over the sessions of an application."""
+        """Take over the sessions of an application. Its templates get ``{{ csrf_token() }}``."""
         app.session_interface = self
-        app.wsgi_app = _Middleware(app.wsgi_app, self._sessions)  # type: ignore[method-assign]  # Flask's own advice
+        middleware = _Middleware(app.wsgi_app, self._sessions, passive=self._passive)
+        app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's own advice
+        app.jinja_env.globals["csrf_token"] = csrf_token
         for kind in REFUSED:
             app.register_error_handler(kind, _refuse)
         flask.got_request_exception.connect(_forget, app)
@@ -101,8 +120,79 @@ class Sessile(SessionInterface):
             mine.restart()
             _become(response, app.make_response(app.handle_user_exception(error)))
         if mine.alone and mine.touched:
-            headers = marked(response.headers, mine.commit(), TEXT)
+            headers = marked(response.headers, mine.commit(), mine.parts.carriers.varies, TEXT)
             response.headers = type(response.headers)(headers)
+
+
+def csrf_token() -> str:
+    """Return a CSRF token for a page, to be sent back by its forms as the field ``csrf_token``.
+
+    Raises:
+        ConfigError: ``flask.session`` is none of ours.
+        TooLate: the answer's headers have left, and there is no session.
+    """
+    mine = _mine()
+    return token_of(mine.parts, mine)
+
+
+def check_csrf() -> None:
+    """Make sure that a request that may change something brought a token of its session.
+
+    It is looked for in the header ``X-CSRF-Token``, then in the form field ``csrf_token``. To look
+    at every request: ``app.before_request(check_csrf)``.
+
+    Raises:
+        ConfigError: ``flask.session`` is none of ours.
+        TokenNeeded: there is none, or another session's; left alone, it becomes a 403.
+    """
+    request = flask.request
+    if needs_token(request.method):
+        mine = _mine()
+        check_token(mine.parts, mine, request.headers.get(HEADER) or request.form.get(FIELD, ""))
+
+
+def require(
+    *,
+    assurance: int = 1,
+    fresh: Seconds | None = None,
+    purpose: str | None = None,
+    otherwise: str | None = None,
+) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
+    """Let a view, plain or async, run for those alone who are logged in. Below ``@app.route``.
+
+    Args:
+        assurance: the lowest level that will do.
+        fresh: the login must be this recent, in seconds.
+        purpose: spend a grant of ``session.step_up`` for it.
+        otherwise: where to send the browser of anybody else, as in ``"/login"``; None raises
+            ``LoginNeeded`` or ``StepUpNeeded``, which become a 401 and a 403 unless the application
+            has a handler for them.
+    """
+
+    def decorate(view: Callable[P, Any]) -> Callable[P, Any]:
+        @functools.wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+            mine = _mine()
+            try:
+                check_login(mine, assurance=assurance, fresh=fresh)
+                if purpose is not None:
+                    run(spend_grant(mine.parts, mine, purpose))
+            except (LoginNeeded, StepUpNeeded):
+                if otherwise is None:
+                    raise
+                return flask.redirect(otherwise, 303)
+            return flask.current_app.ensure_sync(view)(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _mine() -> Deferred:
+    found = flask.session._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  (a proxy's own way)
+    if isinstance(found, Deferred):
+        return found
+    raise ConfigError("flask.session is none of sessile's: write Sessile(app, sessions)")
 
 
 def _become(response: flask.Response, other: flask.Response) -> None:

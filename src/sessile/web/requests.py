@@ -1,11 +1,18 @@
-"""Requests as ``core.request`` sees them, of an ASGI scope and of a WSGI environ."""
+"""Requests as ``core.request`` sees them, of an ASGI scope and of a WSGI environ.
 
+One is made for every request, so nothing is worked out before it is asked for. ``web.form`` fills
+in the body where a carrier looks there.
+"""
+
+from typing import Final
 from wsgiref.types import WSGIEnvironment
 
 from sessile.web.scope import Headers, Scope
 
-_BYTES = {name: name.encode() for name in ("cookie", "user-agent")}
+_BYTES: Final = {name: name.encode() for name in ("cookie", "user-agent")}
 """Names that are asked for in each request."""
+
+_ODD: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}  # PEP 3333
 
 
 class AsgiRequest:
@@ -17,7 +24,7 @@ class AsgiRequest:
         client = scope.get("client")
         self._headers: Headers = scope["headers"]
         self._query: bytes = scope.get("query_string", b"")
-        self.method: str = scope.get("method", "GET")
+        self.method: str = scope.get("method", "GET")  # a WebSocket's scope has none
         self.peer: str = client[0] if client else ""
         self.body = b""
 
@@ -36,7 +43,7 @@ class AsgiRequest:
 
 
 class EnvironRequest:
-    """What a WSGI environ says."""
+    """What a WSGI environ says. Whoever puts it into that environ lets go of it at the end."""
 
     __slots__ = ("_environ", "body")
 
@@ -61,4 +68,5 @@ class EnvironRequest:
 
     def header(self, name: str) -> str:
         """Return a header by its name in lower case; ``""`` when it is absent."""
-        return str(self._environ.get("HTTP_" + name.upper().replace("-", "_"), ""))
+        field = _ODD.get(name) or "HTTP_" + name.upper().replace("-", "_")
+        return str(self._environ.get(field, ""))

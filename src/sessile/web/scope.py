@@ -4,8 +4,9 @@
 """
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from sessile.core.carrier import Header
 from sessile.web.exchange import Refusal
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -15,6 +16,9 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+PARTS: Final = "sessile.parts"
+"""Where a scope holds the collaborators, for what is done beside the session."""
+
 
 def path(scope: Scope) -> str:
     """Return the path below the place where the application is mounted."""
@@ -23,8 +27,13 @@ def path(scope: Scope) -> str:
     return whole.removeprefix(root) if whole.startswith(f"{root}/") else whole
 
 
+def spell(header: Header) -> tuple[bytes, bytes]:
+    """Return a header of an answer as ASGI has it."""
+    return header[0].encode(), header[1].encode("latin-1")
+
+
 async def answer(send: Send, refusal: Refusal, kind: str = "http.response") -> None:
     """Send a whole answer, as messages of that kind."""
-    headers = [(name.encode(), value.encode()) for name, value in refusal.headers]
+    headers = list(map(spell, refusal.headers))
     await send({"type": f"{kind}.start", "status": refusal.status, "headers": headers})
     await send({"type": f"{kind}.body", "body": refusal.body})

@@ -3,20 +3,42 @@
 ``request.session`` is the same object; Starlette calls it a dict.
 """
 
-from typing import overload
+import functools
+from collections.abc import Awaitable, Callable
+from inspect import iscoroutinefunction
+from typing import Any, TypeAlias, overload
 
+from sessile.core.flow import arun
+from sessile.core.require import require as check_login
 from sessile.core.session import Session
-from sessile.errors import MissingExtra
+from sessile.core.value import Seconds
+from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded, TokenNeeded
+from sessile.service.grants import spend_grant
 from sessile.web.asgi import SessionMiddleware, load_session, session_in
+from sessile.web.csrf import FIELD, HEADER, check_token, needs_token, token_of
+from sessile.web.scope import PARTS
 from sessile.web.websocket import WebSocketSession
 
 try:
-    from starlette.requests import HTTPConnection
+    from starlette.concurrency import run_in_threadpool
+    from starlette.requests import HTTPConnection, Request
+    from starlette.responses import RedirectResponse
     from starlette.websockets import WebSocket
 except ModuleNotFoundError as error:
     raise MissingExtra("sessile.web.starlette", "starlette") from error
 
-__all__ = ["SessionMiddleware", "WebSocketSession", "get_session", "load_session"]
+__all__ = [
+    "SessionMiddleware",
+    "WebSocketSession",
+    "check_csrf",
+    "csrf_context",
+    "csrf_token",
+    "get_session",
+    "load_session",
+    "require",
+]
+
+Handler: TypeAlias = Callable[..., Any]
 
 
 @overload
@@ -31,3 +53,99 @@ def get_session(connection: HTTPConnection) -> Session:
         NotLoaded: it is lazy and was not loaded, or the path is excluded.
     """
     return session_in(connection.scope)
+
+
+def csrf_token(request: HTTPConnection) -> str:
+    """Return a CSRF token for a page, to be sent back by its forms as the field ``csrf_token``.
+
+    Raises:
+        ConfigError: there is no ``SessionMiddleware``.
+        NotLoaded: the session is lazy and was not loaded, or the path is excluded.
+        TooLate: the answer's headers have left, and there is no session.
+    """
+    session = session_in(request.scope)
+    return token_of(request.scope[PARTS], session)
+
+
+def csrf_context(request: Request) -> dict[str, Any]:
+    """Give templates ``{{ csrf_token() }}``: ``Jinja2Templates(context_processors=[...])``."""
+    return {"csrf_token": functools.partial(csrf_token, request)}
+
+
+async def check_csrf(request: Request) -> None:
+    """Make sure that a request that may change something brought a token of its session.
+
+    It is looked for in the header ``X-CSRF-Token``, then in the form field ``csrf_token``.
+
+    Raises:
+        TokenNeeded: there is none, or another session's; left alone, it becomes a 403.
+    """
+    if not needs_token(request.method):
+        return
+    session = await load_session(request)
+    given = request.headers.get(HEADER) or (await request.form()).get(FIELD)
+    try:
+        check_token(request.scope[PARTS], session, given if isinstance(given, str) else "")
+    except TokenNeeded:
+        await request.close()  # nobody else will close the files of a form that is refused
+        raise
+
+
+async def admit(
+    connection: HTTPConnection, assurance: int, fresh: Seconds | None, purpose: str | None
+) -> Session:
+    """Return the session of somebody who may go on; ``require`` in ``web.fastapi`` asks as well.
+
+    Raises:
+        LoginNeeded: nobody is logged in.
+        StepUpNeeded: somebody is, not well or recently enough, or without a grant.
+    """
+    session = await load_session(connection)
+    check_login(session, assurance=assurance, fresh=fresh)
+    if purpose is not None:
+        await arun(spend_grant(connection.scope[PARTS], session, purpose))
+    return session
+
+
+def require(
+    *,
+    assurance: int = 1,
+    fresh: Seconds | None = None,
+    purpose: str | None = None,
+    otherwise: str | None = None,
+) -> Callable[[Handler], Callable[..., Awaitable[Any]]]:
+    """Let a handler, plain or async, or a WebSocket's, run for those alone who are logged in.
+
+    Args:
+        assurance: the lowest level that will do.
+        fresh: the login must be this recent, in seconds.
+        purpose: spend a grant of ``session.step_up`` for it.
+        otherwise: where to send the browser of anybody else, as in ``"/login"``; None raises
+            ``LoginNeeded`` or ``StepUpNeeded``, which become a 401 and a 403 unless the application
+            has a handler for them. A WebSocket is declined in either case.
+    """
+
+    def decorate(handler: Handler) -> Callable[..., Awaitable[Any]]:
+        @functools.wraps(handler)
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            connection = _connection(args, kwargs)
+            try:
+                await admit(connection, assurance, fresh, purpose)
+            except (LoginNeeded, StepUpNeeded):
+                if otherwise is None or connection.scope["type"] != "http":
+                    raise
+                return RedirectResponse(otherwise, 303)
+            if iscoroutinefunction(handler):
+                return await handler(*args, **kwargs)
+            return await run_in_threadpool(handler, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _connection(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:
+    for one in (*args, *kwargs.values()):
+        if isinstance(one, HTTPConnection):
+            return one
+    raise ConfigError("require(...) needs the handler to take the request, or the WebSocket")

@@ -13,16 +13,18 @@ from sessile.core.flow import arun
 from sessile.core.intent import Intent
 from sessile.core.session import Session
 from sessile.errors import TooLate, UnsupportedValue
-from sessile.service.commit import accept_visit, save_visit
+from sessile.service.commit import accept_visit, save_visit, still_lives
 from sessile.service.opening import open_visit
 from sessile.service.parts import Parts
 from sessile.service.save import drop
 from sessile.service.visit import Visit
-from sessile.web.exchange import REFUSED, refusal
+from sessile.web.exchange import REFUSED, Refusal, refusal
+from sessile.web.gate import shut_to_socket
 from sessile.web.requests import AsgiRequest
-from sessile.web.scope import App, Message, Receive, Scope, Send, answer
+from sessile.web.scope import PARTS, App, Message, Receive, Scope, Send, answer, spell
 
 _TRY_AGAIN_LATER: Final = 1013  # IANA's registry of WebSocket close codes, for RFC 6455
+_AGAINST_POLICY: Final = 1008
 _UNSAVED: Final = (
     "the WebSocket has ended, and what was changed since it was accepted or last saved is lost; "
     "write await session.save() after each change that is to stay"
@@ -61,20 +63,39 @@ class WebSocketSession(Session):
         async with self._saving:
             return await arun(save_visit(self._parts, self._visit))
 
+    async def alive(self) -> bool:
+        """Ask the store whether the session still lives. It asks each time, and changes nothing.
 
-async def talk(app: App, parts: Parts, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one WebSocket.
+        An open WebSocket outlives its session, unless the application asks now and then, and closes
+        it once this is False.
+
+        Raises:
+            StoreUnavailable: the store did not answer, so nobody can tell.
+        """
+        return await arun(still_lives(self._parts, self._visit))
+
+
+async def talk(
+    app: App, parts: Parts, scope: Scope, receive: Receive, send: Send, *, passive: bool = False
+) -> None:
+    """Serve one WebSocket. One that another site opened is declined before the application runs.
 
     Raises:
         TooLate: the application returned and left changes unsaved. If it failed or was cancelled
             instead, its own error goes on. The event ``Dropped`` tells of them in either case.
     """
-    try:
-        visit = await arun(open_visit(parts, AsgiRequest(scope)))
-    except REFUSED as error:
+    request = AsgiRequest(scope)
+    refused = shut_to_socket(parts, request)
+    if refused is None:
+        try:
+            visit = await arun(open_visit(parts, request, passive=passive))
+        except REFUSED as error:
+            refused = refusal(error)
+    if refused is not None:
         await receive()  # the client's request to connect comes first
-        await _decline(scope, send, error)
+        await _decline(scope, send, refused)
         return
+    scope[PARTS] = parts
     scope["session"] = visit.session = WebSocketSession(parts, visit)
     handshake = Handshake(parts, visit, send)
     try:
@@ -83,7 +104,7 @@ async def talk(app: App, parts: Parts, scope: Scope, receive: Receive, send: Sen
         _leave(parts, visit)
         if handshake.answered:
             raise
-        await _decline(scope, send, error)
+        await _decline(scope, send, refusal(error))
         return
     except BaseException:
         with suppress(UnsupportedValue):  # the application's own error goes first
@@ -113,19 +134,19 @@ class Handshake:
         if not self.answered and message["type"] == "websocket.accept":
             cookie = await arun(accept_visit(self._parts, self._visit))
             if cookie is not None:
-                given = message.get("headers", ())
-                headers = [*given, (cookie[0].encode(), cookie[1].encode("latin-1"))]
-                message = {**message, "headers": headers}
+                message = {**message, "headers": [*message.get("headers", ()), spell(cookie)]}
         self.answered = True
         await self._send(message)
 
 
-async def _decline(scope: Scope, send: Send, error: Exception) -> None:
-    """Answer 503 where the server can; else close, which every server turns into a 403."""
+async def _decline(scope: Scope, send: Send, refused: Refusal) -> None:
+    """Answer so where the server can; else close, which every server turns into a 403."""
     if "websocket.http.response" in (scope.get("extensions") or ()):
-        await answer(send, refusal(error), "websocket.http.response")
-    else:
+        await answer(send, refused, "websocket.http.response")
+    elif refused.status == 503:
         await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER, "reason": "try again"})
+    else:
+        await send({"type": "websocket.close", "code": _AGAINST_POLICY, "reason": refused.reason})
 
 
 def _leave(parts: Parts, visit: Visit) -> bool:

@@ -1,0 +1,348 @@
+"""``require`` in Starlette, FastAPI and Flask: who may go on, what anybody else meets."""
+
+from typing import Annotated
+
+import flask
+import httpx
+import pytest
+from asgi_chat import accept, stored
+from fastapi import Depends, FastAPI, Request, WebSocket
+from serving import asked, fresh_sessions, serving
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from wsgi_serving import serving as serving_wsgi
+
+from sessile import Session
+from sessile.core.policy import minutes
+from sessile.errors import ConfigError, LoginNeeded, StepUpNeeded
+from sessile.web import fastapi as on_fastapi
+from sessile.web import flask as on_flask
+from sessile.web import starlette as on_starlette
+from sessile.web.asgi import SessionMiddleware
+from sessile.web.flask import Sessile
+
+ASKED = {
+    "anybody": {},
+    "well": {"assurance": 2},
+    "fresh": {"fresh": minutes(5)},
+    "granted": {"purpose": "pay"},
+}
+
+
+def act(session, deed):
+    """Do to a session what a test asks for."""
+    if deed == "login":
+        session.login("alice", factors=("password",))
+    elif deed == "half":
+        session.begin_login("alice", factors=("password",))
+    elif deed == "raise":
+        session.step_up(factors=("totp",), assurance=2)
+    elif deed == "grant":
+        session.step_up("pay", factors=("totp",))
+    return session.user or "nobody"
+
+
+def starlette(sessions, **options):
+    """Doors with decorators, of async handlers, plain ones, and a class's."""
+
+    async def do(request):
+        return PlainTextResponse(act(request.session, request.path_params["deed"]))
+
+    def guarded(asked_for):
+        @on_starlette.require(**asked_for)
+        async def room(request):
+            return PlainTextResponse(f"welcome {request.session.user}")
+
+        return room
+
+    @on_starlette.require(otherwise="/login?next=/room")
+    def plain(request):
+        return PlainTextResponse(f"welcome {request.session.user}")
+
+    class Rooms(HTTPEndpoint):
+        @on_starlette.require(otherwise="/login")
+        async def get(self, request):
+            return PlainTextResponse(f"welcome {request.session.user}")
+
+    routes = [
+        Route("/do/{deed}", do, methods=["POST"]),
+        *(Route(f"/{name}", guarded(what)) for name, what in ASKED.items()),
+        Route("/sent", plain),
+        Route("/class", Rooms),
+    ]
+    middleware = [Middleware(SessionMiddleware, sessions=sessions, **options)]
+    return serving(Starlette(routes=routes, middleware=middleware))
+
+
+def lazily(sessions):
+    return starlette(sessions, load="lazy")
+
+
+def fastapi(sessions):
+    """Doors with dependencies, and with Starlette's decorator."""
+    app = FastAPI()
+    app.add_middleware(SessionMiddleware, sessions=sessions)
+
+    @app.post("/do/{deed}")
+    async def do(request: Request, deed: str):
+        return PlainTextResponse(act(request.session, deed))
+
+    def guarded(asked_for):
+        async def room(session: Annotated[Session, Depends(on_fastapi.require(**asked_for))]):
+            return PlainTextResponse(f"welcome {session.user}")
+
+        return room
+
+    for name, what in ASKED.items():
+        app.get(f"/{name}")(guarded(what))
+
+    @app.get("/sent")
+    @on_starlette.require(otherwise="/login?next=/room")
+    def plain(request: Request):
+        return PlainTextResponse(f"welcome {request.session.user}")
+
+    return serving(app)
+
+
+def shop(sessions):
+    """Doors with Flask's decorator, of a plain view and an async one."""
+    app = flask.Flask("shop")
+    app.logger.disabled = True
+    Sessile(app, sessions)
+    app.add_url_rule("/do/<deed>", "do", lambda deed: act(on_flask.session, deed), methods=["POST"])
+
+    def guarded(asked_for):
+        return on_flask.require(**asked_for)(lambda: f"welcome {flask.session.user}")
+
+    for name, what in ASKED.items():
+        app.add_url_rule(f"/{name}", name, guarded(what))
+
+    @app.get("/sent")
+    @on_flask.require(otherwise="/login?next=/room")
+    def sent():
+        return f"welcome {flask.session.user}"
+
+    return serving_wsgi(app)
+
+
+@pytest.fixture
+def sessions():
+    return fresh_sessions()
+
+
+@pytest.fixture(params=[starlette, lazily, fastapi, shop])
+def browser(request, sessions):
+    """A browser before the doors; it keeps cookies."""
+    with request.param(sessions) as place:
+        address = place if place.startswith("http") else f"http://{place}"
+        with httpx.Client(base_url=address) as client:
+            if request.param is lazily:
+                client.post = _lazy_post(client, sessions)
+            yield client
+
+
+def _lazy_post(client, sessions):
+    """Act in a request of its own kind: a lazy handler would have to load the session first."""
+
+    def post(path):
+        cookie = f"sid={client.cookies['sid']}".encode() if "sid" in client.cookies else b""
+        deed = path.rpartition("/")[2]
+        new = stored(sessions, lambda session: act(session, deed), cookie)
+        client.cookies.set("sid", new.decode().partition("=")[2])
+
+    return post
+
+
+def meets(browser, name):
+    return browser.get(f"/{name}").status_code
+
+
+def test_nobody_meets_401(browser) -> None:
+    """Without a login every door is shut, with a challenge and no cookie."""
+    replies = [browser.get(f"/{name}") for name in ASKED]
+
+    assert {reply.status_code for reply in replies} == {401}
+    assert {reply.headers["www-authenticate"] for reply in replies} == {"Session"}
+    assert {reply.headers["cache-control"] for reply in replies} == {"no-store"}
+    assert {reply.text for reply in replies} == {"Log in first.\n"}
+
+
+def test_half_a_login_is_none(browser) -> None:
+    """Somebody whose second factor is missing is nobody to every door."""
+    browser.post("/do/half")
+
+    assert {meets(browser, name) for name in ASKED} == {401}
+
+
+def test_user_goes_in_and_no_further(browser) -> None:
+    """A login opens what asks for one; for more there is a 403 without a challenge."""
+    browser.post("/do/login")
+    open_door, well = browser.get("/anybody"), browser.get("/well")
+
+    assert (open_door.text, meets(browser, "fresh")) == ("welcome alice", 200)
+    assert (well.status_code, meets(browser, "granted")) == (403, 403)
+    assert "www-authenticate" not in well.headers
+    assert well.text == "Prove once more that it is you, then try again.\n"
+
+
+def test_second_factor_opens_what_asks_for_it(browser) -> None:
+    """A rise of assurance is enough for the door that asks for the level."""
+    browser.post("/do/login")
+    browser.post("/do/raise")
+
+    assert browser.get("/well").text == "welcome alice"
+
+
+def test_login_grows_stale(browser, sessions) -> None:
+    """What asks for a fresh login shuts after its time."""
+    browser.post("/do/login")
+    sessions.parts.clock.advance(minutes(5) + 1)
+
+    assert (meets(browser, "fresh"), meets(browser, "anybody")) == (403, 200)
+
+
+def test_grant_opens_once(browser) -> None:
+    """The door of a purpose takes the grant: a second request has none."""
+    browser.post("/do/login")
+    browser.post("/do/grant")
+
+    assert [meets(browser, "granted") for _ in range(2)] == [200, 403]
+
+
+def test_nobody_is_sent_elsewhere(browser) -> None:
+    """With ``otherwise`` a browser is sent there by a GET, and a user goes in."""
+    away = browser.get("/sent")
+    browser.post("/do/login")
+
+    assert (away.status_code, away.headers["location"]) == (303, "/login?next=/room")
+    assert browser.get("/sent").text == "welcome alice"
+
+
+def test_method_of_a_class_is_a_handler_too(sessions) -> None:
+    """The request is found wherever it stands among the arguments."""
+    with starlette(sessions) as place:
+        assert httpx.get(f"http://{place}/class").headers["location"] == "/login"
+
+
+def test_handler_without_a_request_is_told_so(sessions) -> None:
+    """The decorator cannot guess whose session it is."""
+
+    async def room():
+        raise AssertionError("nobody is to get here")
+
+    import asyncio
+
+    with pytest.raises(ConfigError, match="take the request"):
+        asyncio.run(on_starlette.require()(room)())
+
+
+def test_applications_handlers_come_first(sessions) -> None:
+    """What the application says about a missing login or factor is what leaves."""
+    app = FastAPI()
+    app.add_middleware(SessionMiddleware, sessions=sessions)
+
+    @app.exception_handler(LoginNeeded)
+    async def login_first(request, error):
+        return PlainTextResponse("please", 418)
+
+    @app.get("/", dependencies=[Depends(on_fastapi.require())])
+    async def room():
+        return "welcome"
+
+    with serving(app) as place:
+        assert httpx.get(f"http://{place}/").status_code == 418
+
+
+def test_flask_handlers_come_first(sessions) -> None:
+    """An errorhandler of the application takes the place of ours."""
+    app = flask.Flask("shop")
+    Sessile(app, sessions)
+
+    @app.errorhandler(StepUpNeeded)
+    def more(error):
+        return f"level {error.assurance}", 418
+
+    @app.get("/")
+    @on_flask.require(assurance=3)
+    def room():
+        return "welcome"
+
+    @app.post("/login")
+    def login():
+        flask.session.login("alice")
+        return "done"
+
+    client = app.test_client()
+    before = client.get("/").status_code
+    client.post("/login")
+    after = client.get("/")
+
+    assert (before, after.status_code, after.text) == (401, 418, "level 3")
+
+
+def chat(sessions):
+    app = FastAPI()
+    app.add_middleware(SessionMiddleware, sessions=sessions)
+
+    @app.websocket("/decorated")
+    @on_starlette.require(otherwise="/login")
+    async def decorated(websocket: WebSocket):
+        await websocket.accept()
+        await websocket.send_text(websocket.session.user)
+        await websocket.close()
+
+    @app.websocket("/depending")
+    async def depending(
+        websocket: WebSocket, session: Annotated[Session, Depends(on_fastapi.require())]
+    ):
+        await websocket.accept()
+        await websocket.send_text(session.user)
+        await websocket.close()
+
+    return app
+
+
+@pytest.mark.parametrize("door", ["decorated", "depending"])
+def test_sockets_have_doors_too(sessions, door) -> None:
+    """Nobody's WebSocket is declined with a 401, a user's is accepted."""
+    cookie = stored(sessions, lambda session: session.login("alice")).decode()
+    with serving(chat(sessions)) as place:
+        with pytest.raises(InvalidStatus) as refused, connect(f"ws://{place}/{door}"):
+            pass
+        with connect(f"ws://{place}/{door}", additional_headers={"Cookie": cookie}) as socket:
+            said = socket.recv()
+
+    assert refused.value.response.status_code == 401
+    assert said == "alice"
+
+
+def test_check_asks_no_store(sessions) -> None:
+    """Whoever has been loaded is judged by what was read; a grant is one commit."""
+    with starlette(sessions) as place, httpx.Client(base_url=f"http://{place}") as browser:
+        browser.post("/do/login")
+        browser.post("/do/grant")
+        asked(sessions)
+        browser.get("/anybody")
+        plain = asked(sessions)
+        browser.get("/granted")
+
+    assert (plain, asked(sessions)) == (["read"], ["read", "commit"])
+
+
+def test_accepting_is_not_ours_to_forget() -> None:
+    """A declined WebSocket of a server without answers is closed for policy, not for later."""
+    from asgi_chat import talk
+
+    async def act_(session, send):
+        if session.user is None:
+            raise LoginNeeded
+        await accept(send)
+
+    (said,) = talk(act_, fresh_sessions())
+
+    assert (said["type"], said["code"], said["reason"]) == ("websocket.close", 1008, "Unauthorized")

@@ -1,8 +1,10 @@
 """HTTP sessions that are right. The public names, and nothing else."""
 
 from sessile.core.binding import Address, Agent, Binding, Mismatch
+from sessile.core.carrier import Bearer, ForgeableBody, LeakyQuery
 from sessile.core.change import Excess
 from sessile.core.cookie import Cookie, SameSite
+from sessile.core.origin import Check, Origins
 from sessile.core.policy import Limit, Policy, Theft, days, hours, minutes
 from sessile.core.proxies import ForwardedHeader, Proxies
 from sessile.core.require import require
@@ -15,12 +17,17 @@ from sessile.service.sessions import Sealing, Sessions
 __all__ = [
     "Address",
     "Agent",
+    "Bearer",
     "Binding",
+    "Check",
     "Cookie",
     "Excess",
+    "ForgeableBody",
     "ForwardedHeader",
+    "LeakyQuery",
     "Limit",
     "Mismatch",
+    "Origins",
     "Policy",
     "Proxies",
     "SameSite",

@@ -111,7 +111,7 @@ def greets(session, said):
 
 def answers_do_not_vary(patch):
     """No answer says that it depends on the cookie."""
-    patch.setattr(exchange, "_varied", lambda headers, words: headers)
+    patch.setattr(exchange, "_varied", lambda headers, *_: headers)
 
 
 @weakened_by(answers_do_not_vary, stage=publishing)

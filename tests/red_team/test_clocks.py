@@ -101,7 +101,7 @@ def polls(session):
 def excluded_paths_are_served(patch):
     """Every path has a session."""
     for module in (asgi, wsgi):
-        patch.setattr(module, "prefixes", lambda _: ())
+        patch.setattr(module, "prefixes", lambda *_: ())
 
 
 def idle_time_is_forgotten(patch):

@@ -43,7 +43,7 @@ def failures_are_saved(patch):
 
     def deferred_close(session, reason):
         if session._visit is not None and "failed" in reason:
-            run(commit.commit_visit(session._parts, session._visit))
+            run(commit.commit_visit(session.parts, session._visit))
         wsgi_close(session, reason)
 
     patch.setattr(asgi.Exchange, "close", exchange_close)

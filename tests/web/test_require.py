@@ -1,5 +1,6 @@
 """``require`` in Starlette, FastAPI and Flask: who may go on, what anybody else meets."""
 
+import threading
 from typing import Annotated
 
 import flask
@@ -7,7 +8,7 @@ import httpx
 import pytest
 from asgi_chat import accept, stored
 from fastapi import Depends, FastAPI, Request, WebSocket
-from serving import asked, fresh_sessions, serving
+from serving import Browser, asked, fresh_sessions, serving
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
@@ -221,6 +222,23 @@ def test_nobody_is_sent_elsewhere(browser) -> None:
 
     assert (away.status_code, away.headers["location"]) == (303, "/login?next=/room")
     assert browser.get("/sent").text == "welcome alice"
+
+
+def test_plain_handler_blocks_no_loop(sessions) -> None:
+    """It runs in a thread of its own, as Starlette runs any plain handler."""
+    ran = []
+
+    @on_starlette.require()
+    def room(request):
+        ran.append(threading.current_thread())
+        return PlainTextResponse("welcome")
+
+    cookie = stored(sessions, lambda session: session.login("alice"))
+    app = Starlette(routes=[Route("/", room)])
+    reply = Browser(SessionMiddleware(app, sessions), cookie).get()
+
+    assert reply.status == 200
+    assert ran != [threading.current_thread()]
 
 
 def test_method_of_a_class_is_a_handler_too(sessions) -> None:

@@ -152,9 +152,10 @@ def test_socket_hears_that_its_session_ended(sessions) -> None:
     assert told(sessions, cookie, wait, end) == [True, True, False]
 
 
-def test_socket_hears_of_a_logout_elsewhere(sessions) -> None:
+@pytest.mark.parametrize("begin", [count, lambda session: session.login("alice")])
+def test_socket_hears_of_a_logout_elsewhere(sessions, begin) -> None:
     """The remains of a session that its visitor left are no session."""
-    cookie = stored(sessions, lambda session: session.login("alice"))
+    cookie = stored(sessions, begin)
 
     async def leave():
         await asyncio.to_thread(stored, sessions, lambda session: session.logout(), cookie)

@@ -105,7 +105,7 @@ async def still_lives(parts: Parts, visit: Visit) -> bool:
         return False
     now, known = parts.clock(), visit.record
     record = await parts.store.read(Key(known.key), now)
-    if record is None or record.over or not record.live_at(now):
+    if record is None or record.over:
         return False
     return record.owner == known.owner and not parts.policy.locked(record, now)
 

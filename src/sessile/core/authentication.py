@@ -51,10 +51,10 @@ class Authentication(Values):
         self,
         record: Record | None,
         values: Encoded,
-        *,
         codec: Codec,
         mint: Callable[[], Ticket],
         now: Instant,
+        *,
         lock: Lock | None = None,
     ) -> None:
         super().__init__(values, codec)

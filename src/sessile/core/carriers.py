@@ -24,11 +24,12 @@ class Carriers:
         in_body: whether one of them looks at bodies.
     """
 
-    __slots__ = ("_detached", "all", "first", "in_body", "varies")
+    __slots__ = ("_alone", "_detached", "all", "first", "in_body", "varies")
 
     def __init__(self, first: Carrier, *others: Carrier) -> None:
         self.first = first
         self.all = (first, *others)
+        self._alone = not others
         self.varies = tuple(dict.fromkeys(one.varies for one in self.all if one.varies))
         self.in_body = any(one.in_body for one in self.all)
         self._detached = not all(one.attached for one in self.all)
@@ -59,7 +60,7 @@ class Carriers:
         Tickets in two places are ambiguous even if they are equal: the answer goes back one way,
         and after the next rotation the copy left in the other would look like a stolen one.
         """
-        if len(self.all) == 1:
+        if self._alone:
             return self.first, self.first.presented(request)
         brought = [
             (one, found)

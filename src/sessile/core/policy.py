@@ -197,7 +197,8 @@ class Policy:
 
     def touch_due(self, record: Record, now: Instant) -> bool:
         """Tell whether ``seen`` is old enough to be moved."""
-        return now - record.seen >= self.idle_for(persistent=record.persistent) / _TOUCH
+        idle = self.remember_idle if record.persistent else self.idle
+        return now - record.seen >= idle / _TOUCH
 
     def touched(self, record: Record, now: Instant) -> Record:
         """Return the record as seen now."""

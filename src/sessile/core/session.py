@@ -30,13 +30,13 @@ class Session(Authentication):
         self,
         record: Record | None,
         values: Encoded,
-        *,
         codec: Codec,
         mint: Callable[[], Ticket],
         now: Instant,
+        *,
         lock: Lock | None = None,
     ) -> None:
-        super().__init__(record, values, codec=codec, mint=mint, now=now, lock=lock)
+        super().__init__(record, values, codec, mint, now, lock=lock)
         self._closed: str | None = None
         self._notes: tuple[str, ...] = ()
         self._wanted = False

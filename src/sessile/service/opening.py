@@ -98,12 +98,15 @@ def _step(  # noqa: PLR0911  (one return for each thing that may have come)
     visit.ticket, visit.record, visit.stored = ticket, record, values
     if verdict is Verdict.REPLAY:
         return end_stolen(parts, visit, record, End.REPLAY)
-    reaction = _reaction(parts, visit, record, verdict)
-    if reaction is Mismatch.END:
-        return end_stolen(parts, visit, record, End.MISMATCH)
-    if reaction is Mismatch.STEP_UP:
-        return _shut(parts, visit, record, values)
-    if parts.policy.locked(record, visit.now):
+    reaction = None
+    bound = record.owner is not None or record.pending is not None
+    if bound and visit.client is not record.client:
+        reaction = _reaction(parts, visit, record, verdict)
+        if reaction is Mismatch.END:
+            return end_stolen(parts, visit, record, End.MISMATCH)
+        if reaction is Mismatch.STEP_UP:
+            return _shut(parts, visit, record, values)
+    if parts.policy.lock is not None and parts.policy.locked(record, visit.now):
         parts.tell(Locked(visit.now, ticket.key, Lock.IDLE, record.owner, client=visit.client))
         return visit.locked(record, values, Lock.IDLE)
     if verdict is Verdict.CONFIRM:
@@ -116,13 +119,11 @@ def _step(  # noqa: PLR0911  (one return for each thing that may have come)
 def _reaction(parts: Parts, visit: Visit, record: Record, verdict: Verdict) -> Mismatch | None:
     """Return what is to be done about a client that the session is not bound to; None for its own.
 
-    An anonymous session has none. A login that is half finished does not move: where
-    its owner would have to prove more, there is nobody yet who could.
+    A login that is half finished does not move: where its owner would have to prove more, there is
+    nobody yet who could.
     """
-    if record.owner is None and record.pending is None:
-        return None
-    binding, bound, came = parts.policy.binding, record.client, visit.client
-    if bound is came or binding.holds(bound, came):
+    binding = parts.policy.binding
+    if binding.holds(record.client, visit.client):
         return None
     reaction = binding.mismatch
     if reaction is Mismatch.STEP_UP:

@@ -142,7 +142,7 @@ def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change
     if attempt.successor is not None:
         changes |= {"digest": attempt.successor.digest, "rotated": now, "confirmed": None}
         changes["parent"] = record.digest
-    if visit.moved or (_bound(record) and _at_home(parts, visit, record)):
+    if _bound(record) and visit.client is not record.client and _follows(parts, visit, record):
         changes["client"] = visit.client
     if _owes(visit):
         changes["past"] = packed(_trail(visit, record, now))
@@ -153,6 +153,11 @@ def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change
 def _bound(record: Record) -> bool:
     """Tell whether the session knows its client: one that nobody logs in to keeps none."""
     return record.owner is not None or record.pending is not None
+
+
+def _follows(parts: Parts, visit: Visit, record: Record) -> bool:
+    """Tell whether the session takes this client for its own from now on."""
+    return visit.moved or _at_home(parts, visit, record)
 
 
 def _at_home(parts: Parts, visit: Visit, record: Record) -> bool:

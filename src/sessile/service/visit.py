@@ -87,7 +87,9 @@ class Visit:
     def opened(self, record: Record, values: Encoded) -> "Visit":
         """Be the visit of that session."""
         self.record, self.stored, self.values = record, values, values
-        return self._seated()
+        parts = self._parts
+        self.session = Session(record, values, parts.codec, parts.mint, self.now)
+        return self
 
     def locked(self, record: Record, values: Encoded, lock: Lock) -> "Visit":
         """Be the visit of that session, shown to nobody until its owner proves who they are."""
@@ -97,11 +99,6 @@ class Visit:
     def _seated(self) -> "Visit":
         parts = self._parts
         self.session = Session(
-            self.record,
-            self.values,
-            codec=parts.codec,
-            mint=parts.mint,
-            now=self.now,
-            lock=self.lock,
+            self.record, self.values, parts.codec, parts.mint, self.now, lock=self.lock
         )
         return self

@@ -6,11 +6,10 @@ through: whoever made ``Sessions`` closes it, with ``await sessions.close()`` at
 
 from collections.abc import Awaitable, Iterable
 from enum import Enum
-from functools import lru_cache
 from typing import Any, Final, Literal
 
-from sessile.core.carrier import Header
 from sessile.core.flow import Driven
+from sessile.core.origin import SAFE
 from sessile.core.session import Session
 from sessile.errors import ConfigError, LostRace, StoreUnavailable, TooLate
 from sessile.service.commit import commit_visit
@@ -83,7 +82,8 @@ class SessionMiddleware:
         self._app = app
         self._parts = sessions.parts
         self._lazy = _load(load) is Load.LAZY
-        self._passive = prefixes("passive", passive)
+        self._passive = prefixes("passive", passive) or None
+        self._varies = [name.encode() for name in sessions.parts.carriers.varies]
         self._exclude = prefixes("exclude", exclude)
         self._excluded = excluded(self._exclude)
 
@@ -96,28 +96,22 @@ class SessionMiddleware:
             scope["session"] = self._excluded
             await self._app(scope, receive, send)
         elif kind == "websocket":
-            await talk(
-                self._app, self._parts, scope, receive, send, passive=self._is_passive(scope)
-            )
+            passive = self._passive is not None and path(scope).startswith(self._passive)
+            await talk(self._app, self._parts, scope, receive, send, passive=passive)
         else:
-            await self._enter(scope, receive, send)
+            await self._serve(scope, receive, send)
 
-    def _is_passive(self, scope: Scope) -> bool:
-        return bool(self._passive) and path(scope).startswith(self._passive)
-
-    async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         parts, request = self._parts, AsgiRequest(scope)
         if parts.carriers.in_body:
             receive = await read_ahead(request, receive)
-        refused = shut(parts, request)
+        refused = None if request.method in SAFE else shut(parts, request)
         if refused is not None:
             await answer(send, refused)
             return
-        exchange = Exchange(parts, request, send, passive=self._is_passive(scope))
-        await self._serve(exchange, scope, receive)
-
-    async def _serve(self, exchange: "Exchange", scope: Scope, receive: Receive) -> None:
-        scope[PARTS] = self._parts
+        passive = self._passive is not None and path(scope).startswith(self._passive)
+        exchange = Exchange(parts, request, send, self._varies, passive=passive)
+        scope[PARTS] = parts
         try:
             if self._lazy:
                 scope["session"], scope[_EXCHANGE] = _PENDING, exchange
@@ -146,20 +140,29 @@ class Exchange:
         parts: the collaborators.
         request: what the request says.
         send: to the server.
+        varies: the request headers that the answer depends on.
         passive: whether the request is no sign of life.
     """
 
     __slots__ = (
-        "_outage", "_parts", "_passive", "_phase", "_request", "_saved", "_send", "_visit",
+        "_outage", "_parts", "_passive", "_phase", "_request", "_saved", "_send", "_varies",
+        "_visit",
     )  # fmt: skip
 
     def __init__(
-        self, parts: Parts, request: AsgiRequest, send: Send, *, passive: bool = False
+        self,
+        parts: Parts,
+        request: AsgiRequest,
+        send: Send,
+        varies: list[bytes],
+        *,
+        passive: bool = False,
     ) -> None:
         self._parts = parts
         self._passive = passive
         self._request = request
         self._send = send
+        self._varies = varies
         self._phase = Phase.AWAITED
         self._visit: Visit | None = None
         self._outage: Exception | None = None
@@ -203,13 +206,10 @@ class Exchange:
             return
         self._saved = session
         if ticket is not None or session.accessed:
-            message = {**message, "headers": self._marked(message, ticket)}
+            spelled = None if ticket is None else spell(ticket)
+            headers = marked(message.get("headers", ()), spelled, self._varies, BYTES)
+            message = {**message, "headers": headers}
         await self._send(message)
-
-    def _marked(self, message: Message, ticket: Header | None) -> list[tuple[bytes, bytes]]:
-        given = message.get("headers", ())
-        spelled = None if ticket is None else spell(ticket)
-        return marked(given, spelled, _spelled(self._parts.carriers.varies), BYTES)
 
     async def give_up(self, error: Exception) -> None:
         """Answer in place of an application that met one of ``REFUSED``, if nothing has left."""
@@ -268,11 +268,6 @@ def session_in(scope: Scope) -> Session:
         "this request has no session of sessile: "
         "write app.add_middleware(SessionMiddleware, sessions=sessions)"
     )
-
-
-@lru_cache(maxsize=8)
-def _spelled(varies: tuple[str, ...]) -> list[bytes]:
-    return [name.encode() for name in varies]
 
 
 async def _swallow() -> None:

@@ -106,13 +106,14 @@ def _varied(
 ) -> Headers[AnyStr]:
     """Say ``Vary: Cookie``, so that no cache takes one visitor for another. ``*`` says it too."""
     said = [value for name, value in headers if name.lower() == words.vary]
-    known = _members(said, words) if said else set()
-    new = [name for name in varies if name.lower() not in known]
-    if words.everything in known or not new:
-        return headers
     if said:
-        headers = _without(words.vary, headers)
-    headers.append((words.vary, words.comma.join(said + new)))
+        known = _members(said, words)
+        new = [name for name in varies if name.lower() not in known]
+        if words.everything in known or not new:
+            return headers
+        headers, varies = _without(words.vary, headers), said + new
+    if varies:
+        headers.append((words.vary, words.comma.join(varies)))
     return headers
 
 

@@ -9,20 +9,18 @@ from wsgiref.types import WSGIEnvironment
 
 from sessile.web.scope import Headers, Scope
 
-_BYTES: Final = {name: name.encode() for name in ("cookie", "user-agent")}
-"""Names that are asked for in each request."""
-
 _ODD: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}  # PEP 3333
 
 
 class AsgiRequest:
     """What an ASGI scope says. It does not hold the scope, which may come to hold the session."""
 
-    __slots__ = ("_headers", "_query", "body", "method", "peer")
+    __slots__ = ("_headers", "_known", "_query", "body", "method", "peer")
 
     def __init__(self, scope: Scope) -> None:
         client = scope.get("client")
         self._headers: Headers = scope["headers"]
+        self._known: dict[bytes, bytes] | None = None
         self._query: bytes = scope.get("query_string", b"")
         self.method: str = scope.get("method", "GET")  # a WebSocket's scope has none
         self.peer: str = client[0] if client else ""
@@ -35,11 +33,22 @@ class AsgiRequest:
 
     def header(self, name: str) -> str:
         """Return a header by its name in lower case; ``""`` when it is absent."""
-        wanted = _BYTES.get(name) or name.encode()
-        found = [value for field, value in self._headers if field == wanted]
-        if len(found) == 1:
-            return found[0].decode("latin-1")
-        return (b"; " if name == "cookie" else b", ").join(found).decode("latin-1")
+        if self._known is None:
+            self._known = _joined(self._headers)
+        return self._known.get(name.encode(), b"").decode("latin-1")
+
+
+def _joined(headers: Headers) -> dict[bytes, bytes]:
+    """Return the headers by name, those that stand more than once joined."""
+    fields = headers if isinstance(headers, list) else list(headers)
+    found = dict(fields)
+    if len(found) == len(fields):  # nearly always
+        return found
+    found = {}
+    for name, value in fields:
+        joint = b"; " if name == b"cookie" else b", "
+        found[name] = found[name] + joint + value if name in found else value
+    return found
 
 
 class EnvironRequest:

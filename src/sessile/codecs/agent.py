@@ -61,6 +61,11 @@ class Agent(msgspec.Struct, frozen=True):
         return " on ".join(part for part in (self.browser, self.system) if part)
 
 
+def get_ready() -> None:
+    """Load what ``recognise`` needs: when a server starts, and not within its first request."""
+    recognise("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+
+
 def recognise(user_agent: str) -> Agent:
     """Return the browser family and the system of a User-Agent header; never an error."""
     text = user_agent[:LOOKED_AT]

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Iterable
 from enum import Enum
 from typing import Any, Final, Literal
 
+from sessile.codecs.agent import get_ready
 from sessile.core.flow import Driven
 from sessile.core.origin import SAFE
 from sessile.core.session import Session
@@ -81,6 +82,7 @@ class SessionMiddleware:
     ) -> None:
         self._app = app
         self._parts = sessions.parts
+        get_ready()
         self._lazy = _load(load) is Load.LAZY
         self._passive = prefixes("passive", passive) or None
         self._varies = [name.encode() for name in sessions.parts.carriers.varies]

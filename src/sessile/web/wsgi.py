@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from sessile.codecs.agent import get_ready
 from sessile.service.sessions import Sessions
 from sessile.web.answer import Answer, Body
 from sessile.web.deferred import Deferred
@@ -46,6 +47,7 @@ class SessionMiddleware:
     ) -> None:
         self._app = app
         self._parts = sessions.parts
+        get_ready()
         named = prefixes("exclude", exclude)
         self._exclude = _as_told(named)
         self._passive = _as_told(prefixes("passive", passive))

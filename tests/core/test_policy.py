@@ -81,6 +81,8 @@ def test_excess_is_one_of_its_members(excess: Any) -> None:
         ConfigError, match=r"Excess\.END_OLDEST, Excess\.END_OTHERS, Excess\.REFUSE"
     ):
         Policy(excess=excess)
+    with pytest.raises(ConfigError, match="Excess"):
+        Policy(limit=lambda user: 1, excess=excess)
     assert Policy(excess=Excess.REFUSE).excess is Excess.REFUSE
 
 

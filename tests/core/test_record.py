@@ -11,8 +11,20 @@ from hypothesis import strategies as st
 from core.anything import TEXT
 from sessile.core.client import Client
 from sessile.core.identity import Pending
-from sessile.core.record import FORMAT, LATE, Over, Record, evolve, pack, remains, unpack
+from sessile.core.record import (
+    FORMAT,
+    LATE,
+    Over,
+    Record,
+    evidence,
+    evolve,
+    heir_of,
+    pack,
+    remains,
+    unpack,
+)
 from sessile.core.ticket import Key
+from sessile.core.trail import Trace
 from sessile.testing.clock import T0
 from sessile.testing.effort import effort
 from sessile.testing.sample import key, record
@@ -151,3 +163,49 @@ def test_remains_are_nobodys_and_open_nothing() -> None:
     assert (left.owner, left.data, left.version) == (None, {}, 0)
     assert left.expires == T0 + LATE
     assert unpack(pack(left), Key(left.key)) == left
+
+
+def test_remains_open_nothing_and_say_where_it_goes_on() -> None:
+    """What is left of a session, for two minutes, is nothing of it but the name of its heir."""
+    left, continued = remains(key("a"), T0), remains(key("a"), T0, key("b"))
+
+    assert (left.over, left.version, left.digest) == (Over.REPLACED, 0, bytes(32))
+    assert left.live_at(T0 + LATE - 1)
+    assert not left.live_at(T0 + LATE)
+    assert (left.data, left.owner, left.trail) == ({}, None, ())
+    assert (heir_of(left), heir_of(continued)) == (None, key("b"))
+    assert unpack(pack(continued), key("a")) == continued
+    assert heir_of(record(data={"heir": b"x"})) is None
+
+
+def test_evidence_is_whose_it_was_and_its_trail() -> None:
+    """What is kept of a stolen session has no value, no grant and no ticket of it."""
+    client = Client("192.0.2.7", "Firefox", "Linux", 1)
+    stolen = record(
+        owner="alice", device="Kitchen", client=client, grants={"pay": T0}, assurance=2,
+        pending=Pending("alice", ("password",), T0), parent=b"p" * 32, factors=("password",),
+    )  # fmt: skip
+    trail = (Trace(T0, "login"),)
+    kept = evidence(stolen, T0 + 5, 60.0, trail)
+
+    assert (kept.key, kept.owner, kept.device, kept.client) == (
+        key("a"),
+        "alice",
+        "Kitchen",
+        client,
+    )
+    assert (kept.over, kept.version, kept.trail, kept.created) == (Over.STOLEN, 0, trail, T0)
+    assert (kept.data, kept.grants, kept.pending, kept.parent) == ({}, {}, None, b"")
+    assert (kept.digest, kept.assurance, kept.factors) == (bytes(32), 0, ())
+    assert kept.live_at(T0 + 64.9)
+    assert not kept.live_at(T0 + 65.0)
+    assert unpack(pack(kept), key("a")) == kept
+
+
+def test_device_is_called_as_the_login_said_or_by_its_agent() -> None:
+    """A name that was given stays; without one it is the client of now."""
+    client = Client("192.0.2.7", "Firefox", "Linux", 1)
+
+    assert record(device="Kitchen", client=client).device_name == "Kitchen"
+    assert record(client=client).device_name == "Firefox on Linux"
+    assert record().device_name == ""

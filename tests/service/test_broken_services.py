@@ -43,7 +43,7 @@ def readers_write(patch):
 
 
 def nothing_remains(patch):
-    patch.setattr(ending, "remains", lambda key, now: None)
+    patch.setattr(ending, "remains", lambda key, now, heir=None: None)
 
 
 def dead_cookies_are_deleted(patch):

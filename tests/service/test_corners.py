@@ -3,12 +3,15 @@
 import pytest
 
 from sessile import Policy, Sessions
+from sessile.core.binding import Binding, Mismatch
 from sessile.core.flow import run
 from sessile.core.request import Said
 from sessile.errors import StoreUnavailable, WeakSecret
 from sessile.service import events
+from sessile.service.commit import accept_visit, save_visit
+from sessile.service.opening import open_visit
 from sessile.stores.memory import MemoryStore
-from sessile.testing.world import NEWER, SECRET, World
+from sessile.testing.world import ABROAD, FIREFOX, HOME, NEWER, SECRET, World
 
 
 def logs_in(session):
@@ -68,7 +71,6 @@ def test_server_without_secrets_opens_no_sealed_session():
     right.ask(lambda s: (s.update(cart=[1]), s.login("alice")))
     wrong = Sessions(store=store, clock=right.clock)
     from sessile.service.commit import commit_visit
-    from sessile.service.opening import open_visit
 
     visit = run(open_visit(wrong.parts, Said({"cookie": right.cookie})))
     seen = (visit.session.user, visit.session.get("cart"))
@@ -156,3 +158,50 @@ def test_session_of_somebody_else_is_not_ended():
     end = world.sessions.sync.end
 
     assert [end(session_id, owner="mallory"), end(session_id, owner="alice")] == [False, True]
+
+
+def moved_socket():
+    """Return a world whose policy turns tickets, and the visit of a WebSocket from elsewhere."""
+    world = World(MemoryStore(), run, policy=Policy(binding=Binding(mismatch=Mismatch.ROTATE)))
+    world.ask(logs_in)
+    said = Said({"cookie": world.cookie, "user-agent": FIREFOX}, peer=ABROAD)
+    return world, run(open_visit(world.sessions.parts, said))
+
+
+def test_handshake_from_elsewhere_turns_the_ticket():
+    """A WebSocket that moves a session takes the new ticket with its accept, as a request would."""
+    world, visit = moved_socket()
+    _, cookie = run(accept_visit(world.sessions.parts, visit))
+
+    assert cookie.partition(";")[0] != world.cookie
+    assert world.ask(dict, cookie=cookie.partition(";")[0], peer=ABROAD).user == "alice"
+
+
+def test_socket_that_cannot_bring_a_ticket_moves_nothing():
+    """Where no cookie can be sent the session stays with its client, and what was set is saved."""
+    world, visit = moved_socket()
+    visit.session["v"] = 1
+    assert run(save_visit(world.sessions.parts, visit))
+    (info,) = world.sessions.sync.of("alice")
+
+    assert (info.address, [line.what for line in info.trail]) == (HOME, ["login"])
+    assert world.values() == {"v": 1}
+    assert world.ask(dict, cookie=world.cookie, peer=ABROAD).set_cookie is not None
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_late_request_tells_why_its_session_is_over(ended):
+    """A request longer than the idle time tells that its session expired, if it did not end."""
+    world = World(MemoryStore(), run)
+    world.ask(logs_in)
+
+    def slow(session):
+        if ended:
+            world.sessions.sync.end_all("alice")
+        world.clock.advance(1801)
+        session["v"] = 1
+
+    world.ask(slow)
+
+    assert bool(world.told(events.Expired)) is not ended
+    assert world.told(events.Dropped)

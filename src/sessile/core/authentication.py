@@ -11,6 +11,7 @@ import msgspec
 from sessile.core.credentials import (
     check_assurance,
     check_factors,
+    check_given,
     check_instant,
     check_lasts,
     check_purpose,
@@ -115,13 +116,13 @@ class Authentication(Values):
     def lock(self) -> Lock | None:
         """Why the session is locked; None when it is not. ``locked_user`` is whose it is."""
         self.accessed = True
-        return self._lock
+        return self._lock if self._undecided else None
 
     @property
     def locked_user(self) -> str | None:
         """Whose session is locked: whom to ask for a factor before ``unlock``. Never logged in."""
         self.accessed = True
-        return None if self._lock is None or self._record is None else self._record.owner
+        return None if self.lock is None or self._record is None else self._record.owner
 
     def begin_login(
         self, user: str, *, factors: Sequence[str] = (), lasts: Seconds = _TO_FINISH
@@ -162,7 +163,7 @@ class Authentication(Values):
         pending = self.pending
         if pending is None:
             raise LoginNeeded("no login was begun, or it took too long: begin again")
-        whole = (*pending.factors, *factors)
+        whole = (*pending.factors, *check_given(factors))
         self.login(
             pending.user, assurance=assurance, factors=whole, remember=remember, device=device
         )
@@ -248,11 +249,11 @@ class Authentication(Values):
         who = self._who
         if who.owner is None:
             raise LoginNeeded("step_up takes somebody who is logged in: log in first")
-        if self._intent is not Intent.KEEP and self._intent is not Intent.ROTATE:
+        if not self._undecided:
             raise ConfigError(
                 "this request has logged somebody in; log in with all factors at once"
             )
-        given = check_factors(factors)
+        given = check_given(factors)
         if assurance is not None and check_assurance(assurance) < who.assurance:
             raise ConfigError(f"assurance={assurance}: it is {who.assurance} already; leave it out")
         until = self._now + check_lasts(lasts)
@@ -283,9 +284,9 @@ class Authentication(Values):
         """
         self._writable()
         self.accessed = True
-        if self._lock is None or self._intent is not Intent.KEEP:
+        if self._lock is None or not self._undecided:
             raise LoginNeeded("there is no locked session to open: log in")
-        check_factors(factors)
+        check_given(factors)
         self._become(Intent.UNLOCK, self._locked_identity())
 
     def granted(self, purpose: str) -> bool:
@@ -331,6 +332,11 @@ class Authentication(Values):
     def purpose(self) -> str | None:
         """What the step-up of this request allows."""
         return self._purpose
+
+    @property
+    def _undecided(self) -> bool:
+        """Whether this request has said nothing yet of who it is."""
+        return self._intent is Intent.KEEP or self._intent is Intent.ROTATE
 
     def _become(self, intent: Intent, who: Identity) -> None:
         """Be a new session, under a ticket that was never seen."""

@@ -46,9 +46,22 @@ def check_factors(factors: Sequence[object]) -> tuple[str, ...]:
     Raises:
         ConfigError: they are no short words.
     """
-    if isinstance(factors, str) or len(factors) > _MOST_FACTORS:
+    if isinstance(factors, str) or not isinstance(factors, Sequence):
         raise ConfigError('factors: write a tuple of words, as in factors=("password", "totp")')
+    if len(factors) > _MOST_FACTORS:
+        raise ConfigError(f"factors: {len(factors)} of them; write {_MOST_FACTORS} at most")
     return tuple(_word("factor", factor) for factor in factors)
+
+
+def check_given(factors: Sequence[object]) -> tuple[str, ...]:
+    """Return the names of what a user gave now, one at least.
+
+    Raises:
+        ConfigError: they are no short words, or there is none.
+    """
+    if not check_factors(factors):
+        raise ConfigError('factors: write what was given now, as in factors=("totp",)')
+    return check_factors(factors)
 
 
 def check_purpose(purpose: object) -> str:

@@ -109,13 +109,15 @@ class Policy:
 
     def __post_init__(self) -> None:
         self._check_times()
-        if not callable(self.limit):
-            Limit(1 if self.limit is None else self.limit, self.excess)
+        number = 1 if self.limit is None or callable(self.limit) else self.limit
+        Limit(number, self.excess)
         if not isinstance(self.binding, Binding):
             raise ConfigError(f"binding={self.binding!r}: write Binding(...)")
         if not isinstance(self.theft, Theft):
             raise ConfigError(f"theft={self.theft!r}: write Theft.END_SESSION or Theft.END_ALL")
         if self.level is not None:
+            if not isinstance(self.level, Level):
+                raise ConfigError(f"level={self.level!r}: write Policy.aal2(), or aal1 or aal3")
             _within(self, self.level)
 
     def _check_times(self) -> None:

@@ -42,7 +42,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         assurance: 0 anonymous, 1 and up as the login said.
         authenticated_at: when the user proved who they are.
         persistent: the cookie outlives the browser.
-        device: what the login called the client, as in ``"Firefox on Linux"``.
+        device: what the login called the client, as in ``"My phone"``; empty when it did not.
         proof: code under the key ring over who the session belongs to, which ticket opens it, and
             when it began and ends; empty when sealing is off.
         data: key to encoded value, sealed when sealing is on.
@@ -82,6 +82,11 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     past: bytes = b""
 
     @property
+    def device_name(self) -> str:
+        """What to call the client: as the login did, or by its User-Agent."""
+        return self.device or self.client.device
+
+    @property
     def expires(self) -> Instant:
         """The earlier of the two deadlines."""
         return min(self.idle_until, self.until)
@@ -113,17 +118,26 @@ _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Record)
 
 
+_HEIR: Final = "heir"
+
 LATE: Final = 120.0
 """Seconds for which the remains of a session are kept: longer than an answer may be on its way."""
 
 
-def remains(key: Key, now: Instant) -> Record:
+def remains(key: Key, now: Instant, heir: Key | None = None) -> Record:
     """Return what is left under the key of a session that was replaced or logged out.
 
-    Its version is one that no commit expects.
+    Its version is one that no commit of a visit expects. ``heir`` is the session in which it goes
+    on, if it does.
     """
-    end = now + LATE
-    return Record(FORMAT, key, 0, now, now, end, end, bytes(32), now, over=Over.REPLACED)
+    end, data = now + LATE, {} if heir is None else {_HEIR: heir.encode()}
+    return Record(FORMAT, key, 0, now, now, end, end, bytes(32), now, data=data, over=Over.REPLACED)
+
+
+def heir_of(left: Record) -> Key | None:
+    """Return the session in which one goes on, of which that is left; None where it ended."""
+    heir = left.data.get(_HEIR) if left.over is Over.REPLACED else None
+    return None if heir is None else Key(heir.decode())
 
 
 def evidence(stolen: Record, now: Instant, lasts: Seconds, trail: Trail) -> Record:

@@ -12,8 +12,9 @@ from sessile.core.identity import Lock
 from sessile.core.intent import Intent
 from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
+from sessile.core.trail import said
 from sessile.core.value import Codec, Encoded, Instant, Value
-from sessile.errors import TooLate
+from sessile.errors import ConfigError, TooLate
 
 FLASHES: Final = "_flashes"
 
@@ -65,10 +66,15 @@ class Session(Authentication):
         """Add a line to the session's trail, as in ``note("changed the password")``.
 
         It is stored with when, the client's address and its device; 80 characters at most.
+
+        Raises:
+            ConfigError: it is no text.
         """
         self._writable()
         self.accessed = True
-        self._notes += (what,)
+        if type(what) is not str:
+            raise ConfigError(f"note takes a text, not {type(what).__name__}")
+        self._notes += (said(what),)
 
     def keep(self) -> None:
         """Store this session even if it holds nothing, as a form's token needs it."""

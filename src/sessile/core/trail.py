@@ -4,6 +4,7 @@ The service writes the lines that matter to the session's safety, ``session.note
 application's own.
 """
 
+from collections import Counter
 from typing import Final, TypeAlias
 
 import msgspec
@@ -12,7 +13,9 @@ from sessile.core.client import Client
 from sessile.core.value import Instant
 
 LONGEST: Final = 20
-"""Lines a trail keeps. The first one stays, the others give way to newer ones."""
+"""Lines a trail keeps. Of the others than the first, the oldest of the commonest kind gives way
+to a newer one: whoever repeats one act, as a thief who hops from address to address, cannot push
+out the rest."""
 
 _WORDS: Final = 80
 
@@ -52,8 +55,12 @@ def unpacked(past: bytes) -> Trail:
 def traced(trail: Trail, at: Instant, client: Client, *words: str) -> Trail:
     """Return the trail with a line for each of these words."""
     new = tuple(Trace(at, said(what), client.address, client.device) for what in words)
-    whole = trail + new
-    return whole if len(whole) <= LONGEST else whole[:1] + whole[1 - LONGEST :]
+    whole = [*trail, *new]
+    while len(whole) > LONGEST:
+        kinds = Counter(line.what for line in whole[1:])
+        most = max(kinds.values())
+        del whole[next(n for n, line in enumerate(whole) if n and kinds[line.what] == most)]
+    return tuple(whole)
 
 
 def tells(trail: Trail, what: str, client: Client) -> bool:

@@ -44,11 +44,11 @@ def born(
     """
     who, policy = session.identity, parts.policy
     owned = who.owner is not None
-    until = now + policy.absolute_for(persistent=who.persistent)
-    if who.until is not None:
-        until = min(until, who.until)
     if continues is not None:
         until = continues.until
+    else:
+        until = now + policy.absolute_for(persistent=who.persistent)
+        until = until if who.until is None else min(until, who.until)
     record = Record(
         format=FORMAT,
         key=ticket.key,
@@ -64,7 +64,7 @@ def born(
         assurance=who.assurance,
         authenticated_at=who.authenticated_at,
         persistent=who.persistent,
-        device=(who.device or client.device) if owned else "",
+        device=who.device if owned else "",
         client=client,
         factors=who.factors,
         pending=who.pending,

@@ -33,7 +33,7 @@ def commit_visit(parts: Parts, visit: Visit, *, turn: bool = True) -> Flow[Heade
         UnsupportedValue: a nested change put something in that cannot be kept; nothing was stored.
     """
     flow = _commit(parts, visit, turn=turn)
-    return watched(parts, Work.SAVE, flow) if parts.heard else flow
+    return watched(parts, Work.SAVE, visit.request, flow) if parts.heard else flow
 
 
 async def _commit(parts: Parts, visit: Visit, *, turn: bool) -> Header | None:
@@ -90,6 +90,8 @@ async def save_visit(parts: Parts, visit: Visit) -> bool:
     elif visit.lock is not None:
         drop(parts, visit, now)
     elif visit.record is not None:
+        if visit.turn:  # a move that takes a new ticket waits for a request that can bring it
+            visit.moved = visit.turn = False
         await save(parts, visit, now, plan(parts, visit, now, turn=False))
     _go_on(parts, visit, done)
     return visit.record is not None or not had

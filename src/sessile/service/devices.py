@@ -52,8 +52,8 @@ def _tell(parts: Parts, record: Record, known: _Known, now: Instant) -> None:
     strange = client.device not in {device for device, _ in known}
     elsewhere = subnet(client.address) not in {network for _, network in known}
     if known and (strange or elsewhere):
-        key, owner = Key(record.key), record.owner or ""
-        parts.tell(NewDevice(now, key, owner, record.device, strange, elsewhere, client=client))
+        key, owner, device = Key(record.key), record.owner or "", record.device_name
+        parts.tell(NewDevice(now, key, owner, device, strange, elsewhere, client=client))
 
 
 def _written(

@@ -25,10 +25,10 @@ async def spend_grant(parts: Parts, session: Session, purpose: str) -> None:
         if record is None or not _holds(parts, record, session, purpose, now):
             raise StepUpNeeded(purpose=purpose)
         rest = {name: until for name, until in record.grants.items() if name != purpose}
-        draft, _ = parts.vault.store(
+        draft, written = parts.vault.store(
             record, {}, frozenset(), version=record.version + 1, grants=rest
         )
-        answer = await parts.store.commit(Change(draft, record.version))
+        answer = await parts.store.commit(Change(draft, record.version, written))
         if isinstance(answer, Committed):
             parts.tell(GrantUsed(now, Key(record.key), record.owner, purpose))
             return
@@ -39,5 +39,7 @@ async def spend_grant(parts: Parts, session: Session, purpose: str) -> None:
 def _holds(parts: Parts, record: Record, session: Session, purpose: str, now: Instant) -> bool:
     """Tell whether that record, of the session in hand, has the grant."""
     if record.over or record.owner is None or record.owner != session.user:
+        return False
+    if not record.live_at(now) or parts.policy.locked(record, now):
         return False
     return now < record.grants.get(purpose, 0.0) and opened(parts, record, now) is not None

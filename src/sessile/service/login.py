@@ -6,9 +6,10 @@ from typing import Final
 from sessile.core.change import Change, Excess, Full
 from sessile.core.intent import Intent
 from sessile.core.merge import Delta, merge
+from sessile.core.policy import Limit
 from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
-from sessile.core.trail import Trail, traced
+from sessile.core.trail import Trail, packed, traced
 from sessile.core.value import Encoded, Instant
 from sessile.errors import LimitReached
 from sessile.service import events
@@ -39,12 +40,20 @@ async def log_in(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
         LimitReached: the owner has enough sessions and the policy refuses more.
     """
     session, old = visit.session, visit.record
-    heir = _heir(parts, visit, now)
+    continuing, heir = session.intent in CONTINUING, _heir(parts, visit, now)
     await _store(parts, visit, heir.record, now)
     last = None
     if old is not None:
-        last = await end_one(parts, Key(old.key), old.owner, End.LOGIN, now, client=visit.client)
-        if last is None and session.intent in CONTINUING:
+        last = await end_one(
+            parts,
+            Key(old.key),
+            old.owner,
+            End.LOGIN,
+            now,
+            client=visit.client,
+            heir=heir.ticket.key if continuing else None,
+        )
+        if last is None and continuing:
             await _take_back(parts, visit, heir, now)
             return None
     parts.tell(_told(visit, heir.record, now))
@@ -80,15 +89,15 @@ def _heir(parts: Parts, visit: Visit, now: Instant) -> _Heir:
         now,
         applied(parts, visit.values, theirs, delta),
         client=visit.client,
-        trail=_trail(visit, now),
+        trail=_trail(visit, old, now),
         continues=old if session.intent in CONTINUING else None,
     )
     return _Heir(ticket, delta, record)
 
 
-def _trail(visit: Visit, now: Instant) -> Trail:
+def _trail(visit: Visit, old: Record | None, now: Instant) -> Trail:
     session = visit.session
-    before = () if visit.record is None or not session.inherits else visit.record.trail
+    before = () if old is None or not session.inherits else old.trail
     return traced(before, now, visit.client, session.intent.value, *session.notes)
 
 
@@ -104,7 +113,8 @@ def _told(visit: Visit, record: Record, now: Instant) -> Event:
         case Intent.UNLOCK:
             return Reopened(now, key, owner, client=visit.client)
         case _:
-            return LoggedIn(now, key, owner, record.assurance, record.device, client=visit.client)
+            device = record.device_name
+            return LoggedIn(now, key, owner, record.assurance, device, client=visit.client)
 
 
 def applied(parts: Parts, base: Encoded, theirs: Encoded, delta: Delta) -> dict[str, bytes]:
@@ -120,7 +130,7 @@ async def _store(parts: Parts, visit: Visit, record: Record, now: Instant) -> No
     if owner is None:
         await parts.store.create(record)
         return
-    limit = parts.policy.limit_for(owner)
+    limit = _limit(parts, visit, owner)
     claimed = await parts.store.claim(
         record,
         now,
@@ -131,33 +141,39 @@ async def _store(parts: Parts, visit: Visit, record: Record, now: Instant) -> No
     if isinstance(claimed, Full):
         parts.tell(events.LimitReached(now, None, owner, client=visit.client))
         raise LimitReached(0 if limit is None else limit.number)
-    excess = claimed.excess
+    excess = dict.fromkeys(claimed.excess)
     if excess and limit and limit.excess is Excess.END_OTHERS:
-        excess = await _older(parts, record, visit, now)
+        excess |= dict.fromkeys(await _older(parts, record, visit, now))
     for key in excess:
-        await end_one(parts, key, owner, End.LIMIT, now)
+        await end_one(parts, key, owner, End.LIMIT, now, client=visit.client)
+
+
+def _limit(parts: Parts, visit: Visit, owner: str) -> Limit | None:
+    """Return what limits this login. What goes on in place of another session takes no new one."""
+    return None if visit.session.intent in CONTINUING else parts.policy.limit_for(owner)
 
 
 async def _older(parts: Parts, record: Record, visit: Visit, now: Instant) -> tuple[Key, ...]:
     """Return the owner's sessions that were there before this one, save the one it replaces.
 
-    Of two logins at once the later one so ends the earlier, and neither ends both.
+    Of two logins at once the later one so ends the earlier, and neither ends both: one that was
+    ended meanwhile ends nobody.
     """
     replaced = "" if visit.record is None else visit.record.key
     older: list[Key] = []
     for other in await parts.store.owned_by(record.owner or "", now):
         if other.key == record.key:
-            break
+            return tuple(older)
         if other.key != replaced:
             older.append(Key(other.key))
-    return tuple(older)
+    return ()
 
 
 async def _take_back(parts: Parts, visit: Visit, heir: _Heir, now: Instant) -> None:
     """Take back an heir whose predecessor was ended: nobody holds its ticket yet."""
     await parts.store.delete(heir.ticket.key, heir.record.owner)
     drop(parts, visit, now)
-    visit.record = None
+    visit.record = visit.lock = None
 
 
 async def _move_over(parts: Parts, visit: Visit, heir: _Heir, last: Record, now: Instant) -> None:
@@ -174,6 +190,19 @@ async def _move_over(parts: Parts, visit: Visit, heir: _Heir, last: Record, now:
     values = applied(parts, visit.values, theirs, heir.delta)
     record = heir.record
     gone = frozenset(record.data) - values.keys()
-    draft, written = parts.vault.store(record, values, gone, version=record.version + 1)
+    draft, written = parts.vault.store(
+        record,
+        values,
+        gone,
+        version=record.version + 1,
+        grants=_unspent(record, last, visit.session.purpose),
+        past=packed(_trail(visit, last, now)),
+    )
     await parts.store.commit(Change(draft, record.version, written, gone))
     heir.record = draft
+
+
+def _unspent(heir: Record, last: Record, purpose: str | None) -> dict[str, Instant]:
+    """Return the heir's grants without those that a rival spent before the old session's end."""
+    kept = {*last.grants, purpose}
+    return {name: until for name, until in heir.grants.items() if name in kept}

@@ -33,7 +33,7 @@ from sessile.service.watch import watched
 ATTEMPTS: Final = 128
 """Commits tried before ``LostRace``. Of rivals one always wins, so this many may run at once."""
 
-_ALWAYS: Final[Instant] = 0.0
+ALWAYS: Final[Instant] = 0.0
 """Read as of 1970: what has expired is read too, where it is still there, and judged here."""
 
 MOVED: Final = "another client"
@@ -58,7 +58,7 @@ def open_visit(parts: Parts, request: Request, *, passive: bool = False) -> Flow
     carrier, found = parts.carriers.find(request)
     visit = Visit(parts, now, request, carrier, passive=passive)
     flow = _open(parts, visit, found)
-    return watched(parts, Work.OPEN, flow) if parts.heard else flow
+    return watched(parts, Work.OPEN, request, flow) if parts.heard else flow
 
 
 async def _open(parts: Parts, visit: Visit, found: str | Presented) -> Visit:
@@ -69,7 +69,7 @@ async def _open(parts: Parts, visit: Visit, found: str | Presented) -> Visit:
     if ticket is None:
         ambiguous = found is Presented.AMBIGUOUS
         return _refuse(parts, visit, None, Refusal.AMBIGUOUS if ambiguous else Refusal.SHAPE)
-    record = await parts.store.read(ticket.key, _ALWAYS)
+    record = await parts.store.read(ticket.key, ALWAYS)
     for _ in range(ATTEMPTS):
         step = _step(parts, visit, ticket, record)
         if isinstance(step, Visit):
@@ -122,16 +122,18 @@ def _reaction(parts: Parts, visit: Visit, record: Record, verdict: Verdict) -> M
     A login that is half finished does not move: where its owner would have to prove more, there is
     nobody yet who could.
     """
-    binding = parts.policy.binding
+    told, binding = visit.moved, parts.policy.binding
+    visit.moved = visit.turn = False
     if binding.holds(record.client, visit.client):
         return None
     reaction = binding.mismatch
     if reaction is Mismatch.STEP_UP:
         return Mismatch.END if record.owner is None else reaction
-    if reaction is not Mismatch.END:
+    if reaction is not Mismatch.END and not parts.policy.locked(record, visit.now):
         newest = verdict is not Verdict.HAND_OVER or record.confirmed is None
-        visit.moved, visit.turn = newest, reaction is Mismatch.ROTATE
-        _tell_mismatch(parts, visit, record)
+        visit.moved, visit.turn = newest, newest and reaction is Mismatch.ROTATE
+        if not told:  # a rival's commit makes us look again
+            _tell_mismatch(parts, visit, record)
     return reaction
 
 

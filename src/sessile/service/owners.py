@@ -2,11 +2,11 @@
 
 import msgspec
 
-from sessile.core.record import Over, Record
+from sessile.core.record import Over, Record, heir_of
 from sessile.core.ticket import Key, is_key
 from sessile.core.trail import Trail
 from sessile.core.value import Instant
-from sessile.service.ending import end_one
+from sessile.service.ending import end_one, end_owned
 from sessile.service.events import End, EndedAll
 from sessile.service.parts import Parts
 from sessile.service.unseal import opened
@@ -57,7 +57,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
         return cls(
             id=Key(record.key),
             user=record.owner,
-            device=record.device or record.client.device,
+            device=record.device_name,
             address=record.client.address,
             created=record.created,
             last_seen=record.seen,
@@ -104,24 +104,27 @@ async def evidence(parts: Parts, session_id: str) -> SessionInfo | None:
 
 
 async def end(parts: Parts, session_id: str, owner: str | None = None) -> bool:
-    """End one session. False when there was none of that id, or not one of that owner."""
+    """End one session, or the one that it goes on in.
+
+    False when there was none of that id, or not one of that owner.
+    """
     if not is_key(session_id):
         return False
     key, now = Key(session_id), parts.clock()
     record = await parts.store.read(key, now)
-    if record is None or record.over or owner not in {None, record.owner}:
+    if record is None:
+        return False
+    if record.over:
+        heir = heir_of(record)
+        return heir is not None and await end(parts, heir, owner)
+    if owner not in {None, record.owner}:
         return False
     return await end_one(parts, key, record.owner, End.COMMAND, now) is not None
 
 
 async def end_all(parts: Parts, owner: str, keep: Key | None) -> int:
     """End the owner's sessions but one; return how many ended."""
-    now, ended = parts.clock(), 0
-    for record in await parts.store.owned_by(owner, now):
-        if record.key != keep:
-            last = await end_one(parts, Key(record.key), owner, End.COMMAND, now)
-            ended += last is not None
-    return ended
+    return await end_owned(parts, owner, End.COMMAND, parts.clock(), keep=keep)
 
 
 async def end_everybody(parts: Parts) -> None:

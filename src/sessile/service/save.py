@@ -15,7 +15,7 @@ from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.errors import LostRace
 from sessile.service.events import Dropped, Expired, Rotated
-from sessile.service.opening import ATTEMPTS, MOVED
+from sessile.service.opening import ALWAYS, ATTEMPTS, MOVED
 from sessile.service.parts import Parts
 from sessile.service.unseal import opened
 from sessile.service.visit import Visit
@@ -55,7 +55,7 @@ def plan(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -> Atte
     assert record is not None
     delta = visit.session.delta()
     wanted = visit.session.intent is Intent.ROTATE or (
-        turn and (visit.turn or parts.policy.rotation_due(record, now))
+        visit.turn or (turn and parts.policy.rotation_due(record, now))
     )
     successor = _successor(parts, visit) if wanted else None
     active = not visit.passive and parts.policy.touch_due(record, now)
@@ -86,10 +86,10 @@ def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None) -> F
 
 async def _outlived(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Ticket | None:
     """Save what a long request did past its deadline, if somebody else kept its session alive."""
-    newest = await parts.store.read(Key(attempt.record.key), now)
-    if newest is None:
-        key, owner = Key(attempt.record.key), attempt.record.owner
-        parts.tell(Expired(now, key, owner, client=visit.client))
+    newest = await parts.store.read(Key(attempt.record.key), ALWAYS)
+    if newest is not None and not newest.over and not newest.live_at(now):
+        parts.tell(Expired(now, Key(newest.key), newest.owner, client=visit.client))
+        newest = None
     return await _commit(parts, visit, now, _rebased(parts, visit, now, attempt, newest))
 
 
@@ -200,6 +200,8 @@ def _rebased(
             successor = None
         if not _at_home(parts, visit, newest):  # the successor is for the client that it bound
             hand_over = None
+        elif _bound(newest):
+            visit.moved = False  # a rival has noted this client already
     return Attempt(newest, values, attempt.delta, successor, hand_over)
 
 

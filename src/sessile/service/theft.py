@@ -5,7 +5,7 @@ from sessile.core.policy import Theft
 from sessile.core.record import Record, evidence
 from sessile.core.ticket import Key
 from sessile.core.trail import traced
-from sessile.service.ending import end_one
+from sessile.service.ending import end_owned, remove
 from sessile.service.events import End, Ended, Mismatched, Replayed
 from sessile.service.parts import Parts
 from sessile.service.visit import Visit
@@ -17,7 +17,7 @@ async def end_stolen(parts: Parts, visit: Visit, record: Record, reason: End) ->
     trail = traced(record.trail, now, client, f"ended: {reason.value}")
     kept = evidence(record, now, parts.policy.evidence, trail)
     kept, _ = parts.vault.store(kept, {}, frozenset())
-    last = await parts.store.delete(key, record.owner, leaving=kept)
+    last = await remove(parts, key, record.owner, kept)
     if last is not None and not last.over:
         if reason is End.REPLAY:
             parts.tell(Replayed(now, key, last.owner, last.client, kept.until, client=client))
@@ -34,5 +34,4 @@ async def _end_others(parts: Parts, visit: Visit, owner: str | None) -> None:
     if parts.policy.theft is not Theft.END_ALL or owner is None:
         return
     if Capability.OWNERS in parts.store.capabilities:
-        for record in await parts.store.owned_by(owner, visit.now):
-            await end_one(parts, Key(record.key), owner, End.THEFT, visit.now)
+        await end_owned(parts, owner, End.THEFT, visit.now, client=visit.client)

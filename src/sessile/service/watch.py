@@ -3,21 +3,24 @@
 from typing import TypeVar
 
 from sessile.core.flow import Flow
+from sessile.core.request import Request
 from sessile.errors import LostRace, StoreUnavailable
+from sessile.service.clients import glimpsed
 from sessile.service.events import StoreFailing, Timed, Work
 from sessile.service.parts import Parts
 
 R = TypeVar("R")
 
 
-async def watched(parts: Parts, work: Work, flow: Flow[R]) -> R:
+async def watched(parts: Parts, work: Work, request: Request, flow: Flow[R]) -> R:
     """Carry out a flow, and tell how it went."""
     at, begun, failed = parts.clock(), parts.timer(), True
     try:
         result = await flow
         failed = False
     except (StoreUnavailable, LostRace) as error:
-        parts.tell(StoreFailing(at, None, parts.store.name, _why(error)))
+        client = glimpsed(parts, request)
+        parts.tell(StoreFailing(at, None, parts.store.name, _why(error), client=client))
         raise
     finally:
         if parts.timed:

@@ -24,6 +24,7 @@ Handler = Callable[[Session], Any]
 
 SECRET = "oT6_vWq9mZ2x-Lk4Rb8sYc1Nf7Hd3Jg5Pa0Ue"  # noqa: S105  (opens tests, and nothing else)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+HOME, NEARBY, ABROAD = "192.0.2.7", "192.0.2.200", "198.51.100.9"
 NEWER = "hQ3_xNw8kV5z-Bj2Tm7pXe9Ry4Gf6Ds1Kc0Li"
 
 
@@ -55,6 +56,8 @@ class World:
         cookie: what the world's main browser sends.
         peer: the address it sends it from.
         agent: what it calls itself.
+        passive: whether its requests count as no activity.
+        issued: every ticket that an answer carried.
         events: everything the hooks were told.
     """
 
@@ -79,20 +82,31 @@ class World:
             entropy=ambient.entropy,
         )
         self.cookie = ""
-        self.peer, self.agent = "192.0.2.7", FIREFOX
+        self.peer, self.agent = HOME, FIREFOX
+        self.passive = False
+        self.issued: list[str] = []
 
-    async def request(self, cookie: str, handler: Handler = dict) -> Reply:
-        """Be one request of a browser, as a flow."""
-        said = Said({"cookie": cookie, "user-agent": self.agent}, peer=self.peer)
-        visit = await open_visit(self.sessions.parts, said)
+    async def request(
+        self, cookie: str, handler: Handler = dict, *, peer: str | None = None
+    ) -> Reply:
+        """Be one request of a browser, as a flow; from ``peer``, where that is another address."""
+        headers = {"cookie": cookie, "user-agent": self.agent}
+        said = Said(headers, peer=self.peer if peer is None else peer)
+        visit = await open_visit(self.sessions.parts, said, passive=self.passive)
         result = handler(visit.session)
         user = visit.session.user
         header = await commit_visit(self.sessions.parts, visit)
-        return Reply(result, None if header is None else header[1], user)
+        reply = Reply(result, None if header is None else header[1], user)
+        if header is not None and reply.cookie:
+            self.issued.append(reply.cookie)
+        return reply
 
-    def ask(self, handler: Handler = dict, cookie: str | None = None) -> Reply:
+    def ask(
+        self, handler: Handler = dict, cookie: str | None = None, *, peer: str | None = None
+    ) -> Reply:
         """Make one request and keep what it sets; without ``cookie`` as the main browser."""
-        reply: Reply = self.drive(self.request(self.cookie if cookie is None else cookie, handler))
+        sent = self.cookie if cookie is None else cookie
+        reply: Reply = self.drive(self.request(sent, handler, peer=peer))
         if cookie is None and reply.set_cookie is not None:
             self.cookie = reply.cookie
         return reply

@@ -1,6 +1,7 @@
 """Stories of one session and two requests at once: what the promises of sessions are told with.
 
-``promises.sessions``, ``promises.tickets`` and ``promises.lifetimes`` tell them.
+``promises.sessions``, ``promises.tickets``, ``promises.lifetimes`` and those that hold a thief
+tell them.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from sessile.core.policy import Policy
 from sessile.core.session import Session
 from sessile.stores.contract import Store
 from sessile.testing.drive import Drive
-from sessile.testing.step import Meeting, interleavings
+from sessile.testing.step import Meeting, Stepped, interleavings
 from sessile.testing.world import Reply, World
 
 Act = Callable[[Session], Any]
@@ -53,6 +54,27 @@ def rotates(session: Session) -> Any:
     session.rotate()
 
 
+def steps_up(purpose: str | None = None) -> Act:
+    """Handle a request in which the user gives another factor."""
+    return lambda session: session.step_up(purpose, factors=("totp",))
+
+
+def unlocks(session: Session) -> Any:
+    """Handle a request in which the owner of a locked session gives a factor."""
+    session.unlock(factors=("password",))
+
+
+def costs(flow: Flow[Any], drive: Drive) -> list[str]:
+    """Finish a flow, and return what it asked of the store."""
+    asked, stepped = [], Stepped(flow, drive)
+    while stepped.ask is not None:
+        asked.append(stepped.ask.what)
+        stepped.step()
+    assert stepped.outcome is not None
+    stepped.outcome.get()
+    return asked
+
+
 class Stories:
     """Stories of one session and two requests at once."""
 
@@ -85,8 +107,10 @@ class Stories:
 
         return interleavings(world, request(a), request(b), drive=drive)
 
-    def logged_in(self, store: Store, drive: Drive, user: str = "alice") -> World:
+    def logged_in(
+        self, store: Store, drive: Drive, user: str = "alice", policy: Policy | None = None
+    ) -> World:
         """Return a world whose browser is logged in."""
-        world = World(store, drive)
+        world = World(store, drive, policy=policy)
         world.ask(logs_in(user))
         return world

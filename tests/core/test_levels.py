@@ -1,0 +1,172 @@
+"""Policies by level, locks, limits and theft: the numbers of NIST SP 800-63B-4, and none beyond."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sessile.core.binding import Binding
+from sessile.core.change import Excess
+from sessile.core.level import AAL1, AAL2, AAL3
+from sessile.core.policy import Limit, Policy, Theft, days, hours, minutes
+from sessile.errors import ConfigError
+from sessile.testing.clock import T0
+from sessile.testing.sample import record
+
+PRESETS: dict[str, Callable[..., Policy]] = {
+    "AAL1": Policy.aal1,
+    "AAL2": Policy.aal2,
+    "AAL3": Policy.aal3,
+}
+LOCKING = Policy(idle=600.0, lock=3600.0, remember_idle=6000.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "absolute", "idle", "lock"),
+    [
+        ("AAL1", days(30), days(14), None),
+        ("AAL2", hours(24), hours(1), hours(23)),
+        ("AAL3", hours(12), minutes(15), None),
+    ],
+)
+def test_preset_has_the_numbers_of_its_level(
+    name: str, absolute: float, idle: float, lock: float | None
+) -> None:
+    """NIST SP 800-63B-4, 2.1.3, 2.2.3 and 2.3.3; and no browser keeps a ticket (5.1)."""
+    policy = PRESETS[name]()
+
+    assert policy.level is not None
+    assert policy.level.name == name
+    assert (policy.absolute, policy.idle, policy.lock) == (absolute, idle, lock)
+    assert policy.remember_absolute is None
+
+
+def test_levels_are_those_of_the_text() -> None:
+    """AAL2 and AAL3 limit inactivity, AAL1 leaves it open; AAL3 reopens nothing."""
+    assert (AAL1.absolute, AAL1.idle, AAL1.reopens) == (2_592_000, None, True)
+    assert (AAL2.absolute, AAL2.idle, AAL2.reopens) == (86_400, 3_600, True)
+    assert (AAL3.absolute, AAL3.idle, AAL3.reopens) == (43_200, 900, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "beyond", "said"),
+    [
+        ("AAL1", {"absolute": days(30) + 1}, "absolute=.*AAL1 of NIST.* allows 2.592e"),
+        ("AAL2", {"absolute": hours(24) + 1}, "AAL2 of NIST.* allows 86400 s"),
+        ("AAL2", {"idle": hours(1) + 1}, "idle=3601 s: AAL2 .* allows 3600 s"),
+        ("AAL3", {"absolute": hours(12) + 1}, "AAL3 of NIST.* allows 43200 s"),
+        ("AAL3", {"idle": minutes(15) + 1}, "idle=901 s: AAL3 .* allows 900 s"),
+        ("AAL3", {"lock": 60}, "lock=60 s: AAL3 .*drop lock"),
+        ("AAL1", {"remember_absolute": days(30)}, "write remember_absolute=None"),
+        ("AAL2", {"remember_absolute": days(20)}, "write remember_absolute=None"),
+    ],
+)
+def test_what_is_beyond_the_level_is_refused(name: str, beyond: dict[str, Any], said: str) -> None:
+    """The error names the level, what it allows, and what was written."""
+    with pytest.raises(ConfigError, match=said):
+        PRESETS[name](**beyond)
+
+
+@pytest.mark.parametrize(
+    ("name", "within"),
+    [
+        ("AAL1", {"absolute": days(20), "lock": days(1), "limit": 3}),
+        ("AAL2", {"absolute": hours(8), "idle": minutes(20), "lock": None}),
+        ("AAL3", {"absolute": hours(1), "idle": minutes(5), "theft": Theft.END_ALL}),
+    ],
+)
+def test_what_is_within_the_level_is_taken(name: str, within: dict[str, Any]) -> None:
+    """A stricter policy of the same level has what was said, and the level."""
+    policy = PRESETS[name](**within)
+
+    assert {field: getattr(policy, field) for field in within} == within
+    assert policy.level is PRESETS[name]().level
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"level": "AAL2"}, r"Policy\.aal2\(\)"),
+        ({"binding": "subnet"}, r"Binding\("),
+        ({"theft": "end"}, r"Theft\.END_ALL"),
+        ({"lock": 0}, "lock"),
+        ({"know_devices": -1}, "know_devices"),
+        ({"evidence": None}, "evidence"),
+    ],
+)
+def test_setting_that_is_none_is_refused(wrong: dict[str, Any], said: str) -> None:
+    """The error says what to write."""
+    with pytest.raises(ConfigError, match=said):
+        Policy(**wrong)
+
+
+def test_defaults_cost_and_lock_nothing() -> None:
+    """Out of the box nothing locks, no devices are remembered, and theft ends one session."""
+    policy = Policy()
+
+    assert (policy.lock, policy.know_devices, policy.limit) == (None, None, None)
+    assert policy.theft is Theft.END_SESSION
+    assert policy.binding == Binding()
+    assert not policy.locked(record(owner="alice"), T0 + 1e9)
+
+
+# Locks
+
+
+def test_owned_session_locks_when_it_was_idle() -> None:
+    """At the idle time it is locked, a moment before it is not; a remembered one by its own."""
+    row = record(owner="alice")
+
+    assert not LOCKING.locked(row, T0 + 599.9)
+    assert LOCKING.locked(row, T0 + 600.0)
+    remembered = record(owner="alice", persistent=True)
+    assert not LOCKING.locked(remembered, T0 + 5999.9)
+    assert LOCKING.locked(remembered, T0 + 6000.0)
+    assert not LOCKING.locked(record(), T0 + 1e6)
+
+
+def test_locked_session_ends_after_the_lock() -> None:
+    """An owner's session lives for the lock's time more; a visitor's, and one without, does not."""
+    assert LOCKING.idle_until(T0, owned=True, persistent=False) == T0 + 4200.0
+    assert LOCKING.idle_until(T0, owned=True, persistent=True) == T0 + 9600.0
+    assert LOCKING.idle_until(T0, owned=False, persistent=False) == T0 + 600.0
+    assert Policy(idle=600.0).idle_until(T0, owned=True, persistent=False) == T0 + 600.0
+
+
+def test_touch_opens_no_lock() -> None:
+    """Use moves the clocks of an open session, and never those of a locked one."""
+    row = record(owner="alice", idle=4200.0)
+
+    assert LOCKING.touch(row, T0 + 599.0) == {"seen": T0 + 599.0, "idle_until": T0 + 4799.0}
+    assert LOCKING.touch(row, T0 + 600.0) == {"seen": T0, "idle_until": T0 + 4200.0}
+
+
+# Limits
+
+
+def test_limit_is_the_same_for_all_or_a_function() -> None:
+    """A number goes with the policy's excess; a function gives a number, a limit or none."""
+    mine = Limit(5, Excess.END_OTHERS)
+    answers: dict[str, Any] = {"few": 2, "mine": mine, "any": None}
+    policy = Policy(limit=answers.get, excess=Excess.REFUSE)
+
+    assert Policy().limit_for("alice") is None
+    assert Policy(limit=3).limit_for("alice") == Limit(3, Excess.END_OLDEST)
+    assert policy.limit_for("few") == Limit(2, Excess.REFUSE)
+    assert policy.limit_for("mine") is mine
+    assert policy.limit_for("any") is None
+
+
+@pytest.mark.parametrize("wrong", [0, -1, True, "3", 1.5])
+def test_function_that_gives_no_limit_is_an_error(wrong: Any) -> None:
+    """It is told when a user logs in, not taken for no limit."""
+    with pytest.raises(ConfigError, match="whole number from 1"):
+        Policy(limit=lambda user: wrong).limit_for("alice")
+
+
+def test_limit_is_checked_at_birth() -> None:
+    """A limit that cannot be meant is none."""
+    with pytest.raises(ConfigError, match="whole number"):
+        Limit(0)
+    with pytest.raises(ConfigError, match=r"Excess\.REFUSE"):
+        Limit(1, "refuse")  # type: ignore[arg-type]

@@ -157,8 +157,8 @@ def visitors_are_stored(patch):
     """Every visitor gets a session at once, as in PHP."""
     init = Session.__init__
 
-    def started(session, record, values, **more):
-        init(session, record, values, **more)
+    def started(session, record, *rest, **more):
+        init(session, record, *rest, **more)
         if record is None:
             session["started"] = True
 

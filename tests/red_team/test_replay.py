@@ -83,7 +83,7 @@ def test_a7_predecessor_within_grace_gets_no_successor_elsewhere(site):
     assert site.ask(reads, old).cookie == new
 
 
-@weakened_by(predecessors_turn_into_the_current, policy=WARY)
+@weakened_by(every_client_is_at_home, policy=WARY)
 def test_a7_rotation_on_mismatch_gives_a_replay_nothing(site):
     """A replay from another network does not make the ticket turn, so it learns no ticket."""
     old, new = turned(site)

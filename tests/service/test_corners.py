@@ -157,7 +157,11 @@ def test_session_of_somebody_else_is_not_ended():
     session_id = world.ask(lambda s: s.id).result
     end = world.sessions.sync.end
 
-    assert [end(session_id, owner="mallory"), end(session_id, owner="alice")] == [False, True]
+    assert [end(session_id, owner=who) for who in ("mallory", None, "alice")] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def moved_socket():

@@ -87,6 +87,11 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return self.device or self.client.device
 
     @property
+    def bound(self) -> bool:
+        """Whether it knows its client: somebody is logged in to it, or about to be."""
+        return self.owner is not None or self.pending is not None
+
+    @property
     def expires(self) -> Instant:
         """The earlier of the two deadlines."""
         return min(self.idle_until, self.until)

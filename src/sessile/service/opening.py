@@ -99,8 +99,7 @@ def _step(  # noqa: PLR0911  (one return for each thing that may have come)
     if verdict is Verdict.REPLAY:
         return end_stolen(parts, visit, record, End.REPLAY)
     reaction = None
-    bound = record.owner is not None or record.pending is not None
-    if bound and visit.client is not record.client:
+    if record.bound and visit.client is not record.client:
         reaction = _reaction(parts, visit, record, verdict)
         if reaction is Mismatch.END:
             return end_stolen(parts, visit, record, End.MISMATCH)

@@ -1,5 +1,7 @@
 """What is done to sessions from outside their own requests: list them, end them, sweep them."""
 
+from enum import Enum
+
 import msgspec
 
 from sessile.core.record import Over, Record, heir_of
@@ -10,6 +12,12 @@ from sessile.service.ending import end_one, end_owned
 from sessile.service.events import End, EndedAll
 from sessile.service.parts import Parts
 from sessile.service.unseal import opened
+
+
+class Whose(Enum):
+    """Whose session may be ended. None is a visitor who is not logged in, and has none to end."""
+
+    ANYBODYS = "anybody's"  # for operators; the request of a user names that user
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
@@ -103,10 +111,10 @@ async def evidence(parts: Parts, session_id: str) -> SessionInfo | None:
     return SessionInfo.of(record)
 
 
-async def end(parts: Parts, session_id: str, owner: str | None = None) -> bool:
+async def end(parts: Parts, session_id: str, owner: str | Whose | None = Whose.ANYBODYS) -> bool:
     """End one session, or the one that it goes on in.
 
-    False when there was none of that id, or not one of that owner.
+    False when there was none of that id, or not one of that owner. None owns nothing.
     """
     if not is_key(session_id):
         return False
@@ -117,9 +125,14 @@ async def end(parts: Parts, session_id: str, owner: str | None = None) -> bool:
     if record.over:
         heir = heir_of(record)
         return heir is not None and await end(parts, heir, owner)
-    if owner not in {None, record.owner}:
+    if not _theirs(record, owner):
         return False
     return await end_one(parts, key, record.owner, End.COMMAND, now) is not None
+
+
+def _theirs(record: Record, owner: str | Whose | None) -> bool:
+    """Tell whether a session may be ended for the sake of that owner. Nobody has none."""
+    return owner is Whose.ANYBODYS or (owner is not None and owner == record.owner)
 
 
 async def end_all(parts: Parts, owner: str, keep: Key | None) -> int:

@@ -142,17 +142,12 @@ def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change
     if attempt.successor is not None:
         changes |= {"digest": attempt.successor.digest, "rotated": now, "confirmed": None}
         changes["parent"] = record.digest
-    if _bound(record) and visit.client is not record.client and _follows(parts, visit, record):
+    if record.bound and visit.client is not record.client and _follows(parts, visit, record):
         changes["client"] = visit.client
     if _owes(visit):
         changes["past"] = packed(_trail(visit, record, now))
     draft, written = parts.vault.store(record, merged.set, merged.removed, **changes)
     return Change(draft, record.version, written, merged.removed)
-
-
-def _bound(record: Record) -> bool:
-    """Tell whether the session knows its client: one that nobody logs in to keeps none."""
-    return record.owner is not None or record.pending is not None
 
 
 def _follows(parts: Parts, visit: Visit, record: Record) -> bool:
@@ -162,7 +157,7 @@ def _follows(parts: Parts, visit: Visit, record: Record) -> bool:
 
 def _at_home(parts: Parts, visit: Visit, record: Record) -> bool:
     """Tell whether this client is the session's own, as far as there is one."""
-    return not _bound(record) or parts.policy.binding.holds(record.client, visit.client)
+    return not record.bound or parts.policy.binding.holds(record.client, visit.client)
 
 
 def _trail(visit: Visit, record: Record, now: Instant) -> Trail:
@@ -200,7 +195,7 @@ def _rebased(
             successor = None
         if not _at_home(parts, visit, newest):  # the successor is for the client that it bound
             hand_over = None
-        elif _bound(newest):
+        elif newest.bound:
             visit.moved = False  # a rival has noted this client already
     return Attempt(newest, values, attempt.delta, successor, hand_over)
 

@@ -22,7 +22,7 @@ from sessile.errors import ConfigError
 from sessile.service import owners
 from sessile.service.events import Hook
 from sessile.service.grants import spend_grant
-from sessile.service.owners import SessionInfo
+from sessile.service.owners import SessionInfo, Whose
 from sessile.service.parts import Parts
 from sessile.stores.contract import Store
 from sessile.stores.open import open_store
@@ -132,12 +132,13 @@ class Sessions:
         """
         await arun(spend_grant(self.parts, session, purpose))
 
-    async def end(self, session_id: str, *, owner: str | None = None) -> bool:
+    async def end(self, session_id: str, *, owner: str | Whose | None = Whose.ANYBODYS) -> bool:
         """End one session; every server refuses it at once. False when there was none.
 
         Args:
             session_id: which one.
-            owner: end it only if it is theirs, as for a user's own list of devices.
+            owner: end it only if it is theirs, as ``session.user`` for a user's own list of
+                devices; None, which is nobody, ends nothing.
         """
         return await arun(owners.end(self.parts, session_id, owner))
 
@@ -196,12 +197,13 @@ class SyncSessions:
         """
         run(spend_grant(self._parts, session, purpose))
 
-    def end(self, session_id: str, *, owner: str | None = None) -> bool:
+    def end(self, session_id: str, *, owner: str | Whose | None = Whose.ANYBODYS) -> bool:
         """End one session; every server refuses it at once. False when there was none.
 
         Args:
             session_id: which one.
-            owner: end it only if it is theirs, as for a user's own list of devices.
+            owner: end it only if it is theirs, as ``session.user`` for a user's own list of
+                devices; None, which is nobody, ends nothing.
         """
         return run(owners.end(self._parts, session_id, owner))
 

@@ -1,10 +1,12 @@
-"""The documentation says what the code does: tables, links, names, and the promises' tests."""
+"""The documentation says what the code does: tables, links, names, and tests named as proof."""
 
 import importlib.util
 import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,24 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(?:#([^)]*))?\)")
 TEST = re.compile(r"`(test_\w+)`")
+SECURITY = (ROOT / "docs" / "security.md").read_text()
+REASON = re.compile(r"(?:yours|not yet): \w")
+
+REQUIREMENTS = {
+    "OWASP ASVS 5.0, V7": """
+        7.1.1 7.1.2 7.1.3 7.2.1 7.2.2 7.2.3 7.2.4 7.3.1 7.3.2 7.4.1 7.4.2 7.4.3 7.4.4 7.4.5
+        7.5.1 7.5.2 7.5.3 7.6.1 7.6.2""",
+    "OWASP ASVS 5.0, V3": "3.3.1 3.3.2 3.3.3 3.3.4 3.3.5 3.5.1 3.5.2 3.5.3 3.5.8",
+    "OWASP ASVS 5.0: what else": """
+        1.5.2 4.1.3 4.4.2 4.4.3 4.4.4 11.2.2 11.2.4 11.3.2 11.3.3 11.3.4 11.5.1 13.3.4 14.2.1
+        14.3.1 14.3.2 15.3.4 15.4.1 15.4.2 15.4.3 16.2.5 16.3.1 16.3.2 16.3.3 16.4.1 16.5.2
+        16.5.3""",
+    "NIST SP 800-63B-4": "2.1.3 2.2.3 2.3.3 5.1a 5.1b 5.1c 5.1d 5.1e 5.1.1 5.2a 5.2b",
+    "OWASP Session Management Cheat Sheet": " ".join(f"CS-{n}" for n in range(1, 21)),
+    "OWASP Web Security Testing Guide": " ".join(f"SESS-{n:02}" for n in range(1, 12)),
+    "Cookies": " ".join(f"CK-{n}" for n in range(1, 14)),
+}
+"""What each table of the page on security has to answer; its heading begins like this."""
 
 
 def everything() -> str:
@@ -42,10 +62,85 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_named_tests_exist(page: Path) -> None:
     """Every test that a page names as proof is there."""
-    sources = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src/sessile/testing").rglob("*.py")]
-    there = set(re.findall(r"def (test_\w+)", "\n".join(s.read_text() for s in sources)))
+    assert set(TEST.findall(page.read_text())) - written() == set()
 
-    assert set(TEST.findall(page.read_text())) <= there
+
+@cache
+def written() -> frozenset[str]:
+    sources = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src/sessile/testing").rglob("*.py")]
+    return frozenset(re.findall(r"def (test_\w+)", "\n".join(s.read_text() for s in sources)))
+
+
+def rows(page: str, standard: str) -> list[list[str]]:
+    """Return the rows of a standard's table, each as its cells."""
+    _, _, section = page.partition(f"\n### {standard}")
+    lines = re.split(r"\n#", section)[0].splitlines()
+    table = [line.strip("|").split(" | ") for line in lines if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in table[1:]]
+
+
+def gaps(page: str, standard: str) -> set[str]:
+    """Return the ids that stand in no row or in several, and those that no standard has."""
+    wanted = Counter(REQUIREMENTS[standard].split())
+    found = Counter(id_ for row in rows(page, standard) for id_ in row[0].split(", "))
+    return {id_ for id_ in wanted | found if wanted[id_] != found[id_]}
+
+
+def unproved(page: str, standard: str) -> list[str]:
+    """Return the ids of rows that name no test there is, and give no reason in its place."""
+    return [
+        row[0]
+        for row in rows(page, standard)
+        if len(row) != 4
+        or not (written().intersection(TEST.findall(row[3])) or REASON.match(row[3]))
+    ]
+
+
+@pytest.mark.parametrize("standard", REQUIREMENTS)
+def test_every_requirement_has_one_row(standard: str) -> None:
+    """What a standard demands of a session library stands in exactly one row of its table."""
+    assert gaps(SECURITY, standard) == set()
+
+
+@pytest.mark.parametrize("standard", REQUIREMENTS)
+def test_every_row_is_proved(standard: str) -> None:
+    """A row names a test, or says why it is the application's or not there yet."""
+    assert unproved(SECURITY, standard) == []
+
+
+@pytest.mark.parametrize(
+    ("proof", "sound"),
+    [
+        ("`test_idle_session_ends`", True),
+        ("yours: the passwords", True),
+        ("not yet: there are none", True),
+        ("", False),
+        ("`test_that_nobody_wrote`", False),
+        ("test_idle_session_ends", False),
+        ("see above", False),
+        ("yours:", False),
+        ("it is not yet: there", False),
+        ("yes | `test_idle_session_ends`", False),
+    ],
+)
+def test_row_without_a_proof_is_found(proof: str, *, sound: bool) -> None:
+    """A proof is the name of a test there is, or a reason, in the place where it is looked for."""
+    spoiled = re.sub(r"(\n\| 7\.3\.1 \|.*\| ).*( \|\n)", lambda m: m[1] + proof + m[2], SECURITY)
+
+    assert spoiled != SECURITY
+    assert ("7.3.1" not in unproved(spoiled, "OWASP ASVS 5.0, V7")) is sound
+
+
+def test_missing_and_doubled_rows_are_found() -> None:
+    """A requirement without a row, with two, or by a wrong number is a gap."""
+    (row,) = re.findall(r"\n\| 7\.3\.1 \|.*", SECURITY)
+
+    for spoiled, gap in [
+        ("", "7.3.1"),
+        (row * 2, "7.3.1"),
+        (row.replace("7.3.1", "7.3.9"), "7.3.9"),
+    ]:
+        assert gap in gaps(SECURITY.replace(row, spoiled), "OWASP ASVS 5.0, V7")
 
 
 def test_every_public_name_is_documented() -> None:

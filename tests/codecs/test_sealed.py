@@ -12,6 +12,7 @@ from sessile.core.secrets import KeyRing
 from sessile.testing.clock import SeededEntropy
 from sessile.testing.sample import record
 from sessile.testing.world import NEWER, SECRET
+from sessile.wire import ambient
 
 RING = KeyRing([SECRET])
 NONE: frozenset[str] = frozenset()
@@ -123,3 +124,25 @@ def test_ring_shows_fingerprints_only() -> None:
     """The ring's repr tells secrets apart without giving any away."""
     assert SECRET not in repr(RING)
     assert "KeyRing of 1" in repr(RING)
+
+
+def test_no_nonce_serves_twice() -> None:
+    """Of four thousand values sealed in one record, though all are the same, no two share one."""
+    row, nonces = record(data={}), set()
+    sealing = SealedVault(RING, ambient.entropy)
+    for _ in range(1_000):
+        row, written = sealing.store(row, dict.fromkeys("abcd", b"same"), NONE)
+        nonces |= {blob[5:17] for blob in written.values()}
+
+    assert len(nonces) == 4_000
+
+
+def test_each_record_has_a_key_of_its_own() -> None:
+    """Under one nonce, which chance may repeat, two records still seal one value differently."""
+    one, other = (
+        SealedVault(RING, bytes).store(record(name, data={}), {"a": b"same"}, NONE)[1]
+        for name in "ab"
+    )
+
+    assert one["a"][5:17] == other["a"][5:17] == bytes(12)
+    assert one["a"][17:21] != other["a"][17:21]

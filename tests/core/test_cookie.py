@@ -227,6 +227,17 @@ def test_what_browsers_would_drop_is_refused(settings: dict[str, Any], advice: s
         Cookie(**settings)
 
 
+@pytest.mark.parametrize("wrong", [{"secure": False}, {"domain": "example.com"}, {"path": "/app"}])
+def test_newer_prefix_keeps_the_rules_of_the_older(wrong: dict[str, Any]) -> None:
+    """``__Host-Http-``, which a script cannot set, may be chosen, and holds to ``__Host-``."""
+    name = "__Host-Http-sid"
+    line = Cookie(name=name).issue(TICKET)
+
+    assert line == f"{name}={TICKET}; Path=/; Secure; HttpOnly; SameSite=Lax"
+    with pytest.raises(ConfigError, match=name):
+        Cookie(name=name, **wrong)
+
+
 def test_cookie_is_frozen_and_its_settings_are_shown() -> None:
     """What was checked stays as it was checked, and ``repr`` has the settings alone."""
     with pytest.raises(AttributeError):

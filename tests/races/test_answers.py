@@ -3,6 +3,7 @@
 import pytest
 
 from races.site import serving
+from sessile import Cookie, SameSite
 
 APPLICATIONS = [
     ("Set-Cookie", "csrftoken=abc; Path=/; SameSite=Lax"),
@@ -82,6 +83,33 @@ def test_cookies_of_the_application_stay_as_they_are(site):
         assert sent[:2] == theirs
         assert len(sent) == 2 + ours
         assert reply.headers.get("cache-control") == ("no-store" if ours else None)
+
+
+def test_every_cookie_has_the_attributes_of_the_first(face):
+    """What is set, turned, renewed and deleted is one cookie to a browser; the lifetime differs."""
+    acts = [
+        begins,
+        lambda s: s.rotate(),
+        lambda s: s.login("alice", remember=True),
+        lambda s: s.step_up("pay", factors=("totp",)),
+        lambda s: s.logout(),
+    ]
+    cookie, lines = "", []
+    with serving(
+        face, "memory://", cookie=Cookie(same_site=SameSite.STRICT, partitioned=True)
+    ) as site:
+        for act in acts:
+            reply = site.ask(act, cookie)
+            cookie = reply.cookie
+            lines.append(reply.set_cookie.split("; "))
+
+    for line in lines:
+        assert line[0].startswith("__Host-sid=")
+        assert [part for part in line[1:] if not part.startswith("Max-Age=")] == [
+            "Path=/", "Secure", "HttpOnly", "SameSite=Strict", "Partitioned",
+        ]  # fmt: skip
+    lifetimes = [next((p for p in line if p.startswith("Max-Age=")), None) for line in lines]
+    assert lifetimes == [None, None, "Max-Age=2592000", "Max-Age=2592000", "Max-Age=0"]
 
 
 def test_cookie_does_not_grow_with_the_session(site):

@@ -1,0 +1,56 @@
+"""Where a session's client is: what the socket says, or a proxy that the application trusts."""
+
+import pytest
+
+from sessile import Proxies, Sessions
+from sessile.core.flow import run
+from sessile.core.request import Said
+from sessile.core.ticket import ENTROPY, Ticket
+from sessile.service.commit import commit_visit
+from sessile.service.events import Event, Refusal, Refused
+from sessile.service.opening import open_visit
+from sessile.stores.memory import MemoryStore
+
+CLIENT, PROXY, WISH = "192.0.2.7", "10.0.0.1", "203.0.113.9"
+
+
+def address_of_a_login(proxies: Proxies | None, peer: str, header: str) -> str:
+    sessions = Sessions(store=MemoryStore(), proxies=proxies)
+    headers = dict.fromkeys(("x-forwarded-for", "forwarded", "x-real-ip"), header)
+    visit = run(open_visit(sessions.parts, Said(headers, peer=peer)))
+    visit.session.login("alice")
+    run(commit_visit(sessions.parts, visit))
+    (info,) = sessions.sync.of("alice")
+    return info.address
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "header", "address"),
+    [
+        (None, CLIENT, WISH, CLIENT),
+        (Proxies(["10.0.0.0/8"]), CLIENT, WISH, CLIENT),
+        (Proxies(["10.0.0.0/8"]), PROXY, CLIENT, CLIENT),
+        (Proxies(["10.0.0.0/8"]), PROXY, f"{WISH}, {CLIENT}", CLIENT),
+        (Proxies(["10.0.0.0/8"]), PROXY, f"{WISH}, {CLIENT}, 10.0.0.2", CLIENT),
+    ],
+)
+def test_no_client_names_its_own_address(
+    proxies: Proxies | None, peer: str, header: str, address: str
+) -> None:
+    """A header counts if a trusted proxy sent it, and then from its right end alone."""
+    assert address_of_a_login(proxies, peer, header) == address
+
+
+@pytest.mark.parametrize("ticket", ["junk", Ticket.mint(bytes(ENTROPY)).reveal()])
+def test_guess_is_told_with_the_address_it_came_from(ticket: str) -> None:
+    """Whoever counts guesses by address has the one behind the trusted proxies."""
+    told: list[Event] = []
+    sessions = Sessions(store=MemoryStore(), proxies=Proxies(["10.0.0.0/8"]), hooks=[told.append])
+    headers = {"cookie": f"__Host-sid={ticket}", "x-forwarded-for": f"{WISH}, {CLIENT}"}
+    run(open_visit(sessions.parts, Said(headers, peer=PROXY)))
+    (event,) = told
+
+    assert isinstance(event, Refused)
+    assert event.reason is (Refusal.SHAPE if ticket == "junk" else Refusal.UNKNOWN)
+    assert event.client is not None
+    assert event.client.address == CLIENT

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import httpx
 import uvicorn
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from sessile import Cookie, Sessions
@@ -55,10 +57,12 @@ class Client:
         return path
 
     def ask(
-        self, act, cookie="", *, held=False, method="GET", headers=(), body=b"", source="", under=""
-    ):
+        self, act, cookie="", *, held=False, method="GET", headers=(), body=b"", source="",
+        under="", query="",
+    ):  # fmt: skip
         """Make one request whose handler is ``act``; ``source`` is another loopback address."""
-        url = self.address + self.path(act, under=under) + ("?held" if held else "")
+        asked = "held" if held else query
+        url = self.address + self.path(act, under=under) + (f"?{asked}" if asked else "")
         headers = [*headers, *([("Cookie", cookie)] if cookie else [])]
         extensions = {"timeout": WAITS}
         request = httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
@@ -76,6 +80,17 @@ class Client:
             return
         with httpx.HTTPTransport(local_address=source) as elsewhere:
             yield elsewhere
+
+    def talk(self, act, cookie="", headers=()):
+        """Open a WebSocket whose handler is ``act``; return what it says, or the refusal."""
+        address = self.address.replace("http", "ws", 1) + self.path(act)
+        headers = [*headers, *([("Cookie", cookie)] if cookie else [])]
+        try:
+            with connect(address, additional_headers=headers, open_timeout=PATIENCE) as socket:
+                return json.loads(socket.recv(PATIENCE))
+        except InvalidStatus as refused:
+            self.statuses.append(refused.response.status_code)
+            return refused.response.status_code
 
     def raw(self, message):
         """Send bytes, which ask for ``Connection: close``; return all that comes back."""
@@ -121,6 +136,9 @@ class Site(Client):
 
     async def asgi(self, scope, receive, send):
         session = scope["session"]
+        if scope["type"] == "websocket":
+            await self._talk(scope, receive, send)
+            return
         if scope["query_string"] == b"held":
             session.get("anything")
             await asyncio.get_running_loop().run_in_executor(self.waiting, self.gate.wait)
@@ -129,6 +147,13 @@ class Site(Client):
         headers = [(name.encode(), value.encode()) for name, value in self.headers]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    async def _talk(self, scope, receive, send):
+        await receive()
+        said = self.handle(scope["path"], scope["session"]).decode()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": said})
+        await send({"type": "websocket.close"})
 
     def wsgi(self, environ, start_response):
         session = environ["sessile.session"]
@@ -178,6 +203,7 @@ class Reply:
         self.body = response.content
         self.json = response.json() if response.status_code == 200 and response.content else None
         self.set_cookie = response.headers.get("set-cookie")
+        self.ticket = response.headers.get("session-ticket")
         self.cookie = "" if self.set_cookie is None else self.set_cookie.partition(";")[0]
 
     @property
@@ -203,7 +229,9 @@ class _Quiet(WSGIRequestHandler):
 def _asgi(site):
     app = asgi.SessionMiddleware(site.asgi, site.sessions, **site.middleware)
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    plain = {"log_level": "critical", "lifespan": "off", "ws": "websockets-sansio"}
+    config = uvicorn.Config(app, **plain, proxy_headers=False)  # they are for ``Proxies`` to read
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from races.site import serving
+from races.site import FACES, serving
 
 WEAKENED = "SESSILE_WEAKENED"
 """Names the weakened build to the processes that an attack starts: ``module:function``."""
@@ -25,19 +25,21 @@ _HERE = Path(__file__).parent
 _STORE = ("read", "create", "claim", "commit", "delete", "owned_by", "scan", "sweep", "ping")
 
 
-def weakened_by(*weak, stage=serving, **options):
+def weakened_by(*weak, stage=serving, faces=tuple(FACES), **options):
     """List the builds that an attack catches, and say what it is played on.
 
     Args:
         weak: functions that take a ``MonkeyPatch`` and remove one defence with it.
         stage: gives what the attack takes, from a face, a URL and the options.
+        faces: the interfaces of servers that can be attacked so.
         options: those of the site: ``policy=Policy(limit=1)``, ``middleware={"exclude": ...}``.
     """
 
     def listed(attack):
         attack.weak = weak
+        attack.faces = faces
         attack.stage = lambda face, url: stage(face, url, **options)
-        return attack
+        return pytest.mark.parametrize("face", faces, indirect=True)(attack)
 
     return listed
 

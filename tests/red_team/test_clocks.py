@@ -9,12 +9,14 @@ from sessile.core import verdict
 from sessile.core.policy import Policy
 from sessile.core.verdict import Successor
 from sessile.errors import NotLoaded
+from sessile.service import opening, save
 from sessile.service.events import Replayed
 from sessile.testing.clock import T0
 from sessile.web import asgi, wsgi
 
 HOUR, DAY = 3_600, 86_400
 IDLE, ABSOLUTE, ROTATE, GRACE = 1_800, 12 * HOUR, 900, 30
+POLLED = {"passive": ("/poll/",)}
 STEPS = (1_700, -DAY, 600, DAY - 600, -HOUR, 900, 1_000, -10 * DAY, 10 * DAY + 1_700)
 """Seconds by which the clock moves between requests: forward as in use, and by steps of NTP."""
 
@@ -137,3 +139,89 @@ def test_a16_polling_all_day_ends_at_the_absolute_time(site):
     site.clock.advance(1_200)
 
     assert site.ask(who, cookie).json is None
+
+
+def polls_are_use(patch):
+    """A request is a sign of life, whoever made it."""
+    for module in (asgi, wsgi):
+        patch.setattr(module.SessionMiddleware, "_is_passive", lambda *_: False)
+
+
+def polls_that_write_are_use(patch):
+    """A poll that changes something moves the clocks with it."""
+    draft = save._draft
+
+    def active(parts, visit, now, attempt):
+        visit.passive = False
+        return draft(parts, visit, now, attempt)
+
+    patch.setattr(save, "_draft", active)
+
+
+def confirmations_are_use(patch):
+    """The first request with a new ticket moves the clocks, also when it is a poll."""
+    confirmed = opening._confirmed
+    patch.setattr(
+        opening,
+        "_confirmed",
+        lambda parts, visit, record: parts.policy.touched(
+            confirmed(parts, visit, record), visit.now
+        ),
+    )
+
+
+@weakened_by(polls_are_use, polls_that_write_are_use, confirmations_are_use, middleware=POLLED)
+def test_a16_passive_polls_keep_nothing_alive(site):
+    """Polls that read, write or turn the ticket are served, and the session idles out as without.
+
+    One that only resembles a poll's path is a sign of life.
+    """
+    cookie = start(site)
+    due = site.sessions.sync.show(cookie[4:24]).expires
+    for act in (who, puts(v=1), lambda session: session.rotate(), who, who):
+        site.clock.advance(IDLE / 6)
+        reply = site.ask(act, cookie, under="/poll")
+        cookie = reply.cookie or cookie
+        assert reply.status == 200
+        assert site.sessions.sync.show(cookie[4:24]).expires == due
+    assert site.ask(who, cookie, under="/poll").json == "alice"
+    site.clock.advance(IDLE / 6)
+    assert site.ask(who, cookie, under="/poll").json is None
+    assert site.ask(who, cookie).json is None
+
+    cookie = start(site)
+    for _ in range(4):
+        site.clock.advance(IDLE / 2)
+        reply = site.ask(who, cookie, under="/polls")
+        cookie = reply.cookie or cookie
+        assert reply.json == "alice"
+
+
+def locks_open_by_themselves(patch):
+    """Who comes back to a locked session is at home."""
+    patch.setattr(Policy, "locked", lambda policy, record, now: False)
+
+
+@weakened_by(
+    polls_are_use,
+    polls_that_write_are_use,
+    locks_open_by_themselves,
+    policy=Policy(idle=IDLE, lock=2 * HOUR),
+    middleware=POLLED,
+)
+def test_a16_passive_polls_neither_put_off_a_lock_nor_open_it(site):
+    """A session that is only polled locks on time, stays locked, and ends when it was to."""
+    cookie = start(site)
+    site.clock.advance(IDLE - 1)
+    assert site.ask(puts(v=1), cookie, under="/poll").status == 200
+    assert site.ask(who, cookie, under="/poll").json == "alice"
+    site.clock.advance(1)
+    for _ in range(12):
+        for under in ("/poll", ""):
+            assert site.ask(who, cookie, under=under).json is None
+            assert site.ask(reads, cookie, under=under).json == {}
+            assert site.ask(puts(v=2), cookie, under=under).set_cookie is None
+        assert site.sessions.sync.show(cookie[4:24]).locked
+        site.clock.advance(2 * HOUR / 12)
+    assert site.sessions.sync.show(cookie[4:24]) is None
+    assert site.sessions.sync.of("alice") == []

@@ -3,14 +3,13 @@
 from races.acts import logs_in, names, puts, reads, who
 from races.site import serving
 from red_team.stage import told, weakened_by
-from red_team.weak import predecessors_live_on, refusals_are_not_told
+from red_team.weak import ids_are_adopted, predecessors_live_on, refusals_are_not_told
 from sessile import Cookie
 from sessile.core.change import Change
 from sessile.core.cookie import Presented
 from sessile.core.ticket import Ticket
 from sessile.service import commit
 from sessile.service.events import Refusal, Refused
-from sessile.service.parts import Parts
 
 PLANTED = Ticket.mint(bytes(range(45)))
 
@@ -18,20 +17,6 @@ PLANTED = Ticket.mint(bytes(range(45)))
 def hosted(face, url):
     """Serve with the default cookie, which the other sites here cannot have without https."""
     return serving(face, url, cookie=Cookie())
-
-
-def ids_are_adopted(patch):
-    """A new session takes the id and the secret that came with the request."""
-    presented = []
-    parse = Ticket.parse
-
-    def remembered(text):
-        presented[:] = [parse(text)]
-        return presented[0]
-
-    mint = Parts.mint
-    patch.setattr(Ticket, "parse", remembered)
-    patch.setattr(Parts, "mint", lambda parts: presented.pop() if presented else mint(parts))
 
 
 @weakened_by(ids_are_adopted, refusals_are_not_told)

@@ -12,6 +12,7 @@ import pytest
 from races.acts import adds, logs_in, logs_out, puts, reads, start, who
 from red_team.crew import crew
 from red_team.stage import told, weakened_by
+from red_team.weak import versions_are_forgotten
 from sessile import Policy
 from sessile.core.change import COMMITTED, GONE, Claimed, Conflict, Excess, Full
 from sessile.core.flow import Ask
@@ -42,19 +43,6 @@ def successors_are_drawn(patch):
         return Ticket(visit.ticket.key, os.urandom(30))
 
     patch.setattr(save, "_successor", drawn)
-
-
-def versions_are_forgotten(patch):
-    """A commit replaces whatever stands in the store."""
-    commit = SQLiteStore.commit
-
-    async def blind(store, change):
-        answer = await commit(store, change)
-        if not isinstance(answer, Conflict):
-            return answer
-        return await commit(store, msgspec.structs.replace(change, expected=answer.current.version))
-
-    patch.setattr(SQLiteStore, "commit", blind)
 
 
 @weakened_by(successors_are_drawn, last_writer_wins)

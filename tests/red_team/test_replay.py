@@ -3,6 +3,7 @@
 from races.acts import names, puts, reads, start, who
 from red_team.stage import told, weakened_by
 from red_team.weak import (
+    every_client_is_at_home,
     overlapping_requests_turn_again,
     predecessors_live_on,
     predecessors_turn_into_the_current,
@@ -64,11 +65,6 @@ def test_a7_predecessor_within_grace_is_the_same_session_and_turns_nothing(site)
     assert deadlines(site, new)[1] == before[1]
     assert len(told(site, Rotated)) == 1
     assert site.values(new) == {"v": 2}
-
-
-def every_client_is_at_home(patch):
-    """A session is bound to nobody."""
-    patch.setattr(Binding, "holds", lambda binding, bound, came: True)
 
 
 @weakened_by(every_client_is_at_home, predecessors_turn_into_the_current)

@@ -2,18 +2,17 @@
 
 import pytest
 
-from races.site import FACES
 from red_team.stage import ATTACK, WEAKENED, attacks, caught, families
 
 CASES = [
-    pytest.param(attack, weaken, id=f"{attack.__name__}-{weaken.__name__}")
+    pytest.param(attack, weaken, face, id=f"{attack.__name__}-{weaken.__name__}-{face}")
     for attack in attacks()
     for weaken in getattr(attack, "weak", ())
+    for face in attack.faces
 ]
 
 
-@pytest.mark.parametrize("face", FACES)
-@pytest.mark.parametrize(("attack", "weaken"), CASES)
+@pytest.mark.parametrize(("attack", "weaken", "face"), CASES)
 def test_weakened_build_is_caught(monkeypatch, tmp_path, attack, weaken, face):
     """Without that defence the attack succeeds, and its own assertion says so."""
     monkeypatch.setenv(WEAKENED, f"{weaken.__module__}:{weaken.__name__}")

@@ -1,0 +1,318 @@
+"""Proofs of identity: what is half proved, proved for something else, or proved too late."""
+
+from races.acts import logs_in, puts, reads, start, who
+from red_team.stage import told, weakened_by
+from red_team.weak import continued_sessions_outlive_an_end, versions_are_forgotten
+from sessile import Policy, require
+from sessile.core.authentication import Authentication
+from sessile.core.change import Change
+from sessile.errors import LoginNeeded, StepUpNeeded
+from sessile.service import grants, sessions
+from sessile.service.events import Dropped, GrantUsed, LoggedIn, SteppedUp
+
+CROWD = 50
+IDLE, LOCK = 1_800, 3_600
+LOCKING = Policy(idle=IDLE, lock=LOCK)
+NOBODY = {"user": None, "assurance": 0, "since": None, "factors": [], "granted": False}
+
+
+def checks(session):
+    """Tell all that an application may ask of who is logged in."""
+    return {
+        "user": session.user,
+        "assurance": session.assurance,
+        "since": session.authenticated_at,
+        "factors": list(session.factors),
+        "granted": session.granted("pay"),
+    }
+
+
+def refused(act):
+    """Return a handler that tells whether the act was refused."""
+
+    def tried(session):
+        try:
+            act(session)
+        except (LoginNeeded, StepUpNeeded) as error:
+            return type(error).__name__
+        return "passed"
+
+    return tried
+
+
+def requires(session):
+    """Go on only for somebody."""
+    require(session)
+
+
+def steps_up(session):
+    """Prove it once more, to pay."""
+    session.step_up("pay", factors=("totp",))
+
+
+def unlocks(session):
+    """Open a locked session."""
+    session.unlock(factors=("password",))
+
+
+def begins(session):
+    """Give the first of two factors."""
+    session.begin_login("alice", factors=("password",))
+
+
+def finishes(session):
+    """Give the second."""
+    session.finish_login(factors=("totp",))
+
+
+def spends(site, purpose="pay"):
+    """Return a handler that does what took a step-up; a 403 answers who may not."""
+    return lambda session: site.sessions.sync.spend(session, purpose)
+
+
+def assert_nobody(site, cookie):
+    """Make sure that no check takes the session for somebody's, nor any act that needs one."""
+    assert site.ask(checks, cookie).json == NOBODY
+    assert site.ask(requires, cookie).status == 401
+    assert site.ask(refused(steps_up), cookie).json == "LoginNeeded"
+    assert site.ask(spends(site), cookie).status == 403
+    assert site.sessions.sync.of("alice") == []
+
+
+def users_are_values(patch):
+    """Who is logged in stands among the values, as in many a framework."""
+    user = Authentication.user.fget
+    patch.setattr(
+        Authentication, "user", property(lambda session: user(session) or session.get("user"))
+    )
+
+
+def first_factors_are_enough(patch):
+    """A login that was begun counts."""
+
+    def user(session):
+        begun = session.pending
+        return session._who.owner or (begun.user if begun else None)
+
+    patch.setattr(Authentication, "user", property(user))
+
+
+@weakened_by(users_are_values)
+def test_a48_values_are_no_login(site):
+    """Whatever a reset flow, or a careless view, writes into a session logs nobody in."""
+    names = ("user", "owner", "_user", "user_id", "_user_id", "_auth_user_id", "reset_user")
+    cookie = site.ask(puts(**dict.fromkeys(names, "alice"), assurance=3, authenticated=True)).cookie
+
+    assert_nobody(site, cookie)
+    assert site.ask(refused(finishes), cookie).json == "LoginNeeded"
+    assert site.ask(refused(unlocks), cookie).json == "LoginNeeded"
+    assert told(site, LoggedIn) == []
+
+
+def begun_logins_never_end(patch):
+    """However long ago the first factor was given, the second one completes it."""
+    patch.setattr(Authentication, "pending", property(lambda session: session._who.pending))
+
+
+@weakened_by(first_factors_are_enough, begun_logins_never_end)
+def test_a48_half_a_login_is_none(site):
+    """Who gave the first factor is nobody, even where bob was; too late, the second is nothing."""
+    cookie = site.ask(lambda session: session.login("bob", factors=("password",))).cookie
+    cookie = site.ask(begins, cookie).cookie
+    assert_nobody(site, cookie)
+    assert site.ask(refused(unlocks), cookie).json == "LoginNeeded"
+    assert site.sessions.sync.of("bob") == []
+
+    site.clock.advance(600)
+    assert site.ask(refused(finishes), cookie).json == "LoginNeeded"
+    assert_nobody(site, cookie)
+
+
+def locks_are_ignored(patch):
+    """A session that was unused for its idle time opens until it ends."""
+    patch.setattr(Policy, "locked", lambda policy, record, now: False)
+
+
+@weakened_by(locks_are_ignored, policy=LOCKING)
+def test_a48_locked_session_is_nobodys(site):
+    """Who finds an idle browser sees no value, changes none, and passes no check."""
+    cookie = start(site, v=1)
+    cookie = site.ask(steps_up, cookie).cookie
+    site.clock.advance(IDLE)
+
+    assert site.ask(checks, cookie).json == NOBODY
+    assert site.ask(reads, cookie).json == {}
+    assert site.ask(requires, cookie).status == 401
+    assert site.ask(refused(steps_up), cookie).json == "LoginNeeded"
+    assert site.ask(refused(finishes), cookie).json == "LoginNeeded"
+    assert site.ask(spends(site), cookie).status == 403
+    assert site.ask(puts(v=2), cookie).set_cookie is None
+    assert [event.keys for event in told(site, Dropped)] == [("v",)]
+    opened = site.ask(unlocks, cookie).cookie
+    assert site.values(opened) == {"v": 1}
+    assert site.ask(who, cookie).json is None
+
+
+def grants_are_for_everything(patch):
+    """Who has any grant may do what any grant is for."""
+    holds = grants._holds
+
+    def any_of_them(parts, record, session, purpose, now):
+        return any(holds(parts, record, session, name, now) for name in record.grants)
+
+    patch.setattr(grants, "_holds", any_of_them)
+
+
+def grants_never_age(patch):
+    """A grant lasts until it is spent."""
+    holds = grants._holds
+    patch.setattr(
+        grants,
+        "_holds",
+        lambda parts, record, session, purpose, now: holds(parts, record, session, purpose, 0.0),
+    )
+
+
+def grants_are_not_spent(patch):
+    """A grant is looked at, and stays."""
+
+    async def looked_at(parts, session, purpose):
+        if not session.granted(purpose):
+            raise StepUpNeeded(purpose=purpose)
+
+    patch.setattr(sessions, "spend_grant", looked_at)
+
+
+def grants_belong_to_the_user(patch):
+    """A grant may be spent from any session of its user."""
+    spend = sessions.spend_grant
+
+    async def anywhere(parts, session, purpose):
+        for record in await parts.store.owned_by(session.user or "", parts.clock()):
+            if purpose in record.grants:
+                rest = parts.vault.store(
+                    record, {}, frozenset(), version=record.version + 1, grants={}
+                )[0]
+                await parts.store.commit(Change(rest, record.version))
+                return
+        await spend(parts, session, purpose)
+
+    patch.setattr(sessions, "spend_grant", anywhere)
+
+
+def logins_keep_grants(patch):
+    """A login leaves what was granted before it."""
+    become = Authentication._become
+
+    def kept(session, intent, who_it_is):
+        before = session._who.grants
+        become(session, intent, who_it_is)
+        if before:
+            session._identity = type(who_it_is)(
+                **{name: getattr(who_it_is, name) for name in who_it_is.__struct_fields__}
+                | {"grants": before}
+            )
+
+    patch.setattr(Authentication, "_become", kept)
+
+
+@weakened_by(grants_are_for_everything)
+def test_a49_grant_for_one_thing_is_none_for_another(site):
+    """A grant to pay deletes nothing, by no other spelling of it, and is not lost by the try."""
+    cookie = site.ask(steps_up, start(site)).cookie
+    for purpose in ("delete", "Pay", "pay ", "", "p", "pay\x00", "*"):
+        assert site.ask(spends(site, purpose), cookie).status == 403
+    assert site.ask(spends(site), cookie).status == 200
+    assert site.ask(spends(site), cookie).status == 403
+    assert [event.purpose for event in told(site, GrantUsed)] == ["pay"]
+
+
+@weakened_by(grants_belong_to_the_user)
+def test_a49_grant_belongs_to_one_session(site):
+    """The user's other device, and whoever holds a ticket from before the step-up, have none."""
+    before, other = start(site), start(site)
+    cookie = site.ask(steps_up, before).cookie
+
+    assert site.ask(spends(site), other).status == 403
+    assert site.ask(spends(site), before).status == 403
+    assert site.ask(spends(site)).status == 403
+    assert site.ask(spends(site), cookie).status == 200
+
+
+@weakened_by(logins_keep_grants)
+def test_a49_grant_dies_with_its_id(site):
+    """After another login, of another user or the same, nobody can spend it, by any ticket."""
+    logins = [
+        logs_in,
+        lambda session: session.login("bob"),
+        lambda session: session.login("alice", assurance=2),
+        begins,
+    ]
+    for login in logins:
+        old = site.ask(steps_up, start(site)).cookie
+        new = site.ask(login, old).cookie
+        assert [site.ask(spends(site), one).status for one in (old, new)] == [403, 403]
+    assert told(site, GrantUsed) == []
+
+
+@weakened_by(grants_never_age)
+def test_a49_grant_has_its_time(site):
+    """After five minutes, or what the application said, it is worth nothing."""
+    usual = site.ask(steps_up, start(site)).cookie
+    short = site.ask(
+        lambda session: session.step_up("pay", factors=("totp",), lasts=10), start(site)
+    ).cookie
+    site.clock.advance(10)
+    assert site.ask(spends(site), short).status == 403
+    site.clock.advance(289)
+    assert site.ask(lambda session: session.granted("pay"), usual).json is True
+    site.clock.advance(1)
+    assert site.ask(lambda session: session.granted("pay"), usual).json is False
+    assert site.ask(spends(site), usual).status == 403
+
+
+@weakened_by(grants_are_not_spent, versions_are_forgotten)
+def test_a49_fifty_at_once_spend_a_grant_once(site):
+    """Of fifty requests that were all loaded with the grant one does what it was given for."""
+    cookie = site.ask(steps_up, start(site)).cookie
+    replies = site.rush(spends(site), cookie, CROWD)
+
+    assert sorted(reply.status for reply in replies) == [200] + [403] * (CROWD - 1)
+    assert len(told(site, GrantUsed)) == 1
+
+
+def ends(site, cookie):
+    """Return the ways in which a session is ended from elsewhere."""
+    verbs = site.sessions.sync
+    return [
+        lambda: verbs.end(cookie[4:24]),
+        lambda: verbs.end_all("alice"),
+        verbs.end_everybody,
+    ]
+
+
+def assert_ended(site, act, way, age=0):
+    """Make sure that a proof that is under way while its session ends leaves nothing behind."""
+    cookie = start(site, v=1)
+    site.clock.advance(age)
+    with site.held(act, cookie) as late:
+        ends(site, cookie)[way]()
+
+    assert (late.result().status, late.result().set_cookie) == (200, None)
+    assert site.sessions.sync.of("alice") == []
+    assert site.ask(who, cookie).json is None
+
+
+@weakened_by(continued_sessions_outlive_an_end)
+def test_a49_step_up_does_not_outlive_the_end_of_its_session(site):
+    """A session that is ended from elsewhere during its step-up ends: its proof rests on it."""
+    for way in range(3):
+        assert_ended(site, steps_up, way)
+    assert told(site, SteppedUp) == []
+
+
+@weakened_by(continued_sessions_outlive_an_end, policy=LOCKING)
+def test_a49_unlock_does_not_outlive_the_end_of_its_session(site):
+    """A locked session that is ended from elsewhere while it is unlocked stays ended."""
+    for way in range(3):
+        assert_ended(site, unlocks, way, age=IDLE)

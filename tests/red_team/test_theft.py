@@ -1,0 +1,240 @@
+"""Theft: a stolen ticket under each policy, what is told of it, and what is kept."""
+
+from races.acts import puts, reads, start, who
+from red_team.stage import told, weakened_by
+from red_team.weak import (
+    every_client_is_at_home,
+    mismatches_end_the_session,
+    others_of_a_stolen_session_live_on,
+    untold,
+)
+from sessile import Policy
+from sessile.core.binding import Binding, Mismatch
+from sessile.core.policy import Theft
+from sessile.core.record import Over
+from sessile.service import opening, save, theft
+from sessile.service.events import End, Ended, Locked, Mismatched, Replayed
+from sessile.service.visit import Visit
+from sessile.stores.sqlite import SQLiteStore
+
+HERE, ELSEWHERE = "127.0.0.1", "127.9.0.1"
+ROTATE, GRACE, DAY = 900, 30, 86_400
+
+
+def reacting(mismatch, **more):
+    """Return a policy with that reaction."""
+    return Policy(binding=Binding(mismatch=mismatch), **more)
+
+
+def trail(info):
+    """Return what a trail says, and from where; None when there is none."""
+    return info and [(line.what, line.address) for line in info.trail]
+
+
+def assert_told(site, reaction):
+    """Make sure that the mismatch is told once, with both clients."""
+    assert [
+        (event.owner, event.reaction, event.expected.address, event.client.address)
+        for event in told(site, Mismatched)
+    ] == [("alice", reaction, HERE, ELSEWHERE)]
+
+
+def mismatches_are_not_told(patch):
+    """Nobody hears that a session came from elsewhere."""
+    untold(patch, Mismatched)
+
+
+def lines_are_not_written(patch):
+    """Trails stay empty."""
+    patch.setattr(opening, "traced", lambda trail, *_: trail)
+    patch.setattr(save, "traced", lambda trail, *_: trail)
+
+
+@weakened_by(
+    every_client_is_at_home,
+    mismatches_are_not_told,
+    lines_are_not_written,
+    policy=reacting(Mismatch.RECORD),
+)
+def test_a40_stolen_ticket_is_written_down(site):
+    """Under ``RECORD`` the thief is served, and the owner can read from where."""
+    cookie = start(site, v=1)
+    assert site.ask(who, cookie, source=ELSEWHERE).json == "alice"
+    info = site.sessions.sync.show(cookie[4:24])
+
+    assert_told(site, Mismatch.RECORD)
+    assert trail(info) == [("login", HERE), ("another client", ELSEWHERE)]
+    assert info.address == ELSEWHERE
+    assert site.ask(who, cookie).json == "alice"
+
+
+def mismatches_turn_nothing(patch):
+    """Another client goes on with the ticket that it came with."""
+    reaction = opening._reaction
+
+    def quiet(parts, visit, record, verdict):
+        found = reaction(parts, visit, record, verdict)
+        visit.turn = False
+        return found
+
+    patch.setattr(opening, "_reaction", quiet)
+
+
+@weakened_by(every_client_is_at_home, mismatches_turn_nothing, policy=reacting(Mismatch.ROTATE))
+def test_a40_stolen_ticket_turns_and_so_shows_as_a_replay(site):
+    """Under ``ROTATE`` thief and victim come to hold different tickets; the older one ends all."""
+    cookie = start(site)
+    reply = site.ask(who, cookie, source=ELSEWHERE)
+    assert reply.json == "alice"
+    assert reply.cookie not in {"", cookie}
+    assert_told(site, Mismatch.ROTATE)
+
+    site.ask(who, reply.cookie, source=ELSEWHERE)
+    site.clock.advance(GRACE + 1)
+    assert site.ask(who, cookie).json is None
+    assert site.ask(who, reply.cookie, source=ELSEWHERE).json is None
+    (event,) = told(site, Replayed)
+    assert (event.expected.address, event.client.address) == (ELSEWHERE, HERE)
+
+
+def locked_sessions_show_their_values(patch):
+    """Who is turned away sees what the session holds."""
+    patch.setattr(Visit, "locked", lambda visit, record, values, lock: visit.opened(record, values))
+
+
+@weakened_by(
+    every_client_is_at_home,
+    locked_sessions_show_their_values,
+    mismatches_end_the_session,
+    mismatches_are_not_told,
+    policy=reacting(Mismatch.STEP_UP),
+)
+def test_a40_stolen_ticket_is_turned_away(site):
+    """Under ``STEP_UP`` the thief is nobody, sees and changes nothing; the victim goes on."""
+    cookie = start(site, v=1)
+    for act, answer in ((who, None), (reads, {}), (puts(v=2), None), (reads, {})):
+        reply = site.ask(act, cookie, source=ELSEWHERE)
+        assert (reply.status, reply.json, reply.set_cookie) == (200, answer, None)
+
+    assert_told(site, Mismatch.STEP_UP)
+    assert len(told(site, Locked)) == 4
+    info = site.sessions.sync.show(cookie[4:24])
+    assert trail(info) == [("login", HERE), ("another client was turned away", ELSEWHERE)]
+    assert info.address == HERE
+    assert site.ask(who, cookie).json == "alice"
+    assert site.values(cookie) == {"v": 1}
+
+
+@weakened_by(every_client_is_at_home, policy=reacting(Mismatch.STEP_UP))
+def test_a40_stolen_half_of_a_login_is_worth_nothing(site):
+    """Who brings a login elsewhere that is half finished cannot finish it: it is over for all."""
+    cookie = site.ask(lambda session: session.begin_login("alice", factors=("password",))).cookie
+
+    def pends(session):
+        return session.pending is not None
+
+    assert site.ask(pends, cookie).json is True
+    assert site.ask(pends, cookie, source=ELSEWHERE).json is False
+    assert site.ask(pends, cookie).json is False
+    assert [event.reason for event in told(site, Ended)] == [End.MISMATCH]
+
+
+def evidence_is_not_kept(patch):
+    """A session that was stolen is deleted, and nothing is left to read."""
+    delete = SQLiteStore.delete
+
+    async def forgotten(store, key, owner=None, *, leaving=None):
+        kept = None if leaving is not None and leaving.over is Over.STOLEN else leaving
+        return await delete(store, key, owner, leaving=kept)
+
+    patch.setattr(SQLiteStore, "delete", forgotten)
+
+
+@weakened_by(every_client_is_at_home, evidence_is_not_kept, policy=reacting(Mismatch.END))
+def test_a40_stolen_ticket_ends_its_session(site):
+    """Under ``END`` thief and victim are out, and what is kept says who came from where."""
+    cookie, other = start(site, v=1), start(site)
+    assert site.ask(who, cookie, source=ELSEWHERE).json is None
+    assert_told(site, Mismatch.END)
+    assert [event.reason for event in told(site, Ended)] == [End.MISMATCH]
+
+    evidence = site.sessions.sync.evidence(cookie[4:24])
+    assert trail(evidence) == [("login", HERE), (f"ended: {End.MISMATCH.value}", ELSEWHERE)]
+    assert (evidence.user, evidence.address) == ("alice", HERE)
+    assert site.ask(who, cookie).json is None
+    assert site.ask(who, other).json == "alice"
+
+
+def replayed(site, source=ELSEWHERE):
+    """Return the two tickets of a session of which the older one came back, from elsewhere."""
+    old = start(site, v=1)
+    site.clock.advance(ROTATE + 1)
+    new = site.ask(reads, old).cookie
+    site.ask(reads, new)
+    site.clock.advance(GRACE + 1)
+    site.ask(who, old, source=source)
+    return old, new
+
+
+def evidence_opens(patch):
+    """What is kept of a session that was stolen is a session."""
+    delete = SQLiteStore.delete
+
+    async def kept(store, key, owner=None, *, leaving=None):
+        if leaving is not None and leaving.over is Over.STOLEN:
+            return await store.read(key, 0.0)
+        return await delete(store, key, owner, leaving=leaving)
+
+    patch.setattr(SQLiteStore, "delete", kept)
+
+
+def evidence_stays(patch):
+    """What is kept is kept for good."""
+    keep = theft.evidence
+    patch.setattr(
+        theft, "evidence", lambda stolen, now, _, trail: keep(stolen, now, 10_000 * DAY, trail)
+    )
+
+
+@weakened_by(evidence_is_not_kept, evidence_opens, evidence_stays)
+def test_a8_evidence_of_a_replay_is_kept_and_opens_nothing(site):
+    """For thirty days the trail says from where the used ticket came; its tickets are dead."""
+    for source in (ELSEWHERE, HERE):
+        old, new = replayed(site, source)
+        key = old[4:24]
+        event = told(site, Replayed)[-1]
+        assert (event.session, event.owner, event.client.address) == (key, "alice", source)
+
+        site.clock.advance(30 * DAY - 1)
+        evidence = trail(site.sessions.sync.evidence(key))
+        assert evidence == [("login", HERE), (f"ended: {End.REPLAY.value}", source)]
+        assert site.sessions.sync.show(key) is None
+        assert site.sessions.sync.of("alice") == []
+        for ticket in (old, new):
+            assert site.ask(who, ticket).json is None
+            assert site.ask(reads, ticket).json == {}
+            assert site.ask(puts(v=2), ticket).cookie[4:24] != key
+        site.clock.advance(1)
+        assert site.sessions.sync.evidence(key) is None
+
+
+@weakened_by(others_of_a_stolen_session_live_on, policy=Policy(theft=Theft.END_ALL))
+def test_a8_theft_of_one_session_may_end_them_all(site):
+    """Under ``END_ALL`` a replay ends the owner's other sessions, and nobody else's."""
+    others = [start(site) for _ in range(3)]
+    bob = site.ask(lambda session: session.login("bob")).cookie
+    old, new = replayed(site)
+
+    assert [site.ask(who, ticket).json for ticket in (old, new, *others)] == [None] * 5
+    assert site.ask(who, bob).json == "bob"
+    assert sorted(event.reason.name for event in told(site, Ended)) == ["REPLAY"] + ["THEFT"] * 3
+
+
+@weakened_by(others_of_a_stolen_session_live_on, policy=reacting(Mismatch.END, theft=Theft.END_ALL))
+def test_a40_mismatch_of_one_session_may_end_them_all(site):
+    """The same where a client that is elsewhere ends the session."""
+    cookie, other = start(site), start(site)
+    bob = site.ask(lambda session: session.login("bob")).cookie
+    site.ask(who, cookie, source=ELSEWHERE)
+
+    assert [site.ask(who, ticket).json for ticket in (cookie, other, bob)] == [None, None, "bob"]

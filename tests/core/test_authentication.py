@@ -306,3 +306,22 @@ def test_text_of_a_locked_session_shows_no_user() -> None:
     """Neither a locked nor a half-finished session is printed with a name."""
     for state in ("idle", "shut", "pending"):
         assert repr(STATES[state]()) == f"<Session {key('a')}>"
+
+
+@pytest.mark.parametrize("again", ["begin_login", "login"])
+def test_values_of_a_half_login_are_not_for_another_user(again: str) -> None:
+    """What was set while one user was logging in is not carried over to another one."""
+    session = opened(record(pending=Pending("alice", ("password",), T0 + 600.0)), secret="alice's")
+    getattr(session, again)("bob")
+
+    assert dict(session) == {}
+    assert not session.inherits
+
+
+@pytest.mark.parametrize("again", ["begin_login", "login"])
+def test_values_of_a_half_login_stay_with_their_user(again: str) -> None:
+    """Who begins anew, or ends the login in one step, keeps what was set meanwhile."""
+    session = opened(record(pending=Pending("alice", ("password",), T0 + 600.0)), cart=["socks"])
+    getattr(session, again)("alice")
+
+    assert dict(session) == {"cart": ["socks"]}

@@ -143,7 +143,7 @@ class Authentication(Values):
         self.accessed = True
         check_user(user)
         pending = Pending(user, check_factors(factors), self._now + check_lasts(lasts))
-        if self._who.owner is not None or self._lock is not None:
+        if self._who.owner is not None or self._lock is not None or self._begun_by_other(user):
             self._disinherit()
         self._become(Intent.BEGIN, Identity(pending=pending))
 
@@ -182,7 +182,7 @@ class Authentication(Values):
         """Log a user in: a new session with a new id; the old one ends, without grace.
 
         An anonymous visitor's values, and those of the same user, are carried over. The values of
-        another user are not.
+        another user are not, nor those of a visitor who began to log in as somebody else.
 
         Args:
             user: the user's key in your database, as text.
@@ -207,7 +207,7 @@ class Authentication(Values):
         check_assurance(assurance)
         before = self._who if self._lock is None else self._locked_identity()
         if before.owner != user:
-            if before.owner is not None:
+            if before.owner is not None or self._begun_by_other(user):
                 self._disinherit()
             before = ANYONE
         who = Identity(
@@ -337,6 +337,10 @@ class Authentication(Values):
     def _undecided(self) -> bool:
         """Whether this request has said nothing yet of who it is."""
         return self._intent is Intent.KEEP or self._intent is Intent.ROTATE
+
+    def _begun_by_other(self, user: str) -> bool:
+        """Tell whether somebody else began a login here: what was set meanwhile may be theirs."""
+        return self._who.pending is not None and self._who.pending.user != user
 
     def _become(self, intent: Intent, who: Identity) -> None:
         """Be a new session, under a ticket that was never seen."""

@@ -214,7 +214,7 @@ def test_accepted_settings_hold_one_line(name: str, path: str, domain: str) -> N
         ({"name": "__Host-sid", "secure": False}, "name it 'sid' for plain http"),
         ({"name": "__Secure-sid", "secure": False}, "name it 'sid' for plain http"),
         ({"name": "__host-sid"}, "spell the prefix '__Host-'"),
-        ({"name": "__SECURE-sid"}, "spell the prefix '__Host-' or '__Secure-'"),
+        ({"name": "__SECURE-sid"}, "spell the prefix '__Host-', '__Secure-'"),
         ({"same_site": SameSite.NONE, "secure": False}, "demands secure=True"),
         ({"same_site": "Lax"}, "write SameSite.LAX"),
         ({"same_site": None}, "write SameSite.LAX"),
@@ -251,3 +251,11 @@ def test_cookie_is_frozen_and_its_settings_are_shown() -> None:
 def test_longest_settings_are_taken() -> None:
     """A name of 64 characters and a path of 1024 are allowed."""
     assert Cookie(name="a" * 64, path="/" + "a" * 1023).issue("v").startswith("a" * 64 + "=v; ")
+
+
+@pytest.mark.parametrize("wrong", [{"name": "__Http-sid", "secure": False}, {"name": "__http-sid"}])
+def test_http_prefix_demands_secure(wrong: dict[str, Any]) -> None:
+    """``__Http-``, which a script cannot set, is spelt so and needs a secure cookie."""
+    with pytest.raises(ConfigError, match=r"__[Hh]ttp-"):
+        Cookie(**wrong)
+    assert Cookie(name="__Http-sid").issue("x").startswith("__Http-sid=x; Path=/; Secure; HttpOnly")

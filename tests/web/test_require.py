@@ -21,6 +21,7 @@ from wsgi_serving import serving as serving_wsgi
 from sessile import Session
 from sessile.core.policy import minutes
 from sessile.errors import ConfigError, LoginNeeded, StepUpNeeded
+from sessile.service.events import Denied, Need
 from sessile.web import fastapi as on_fastapi
 from sessile.web import flask as on_flask
 from sessile.web import starlette as on_starlette
@@ -132,8 +133,14 @@ def shop(sessions):
 
 
 @pytest.fixture
-def sessions():
-    return fresh_sessions()
+def told():
+    """What the hook was told."""
+    return []
+
+
+@pytest.fixture
+def sessions(told):
+    return fresh_sessions(hooks=[told.append])
 
 
 @pytest.fixture(params=[starlette, lazily, fastapi, shop])
@@ -161,6 +168,24 @@ def _lazy_post(client, sessions):
 
 def meets(browser, name):
     return browser.get(f"/{name}").status_code
+
+
+def test_who_is_turned_away_is_told(browser, told) -> None:
+    """Each refusal is an event: what was lacking, who it was, and from where."""
+    for deed in (None, "login"):
+        if deed:
+            browser.post(f"/do/{deed}")
+        for name in ASKED:
+            meets(browser, name)
+    denied = [event for event in told if isinstance(event, Denied)]
+
+    assert [(event.need, event.owner) for event in denied] == [
+        *[(Need.LOGIN, None)] * 4,
+        (Need.ASSURANCE, "alice"),
+        (Need.GRANT, "alice"),
+    ]
+    assert {event.client.address for event in denied} == {"127.0.0.1"}
+    assert [event.session is None for event in denied] == [True] * 4 + [False] * 2
 
 
 def test_nobody_meets_401(browser) -> None:

@@ -18,6 +18,8 @@ _DOMAIN: Final = re.compile(
     r"(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+",
     re.ASCII | re.IGNORECASE,
 )
+_PREFIXES: Final = ("__Host-", "__Secure-", "__Http-")  # and "__Host-Http-", which is the first
+_PREFIXES_LOWER: Final = tuple(map(str.lower, _PREFIXES))
 _ATTRIBUTE_CAP: Final = 1024  # RFC 6265bis, 5.6: longer is ignored, which widens the scope
 
 
@@ -119,11 +121,12 @@ def _check_rules(cookie: Cookie, name: str) -> None:
     if not isinstance(cookie.same_site, SameSite):
         raise ConfigError(f"same_site={cookie.same_site!r}: write SameSite.LAX, STRICT or NONE")
     prefix = name.lower()  # RFC 6265bis, 5.7: user agents match prefixes without regard to case
-    if prefix.startswith(("__host-", "__secure-")) and not name.startswith(
-        ("__Host-", "__Secure-")
-    ):
-        raise ConfigError(f"cookie name {name!r}: spell the prefix '__Host-' or '__Secure-'")
-    if prefix.startswith(("__host-", "__secure-")) and not cookie.secure:
+    prefixed = prefix.startswith(_PREFIXES_LOWER)
+    if prefixed and not name.startswith(_PREFIXES):
+        raise ConfigError(
+            f"cookie name {name!r}: spell the prefix '__Host-', '__Secure-' or '__Http-'"
+        )
+    if prefixed and not cookie.secure:
         raise ConfigError(f"cookie name {name!r} demands secure=True; name it 'sid' for plain http")
     # RFC 6265bis, 4.1.3.2: __Host- demands Path=/ and no Domain.
     if prefix.startswith("__host-") and cookie.domain is not None:

@@ -39,6 +39,15 @@ class Refusal(Enum):
     STRANGER = "wrong verifier"
 
 
+class Need(Enum):
+    """What somebody lacked who was turned away from a handler."""
+
+    LOGIN = "a login"
+    ASSURANCE = "a higher level of assurance"
+    FRESHNESS = "a more recent login"
+    GRANT = "a grant for its purpose"
+
+
 class Work(Enum):
     """What was timed."""
 
@@ -153,6 +162,18 @@ class Refused(Event, frozen=True):
     """A request came with something that opened no session; it went on as anonymous."""
 
     reason: Refusal
+
+
+class Denied(Event, frozen=True):
+    """``require`` turned somebody away from a handler, with a 401 or a 403.
+
+    Attributes:
+        need: what they lacked.
+        owner: who is logged in; None for nobody.
+    """
+
+    need: Need
+    owner: str | None
 
 
 class CrossSite(Event, frozen=True):

@@ -11,6 +11,7 @@ from sessile.sinks.users import Naming, Users
 
 _LEVELS: Final[dict[type[Event], int]] = {
     events.CrossSite: logging.WARNING,
+    events.Denied: logging.WARNING,
     events.LimitReached: logging.WARNING,
     events.Malformed: logging.WARNING,
     events.Mismatched: logging.WARNING,

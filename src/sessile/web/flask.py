@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, ParamSpec, cast
 
 from sessile.core.flow import run
-from sessile.core.require import require as check_login
 from sessile.core.session import Session
 from sessile.core.value import Seconds
 from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded
-from sessile.service.grants import spend_grant
+from sessile.service.admission import admit
 from sessile.service.sessions import Sessions
 from sessile.web.csrf import FIELD, HEADER, check_token, needs_token, token_of
 from sessile.web.deferred import Deferred
@@ -174,9 +173,12 @@ def require(
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
             mine = _mine()
             try:
-                check_login(mine, assurance=assurance, fresh=fresh)
-                if purpose is not None:
-                    run(spend_grant(mine.parts, mine, purpose))
+                asked = EnvironRequest(flask.request.environ)
+                run(
+                    admit(
+                        mine.parts, asked, mine, assurance=assurance, fresh=fresh, purpose=purpose
+                    )
+                )
             except (LoginNeeded, StepUpNeeded):
                 if otherwise is None:
                     raise

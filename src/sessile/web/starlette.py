@@ -9,13 +9,13 @@ from inspect import iscoroutinefunction
 from typing import Any, TypeAlias, overload
 
 from sessile.core.flow import arun
-from sessile.core.require import require as check_login
 from sessile.core.session import Session
 from sessile.core.value import Seconds
 from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded, TokenNeeded
-from sessile.service.grants import spend_grant
+from sessile.service import admission
 from sessile.web.asgi import SessionMiddleware, load_session, session_in
 from sessile.web.csrf import FIELD, HEADER, check_token, needs_token, token_of
+from sessile.web.requests import AsgiRequest
 from sessile.web.scope import PARTS
 from sessile.web.websocket import WebSocketSession
 
@@ -100,10 +100,13 @@ async def admit(
         LoginNeeded: nobody is logged in.
         StepUpNeeded: somebody is, not well or recently enough, or without a grant.
     """
-    session = await load_session(connection)
-    check_login(session, assurance=assurance, fresh=fresh)
-    if purpose is not None:
-        await arun(spend_grant(connection.scope[PARTS], session, purpose))
+    session, scope = await load_session(connection), connection.scope
+    asked = AsgiRequest(scope)
+    await arun(
+        admission.admit(
+            scope[PARTS], asked, session, assurance=assurance, fresh=fresh, purpose=purpose
+        )
+    )
     return session
 
 

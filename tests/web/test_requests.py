@@ -66,6 +66,22 @@ def test_what_is_missing_is_empty(request_) -> None:
     assert (request_.method, request_.peer, request_.query) == ("GET", "", "")
 
 
+class Line(bytes):
+    """The value of a header that must not be added to others one by one."""
+
+    def __radd__(self, other: object) -> bytes:
+        raise AssertionError("a long text was copied for each line")
+
+    __add__ = __radd__
+
+
+def test_repeated_headers_are_joined_at_once() -> None:
+    """A hundred thousand short lines would otherwise keep a server busy for seconds."""
+    headers = [(b"a", Line(b"b"))] * 3
+
+    assert AsgiRequest({"headers": headers}).header("a") == "b, b, b"
+
+
 class Canary:
     """Dies with the scope or the environ that holds it."""
 

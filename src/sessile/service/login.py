@@ -81,13 +81,13 @@ class _Heir:
 def _heir(parts: Parts, visit: Visit, now: Instant) -> _Heir:
     session, old = visit.session, visit.record
     ticket, delta = session.fresh(), session.delta()
-    theirs = visit.stored if session.inherits else visit.values
+    base, theirs = (visit.values, visit.stored) if session.inherits else ({}, {})
     record = born(
         parts,
         session,
         ticket,
         now,
-        applied(parts, visit.values, theirs, delta),
+        applied(parts, base, theirs, delta),
         client=visit.client,
         trail=_trail(visit, old, now),
         continues=old if session.intent in CONTINUING else None,

@@ -142,7 +142,7 @@ class StepUpNeeded(SessionError):  # noqa: N818
     ) -> None:
         asked = {
             f"at level {assurance}": assurance,
-            f"within the last {fresh:g} s" if fresh is not None else "": fresh,
+            f"that is not older than {fresh:g} s: log in again" if fresh is not None else "": fresh,
             f"for {purpose!r}": purpose,
         }
         how = ", ".join(words for words, value in asked.items() if value is not None)

@@ -110,7 +110,7 @@ class Authentication(Values):
         """The login that ``begin_login`` began and that still can be finished; None for none."""
         self.accessed = True
         pending = self._who.pending
-        return pending if pending is not None and self._now < pending.until else None
+        return pending if pending is not None and self.opened_at < pending.until else None
 
     @property
     def lock(self) -> Lock | None:
@@ -142,7 +142,7 @@ class Authentication(Values):
         self._writable()
         self.accessed = True
         check_user(user)
-        pending = Pending(user, check_factors(factors), self._now + check_lasts(lasts))
+        pending = Pending(user, check_factors(factors), self.opened_at + check_lasts(lasts))
         if self._who.owner is not None or self._lock is not None or self._begun_by_other(user):
             self._disinherit()
         self._become(Intent.BEGIN, Identity(pending=pending))
@@ -196,7 +196,7 @@ class Authentication(Values):
             until: when the login ends at the latest, as the ``session_expiry`` of an identity
                 provider; None leaves it to the policy, which is never exceeded.
 
-        What is None stays as it was for the same user, as at a rise of assurance.
+        For the same user ``remember`` and ``device`` stay as they were where they are None.
 
         Raises:
             ConfigError: the user, the assurance or a factor is no such value.
@@ -213,11 +213,11 @@ class Authentication(Values):
         who = Identity(
             owner=user,
             assurance=assurance,
-            authenticated_at=min(self._now, check_instant(authenticated_at, self._now)),
+            authenticated_at=min(self.opened_at, check_instant(authenticated_at, self.opened_at)),
             factors=check_factors(factors),
             persistent=before.persistent if remember is None else bool(remember),
             device=before.device if device is None else said(device),
-            until=None if until is None else check_instant(until, self._now),
+            until=None if until is None else check_instant(until, self.opened_at),
         )
         self._become(Intent.LOGIN, who)
 
@@ -256,7 +256,7 @@ class Authentication(Values):
         given = check_given(factors)
         if assurance is not None and check_assurance(assurance) < who.assurance:
             raise ConfigError(f"assurance={assurance}: it is {who.assurance} already; leave it out")
-        until = self._now + check_lasts(lasts)
+        until = self.opened_at + check_lasts(lasts)
         grants = {} if purpose is None else {check_purpose(purpose): until}
         self._purpose = purpose
         self._become(
@@ -265,7 +265,7 @@ class Authentication(Values):
                 who,
                 assurance=who.assurance if assurance is None else assurance,
                 factors=tuple(dict.fromkeys((*who.factors, *given))),
-                grants=_lasting(who.grants, self._now) | grants,
+                grants=_lasting(who.grants, self.opened_at) | grants,
             ),
         )
 
@@ -289,16 +289,21 @@ class Authentication(Values):
         check_given(factors)
         self._become(Intent.UNLOCK, self._locked_identity())
 
+    def spent(self, purpose: str) -> None:
+        """Forget a grant that ``sessions.spend`` has taken from the store."""
+        rest = {name: until for name, until in self._who.grants.items() if name != purpose}
+        self._identity = msgspec.structs.replace(self._who, grants=rest)
+
     def granted(self, purpose: str) -> bool:
         """Tell whether a step-up allowed this purpose and it is not spent. It stays unspent."""
         self.accessed = True
-        return self._now < self._who.grants.get(purpose, 0.0)
+        return self.opened_at < self._who.grants.get(purpose, 0.0)
 
     # What follows is for the service.
 
     @property
     def opened_at(self) -> Instant:
-        """When this request was opened: the time by which it is judged."""
+        """The time by which a request is judged: when it was opened. A WebSocket's goes on."""
         return self._now
 
     @property

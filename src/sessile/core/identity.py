@@ -34,6 +34,9 @@ class Pending(msgspec.Struct, frozen=True, array_like=True):
     factors: tuple[str, ...]
     until: Instant
 
+    def __repr__(self) -> str:
+        return "<Pending login>"
+
 
 class Identity(msgspec.Struct, frozen=True):
     """What a login says of its user.
@@ -60,6 +63,9 @@ class Identity(msgspec.Struct, frozen=True):
     pending: Pending | None = None
     grants: Mapping[str, Instant] = {}
     until: Instant | None = None
+
+    def __repr__(self) -> str:
+        return f"<Identity at level {self.assurance}>"
 
 
 ANYONE: Final = Identity()

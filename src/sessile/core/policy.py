@@ -141,7 +141,7 @@ class Policy:
         Raises:
             ConfigError: a change goes beyond it.
         """
-        return cls(**_preset(AAL1, idle=days(14)) | changes)
+        return cls(**_preset(AAL1, changes, idle=days(14)))
 
     @classmethod
     def aal2(cls, **changes: Any) -> "Policy":
@@ -152,7 +152,7 @@ class Policy:
         Raises:
             ConfigError: a change goes beyond it.
         """
-        return cls(**_preset(AAL2, idle=hours(1), lock=hours(23)) | changes)
+        return cls(**_preset(AAL2, changes, idle=hours(1), lock=hours(23)))
 
     @classmethod
     def aal3(cls, **changes: Any) -> "Policy":
@@ -161,7 +161,7 @@ class Policy:
         Raises:
             ConfigError: a change goes beyond it.
         """
-        return cls(**_preset(AAL3, idle=minutes(15), rotate=minutes(5)) | changes)
+        return cls(**_preset(AAL3, changes, idle=minutes(15), rotate=minutes(5)))
 
     def limit_for(self, user: str) -> Limit | None:
         """Return how many sessions that user may have, and what happens beyond.
@@ -230,8 +230,11 @@ class Policy:
         return min(max(int(record.until - now), 1), _COOKIE_CAP)
 
 
-def _preset(level: Level, **values: Any) -> dict[str, Any]:
-    return {"absolute": level.absolute, "remember_absolute": None, "level": level, **values}
+def _preset(level: Level, changes: dict[str, Any], **values: Any) -> dict[str, Any]:
+    if "level" in changes:
+        raise ConfigError(f"level={changes['level']!r}: it is {level.name} here; leave it out")
+    own = {"absolute": level.absolute, "remember_absolute": None, "level": level}
+    return own | values | changes
 
 
 def _within(policy: Policy, level: Level) -> None:

@@ -129,14 +129,15 @@ LATE: Final = 120.0
 """Seconds for which the remains of a session are kept: longer than an answer may be on its way."""
 
 
-def remains(key: Key, now: Instant, heir: Key | None = None) -> Record:
+def remains(key: Key, now: Instant, heir: Key | None = None, digest: bytes = bytes(32)) -> Record:
     """Return what is left under the key of a session that was replaced or logged out.
 
     Its version is one that no commit of a visit expects. ``heir`` is the session in which it goes
-    on, if it does.
+    on, if it does, and ``digest`` then that of its last ticket: a late logout with it ends the
+    heir.
     """
     end, data = now + LATE, {} if heir is None else {_HEIR: heir.encode()}
-    return Record(FORMAT, key, 0, now, now, end, end, bytes(32), now, data=data, over=Over.REPLACED)
+    return Record(FORMAT, key, 0, now, now, end, end, digest, now, data=data, over=Over.REPLACED)
 
 
 def heir_of(left: Record) -> Key | None:

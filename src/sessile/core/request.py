@@ -40,11 +40,11 @@ class Request(Protocol):
 class Said:
     """A request made of what it says, for tests and for interfaces of your own."""
 
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: str = "GET"
     peer: str = ""
-    query: str = ""
-    body: bytes = b""
+    query: str = field(default="", repr=False)
+    body: bytes = field(default=b"", repr=False)
 
     def header(self, name: str) -> str:
         """Return a header by its name in lower case; ``""`` when it is absent."""

@@ -11,6 +11,7 @@ import msgspec
 
 from sessile.core.client import Client
 from sessile.core.value import Instant
+from sessile.errors import ConfigError
 
 LONGEST: Final = 20
 """Lines a trail keeps. Of the others than the first, the oldest of the commonest kind gives way
@@ -72,5 +73,11 @@ def tells(trail: Trail, what: str, client: Client) -> bool:
 
 
 def said(words: str) -> str:
-    """Return words fit for a line: printable, and 80 characters at most."""
+    """Return words fit for a line: printable, and 80 characters at most.
+
+    Raises:
+        ConfigError: they are no text.
+    """
+    if not isinstance(words, str):
+        raise ConfigError(f"write a text, not {type(words).__name__}")
     return "".join(filter(str.isprintable, words))[:_WORDS]

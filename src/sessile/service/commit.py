@@ -70,8 +70,8 @@ async def accept_visit(parts: Parts, visit: Visit) -> Header | None:
 async def save_visit(parts: Parts, visit: Visit) -> bool:
     """Store what has been done so far, where no cookie can be sent, and go on: a WebSocket.
 
-    Return False when the session has ended meanwhile: its changes were dropped, and it is nobody's
-    from now on.
+    Return False when the session has ended or locked meanwhile: its changes were dropped, and it is
+    nobody's from now on.
 
     Raises:
         ConfigError: something that would take a cookie: a login, a rotation, a new session.
@@ -89,6 +89,7 @@ async def save_visit(parts: Parts, visit: Visit) -> bool:
         await _log_out(parts, visit, now)
     elif visit.lock is not None:
         drop(parts, visit, now)
+        return False
     elif visit.record is not None:
         if visit.turn:  # a move that takes a new ticket waits for a request that can bring it
             visit.moved = visit.turn = False
@@ -154,6 +155,8 @@ async def _log_out(parts: Parts, visit: Visit, now: Instant) -> Header | None:
     """End the session on the server, then the cookie. What was set after it begins a new one."""
     old, visit.record, visit.lock = visit.record, None, None
     visit.stored = visit.values = {}
+    if old is None and visit.heir is not None:
+        old = await parts.store.read(visit.heir, now)
     if old is not None:
         await end_one(parts, Key(old.key), old.owner, End.LOGOUT, now, client=visit.client)
     session, delta = visit.session, visit.session.delta()

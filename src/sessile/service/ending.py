@@ -1,12 +1,13 @@
 """End sessions, whatever the reason, and tell so. ``theft`` ends a stolen one."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Final
 
 from sessile.core.change import Change
 from sessile.core.client import Client
 from sessile.core.record import Record, evolve, heir_of, remains
-from sessile.core.ticket import Key
+from sessile.core.ticket import Key, Ticket
 from sessile.core.value import Instant
 from sessile.errors import KeyTaken
 from sessile.service.events import End, Ended
@@ -24,6 +25,7 @@ async def end_one(
     *,
     client: Client | None = None,
     heir: Key | None = None,
+    ticket: Ticket | None = None,
 ) -> Record | None:
     """End one session for that reason and return its last record; None when it had ended.
 
@@ -38,15 +40,18 @@ async def end_one(
         now: when.
         client: whose request it was.
         heir: in which session it goes on.
+        ticket: what was presented for it, so that a late logout with it is known.
     """
-    left = remains(key, now, heir) if reason in {End.LOGIN, End.LOGOUT} else None
-    last = await remove(parts, key, owner, left)
-    if last is None:
-        return None
-    after = heir_of(last)
-    if after is not None and heir is None:
-        return await end_one(parts, after, owner, reason, now, client=client)
-    if last.over:
+    own = reason in {End.LOGIN, End.LOGOUT}
+    last, after = None, key if heir is None else None
+    if heir is not None:
+        digest = bytes(32) if ticket is None else ticket.digest
+        last = await remove(parts, key, owner, remains(key, now, heir, digest))
+    while after is not None:
+        key = after
+        last = await remove(parts, key, owner, remains(key, now) if own else None)
+        after = None if last is None else heir_of(last)
+    if last is None or last.over:
         return None
     parts.tell(Ended(now, key, reason, last.owner, client=client))
     return last
@@ -78,10 +83,10 @@ async def end_owned(
     reason: End,
     now: Instant,
     *,
-    keep: Key | None = None,
+    keep: Collection[str] = (),
     client: Client | None = None,
 ) -> int:
-    """End an owner's sessions but one; return how many ended.
+    """End an owner's sessions but those to keep; return how many ended.
 
     Where one was not what was listed any more, because a rival had replaced it, they are listed
     once more.
@@ -89,7 +94,7 @@ async def end_owned(
     ended = 0
     for _ in range(_LISTINGS):
         found = await parts.store.owned_by(owner, now)
-        keys = [record.key for record in found if record.key != keep]
+        keys = [record.key for record in found if record.key not in keep]
         lasts = [await end_one(parts, Key(key), owner, reason, now, client=client) for key in keys]
         ended += len(lasts) - lasts.count(None)
         if keys == [last and last.key for last in lasts]:

@@ -30,6 +30,7 @@ async def spend_grant(parts: Parts, session: Session, purpose: str) -> None:
         )
         answer = await parts.store.commit(Change(draft, record.version, written))
         if isinstance(answer, Committed):
+            session.spent(purpose)
             parts.tell(GrantUsed(now, Key(record.key), record.owner, purpose))
             return
         record = answer.current if isinstance(answer, Conflict) else None

@@ -1,5 +1,6 @@
 """Log in: a new session under its owner, the old one ended, and nobody's change lost between."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,7 @@ from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import Trail, packed, traced
 from sessile.core.value import Encoded, Instant
-from sessile.errors import LimitReached
+from sessile.errors import LimitReached, StoreUnavailable
 from sessile.service import events
 from sessile.service.birth import born, tidy
 from sessile.service.devices import introduce
@@ -44,15 +45,7 @@ async def log_in(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
     await _store(parts, visit, heir.record, now)
     last = None
     if old is not None:
-        last = await end_one(
-            parts,
-            Key(old.key),
-            old.owner,
-            End.LOGIN,
-            now,
-            client=visit.client,
-            heir=heir.ticket.key if continuing else None,
-        )
+        last = await _end_old(parts, visit, old, heir, now)
         if last is None and continuing:
             await _take_back(parts, visit, heir, now)
             return None
@@ -64,6 +57,28 @@ async def log_in(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
     await tidy(parts, now)
     visit.record, visit.lock = heir.record, None
     return heir.ticket
+
+
+async def _end_old(
+    parts: Parts, visit: Visit, old: Record, heir: "_Heir", now: Instant
+) -> Record | None:
+    """End the session that the heir replaces. If nobody can tell, there shall be no heir either."""
+    goes_on = visit.session.intent in CONTINUING
+    try:
+        return await end_one(
+            parts,
+            Key(old.key),
+            old.owner,
+            End.LOGIN,
+            now,
+            client=visit.client,
+            heir=heir.ticket.key if goes_on else None,
+            ticket=visit.ticket,
+        )
+    except StoreUnavailable:
+        with suppress(StoreUnavailable):
+            await parts.store.delete(heir.ticket.key, heir.record.owner)
+        raise
 
 
 @dataclass(slots=True)

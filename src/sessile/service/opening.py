@@ -7,7 +7,7 @@ from sessile.core.change import Change, Committed, Conflict
 from sessile.core.cookie import Presented
 from sessile.core.flow import Flow
 from sessile.core.identity import Lock
-from sessile.core.record import Over, Record, evolve
+from sessile.core.record import Over, Record, evolve, heir_of
 from sessile.core.request import Request
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import packed, tells, traced
@@ -173,6 +173,7 @@ def _not_opened(parts: Parts, visit: Visit, ticket: Ticket, record: Record) -> V
         return visit.anonymous()
     if record.over is not Over.REPLACED:
         return _refuse(parts, visit, ticket.key, Refusal.UNKNOWN)
+    visit.heir = heir_of(record) if ticket.proves(record.digest) else None
     return _refuse(parts, visit, ticket.key, Refusal.OVER, late=ticket)
 
 

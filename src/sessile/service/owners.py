@@ -1,10 +1,12 @@
 """What is done to sessions from outside their own requests: list them, end them, sweep them."""
 
+from collections.abc import Collection
 from enum import Enum
 
 import msgspec
 
 from sessile.core.record import Over, Record, heir_of
+from sessile.core.session import Session
 from sessile.core.ticket import Key, is_key
 from sessile.core.trail import Trail
 from sessile.core.value import Instant
@@ -58,9 +60,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     current: bool = False
 
     @classmethod
-    def of(
-        cls, record: Record, current: Key | None = None, *, locked: bool = False
-    ) -> "SessionInfo":
+    def of(cls, record: Record, *, current: bool = False, locked: bool = False) -> "SessionInfo":
         """Return what may be shown of a record."""
         return cls(
             id=Key(record.key),
@@ -76,19 +76,21 @@ class SessionInfo(msgspec.Struct, frozen=True):
             version=record.version,
             trail=record.trail,
             locked=locked,
-            current=record.key == current,
+            current=current,
         )
 
 
-async def sessions_of(parts: Parts, owner: str, current: Key | None) -> list[SessionInfo]:
+async def sessions_of(parts: Parts, owner: str, current: Key | Session | None) -> list[SessionInfo]:
     """Return the owner's live sessions, oldest login first."""
     now = parts.clock()
     records = await parts.store.owned_by(owner, now)
-    return [_info(parts, record, now, current) for record in records]
+    here = _ids(current)
+    return [_info(parts, record, now, here) for record in records]
 
 
-def _info(parts: Parts, record: Record, now: Instant, current: Key | None = None) -> SessionInfo:
-    return SessionInfo.of(record, current, locked=parts.policy.locked(record, now))
+def _info(parts: Parts, record: Record, now: Instant, here: Collection[str] = ()) -> SessionInfo:
+    current = record.key in here
+    return SessionInfo.of(record, current=current, locked=parts.policy.locked(record, now))
 
 
 async def show(parts: Parts, session_id: str) -> SessionInfo | None:
@@ -120,14 +122,12 @@ async def end(parts: Parts, session_id: str, owner: str | Whose | None = Whose.A
         return False
     key, now = Key(session_id), parts.clock()
     record = await parts.store.read(key, now)
-    if record is None:
-        return False
-    if record.over:
+    while record is not None and record.over:
         heir = heir_of(record)
-        return heir is not None and await end(parts, heir, owner)
-    if not _theirs(record, owner):
+        record = None if heir is None else await parts.store.read(heir, now)
+    if record is None or not _theirs(record, owner):
         return False
-    return await end_one(parts, key, record.owner, End.COMMAND, now) is not None
+    return await end_one(parts, Key(record.key), record.owner, End.COMMAND, now) is not None
 
 
 def _theirs(record: Record, owner: str | Whose | None) -> bool:
@@ -135,9 +135,16 @@ def _theirs(record: Record, owner: str | Whose | None) -> bool:
     return owner is Whose.ANYBODYS or (owner is not None and owner == record.owner)
 
 
-async def end_all(parts: Parts, owner: str, keep: Key | None) -> int:
+async def end_all(parts: Parts, owner: str, keep: Key | Session | None) -> int:
     """End the owner's sessions but one; return how many ended."""
-    return await end_owned(parts, owner, End.COMMAND, parts.clock(), keep=keep)
+    return await end_owned(parts, owner, End.COMMAND, parts.clock(), keep=_ids(keep))
+
+
+def _ids(given: Key | Session | None) -> set[str]:
+    """Return the ids of a session: two, between a step-up and the end of its request."""
+    if not isinstance(given, Session):
+        return set() if given is None else {given}
+    return {given.id} if given.record is None else {given.id, given.record.key}
 
 
 async def end_everybody(parts: Parts) -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from sessile.core.change import Change, Committed, Conflict
 from sessile.core.flow import Flow
+from sessile.core.identity import Lock
 from sessile.core.intent import Intent
 from sessile.core.merge import Delta, merge
 from sessile.core.record import Record
@@ -14,7 +15,7 @@ from sessile.core.trail import Trail, packed, traced
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.errors import LostRace
-from sessile.service.events import Dropped, Expired, Rotated
+from sessile.service.events import Dropped, Expired, Locked, Rotated
 from sessile.service.opening import ALWAYS, ATTEMPTS, MOVED
 from sessile.service.parts import Parts
 from sessile.service.unseal import opened
@@ -79,7 +80,7 @@ def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None) -> F
     """
     if attempt is None:
         return _still_current(parts, visit, now)
-    if attempt.record.live_at(now):
+    if attempt.record.live_at(now) and not parts.policy.locked(attempt.record, now):
         return _commit(parts, visit, now, attempt)
     return _outlived(parts, visit, now, attempt)
 
@@ -87,9 +88,14 @@ def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None) -> F
 async def _outlived(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Ticket | None:
     """Save what a long request did past its deadline, if somebody else kept its session alive."""
     newest = await parts.store.read(Key(attempt.record.key), ALWAYS)
-    if newest is not None and not newest.over and not newest.live_at(now):
-        parts.tell(Expired(now, Key(newest.key), newest.owner, client=visit.client))
-        newest = None
+    if newest is not None and not newest.over:
+        key, owner, client = Key(newest.key), newest.owner, visit.client
+        if not newest.live_at(now):
+            parts.tell(Expired(now, key, owner, client=client))
+            newest = None
+        elif parts.policy.locked(newest, now):
+            parts.tell(Locked(now, key, Lock.IDLE, owner, client=client))
+            newest = None
     return await _commit(parts, visit, now, _rebased(parts, visit, now, attempt, newest))
 
 
@@ -183,7 +189,7 @@ def _rebased(
     A rival that rotated first derived the same successor, so there is nothing left to do but hand
     it over.
     """
-    if newest is None or newest.over:
+    if newest is None or newest.over or parts.policy.locked(newest, now):
         return None
     values = opened(parts, newest, now)
     if values is None:

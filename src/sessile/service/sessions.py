@@ -112,7 +112,7 @@ class Sessions:
         )
         self.sync = SyncSessions(self.parts)
 
-    async def of(self, user: str, *, current: Key | None = None) -> list[SessionInfo]:
+    async def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:
         """Return a user's live sessions, oldest login first; ``current`` marks one of them."""
         return await arun(owners.sessions_of(self.parts, user, current))
 
@@ -142,8 +142,12 @@ class Sessions:
         """
         return await arun(owners.end(self.parts, session_id, owner))
 
-    async def end_all(self, user: str, *, keep: Key | None = None) -> int:
-        """End a user's sessions but the one to keep; return how many ended."""
+    async def end_all(self, user: str, *, keep: Key | Session | None = None) -> int:
+        """End a user's sessions but the one to keep; return how many ended.
+
+        In a request that logs in or steps up name the session itself, ``keep=session``: it has two
+        ids until its answer leaves.
+        """
         return await arun(owners.end_all(self.parts, user, keep))
 
     async def end_everybody(self) -> None:
@@ -177,7 +181,7 @@ class SyncSessions:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def of(self, user: str, *, current: Key | None = None) -> list[SessionInfo]:
+    def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:
         """Return a user's live sessions, oldest login first; ``current`` marks one of them."""
         return run(owners.sessions_of(self._parts, user, current))
 
@@ -207,8 +211,12 @@ class SyncSessions:
         """
         return run(owners.end(self._parts, session_id, owner))
 
-    def end_all(self, user: str, *, keep: Key | None = None) -> int:
-        """End a user's sessions but the one to keep; return how many ended."""
+    def end_all(self, user: str, *, keep: Key | Session | None = None) -> int:
+        """End a user's sessions but the one to keep; return how many ended.
+
+        In a request that logs in or steps up name the session itself, ``keep=session``: it has two
+        ids until its answer leaves.
+        """
         return run(owners.end_all(self._parts, user, keep))
 
     def end_everybody(self) -> None:

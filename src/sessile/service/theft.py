@@ -2,7 +2,7 @@
 
 from sessile.core.change import Capability
 from sessile.core.policy import Theft
-from sessile.core.record import Record, evidence
+from sessile.core.record import Record, evidence, heir_of
 from sessile.core.ticket import Key
 from sessile.core.trail import traced
 from sessile.service.ending import end_owned, remove
@@ -18,6 +18,10 @@ async def end_stolen(parts: Parts, visit: Visit, record: Record, reason: End) ->
     kept = evidence(record, now, parts.policy.evidence, trail)
     kept, _ = parts.vault.store(kept, {}, frozenset())
     last = await remove(parts, key, record.owner, kept)
+    heir = None if last is None else heir_of(last)
+    after = None if heir is None else await parts.store.read(heir, now)
+    if after is not None and not after.over:  # a rival's step-up was faster; it went on there
+        return await end_stolen(parts, visit, after, reason)
     if last is not None and not last.over:
         if reason is End.REPLAY:
             parts.tell(Replayed(now, key, last.owner, last.client, kept.until, client=client))

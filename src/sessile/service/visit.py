@@ -6,7 +6,7 @@ from sessile.core.identity import Lock
 from sessile.core.record import Record
 from sessile.core.request import Request
 from sessile.core.session import Session
-from sessile.core.ticket import Ticket
+from sessile.core.ticket import Key, Ticket
 from sessile.core.value import Encoded, Instant
 from sessile.service.clients import came_from
 from sessile.service.parts import Parts
@@ -35,6 +35,7 @@ class Visit:
         lock: why it is locked; None when it is not.
         hand_over: the successor that this client has not received.
         carried: whether the request carried anything where a ticket belongs.
+        heir: the session in which that of a late visit goes on, if its ticket was the last one.
         late: whether its session was replaced or logged out while it was on its way. It must not
             start another one, whose cookie could take the place of a newer login's.
         moved: whether the session has a new client, which is to be written down.
@@ -42,8 +43,8 @@ class Visit:
     """
 
     __slots__ = (
-        "_client", "_parts", "carried", "carrier", "hand_over", "late", "lock", "moved", "now",
-        "passive", "record", "request", "session", "stored", "ticket", "turn", "values",
+        "_client", "_parts", "carried", "carrier", "hand_over", "heir", "late", "lock", "moved",
+        "now", "passive", "record", "request", "session", "stored", "ticket", "turn", "values",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +67,7 @@ class Visit:
         self.stored = self.values = _NONE
         self.lock: Lock | None = None
         self.hand_over: Ticket | None = None
+        self.heir: Key | None = None
         self.carried = True
         self.late = self.moved = self.turn = False
         self.session: Session

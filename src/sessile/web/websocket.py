@@ -12,6 +12,7 @@ from typing import Final
 from sessile.core.flow import arun
 from sessile.core.intent import Intent
 from sessile.core.session import Session
+from sessile.core.value import Instant
 from sessile.errors import TooLate, UnsupportedValue
 from sessile.service.commit import accept_visit, save_visit, still_lives
 from sessile.service.opening import open_visit
@@ -48,6 +49,11 @@ class WebSocketSession(Session):
         self._parts = parts
         self._visit = visit
         self._saving = asyncio.Lock()
+
+    @property
+    def opened_at(self) -> Instant:
+        """The present time: a socket stays open for longer than a grant or a login is fresh."""
+        return self._parts.clock()
 
     async def save(self) -> bool:
         """Store what has been done so far, merged with what other requests did meanwhile.

@@ -64,7 +64,7 @@ async def end_device(request: Request) -> Response:
     if name is None:  # nobody ends what is not theirs, nor learns whether it exists
         session.flash("That device is not logged in any more.", "bad")
     else:
-        await shop.sessions.end(wanted)
+        await shop.sessions.end(wanted, owner=session.user)
         session.flash(f"{name} is logged out. Every server refuses it from now on.", "good")
     return back_to("devices")
 

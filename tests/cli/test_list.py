@@ -8,7 +8,8 @@ import pytest
 
 from sessile.cli.reach import every
 from sessile.core.change import Capability, Page
-from sessile.core.record import remains
+from sessile.core.client import Client
+from sessile.core.record import evolve, remains
 from sessile.errors import ConfigError
 from sessile.service.sessions import Sessions
 from sessile.stores.memory import MemoryStore
@@ -32,17 +33,17 @@ class Scanless(MemoryStore):
 
 
 def test_a_pipe_gets_a_line_of_tabs_for_each_session(shell, login) -> None:
-    """Id, user, device, created, last seen, expires, remembered: in this order, with no heading."""
+    """Id, user, device, address, created, last seen, expires, remembered; no heading."""
     first, second = login("alice", "Firefox on Linux"), login("alice", remember=True)
     login("bob")
 
     done = shell("list", "--owner", "alice")
 
-    assert [line.split("\t")[:3] for line in done.stdout.splitlines()] == [
-        [first, "alice", "Firefox on Linux"],
-        [second, "alice", ""],
+    assert [line.split("\t")[:4] for line in done.stdout.splitlines()] == [
+        [first, "alice", "Firefox on Linux", ""],
+        [second, "alice", "", ""],
     ]
-    assert re.fullmatch(rf"({STAMP}\t){{3}}no", done.stdout.splitlines()[0].split("\t", 3)[3])
+    assert re.fullmatch(rf"({STAMP}\t){{3}}no", done.stdout.splitlines()[0].split("\t", 4)[4])
     assert done.stdout.endswith("\tyes\n")
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -63,7 +64,7 @@ def test_json_is_one_document_with_exact_facts(sessile, login) -> None:
 
     assert len(listed) == 2
     assert set(listed[0]) == {
-        "id", "user", "device", "created", "last_seen", "expires", "ends", "remembered",
+        "id", "user", "device", "address", "created", "last_seen", "expires", "ends", "remembered",
         "assurance", "version",
     }  # fmt: skip
     assert {session["user"] for session in listed} == {"alice"}
@@ -139,13 +140,15 @@ def test_sessions_inside_another_process_are_out_of_reach(sessile) -> None:
 def test_a_terminal_gets_a_table(put, terminal) -> None:
     """People see a heading, times in words, and how many there are."""
     record = sample.record(owner="alice", device="[b]Firefox", at=time.time() - 125, idle=1000.0)
+    record = evolve(record, client=Client("203.0.113.7"))
     put(record)
 
     shown = terminal("list")
 
-    assert re.search("id +user +device +created +last seen +expires +remembered", shown)
+    assert re.search("id +user +device +address +created +last seen +expires +remembered", shown)
     expected = (
-        record.key, "alice", r"\[b]Firefox", "2 minutes ago", "2 minutes ago", "in 14 minutes", "no"
+        record.key, "alice", r"\[b]Firefox", r"203\.0\.113\.7", "2 minutes ago", "2 minutes ago",
+        "in 14 minutes", "no",
     )  # fmt: skip
     assert re.search(" +".join(expected), shown)
     assert shown.endswith("1 live session\n")

@@ -3,6 +3,9 @@
 import json
 import time
 
+from sessile.core.client import Client
+from sessile.core.record import evolve
+from sessile.core.trail import packed, traced
 from sessile.testing import sample
 
 
@@ -13,15 +16,36 @@ def test_shows_each_fact_on_a_line(sessile, put) -> None:
 
     lines = sessile("show", sample.key("a")).stdout.splitlines()
 
-    assert lines[:3] == [
+    assert lines[:4] == [
         f"id          {sample.key('a')}",
         "user        alice",
         "device      Firefox?",
+        "address",
     ]
-    assert lines[3].endswith("Z  (50 minutes ago)")
-    assert [line[:12].strip() for line in lines[4:]] == [
+    assert lines[4].endswith("Z  (50 minutes ago)")
+    assert [line[:12].strip() for line in lines[5:]] == [
         "last seen", "expires", "ends", "remembered", "assurance", "version",
     ]  # fmt: skip
+
+
+def test_trail_says_what_was_done_and_from_where(sessile, put) -> None:
+    """Each line with its time; whatever a client called itself is shown, not obeyed."""
+    home, abroad = Client("203.0.113.7", "Chrome", "Linux"), Client("198.51.100.9", "\x1b]0;\n")
+    trail = traced(traced((), 0.0, home, "login"), 60.0, abroad, "another client")
+    record = sample.record(owner="alice")
+    put(evolve(record, client=home, past=packed(trail)))
+
+    printed = sessile("show", record.key).stdout
+    shown = json.loads(sessile("show", record.key, "--json").stdout)
+
+    assert "address     203.0.113.7\n" in printed
+    assert "trail       1970-01-01T00:00:00Z  login  (Chrome on Linux, 203.0.113.7)\n" in printed
+    assert "trail       1970-01-01T00:01:00Z  another client  (?]0;?, 198.51.100.9)\n" in printed
+    assert [line["what"] for line in shown["trail"]] == ["login", "another client"]
+    assert shown["trail"][0] == {
+        "at": "1970-01-01T00:00:00Z", "what": "login",
+        "address": "203.0.113.7", "device": "Chrome on Linux",
+    }  # fmt: skip
 
 
 def test_json_is_one_object(sessile, login) -> None:

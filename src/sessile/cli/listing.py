@@ -1,8 +1,8 @@
 """How sessions are printed: a table for people, lines of tabs for pipes, JSON for programs."""
 
 import json
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
 
 import typer
 from rich.console import Console
@@ -15,14 +15,19 @@ from sessile.core.value import Instant
 from sessile.service.owners import SessionInfo
 
 _TIMES: Final = ("created", "last_seen", "expires", "ends")
+_HEADINGS: Final = ("user", "device", "address", "created", "last seen", "expires", "remembered")
 
 
-def facts(info: SessionInfo) -> dict[str, str | int | bool | None]:
-    """Return what is known of a session, in the order in which it is shown."""
+Fact: TypeAlias = str | int | bool | None
+
+
+def facts(info: SessionInfo) -> dict[str, Fact]:
+    """Return what is known of a session beside its trail, in the order in which it is shown."""
     return {
         "id": info.id,
         "user": info.user,
         "device": info.device,
+        "address": info.address,
         "created": stamp(info.created),
         "last_seen": stamp(info.last_seen),
         "expires": stamp(info.expires),
@@ -37,11 +42,10 @@ def print_table(infos: Iterable[SessionInfo], now: Instant) -> None:
     """Print a table, with times as people say them."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("id", no_wrap=True, min_width=20)
-    for heading in ("user", "device", "created", "last seen", "expires", "remembered"):
+    for heading in _HEADINGS:
         table.add_column(heading)
     for info in infos:
-        times = (apart(moment, now) for moment in (info.created, info.last_seen, info.expires))
-        cells = (info.id, info.user or "", info.device, *times, _yes(info.remembered))
+        cells = _cells(info, lambda moment: apart(moment, now))
         table.add_row(*(Text(printable(cell)) for cell in cells))  # never read as markup
     if table.row_count:
         Console().print(table)
@@ -51,9 +55,7 @@ def print_table(infos: Iterable[SessionInfo], now: Instant) -> None:
 def print_lines(infos: Iterable[SessionInfo]) -> None:
     """Print a line for each session, as it comes, with tabs between its facts."""
     for info in infos:
-        times = map(stamp, (info.created, info.last_seen, info.expires))
-        cells = (info.id, info.user or "", info.device, *times, _yes(info.remembered))
-        typer.echo("\t".join(map(printable, cells)))
+        typer.echo("\t".join(map(printable, _cells(info, stamp))))
 
 
 def print_json(infos: Iterable[SessionInfo]) -> None:
@@ -66,18 +68,32 @@ def print_json(infos: Iterable[SessionInfo]) -> None:
 
 
 def print_one(info: SessionInfo, now: Instant) -> None:
-    """Print a line for each fact of one session."""
+    """Print a line for each fact of one session, then its trail, oldest line first."""
     for name, fact in facts(info).items():
         text = (
             _yes(fact) if isinstance(fact, bool) else printable("" if fact is None else str(fact))
         )
         beside = f"  ({apart(getattr(info, name), now)})" if name in _TIMES else ""
         typer.echo(f"{name.replace('_', ' '):<12}{text}{beside}".rstrip())
+    for line in info.trail:
+        whence = ", ".join(filter(None, (line.device, line.address)))
+        beside = f"  ({printable(whence)})" if whence else ""
+        typer.echo(f"{'trail':<12}{stamp(line.at)}  {printable(line.what)}{beside}")
 
 
 def print_one_json(info: SessionInfo) -> None:
-    """Print one session as a JSON object."""
-    typer.echo(json.dumps(facts(info)))
+    """Print one session as a JSON object, with its trail."""
+    trail = [
+        {"at": stamp(line.at), "what": line.what, "address": line.address, "device": line.device}
+        for line in info.trail
+    ]
+    typer.echo(json.dumps(facts(info) | {"trail": trail}))
+
+
+def _cells(info: SessionInfo, told: Callable[[Instant], str]) -> tuple[str, ...]:
+    times = map(told, (info.created, info.last_seen, info.expires))
+    who = (info.id, info.user or "", info.device, info.address)
+    return (*who, *times, _yes(info.remembered))
 
 
 def _yes(fact: bool) -> str:

@@ -10,7 +10,8 @@ from sessile.cli.reach import reached
 def show(id: SessionId, url: Url = None, json: Json = False) -> None:  # noqa: A002
     """Show one session.
 
-    Who, which device, since when and until when; never its values.
+    Who, which device, from where, since when and until when, and what was done with it; never its
+    values.
     """
     with reached(url) as sessions:
         found = sessions.sync.show(id)

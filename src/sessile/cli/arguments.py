@@ -49,7 +49,12 @@ Url: TypeAlias = Annotated[
     ),
 ]
 SessionId: TypeAlias = Annotated[
-    Key, typer.Argument(metavar="ID", parser=session_id, help="The session, as `list` prints it.")
+    Key,
+    typer.Argument(
+        metavar="ID",
+        parser=session_id,
+        help="The session, as `list` prints it. One that begins with '-' goes after '--'.",
+    ),
 ]
 Owner: TypeAlias = Annotated[
     str, typer.Argument(metavar="OWNER", parser=_user, help="The user, as login() named them.")

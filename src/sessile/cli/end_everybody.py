@@ -14,7 +14,7 @@ def end_everybody(url: Url = None, yes: Yes = False) -> None:
     """End every session of everybody.
 
     For when sessions may have been stolen. Every server refuses them at once, and everybody has to
-    log in again.
+    log in again. Evidence of thefts and known devices go with them.
     """
     with reached(url) as sessions:
         where = sessions.parts.store.name

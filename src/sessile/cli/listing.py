@@ -43,7 +43,7 @@ def print_table(infos: Iterable[SessionInfo], now: Instant) -> None:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("id", no_wrap=True, min_width=20)
     for heading in _HEADINGS:
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold" if heading == "address" else "ellipsis")
     for info in infos:
         cells = _cells(info, lambda moment: apart(moment, now))
         table.add_row(*(Text(printable(cell)) for cell in cells))  # never read as markup

@@ -26,7 +26,7 @@ class Trace(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         at: when, in seconds since 1970.
-        what: in words, as in ``"logged in"``.
+        what: in words, as in ``"login"``.
         address: from where; empty when unknown.
         device: by what, as in ``"Chrome on Android"``.
     """

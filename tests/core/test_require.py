@@ -48,7 +48,7 @@ def test_level_is_a_lowest_one() -> None:
 def test_login_is_fresh_for_as_long_as_said() -> None:
     """A login of so many seconds ago passes, an older one is asked for again."""
     assert require(opened(ALICE, now=T0 + 60.0), fresh=60.0) == "alice"
-    with pytest.raises(StepUpNeeded, match="within the last 60 s") as refused:
+    with pytest.raises(StepUpNeeded, match="not older than 60 s: log in again") as refused:
         require(opened(ALICE, now=T0 + 60.1), fresh=60.0)
 
     assert (refused.value.assurance, refused.value.fresh) == (None, 60.0)

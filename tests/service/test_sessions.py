@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from sessile import Policy, Sealing, Sessions
+from sessile import Bearer, Cookie, Policy, Sealing, Sessions
 from sessile.core.change import Capability
 from sessile.core.flow import run
 from sessile.core.policy import days
@@ -207,3 +207,17 @@ def test_repr_shows_no_secret() -> None:
     sessions = Sessions(store=MemoryStore(), secrets=[SECRET])
 
     assert SECRET not in f"{sessions!r}{sessions.parts.ring!r}{sessions.parts.vault!r}"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"policy": {"idle": 60}}, {"cookie": "sid"}, {"origins": ["https://a.example"]},
+        {"proxies": ["10.0.0.1"]}, {"sealing": True}, {"sealing": "off"}, {"hooks": print},
+        {"carriers": Bearer()}, {"carriers": [Cookie(), Cookie(path="/", partitioned=True)]},
+    ],
+)  # fmt: skip
+def test_option_of_another_kind_is_refused_at_start(wrong: dict) -> None:
+    """What would fail with the first request, or leave values unsealed, fails now and by name."""
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        Sessions("memory://", secrets=[SECRET], **wrong)

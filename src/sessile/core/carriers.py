@@ -50,6 +50,9 @@ class Carriers:
         found = [_carrier(one) for one in given]
         if not found:
             raise ConfigError("carriers=[] leaves no way for a ticket; write carriers=[Cookie()]")
+        names = [one.cookie.full_name for one in found if isinstance(one, CookieCarrier)]
+        if len(set(names)) != len(names):
+            raise ConfigError("two cookies of one name in carriers; remove one, or rename it")
         if any(one in found[:place] for place, one in enumerate(found)):
             raise ConfigError("one carrier stands twice in carriers; remove the copy")
         return cls(*found)

@@ -56,7 +56,7 @@ class Origins:
     _places: frozenset[_Place] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.trusted, str):
+        if isinstance(self.trusted, str) or not isinstance(self.trusted, Sequence):
             raise ConfigError(f"trusted={self.trusted!r}: write a list, trusted=[{self.trusted!r}]")
         if not isinstance(self.check, Check):
             raise ConfigError(f"check={self.check!r}: write Check.UNSAFE_METHODS or Check.OFF")

@@ -131,6 +131,8 @@ class Policy:
             _ordered(
                 "remember_idle", self.remember_idle, "remember_absolute", self.remember_absolute
             )
+        if self.lock is not None:
+            _ordered("lock", self.lock, "absolute", self.absolute)
         if self.rotate is not None:
             _ordered("grace", self.grace, "rotate", self.rotate)
 
@@ -241,14 +243,16 @@ def _within(policy: Policy, level: Level) -> None:
     """Refuse what goes beyond a level."""
     where = f"{level.name} of NIST SP 800-63B-4"
     if policy.absolute > level.absolute:
-        raise ConfigError(f"absolute={policy.absolute:g} s: {where} allows {level.absolute:g} s")
+        raise ConfigError(
+            f"absolute={_said(policy.absolute)}: {where} allows {_said(level.absolute)}"
+        )
     if level.idle is not None and policy.idle > level.idle:
-        raise ConfigError(f"idle={policy.idle:g} s: {where} allows {level.idle:g} s")
+        raise ConfigError(f"idle={_said(policy.idle)}: {where} allows {_said(level.idle)}")
     if policy.lock is not None and not level.reopens:
-        raise ConfigError(f"lock={policy.lock:g} s: {where} reopens no idle session; drop lock")
+        raise ConfigError(f"lock={_said(policy.lock)}: {where} reopens no idle session; drop lock")
     if policy.remember_absolute is not None:
         raise ConfigError(
-            f"remember_absolute={policy.remember_absolute:g} s: {where} lets no browser keep its "
+            f"remember_absolute={_said(policy.remember_absolute)}: {where} lets no browser keep its "
             "ticket over a restart; write remember_absolute=None"
         )
 
@@ -258,6 +262,12 @@ def _positive(name: str, value: object) -> None:
         raise ConfigError(f"{name}={value!r}: write seconds above 0, as in {name}=minutes(30)")
 
 
+def _said(seconds: Seconds) -> str:
+    return f"{seconds:.12g} s"
+
+
 def _ordered(small: str, low: Seconds, large: str, high: Seconds) -> None:
     if low > high:
-        raise ConfigError(f"{small}={low:g} s is longer than {large}={high:g} s; shorten {small}")
+        raise ConfigError(
+            f"{small}={_said(low)} is longer than {large}={_said(high)}; shorten {small}"
+        )

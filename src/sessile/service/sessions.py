@@ -84,6 +84,12 @@ class Sessions:
         clock: Callable[[], Instant] = ambient.clock,
         entropy: Callable[[int], bytes] = ambient.entropy,
     ) -> None:
+        _check(Policy, policy=policy)
+        _check(Cookie, cookie=cookie)
+        _check(Origins, origins=origins)
+        _check(Proxies, proxies=proxies)
+        _check(Sealing, sealing=sealing)
+        _check_each(hooks=hooks, carriers=carriers)
         if store is None:
             store = open_store(url or ambient.setting("SESSILE_URL") or DEFAULT_URL)
         elif url is not None:
@@ -236,6 +242,20 @@ class SyncSessions:
         """Let async hooks finish, for a few seconds; give connections and files back."""
         self._parts.errands.close()
         run(self._parts.store.close())
+
+
+def _check(kind: type, **option: object) -> None:
+    """Refuse an option of another kind now, and not with the first request."""
+    ((name, given),) = option.items()
+    if given is not None and not isinstance(given, kind):
+        said = f"{kind.__name__}.OFF" if kind is Sealing else f"{kind.__name__}(...)"
+        raise ConfigError(f"{name}={given!r}: write {name}={said}, or leave it out")
+
+
+def _check_each(**options: object) -> None:
+    for name, given in options.items():
+        if given is not None and not isinstance(given, Sequence):
+            raise ConfigError(f"{name}={given!r}: write a list, as in {name}=[...]")
 
 
 def _given(secrets: Iterable[str | bytes] | None) -> KeyRing | None:

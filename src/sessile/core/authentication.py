@@ -196,7 +196,8 @@ class Authentication(Values):
             until: when the login ends at the latest, as the ``session_expiry`` of an identity
                 provider; None leaves it to the policy, which is never exceeded.
 
-        For the same user ``remember`` and ``device`` stay as they were where they are None.
+        For the same user ``remember`` and ``device`` stay as they were where they are None; all
+        else is as this login says.
 
         Raises:
             ConfigError: the user, the assurance or a factor is no such value.
@@ -205,11 +206,7 @@ class Authentication(Values):
         self.accessed = True
         check_user(user)
         check_assurance(assurance)
-        before = self._who if self._lock is None else self._locked_identity()
-        if before.owner != user:
-            if before.owner is not None or self._begun_by_other(user):
-                self._disinherit()
-            before = ANYONE
+        before = self._before(user)
         who = Identity(
             owner=user,
             assurance=assurance,
@@ -342,6 +339,15 @@ class Authentication(Values):
     def _undecided(self) -> bool:
         """Whether this request has said nothing yet of who it is."""
         return self._intent is Intent.KEEP or self._intent is Intent.ROTATE
+
+    def _before(self, user: str) -> Identity:
+        """Return who that user was here before; what belongs to anybody else is left behind."""
+        before = self._who if self._lock is None else self._locked_identity()
+        if before.owner == user:
+            return before
+        if before.owner is not None or self._begun_by_other(user):
+            self._disinherit()
+        return ANYONE
 
     def _begun_by_other(self, user: str) -> bool:
         """Tell whether somebody else began a login here: what was set meanwhile may be theirs."""

@@ -252,8 +252,8 @@ def _within(policy: Policy, level: Level) -> None:
         raise ConfigError(f"lock={_said(policy.lock)}: {where} reopens no idle session; drop lock")
     if policy.remember_absolute is not None:
         raise ConfigError(
-            f"remember_absolute={_said(policy.remember_absolute)}: {where} lets no browser keep its "
-            "ticket over a restart; write remember_absolute=None"
+            f"remember_absolute={_said(policy.remember_absolute)}: {where} lets no browser keep "
+            "its ticket over a restart; write remember_absolute=None"
         )
 
 

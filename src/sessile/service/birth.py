@@ -5,6 +5,7 @@ from typing import Final
 
 from sessile.core.change import Capability
 from sessile.core.client import NOBODY, Client
+from sessile.core.identity import Identity
 from sessile.core.record import FORMAT, Record
 from sessile.core.session import Session
 from sessile.core.ticket import Ticket
@@ -44,11 +45,6 @@ def born(
     """
     who, policy = session.identity, parts.policy
     owned = who.owner is not None
-    if continues is not None:
-        until = continues.until
-    else:
-        until = now + policy.absolute_for(persistent=who.persistent)
-        until = until if who.until is None else min(until, who.until)
     record = Record(
         format=FORMAT,
         key=ticket.key,
@@ -56,7 +52,7 @@ def born(
         created=now if continues is None else continues.created,
         seen=now,
         idle_until=policy.idle_until(now, owned=owned, persistent=who.persistent),
-        until=until,
+        until=_until(parts, who, now) if continues is None else continues.until,
         digest=ticket.digest,
         rotated=now,
         confirmed=now,
@@ -72,6 +68,12 @@ def born(
         past=packed(trail) if trail else b"",
     )
     return parts.vault.store(record, dict(values), frozenset())[0]
+
+
+def _until(parts: Parts, who: Identity, now: Instant) -> Instant:
+    """Return when a new session ends at the latest: as the policy says, or its login if sooner."""
+    until = now + parts.policy.absolute_for(persistent=who.persistent)
+    return until if who.until is None else min(until, who.until)
 
 
 async def tidy(parts: Parts, now: Instant) -> None:

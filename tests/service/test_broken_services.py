@@ -1,8 +1,11 @@
 """The promises of sessions bite: each weakened service here breaks the promise it is listed by."""
 
+import threading
+
 import pytest
 
 from sessile.core import merge, ticket, verdict
+from sessile.core.flow import Ask
 from sessile.core.merge import Merged
 from sessile.core.policy import Policy
 from sessile.core.record import Record
@@ -14,7 +17,10 @@ from sessile.stores.memory import MemoryStore
 from sessile.testing.drive import Blocking
 from sessile.testing.promises.lifetimes import Lifetimes
 from sessile.testing.promises.sessions import Sessions
+from sessile.testing.promises.stories import CROWD
 from sessile.testing.promises.tickets import Tickets
+
+PATIENCE = 20.0
 
 
 class Promises(Sessions, Tickets, Lifetimes):
@@ -161,8 +167,27 @@ WEAK = {
 }
 
 
+class Crowded(MemoryStore):
+    """A store whose first readers wait for each other, so that threads truly meet."""
+
+    def __init__(self):
+        super().__init__()
+        self._places = iter(range(CROWD))
+        self._all_have_read = threading.Barrier(CROWD)
+
+    async def read(self, key, now):
+        record = await super().read(key, now)
+        await Ask("wait for the crowd", self._wait)
+        return record
+
+    def _wait(self):
+        if next(self._places, None) is not None:
+            self._all_have_read.wait(PATIENCE)
+
+
 def ask(promise):
-    getattr(Promises(), f"test_{promise}")(MemoryStore(), Blocking())
+    store = Crowded() if promise == "increments_add_up" else MemoryStore()
+    getattr(Promises(), f"test_{promise}")(store, Blocking())
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from threading import Thread
 
 import pytest
 from argon2 import PasswordHasher
-from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from sessile import Policy, SessionInfo, minutes
 from sessile.core.proxies import Proxies
 from sessile.core.record import Record
+from sessile.core.request import Said
 from sessile.core.ticket import Key
 from sessile.core.trail import Trace
 from sessile.demo import cart, thief
@@ -22,7 +22,7 @@ from sessile.demo.alarms import Alarms
 from sessile.demo.authenticator import Authenticator, Outcome
 from sessile.demo.catalogue import ITEMS, Currency
 from sessile.demo.clock import clocks
-from sessile.demo.guard import is_from_here, is_own
+from sessile.demo.guard import _OURS, is_from_here
 from sessile.demo.moment import ago, span, stamp
 from sessile.demo.users import Users
 from sessile.service.events import Created, End, Ended
@@ -76,7 +76,7 @@ def test_a_moment_is_told_for_people_and_machines():
 )
 def test_a_request_comes_from_our_page_or_from_no_page(headers, own):
     """Sec-Fetch-Site decides, then Origin; who sends neither is no browser."""
-    assert is_own(Headers(headers)) is own
+    assert (_OURS.refuses(Said(headers, method="POST")) is None) is own
 
 
 @pytest.mark.parametrize(

@@ -261,9 +261,9 @@ FACES = {"asgi": _asgi, "wsgi": _wsgi}
 
 
 @contextmanager
-def serving(face, url, **options):
-    """Serve a site; give it with its address and a client. The options are those of ``Site``."""
-    site = Site(url, **options)
+def serving(face, url, kind=None, **options):
+    """Serve a site; give it with its address and a client. The options are those of its kind."""
+    site = (kind or Site)(url, **options)
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
     try:
         with FACES[face](site) as address, httpx.HTTPTransport(limits=limits) as transport:

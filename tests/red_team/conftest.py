@@ -12,8 +12,6 @@ NUMBERS = itertools.count()
 @pytest.fixture(params=["sqlite", "redis"])
 def url(request, tmp_path):
     """Where a test's sessions are kept: a place of its own, given time on a busy machine."""
-    if request.param == "memory":
-        return "memory://"
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/sessile.db?timeout=20"
     server = request.getfixturevalue("redis_server")

@@ -1,13 +1,11 @@
 """A site whose handlers say the whole answer, and may go on after its headers have left."""
 
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
-import httpx
-
-from races.site import FACES, Site
+from races.site import Site, serving
 
 
 @dataclass(frozen=True)
@@ -70,14 +68,5 @@ def _and_then(body, late, session):
     late(session)
 
 
-@contextmanager
-def publishing(face, url, **options):
-    """Serve pages; the stage of attacks on what an answer's headers say, and on what follows."""
-    site = Pages(url, **options)
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
-    try:
-        with FACES[face](site) as address, httpx.HTTPTransport(limits=limits) as transport:
-            site.address, site.transport = address, transport
-            yield site
-    finally:
-        site.sessions.sync.close()
+publishing = partial(serving, kind=Pages)
+"""Serve pages; the stage of attacks on what an answer's headers say, and on what follows."""

@@ -20,21 +20,6 @@ LARGEST = 1283
 """Bytes for a session of 1 KB: a fifth above what the leanest peer takes for the same data."""
 
 
-@pytest.fixture
-def server(redis_server):
-    """A Redis server that holds nothing."""
-    redis_server.ask("FLUSHALL")
-    return redis_server
-
-
-@pytest.fixture
-def store(server, drive):
-    """A store on it."""
-    store = RedisStore.from_url(server.url)
-    yield store
-    drive(store.close())
-
-
 def index(server):
     (found,) = server.ask("KEYS", f"sessile:@{'?' * 32}")
     return found

@@ -5,27 +5,11 @@ import pytest
 from sessile.core.change import COMMITTED, GONE, Claimed, Excess
 from sessile.core.record import pack
 from sessile.errors import KeyTaken, StoreUnavailable
-from sessile.stores.redis import RedisStore
 from sessile.testing.clock import T0
 from sessile.testing.sample import change, key, record
 
 ROW = f"sessile:{key('a')}"
 GENERATION = "sessile:@generation"
-
-
-@pytest.fixture
-def server(redis_server):
-    """A Redis server that holds nothing."""
-    redis_server.ask("FLUSHALL")
-    return redis_server
-
-
-@pytest.fixture
-def store(server, drive):
-    """A store on it."""
-    store = RedisStore.from_url(server.url)
-    yield store
-    drive(store.close())
 
 
 def owned(*names):

@@ -55,11 +55,6 @@ class Agent(msgspec.Struct, frozen=True):
     browser: str
     system: str
 
-    @property
-    def label(self) -> str:
-        """What to call the device: ``"Chrome on Android"``, ``"curl"``, or ``""``."""
-        return " on ".join(part for part in (self.browser, self.system) if part)
-
 
 def get_ready() -> None:
     """Load what ``recognise`` needs: when a server starts, and not within its first request."""

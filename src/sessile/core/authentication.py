@@ -286,17 +286,17 @@ class Authentication(Values):
         check_given(factors)
         self._become(Intent.UNLOCK, self._locked_identity())
 
-    def spent(self, purpose: str) -> None:
-        """Forget a grant that ``sessions.spend`` has taken from the store."""
-        rest = {name: until for name, until in self._who.grants.items() if name != purpose}
-        self._identity = msgspec.structs.replace(self._who, grants=rest)
-
     def granted(self, purpose: str) -> bool:
         """Tell whether a step-up allowed this purpose and it is not spent. It stays unspent."""
         self.accessed = True
         return self.opened_at < self._who.grants.get(purpose, 0.0)
 
     # What follows is for the service.
+
+    def spent(self, purpose: str) -> None:
+        """Forget a grant that ``sessions.spend`` has taken from the store."""
+        rest = {name: until for name, until in self._who.grants.items() if name != purpose}
+        self._identity = msgspec.structs.replace(self._who, grants=rest)
 
     @property
     def opened_at(self) -> Instant:

@@ -59,9 +59,10 @@ def check_given(factors: Sequence[object]) -> tuple[str, ...]:
     Raises:
         ConfigError: they are no short words, or there is none.
     """
-    if not check_factors(factors):
+    given = check_factors(factors)
+    if not given:
         raise ConfigError('factors: write what was given now, as in factors=("totp",)')
-    return check_factors(factors)
+    return given
 
 
 def check_purpose(purpose: object) -> str:

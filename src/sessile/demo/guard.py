@@ -1,26 +1,25 @@
 """Refuse what another site makes a browser do, and what is too large. Stands before the routes.
 
-A browser says where a request comes from in ``Sec-Fetch-Site``, an older one in ``Origin``; no
-script can set either. Whoever sends neither is no browser, so nobody's cookie is being misused.
+``core.origin`` decides, as it does for every session; here the answer is a page of the shop.
 """
 
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from sessile.core.origin import SAFE, Origins
 from sessile.core.proxies import Proxies
 from sessile.demo.template import render
+from sessile.web.requests import AsgiRequest
 from sessile.web.scope import App, Message, Receive, Scope, Send
 
 LARGEST: Final = 16 * 1024
 """Bytes of a form; the largest that the page sends has a hundred."""
 
 _FOREIGN: Final = "This form was sent by a page of another site."
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OURS: Final = Origins()
 
 
 class Guard:
@@ -31,21 +30,13 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
-        if scope["type"] == "http" and scope["method"] not in _SAFE:
-            if not is_own(Headers(scope=scope)):
+        if scope["type"] == "http" and scope["method"] not in SAFE:
+            if _OURS.refuses(AsgiRequest(scope)):
                 refused = render("error.html", status=403, sentence=_FOREIGN)
                 await refused(scope, receive, send)
                 return
             receive = bounded(receive)
         await self._app(scope, receive, send)
-
-
-def is_own(headers: Headers) -> bool:
-    """Tell whether a request comes from our own page, or from no page at all."""
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site is not None:
-        return site in {"same-origin", "none"}
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
 
 
 def is_from_here(request: Request, proxies: Proxies) -> bool:

@@ -105,7 +105,7 @@ def _step(  # noqa: PLR0911  (one return for each thing that may have come)
             return end_stolen(parts, visit, record, End.MISMATCH)
         if reaction is Mismatch.STEP_UP:
             return _shut(parts, visit, record, values)
-    if parts.policy.lock is not None and parts.policy.locked(record, visit.now):
+    if parts.policy.locked(record, visit.now):
         parts.tell(Locked(visit.now, ticket.key, Lock.IDLE, record.owner, client=visit.client))
         return visit.locked(record, values, Lock.IDLE)
     if verdict is Verdict.CONFIRM:

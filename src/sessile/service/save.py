@@ -60,7 +60,7 @@ def plan(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -> Atte
     )
     successor = _successor(parts, visit) if wanted else None
     active = not visit.passive and parts.policy.touch_due(record, now)
-    if not (delta or active or successor or visit.moved or visit.session.notes):
+    if not (delta or active or successor or _owes(visit)):
         return None
     return Attempt(record, visit.stored, delta, successor, visit.hand_over)
 

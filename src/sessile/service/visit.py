@@ -89,9 +89,7 @@ class Visit:
     def opened(self, record: Record, values: Encoded) -> "Visit":
         """Be the visit of that session."""
         self.record, self.stored, self.values = record, values, values
-        parts = self._parts
-        self.session = Session(record, values, parts.codec, parts.mint, self.now)
-        return self
+        return self._seated()
 
     def locked(self, record: Record, values: Encoded, lock: Lock) -> "Visit":
         """Be the visit of that session, shown to nobody until its owner proves who they are."""

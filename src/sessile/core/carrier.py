@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from sessile.core.cookie import Cookie, Presented
 from sessile.core.request import Request
@@ -59,9 +59,9 @@ class CookieCarrier:
     """
 
     cookie: Cookie
-    varies: ClassVar[str] = "Cookie"
-    attached: ClassVar[bool] = True
-    in_body: ClassVar[bool] = False
+    varies = "Cookie"  # no ClassVar: type checkers match none with a property of the protocol
+    attached = True
+    in_body = False
 
     def presented(self, request: Request) -> str | Presented:
         """Return the cookie's value, or why there is none."""
@@ -100,9 +100,9 @@ class Bearer(_ForPrograms):
     cross-site check. Give the ticket to no script of a page: what reads it there can send it away.
     """
 
-    varies: ClassVar[str] = "Authorization"
-    attached: ClassVar[bool] = False
-    in_body: ClassVar[bool] = False
+    varies = "Authorization"
+    attached = False
+    in_body = False
 
     def presented(self, request: Request) -> str | Presented:
         """Return what stands after ``Bearer``. Another scheme is none of ours."""
@@ -135,9 +135,9 @@ class LeakyQuery(_ForPrograms):
     """
 
     name: str
-    varies: ClassVar[str] = ""  # a cache's key holds the whole address
-    attached: ClassVar[bool] = True
-    in_body: ClassVar[bool] = False
+    varies = ""  # a cache's key holds the whole address
+    attached = True
+    in_body = False
     _values: Callable[[str], list[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -165,9 +165,9 @@ class ForgeableBody(_ForPrograms):
     """
 
     name: str
-    varies: ClassVar[str] = ""  # answers to POST are not reused
-    attached: ClassVar[bool] = True
-    in_body: ClassVar[bool] = True
+    varies = ""  # answers to POST are not reused
+    attached = True
+    in_body = True
     _values: Callable[[str], list[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

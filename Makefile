@@ -2,47 +2,57 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := $(BIN)/python -m pytest -q -n auto
 export PIP_REQUIRE_VIRTUALENV := 1
 
-.PHONY: help demo test check bench docs fuzz clean
+.PHONY: help demo quick test check bench docs fuzz clean
 
 help:
 	@echo "make demo    a shop on three servers, in your browser"
-	@echo "make test    every test, against real servers"
+	@echo "make quick   the tests that need no server, in less than a minute"
+	@echo "make test    every test, against real servers; ARGS=--promises: which store keeps which"
 	@echo "make check   lint and types"
-	@echo "make bench   commands and speed, beside the peers"
+	@echo "make bench   commands and speed, beside the peers; ARGS='versions --before COMMIT': a change"
 	@echo "make fuzz    look for inputs that break something, for long"
 	@echo "make docs    the tables in the documentation, anew from the code"
+
+# $(call install,WHAT,ARGUMENTS OF PIP): one line, and all that pip says only where it fails.
+define install
+	@echo "installing $(1) into $(VENV) (pip's own words: $(VENV)/pip.log)"
+	@$(PIP) install $(2) >$(VENV)/pip.log 2>&1 || { cat $(VENV)/pip.log; exit 1; }
+endef
 
 # One stamp for each set of packages; a change in pyproject.toml installs anew.
 $(VENV)/pip.ok:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sessile needs Python 3.11 or newer: write make PYTHON=python3.12")'
 	@$(PYTHON) -m venv $(VENV) || { echo "on Debian: apt-get install python3-venv"; exit 1; }
-	@$(PIP) install --upgrade 'pip>=25.1'
+	$(call install,pip,--upgrade 'pip>=25.1')
 	@touch $@
 
 $(VENV)/demo.ok: $(VENV)/pip.ok pyproject.toml
-	@echo "installing the demo's packages into $(VENV) ..."
-	@$(PIP) install --editable '.[demo]'
+	$(call install,the packages of the demo,--editable '.[demo]')
 	@touch $@
 
 $(VENV)/test.ok: $(VENV)/pip.ok pyproject.toml
-	@echo "installing the tests' packages into $(VENV) ..."
-	@$(PIP) install --editable . --group test --group check
+	$(call install,the packages of the tests,--editable . --group test --group check)
 	@touch $@
 
 $(VENV)/bench.ok: $(VENV)/pip.ok pyproject.toml
-	@echo "installing the peers into $(VENV) ..."
-	@$(PIP) install --editable . --group bench
+	$(call install,the peers,--editable . --group bench)
 	@touch $@
 
 demo: $(VENV)/demo.ok
 	@$(BIN)/sessile demo
 
+# Fewer examples of each property, and of the stores the one in memory alone.
+quick: $(VENV)/test.ok
+	@SESSILE_PROFILE=smoke $(PYTEST) tests/core tests/codecs tests/service tests/stores \
+		--ignore=tests/stores/test_broken_stores.py -k "not (sqlite or redis)" $(ARGS)
+
 test: $(VENV)/test.ok
 	@sh scripts/servers
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 check: $(VENV)/test.ok
 	$(BIN)/ruff format --check .
@@ -51,7 +61,7 @@ check: $(VENV)/test.ok
 
 bench: $(VENV)/bench.ok
 	@sh scripts/servers redis-server wrk
-	$(BIN)/python -m benchmarks $(ARGS)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: $(VENV)/test.ok
 	@for target in $(or $(TARGET),cookie ticket record forwarded); do \

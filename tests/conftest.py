@@ -5,7 +5,7 @@ import pytest
 from servers import own_redis, redis_server  # noqa: F401  (fixtures are found by their names)
 from sessile.testing.drive import COLOURS
 
-pytest_plugins = ["sessile.testing.matrix"]  # prints which promises were asked of which store
+pytest_plugins = ["summary"]  # prints the tests by folder, and the promises where asked to
 
 
 @pytest.fixture(params=COLOURS)

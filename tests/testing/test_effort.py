@@ -24,6 +24,14 @@ def test_deep_run_searches(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not chosen.derandomize
 
 
+def test_smoke_run_is_a_twentieth_of_the_quick_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The smoke profile has a twentieth of the quick examples, the same ones each time."""
+    monkeypatch.setattr(module, "SMOKE", True)
+
+    assert [effort(n, n).max_examples for n in (10_000, 200, 100)] == [500, 20, 20]
+    assert effort(10_000, 10_000).derandomize
+
+
 @pytest.mark.parametrize("deep", [True, False])
 def test_slow_machine_is_no_failure(monkeypatch: pytest.MonkeyPatch, *, deep: bool) -> None:
     """No example fails for taking long, and nothing is kept between runs."""

@@ -1,6 +1,7 @@
 """How hard hypothesis tries: quick and the same on each run, or deep and searching.
 
-``SESSILE_PROFILE=deep`` is for the nightly run; ``model`` and our own tests ask here.
+``SESSILE_PROFILE=deep`` is for the nightly run, ``smoke`` for a run after each edit: a twentieth of
+the quick examples. ``model`` and our own tests ask here.
 """
 
 import os
@@ -8,7 +9,9 @@ from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-DEEP: Final = os.environ.get("SESSILE_PROFILE", "quick") == "deep"
+_PROFILE: Final = os.environ.get("SESSILE_PROFILE", "quick")
+DEEP: Final = _PROFILE == "deep"
+SMOKE: Final = _PROFILE == "smoke"
 
 
 def effort(quick: int, deep: int, *, steps: int = 20) -> settings:
@@ -19,6 +22,8 @@ def effort(quick: int, deep: int, *, steps: int = 20) -> settings:
         deep: examples of the deep profile; new ones each time.
         steps: the rules a state machine applies in one quick example; deep takes three times more.
     """
+    if SMOKE:
+        quick = max(quick // 20, 20)
     return settings(
         max_examples=deep if DEEP else quick,
         stateful_step_count=3 * steps if DEEP else steps,

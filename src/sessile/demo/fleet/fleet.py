@@ -11,7 +11,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Final
 
-from sessile.balance import Balancer, Check, Report, Server, State
+from sessile.balance import BackendServer, Balancer, HealthCheck, Report, State
 from sessile.demo.fleet.message import Kill, Member, Order, Phase, Ready, Restart, Tie, View
 from sessile.demo.fleet.port import LOOPBACK, bound, reachable
 from sessile.demo.fleet.process import Failed, ServerProcess
@@ -19,7 +19,7 @@ from sessile.demo.fleet.task import Task
 from sessile.errors import ConfigError
 
 _MOST: Final = 16
-_CHECK: Final = Check(path="/health", interval=0.5, timeout=2.0)
+_CHECK: Final = HealthCheck(path="/health", interval=0.5, timeout=2.0)
 _PATIENCE: Final = 5.0
 """Seconds until a server that was asked to end is killed."""
 _ANSWER: Final = 0.4
@@ -54,7 +54,7 @@ class Fleet:
         names = ascii_uppercase[:count]
         self._keepers = {name: bound() for name in names}
         ports = {name: keeper.getsockname()[1] for name, keeper in self._keepers.items()}
-        servers = [Server(name, LOOPBACK, port) for name, port in ports.items()]
+        servers = [BackendServer(name, LOOPBACK, port) for name, port in ports.items()]
         host, port = at
         self.balancer = Balancer(servers, host=host, port=port, check=_CHECK)
         self._processes = {
@@ -128,7 +128,7 @@ class Fleet:
             return f"There is no process of server {name} to kill."
         if not any(m.phase is Phase.UP for m in self._members() if m.name != name):
             return f"Server {name} is the last one. Start another one first."
-        self.balancer.gone(name)  # it dies within milliseconds, but accepts until it is dead
+        self.balancer.mark_down(name)  # it dies within milliseconds, but accepts until it is dead
         if name == asker:
             process.condemn()
             self._ends.add(asyncio.create_task(self._kill_when_answered(process)))

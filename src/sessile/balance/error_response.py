@@ -1,4 +1,4 @@
-"""What the balancer answers on its own behalf, and when. Pure; ``carrier`` sends it."""
+"""What the balancer answers on its own behalf, and when. Pure; ``forwarder`` sends it."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,8 +11,8 @@ from sessile.balance.message import host_and_target
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A short answer in place of a server's."""
+class ErrorResponse:
+    """A short response in place of a server's."""
 
     status: int
     sentence: str
@@ -41,33 +41,33 @@ class Refusal:
         return [head, *content, h11.EndOfMessage()]
 
 
-BAD_REQUEST = Refusal(400, "This request is not well-formed HTTP.")
-AMBIGUOUS = Refusal(400, "The length of this request is ambiguous.")
-NO_SUCH_TARGET = Refusal(400, "This request target names no resource here.")
-TOO_SLOW = Refusal(408, "The request took too long to arrive.")
-HEAD_TOO_LARGE = Refusal(431, "The header fields of this request are too large.")
-NOT_IMPLEMENTED = Refusal(501, "The balancer does not implement what this request asks for.")
-BROKEN_ANSWER = Refusal(502, "The server behind the balancer gave no valid answer.")
-NO_SERVER = Refusal(503, "No server is ready. Please try again shortly.", retry_after=1)
-NO_ROOM = Refusal(503, "The balancer has no room for another connection.", retry_after=1)
-NO_ANSWER = Refusal(504, "The server behind the balancer did not answer in time.")
+BAD_REQUEST = ErrorResponse(400, "This request is not well-formed HTTP.")
+AMBIGUOUS = ErrorResponse(400, "The length of this request is ambiguous.")
+NO_SUCH_TARGET = ErrorResponse(400, "This request target names no resource here.")
+TOO_SLOW = ErrorResponse(408, "The request took too long to arrive.")
+HEAD_TOO_LARGE = ErrorResponse(431, "The header fields of this request are too large.")
+NOT_IMPLEMENTED = ErrorResponse(501, "The balancer does not implement what this request asks for.")
+BROKEN_ANSWER = ErrorResponse(502, "The server behind the balancer gave no valid answer.")
+NO_SERVER = ErrorResponse(503, "No server is ready. Please try again shortly.", retry_after=1)
+NO_ROOM = ErrorResponse(503, "The balancer has no room for another connection.", retry_after=1)
+NO_ANSWER = ErrorResponse(504, "The server behind the balancer did not answer in time.")
 
 _BY_HINT = {431: HEAD_TOO_LARGE, 501: NOT_IMPLEMENTED}
 
 
-class Refused(Exception):  # noqa: N818  (the name says what happened)
-    """Unwinds to where the refusal is sent."""
+class GatewayError(Exception):
+    """The balancer answers in place of a server: unwinds to where the response is sent."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.sentence)
-        self.refusal = refusal
+    def __init__(self, response: ErrorResponse) -> None:
+        super().__init__(response.sentence)
+        self.response = response
 
 
-def of_request(request: h11.Request, *, head: int) -> Refusal | None:
-    """Return why a well-formed request is not carried; None if it is.
+def response_to_request(request: h11.Request, *, head: int) -> ErrorResponse | None:
+    """Return the response to a request that is not forwarded; None if it is.
 
     Args:
-        request: as h11 parsed it.
+        request: well-formed, as h11 parsed it.
         head: the most bytes its head may have.
     """
     if _size(request) > head:
@@ -90,8 +90,8 @@ def breaks_framing(event: h11.Event) -> bool:
     )
 
 
-def of_failure(failed: PeerFailed) -> Refusal | None:
-    """Return what the client is told of a failure; None if it is not there to be told."""
+def response_to_failure(failed: PeerFailed) -> ErrorResponse | None:
+    """Return the response to a failure; None if the client has closed the connection."""
     match failed.side, failed.fault:
         case Side.CLIENT, Fault.CLOSED:
             return None

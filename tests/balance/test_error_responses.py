@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sessile.balance import Limits
+from sessile.balance import BalancerLimits
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 HOST = b"Host: shop.test\r\n"
@@ -96,7 +96,7 @@ def test_bytes_behind_the_last_request_are_ignored(refused):
     assert b"/admin" not in b"".join(heard)
 
 
-LIMITS = Limits(head=4096)
+LIMITS = BalancerLimits(head=4096)
 
 
 @pytest.mark.parametrize("size", [4096, 6000, 100_000])
@@ -133,14 +133,14 @@ def test_a_refusal_is_not_stored(refused):
 
 def test_a_head_that_never_ends_is_408(refused):
     """A client that begins a request and stops is told that it was too slow."""
-    answer, _ = refused(b"GET / HTTP/1.1\r\nHo", limits=Limits(idle=0.1))
+    answer, _ = refused(b"GET / HTTP/1.1\r\nHo", limits=BalancerLimits(idle=0.1))
 
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
 def test_an_idle_connection_is_closed_without_a_word(refused):
     """A client that asks nothing is not answered."""
-    answer, _ = refused(b"", limits=Limits(idle=0.1))
+    answer, _ = refused(b"", limits=BalancerLimits(idle=0.1))
 
     assert answer == b""
 
@@ -154,7 +154,7 @@ def test_a_body_that_stops_is_408(run, behind, ask):
             seen.append(await server.rest())
 
     async def stop():
-        limits = Limits(stall=0.1, answer=5)
+        limits = BalancerLimits(stall=0.1, answer=5)
         async with behind(play, limits=limits) as balancer:
             return await ask(balancer, POST + b"Content-Length: 10\r\n\r\nhalf")
 

@@ -1,12 +1,12 @@
-"""The servers as the balancer knows them now: health, wishes, counts. ``health`` judges them."""
+"""The servers as the balancer knows them now: health, draining, counts. ``health`` judges them."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from sessile.balance.health import Check, Health, Seen, State
-from sessile.balance.server import Server
+from sessile.balance.health import Health, HealthCheck, Observation, State
+from sessile.balance.server import BackendServer
 from sessile.errors import ConfigError
 
 log = logging.getLogger("sessile.balance")
@@ -23,18 +23,20 @@ class Report:
         active: how many of them it has not yet finished, open WebSockets included.
     """
 
-    server: Server
+    server: BackendServer
     state: State
     requests: int
     active: int
 
 
-class Fleet:
+class ServerGroup:
     """All servers behind one balancer."""
 
-    def __init__(self, servers: Sequence[Server], check: Check) -> None:
+    def __init__(self, servers: Sequence[BackendServer], check: HealthCheck) -> None:
         if not servers:
-            raise ConfigError("a balancer needs servers, such as [Server('a', '127.0.0.1', 8001)]")
+            raise ConfigError(
+                "a balancer needs servers, such as [BackendServer('a', '127.0.0.1', 8001)]"
+            )
         self.servers = {server.name: server for server in servers}
         if len(self.servers) < len(servers):
             raise ConfigError("two servers have the same name; give each its own")
@@ -49,15 +51,15 @@ class Fleet:
         return {name: health.state for name, health in self._health.items()}
 
     def report(self) -> tuple[Report, ...]:
-        """Return what is known of every server, in the order they were given."""
+        """Return a report on every server, in the order they were given."""
         return tuple(
             Report(server, self._health[name].state, self._requests[name], self._active[name])
             for name, server in self.servers.items()
         )
 
-    def observe(self, name: str, seen: Seen) -> None:
+    def observe(self, name: str, observation: Observation) -> None:
         """Take an observation into account."""
-        self._become(name, self._health[name].after(seen, self.check))
+        self._set_health(name, self._health[name].after(observation, self.check))
 
     def drain(self, name: str, *, draining: bool) -> None:
         """Begin or end the draining of a server.
@@ -67,10 +69,10 @@ class Fleet:
         """
         if name not in self.servers:
             raise ConfigError(f"no server is called {name!r}; there are {', '.join(self.servers)}")
-        self._become(name, replace(self._health[name], draining=draining))
+        self._set_health(name, replace(self._health[name], draining=draining))
 
     @contextmanager
-    def busy(self, name: str) -> Iterator[None]:
+    def count_request(self, name: str) -> Iterator[None]:
         """Count a request as given, and as active until the block ends."""
         self._requests[name] += 1
         self._active[name] += 1
@@ -79,11 +81,11 @@ class Fleet:
         finally:
             self._active[name] -= 1
 
-    def forget(self, name: str) -> None:
+    def uncount_request(self, name: str) -> None:
         """Take back the count of a request that never arrived."""
         self._requests[name] -= 1
 
-    def _become(self, name: str, health: Health) -> None:
+    def _set_health(self, name: str, health: Health) -> None:
         before, self._health[name] = self._health[name].state, health
         if health.state is not before:
             log.info("server %s is %s (was %s)", name, health.state.value, before.value)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
-from demo.launched import Launched
+from demo.process import DemoProcess
 from servers import RedisServer, required
 
 ARGUMENTS = (
@@ -17,8 +17,8 @@ ARGUMENTS = (
 
 @pytest.fixture(scope="session")
 def _demo():
-    with Launched() as demo:
-        assert demo.url, demo.said
+    with DemoProcess() as demo:
+        assert demo.url, demo.output
         yield demo
 
 
@@ -40,8 +40,8 @@ def _shop(request, tmp_path_factory):
         url = None
         if request.param == "redis":
             url = stack.enter_context(RedisServer(tmp_path_factory.mktemp("redis"))).url
-        shop = stack.enter_context(Launched(servers=2, url=url))
-        assert shop.url, shop.said
+        shop = stack.enter_context(DemoProcess(servers=2, url=url))
+        assert shop.url, shop.output
         yield shop
 
 

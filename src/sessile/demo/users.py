@@ -31,7 +31,7 @@ _AT_ONCE: Final = 2
 """Hashes computed at once: each takes 64 MiB and a core."""
 
 
-class Users:
+class UserTable:
     """The accounts in one SQLite file.
 
     Args:

@@ -37,7 +37,7 @@ def is_alive(pid):
         return False
 
 
-class Launched:
+class DemoProcess:
     """A running demo; ``lines`` is what it has said so far."""
 
     def __init__(self, *, host="127.0.0.1", port=0, servers=3, url=None, before="", env=None):
@@ -61,16 +61,16 @@ class Launched:
         return None
 
     @property
-    def said(self):
+    def output(self):
         return "".join(self.lines)
 
     def end(self, number=signal.SIGINT):
         """Ask it to end; return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.ended()
+        return self.wait()
 
-    def ended(self):
+    def wait(self):
         """Wait until it has ended by itself; return its exit code."""
         code = self.process.wait(PATIENCE)
         self.lines.append(self.process.stdout.read())  # what is buffered as well: no communicate()
@@ -146,7 +146,7 @@ class Visitor(httpx.Client):
 
     def look(self):
         """Return the page as a person reads it."""
-        return Seen(self.get("/").text)
+        return PageContent(self.get("/").text)
 
 
 def _lines(page):
@@ -158,7 +158,7 @@ def _lines(page):
     return [tuple(line) for line in found]
 
 
-class Seen:
+class PageContent:
     """What is on a page."""
 
     def __init__(self, page):

@@ -1,4 +1,4 @@
-"""The clocks of a session as a visitor sees them: what ends when. Pure; ``page`` shows them."""
+"""The deadlines of a session as a visitor sees them: what ends when. Pure; ``page`` shows them."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,11 +6,11 @@ from typing import Self
 from sessile import Policy
 from sessile.core.record import Record
 from sessile.core.value import Instant, Seconds
-from sessile.demo.moment import span, stamp
+from sessile.demo.times import span, stamp
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class Deadline:
     """One deadline.
 
     Attributes:
@@ -29,26 +29,26 @@ class Clock:
 
     @classmethod
     def until(cls, end: Instant, *, name: str, meaning: str, now: Instant, whole: Seconds) -> Self:
-        """Return the clock of a deadline."""
+        """Return the deadline, as seen now."""
         left = max(end - now, 0)
         return cls(name, meaning, span(left), stamp(end), round(1000 * left / whole))
 
 
-def clocks(policy: Policy, record: Record, now: Instant) -> list[Clock]:
-    """Return the clocks of a session that is being used now."""
+def deadlines(policy: Policy, record: Record, now: Instant) -> list[Deadline]:
+    """Return the deadlines of a session that is being used now."""
     idle, absolute = (
         policy.idle_for(persistent=record.persistent),
         policy.absolute_for(persistent=record.persistent),
     )
     shown = [
-        Clock.until(
+        Deadline.until(
             min(policy.touched(record, now).idle_until, record.until),
             name="Idle",
             meaning="ends if you do nothing",
             now=now,
             whole=idle,
         ),
-        Clock.until(
+        Deadline.until(
             record.until,
             name="Absolute",
             meaning="ends whatever you do",
@@ -57,7 +57,7 @@ def clocks(policy: Policy, record: Record, now: Instant) -> list[Clock]:
         ),
     ]
     if policy.rotate is not None:
-        rotation = Clock.until(
+        rotation = Deadline.until(
             record.rotated + policy.rotate,
             name="Rotation",
             meaning="the ticket in your cookie is replaced",

@@ -1,4 +1,4 @@
-"""What the routes of forms share: reading a field, and sending the browser back to the page."""
+"""Forms: read a field, and send the browser back to the page. The routes of forms share it."""
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -17,7 +17,7 @@ def text_field(form: FormData, name: str) -> str:
     return value
 
 
-def back_to(place: str, *, notice: str = "") -> Response:
+def back_to(part: str, *, notice: str = "") -> Response:
     """Return the redirect to a part of the page: 303, so that the browser fetches it with GET."""
     query = f"?notice={notice}" if notice else ""
-    return RedirectResponse(f"/{query}#{place}", status_code=303)
+    return RedirectResponse(f"/{query}#{part}", status_code=303)

@@ -1,4 +1,4 @@
-"""A server process's task, as it stands in its environment. ``process`` writes, ``child`` reads."""
+"""A server process's configuration, in its environment. ``process`` writes, ``child`` reads."""
 
 import os
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ import msgspec
 _NAME: Final = "SESSILE_DEMO_SERVER"
 
 
-class Task(msgspec.Struct, frozen=True):
-    """One server's part. Where sessions are kept stands beside it, in ``SESSILE_URL``.
+class ServerConfig(msgspec.Struct, frozen=True):
+    """One server's configuration. Where sessions are kept stands beside it, in ``SESSILE_URL``.
 
     Attributes:
         name: what the page calls it.
@@ -23,10 +23,10 @@ class Task(msgspec.Struct, frozen=True):
     users: str
 
     @classmethod
-    def inherited(cls) -> Self:
-        """Return the task this process was started with."""
+    def from_environ(cls) -> Self:
+        """Return the configuration this process was started with."""
         return msgspec.json.decode(os.environ[_NAME], type=cls)
 
     def environ(self, common: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment of a process with this task."""
+        """Return the environment of a process with this configuration."""
         return {**common, _NAME: msgspec.json.encode(self).decode()}

@@ -1,4 +1,4 @@
-"""Say times as a person would. Pure; ``page`` uses it for every clock of a session."""
+"""Format times for people and machines. Pure; ``page`` and ``deadlines`` use it."""
 
 from datetime import UTC, datetime
 from typing import Final

@@ -1,6 +1,6 @@
-"""A server's end of the line to its parent: a socket pair, handed down as standard input.
+"""A server's end of the channel to its parent: a socket pair, handed down as standard input.
 
-It has no address, so nobody else can reach the parent's orders: no browser, no other user of the
+It has no address, so nobody else can send the parent commands: no browser, no other user of the
 machine. When it breaks the parent is gone. ``process`` holds the other end.
 """
 
@@ -9,27 +9,27 @@ import socket
 from collections import deque
 from typing import Self
 
-from sessile.demo.fleet.message import VIEWS, Order, View, written
+from sessile.demo.fleet.message import VIEWS, FleetCommand, FleetView, encode
 
 
-class Line:
-    """Orders go up, a view of the fleet comes down for each, in the same order."""
+class ParentChannel:
+    """Sends commands up; a view of the fleet comes down for each, in the same order."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._waiting: deque[asyncio.Future[View]] = deque()
+        self._waiting: deque[asyncio.Future[FleetView]] = deque()
 
     @classmethod
-    async def inherited(cls) -> Self:
-        """Return the line this process was started with."""
+    async def from_stdin(cls) -> Self:
+        """Return the channel this process was started with."""
         return cls(*await asyncio.open_unix_connection(sock=socket.socket(fileno=0)))
 
-    async def ask(self, order: Order) -> View:
-        """Give an order and return the fleet as it is then."""
-        answer: asyncio.Future[View] = asyncio.get_running_loop().create_future()
+    async def ask(self, command: FleetCommand) -> FleetView:
+        """Send a command and return the fleet as it is then."""
+        answer: asyncio.Future[FleetView] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
-        self._writer.write(written(order))
+        self._writer.write(encode(command))
         return await answer
 
     async def listen(self) -> None:

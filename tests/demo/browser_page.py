@@ -1,4 +1,4 @@
-"""A page in Chromium, and everything it asked for and complained about."""
+"""A page in Chromium, with its requests and its console messages. Used by the browser tests."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ PHONE = {"width": 375, "height": 812}
 DESK = {"width": 1280, "height": 900}
 
 
-class Watched:
+class BrowserPage:
     """A page, and everything it asked for and complained about."""
 
     def __init__(self, browser, demo, **options):

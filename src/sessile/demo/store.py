@@ -15,7 +15,7 @@ from sessile.wire.ambient import setting
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoreConfig:
     """A store's URL, and the secret drawn for this run; None where there is one already."""
 
     url: str = field(repr=False)
@@ -23,7 +23,7 @@ class Place:
 
     @classmethod
     def choose(cls, url: str | None, folder: Path) -> Self:
-        """Return the place that was asked for, else a file in that folder.
+        """Return the store of that URL, or else a file in that folder.
 
         Raises:
             ConfigError: the URL is wrong, or names a store that processes cannot share.
@@ -40,7 +40,7 @@ class Place:
         return cls(url, token_urlsafe(32) if drawn else None)
 
     @property
-    def safe(self) -> str:
+    def redacted_url(self) -> str:
         """The URL without credentials."""
         return redacted(self.url)
 
@@ -50,7 +50,7 @@ class Place:
         return {"SESSILE_URL": self.url, **drawn}
 
     async def check(self) -> None:
-        """Return when the store answers and the secret will do.
+        """Check that the store answers and that the secret is strong enough.
 
         Raises:
             ConfigError: something is wrong; the message says what to write instead.

@@ -19,12 +19,12 @@ from sessile.core.trail import Trace
 from sessile.demo import cart, thief
 from sessile.demo.activity import entries
 from sessile.demo.alarms import Alarms
-from sessile.demo.authenticator import Authenticator, Outcome
+from sessile.demo.authenticator import Authenticator, CodeStatus
 from sessile.demo.catalogue import ITEMS, Currency
-from sessile.demo.clock import clocks
+from sessile.demo.deadlines import deadlines
 from sessile.demo.guard import _OURS, is_from_here
-from sessile.demo.moment import ago, span, stamp
-from sessile.demo.users import Users
+from sessile.demo.times import ago, span, stamp
+from sessile.demo.users import UserTable
 from sessile.service.events import Created, End, Ended
 
 NOW = 1_700_000_000.0
@@ -104,28 +104,28 @@ def test_only_who_sits_here_and_says_so_is_here(peer, told, host, here):
     assert is_from_here(Request(scope), Proxies(trusted=["127.0.0.1"])) is here
 
 
-def test_a_clock_says_what_is_left():
+def test_a_deadline_says_what_is_left():
     """Idle starts anew with this visit, absolute does not, rotation counts from the last one."""
     record = Record(
         format=1, key="k" * 20, version=3, created=NOW - 3_600, seen=NOW - 600,
         idle_until=NOW + 1_200, until=NOW + 3_600, digest=b"", rotated=NOW - 300,
     )  # fmt: skip
 
-    idle, absolute, rotation = clocks(Policy(absolute=minutes(120)), record, NOW)
+    idle, absolute, rotation = deadlines(Policy(absolute=minutes(120)), record, NOW)
 
     assert (idle.left, idle.part) == ("30 min", 1000)
     assert (absolute.left, absolute.part) == ("1 h", 500)
     assert (rotation.left, rotation.part) == ("10 min", 667)
 
 
-def test_no_clock_runs_where_nothing_is_rotated():
-    """A policy without rotation shows two clocks, and idle never goes beyond absolute."""
+def test_no_rotation_deadline_where_nothing_is_rotated():
+    """A policy without rotation shows two deadlines, and idle never goes beyond absolute."""
     record = Record(
         format=1, key="k" * 20, version=1, created=NOW, seen=NOW,
         idle_until=NOW + 60, until=NOW + 60, digest=b"", rotated=NOW,
     )  # fmt: skip
 
-    idle, absolute = clocks(Policy(rotate=None), record, NOW)
+    idle, absolute = deadlines(Policy(rotate=None), record, NOW)
 
     assert idle.left == absolute.left == "1 min"
 
@@ -156,8 +156,8 @@ def test_a_price_is_shown_in_the_chosen_currency(currency, text):
 
 @pytest.fixture
 def users(tmp_path):
-    Users.create(tmp_path / "users.db", {"ann": "her-password"})
-    return Users(tmp_path / "users.db")
+    UserTable.create(tmp_path / "users.db", {"ann": "her-password"})
+    return UserTable(tmp_path / "users.db")
 
 
 @pytest.fixture
@@ -224,12 +224,12 @@ def test_other_visitors_do_not_wait_for_a_password_check(users):
 @pytest.mark.parametrize(
     ("late", "outcome"),
     [
-        (-60, Outcome.WRONG),
-        (-30, Outcome.RIGHT),
-        (0, Outcome.RIGHT),
-        (29, Outcome.RIGHT),
-        (59, Outcome.RIGHT),
-        (60, Outcome.WRONG),
+        (-60, CodeStatus.WRONG),
+        (-30, CodeStatus.RIGHT),
+        (0, CodeStatus.RIGHT),
+        (29, CodeStatus.RIGHT),
+        (59, CodeStatus.RIGHT),
+        (60, CodeStatus.WRONG),
     ],
 )
 def test_a_code_holds_for_one_step_before_and_after(users, late, outcome):
@@ -250,7 +250,7 @@ def test_an_older_code_is_no_use_after_a_newer_one(users):
         for code in (f" {newer[:3]} {newer[3:]} ", newer, older)
     ]
 
-    assert outcomes == [Outcome.RIGHT, Outcome.USED, Outcome.USED]
+    assert outcomes == [CodeStatus.RIGHT, CodeStatus.USED, CodeStatus.USED]
     assert asyncio.run(authenticator.phone("ann", NOW + 30)).used
 
 
@@ -276,10 +276,14 @@ def test_a_phone_keeps_its_secret_out_of_its_repr(users):
 )
 def test_a_theft_is_noted_for_its_owner(alarms, event, noted):
     """The hook keeps what its owner has to know, tells it once, and nothing else."""
-    alarms.hear(event)
+    alarms.note_theft(event)
 
     assert [alarm.session for alarm in alarms.of("ann")] == ["k" * 20] * noted
-    assert [alarms.tell("ann"), alarms.tell("ann"), alarms.tell("bob")] == [int(noted), 0, 0]
+    assert [alarms.take_unread("ann"), alarms.take_unread("ann"), alarms.take_unread("bob")] == [
+        int(noted),
+        0,
+        0,
+    ]
     assert alarms.of("bob") == []
 
 
@@ -321,11 +325,13 @@ def test_a_thief_comes_from_elsewhere_where_the_system_allows_it(monkeypatch, ad
         serving = Thread(target=shop.handle_request)
         serving.start()
         cookies = {"sid": "stolen", "policy": "end"}
-        loot = thief.Thief(shop.server_address, cookies, "sid", "").steal(thief.Way.ELSEWHERE)
+        responses = thief.Thief(shop.server_address, cookies, "sid", "").steal(
+            thief.Attack.ELSEWHERE
+        )
         serving.join()
 
     ((came, headers),) = asked
     assert came == ("127.66.0.66" if address == "127.66.0.66" else "127.0.0.1")
     assert headers["Cookie"] == "sid=stolen; policy=end"
     assert headers["User-Agent"].startswith("curl/")
-    assert [(one.status, one.renewed, one.said) for one in loot] == [(200, True, {})]
+    assert [(one.status, one.new_ticket, one.body) for one in responses] == [(200, True, {})]

@@ -1,4 +1,4 @@
-"""Which policy judges a visitor: one of four, which differ in what another client leads to.
+"""The four policies a visitor can choose from. They differ in what a change of client leads to.
 
 A real shop has one policy for everybody. Here each visitor tries all four, and the choice stands in
 a cookie of its own, because it must be known before the session is.
@@ -21,32 +21,32 @@ COOKIE: Final = "policy"
 DEFAULT: Final = Mismatch.STEP_UP
 
 
-def word(reaction: Mismatch) -> str:
-    """Return what stands in the cookie and in the form."""
+def name_of(reaction: Mismatch) -> str:
+    """Return the name of a reaction in the cookie and in the form."""
     return reaction.name.lower()
 
 
-_WORDS: Final = {word(reaction): reaction for reaction in Mismatch}
+_BY_NAME: Final = {name_of(reaction): reaction for reaction in Mismatch}
 
 
-def chosen(cookies: Mapping[str, str]) -> Mismatch:
+def reaction_of(cookies: Mapping[str, str]) -> Mismatch:
     """Return the reaction that a visitor has chosen."""
-    return _WORDS.get(cookies.get(COOKIE, ""), DEFAULT)
+    return _BY_NAME.get(cookies.get(COOKIE, ""), DEFAULT)
 
 
 def parse(text: str) -> Mismatch:
-    """Return the reaction of that word.
+    """Return the reaction of that name.
 
     Raises:
         ValueError: there is none.
     """
-    if text not in _WORDS:
+    if text not in _BY_NAME:
         raise ValueError(text)
-    return _WORDS[text]
+    return _BY_NAME[text]
 
 
 def all_sessions(hook: Hook) -> dict[Mismatch, Sessions]:
-    """Return the sessions of one server: one store, judged by four policies."""
+    """Return the sessions of one server: one store, four policies."""
     store, made = None, {}
     for reaction in Mismatch:
         made[reaction] = Sessions(
@@ -60,7 +60,7 @@ def all_sessions(hook: Hook) -> dict[Mismatch, Sessions]:
     return made
 
 
-class Choice:
+class PolicyMiddleware:
     """ASGI middleware: each request has its session by the policy that its visitor has chosen.
 
     Args:
@@ -82,4 +82,4 @@ class Choice:
         headers = scope.get("headers", ())
         text = b"; ".join(value for name, value in headers if name == b"cookie")
         cookies = cookie_parser(text.decode("latin-1"))
-        await self._apps[chosen(cookies)](scope, receive, send)
+        await self._apps[reaction_of(cookies)](scope, receive, send)

@@ -1,4 +1,4 @@
-"""Headers that tell a browser to trust this page with little. ``application`` adds them to all."""
+"""Security headers: the browser trusts this page with little. ``application`` adds them to all."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ _HEADERS: Final = (
 )
 
 
-class Protection:
+class SecurityHeaders:
     """ASGI middleware: the same headers on every answer; no cache keeps a page."""
 
     def __init__(self, app: App) -> None:
@@ -31,7 +31,7 @@ class Protection:
         is_static = scope.get("path", "").startswith("/static/")
         caching = _FOR_GOOD if is_static else b"no-store"
 
-        async def send_protected(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = list(message.get("headers", ()))
                 said = any(name.lower() == b"cache-control" for name, _ in given)
@@ -39,4 +39,4 @@ class Protection:
                 message = {**message, "headers": [*given, *_HEADERS, *kept]}
             await send(message)
 
-        await self._app(scope, receive, send_protected)
+        await self._app(scope, receive, send_with_headers)

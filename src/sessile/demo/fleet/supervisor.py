@@ -1,7 +1,7 @@
-"""All server processes and the balancer before them: carries out the page's orders.
+"""All server processes and the balancer before them: carries out the page's commands.
 
-The orders arrive over each process's line, in the parent's one event loop, so two of them never
-meet: the last server cannot be killed by two clicks at once.
+The commands arrive over each process's channel, in the parent's one event loop, so two of
+them never meet: the last server cannot be killed by two clicks at once.
 """
 
 import asyncio
@@ -12,10 +12,19 @@ from string import ascii_uppercase
 from typing import Final
 
 from sessile.balance import BackendServer, Balancer, HealthCheck, Report, State
-from sessile.demo.fleet.message import Kill, Member, Order, Phase, Ready, Restart, Tie, View
-from sessile.demo.fleet.port import LOOPBACK, bound, reachable
-from sessile.demo.fleet.process import Failed, ServerProcess
-from sessile.demo.fleet.task import Task
+from sessile.demo.fleet.config import ServerConfig
+from sessile.demo.fleet.message import (
+    FleetCommand,
+    FleetView,
+    Kill,
+    Member,
+    Ready,
+    Restart,
+    ServerPhase,
+    SetAffinity,
+)
+from sessile.demo.fleet.port import LOOPBACK, bind, local_address
+from sessile.demo.fleet.process import ServerProcess, UnexpectedExit
 from sessile.errors import ConfigError
 
 _MOST: Final = 16
@@ -26,7 +35,7 @@ _ANSWER: Final = 0.4
 """Seconds for the answer to a click; shorter than two health checks take."""
 
 
-class Fleet:
+class Supervisor:
     """Servers A, B, C, …: their processes, their ports, and the balancer.
 
     Args:
@@ -34,7 +43,7 @@ class Fleet:
         at: host and port of the balancer.
         folder: holds the user table; the servers' logs go there.
         environ: the servers' environment.
-        failed: told of a server that ended unasked.
+        on_failure: called with the error of a server that ended unasked.
 
     Raises:
         ConfigError: no such number of servers.
@@ -47,91 +56,92 @@ class Fleet:
         at: tuple[str, int],
         folder: Path,
         environ: Mapping[str, str],
-        failed: Callable[[Failed], object],
+        on_failure: Callable[[UnexpectedExit], object],
     ) -> None:
         if not 1 <= count <= _MOST:
             raise ConfigError(f"servers={count}: write a number from 1 to {_MOST}")
         names = ascii_uppercase[:count]
-        self._keepers = {name: bound() for name in names}
+        # Kept open for good: a restarted server gets its old port, and nobody else does meanwhile.
+        self._keepers = {name: bind() for name in names}
         ports = {name: keeper.getsockname()[1] for name, keeper in self._keepers.items()}
         servers = [BackendServer(name, LOOPBACK, port) for name, port in ports.items()]
         host, port = at
         self.balancer = Balancer(servers, host=host, port=port, check=_CHECK)
         self._processes = {
             name: ServerProcess(
-                Task(name, ports[name], str(folder / "users.db")),
+                ServerConfig(name, ports[name], str(folder / "users.db")),
                 environ,
                 folder / f"{name}.log",
-                self.hear,
+                self.handle,
             )
             for name in names
         }
-        self._failed = failed
+        self._on_failure = on_failure
         self._stopping = False
-        self._lives: dict[str, asyncio.Task[None]] = {}
-        self._ends: set[asyncio.Task[None]] = set()
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._kills: set[asyncio.Task[None]] = set()
 
     async def start(self) -> bool:
         """Start every server; False when one failed."""
         for process in self._processes.values():
-            self._begin(process)
-        return all(await asyncio.gather(*map(self._came_up, self._processes.values())))
+            self._start_process(process)
+        return all(await asyncio.gather(*map(self._wait_until_ready, self._processes.values())))
 
-    async def over(self) -> None:
+    async def wait(self) -> None:
         """Return when no server is left."""
-        while running := [life for life in self._lives.values() if not life.done()]:
+        while running := [run for run in self._runs.values() if not run.done()]:
             await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
 
     async def stop(self) -> None:
         """End every server: by asking, and where that does not help by killing."""
         self._stopping = True
         for process in self._processes.values():
-            process.hang_up()
+            process.request_stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
-                await self.over()
+                await self.wait()
         for process in self._processes.values():
             process.kill()
-        await self.over()
+        await self.wait()
         for keeper in self._keepers.values():
             keeper.close()
 
-    def hear(self, asker: str, order: Order) -> View:
-        """Carry out an order, if it can be, and return how things are then.
+    def handle(self, sender: str, command: FleetCommand) -> FleetView:
+        """Carry out a command, if it can be, and return the view of the fleet after it.
 
         Args:
-            asker: the server that passes it on.
-            order: what somebody clicked.
+            sender: the server that passes it on.
+            command: what somebody clicked.
         """
-        refusal = ""
-        match order:
+        error = ""
+        match command:
             case Ready():
-                self._processes[asker].ready.set()
+                self._processes[sender].ready.set()
             case Kill(name):
-                refusal = self._kill(name, asker)
+                error = self._kill(name, sender)
             case Restart(name):
-                refusal = self._restart(name)
-            case Tie(affinity):
+                error = self._restart(name)
+            case SetAffinity(affinity):
                 self.balancer.affinity = affinity
-        return View(self._members(), self.balancer.affinity, self._door(), refusal)
+        return FleetView(self._members(), self.balancer.affinity, self._address(), error)
 
-    def _door(self) -> tuple[str, int] | None:
+    def _address(self) -> tuple[str, int] | None:
         try:
             host, port = self.balancer.address
         except RuntimeError:  # the servers are up before the balancer is
             return None
-        return reachable(host), port
+        return local_address(host), port
 
-    def _kill(self, name: str, asker: str) -> str:
+    def _kill(self, name: str, sender: str) -> str:
         process = self._processes.get(name)
         if process is None or process.pid is None or not process.wanted:
             return f"There is no process of server {name} to kill."
-        if not any(m.phase is Phase.UP for m in self._members() if m.name != name):
+        if not any(m.phase is ServerPhase.UP for m in self._members() if m.name != name):
             return f"Server {name} is the last one. Start another one first."
         self.balancer.mark_down(name)  # it dies within milliseconds, but accepts until it is dead
-        if name == asker:
-            process.condemn()
-            self._ends.add(asyncio.create_task(self._kill_when_answered(process)))
+        if name == sender:
+            process.expect_exit()
+            self._kills.add(asyncio.create_task(self._kill_after_answer(process)))
         else:
             process.kill()
         return ""
@@ -140,33 +150,33 @@ class Fleet:
         process = self._processes.get(name)
         if process is None or process.wanted:
             return f"Server {name} does not need a start."
-        self._begin(process)
+        self._start_process(process)
         return ""
 
-    def _begin(self, process: ServerProcess) -> None:
+    def _start_process(self, process: ServerProcess) -> None:
         process.wanted = True
-        before = self._lives.get(process.name)
-        self._lives[process.name] = asyncio.create_task(self._live(process, before))
+        before = self._runs.get(process.name)
+        self._runs[process.name] = asyncio.create_task(self._run(process, before))
 
-    async def _live(self, process: ServerProcess, before: asyncio.Task[None] | None) -> None:
+    async def _run(self, process: ServerProcess, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await before
         if self._stopping:
             return
         process.wanted = True
         try:
-            await process.live()
-        except Failed as failed:
-            self._failed(failed)
+            await process.run()
+        except UnexpectedExit as failed:
+            self._on_failure(failed)
 
-    async def _came_up(self, process: ServerProcess) -> bool:
+    async def _wait_until_ready(self, process: ServerProcess) -> bool:
         ready = asyncio.create_task(process.ready.wait())
-        life = self._lives[process.name]
-        await asyncio.wait({ready, life}, return_when=asyncio.FIRST_COMPLETED)
+        run = self._runs[process.name]
+        await asyncio.wait({ready, run}, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         return process.ready.is_set()
 
-    async def _kill_when_answered(self, process: ServerProcess) -> None:
+    async def _kill_after_answer(self, process: ServerProcess) -> None:
         """Kill a server that passed on its own end: its answer goes out before it does."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_ANSWER):
@@ -185,9 +195,9 @@ class Fleet:
 
 
 def _member(process: ServerProcess, report: Report) -> Member:
-    """Put together what the process and the balancer's checks tell of a server."""
+    """Combine the process and the balancer's checks of a server."""
     if not process.wanted:
-        return Member(process.name, Phase.DOWN, None, report.requests)
+        return Member(process.name, ServerPhase.DOWN, None, report.requests)
     answers = process.ready.is_set() and report.state is State.UP
-    phase = Phase.UP if answers else Phase.UNREADY
+    phase = ServerPhase.UP if answers else ServerPhase.UNREADY
     return Member(process.name, phase, process.pid, report.requests)

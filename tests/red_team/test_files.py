@@ -10,7 +10,8 @@ from red_team.stage import weakened_by
 from sessile import Sessions
 from sessile.errors import ConfigError
 from sessile.stores import sqlite
-from sessile.wire import keyfile, sqlitepool
+from sessile.wire import keyfile
+from sessile.wire.sqlite import pool as sqlite_pool
 
 KEY = b"what an attacker knows, 32 bytes"
 
@@ -71,7 +72,7 @@ def test_a19_key_that_others_reach_is_refused(site):
 
 def files_are_as_the_umask_says(patch):
     """SQLite makes the file itself."""
-    patch.setattr(sqlitepool, "_make_private", lambda path: None)
+    patch.setattr(sqlite_pool, "_make_private", lambda path: None)
 
 
 @weakened_by(files_are_as_the_umask_says)

@@ -16,7 +16,7 @@ from sessile.balance.pool import Pool
 from sessile.balance.routing import Affinity, Router
 from sessile.balance.server import Server, authority
 from sessile.balance.visit import Visit
-from sessile.wire.ambient import entropy
+from sessile.wire.system import entropy
 
 
 class Balancer:

@@ -14,7 +14,7 @@ from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.core.value import Codec, Instant, Seconds
 from sessile.service.events import Event, Hook, Malformed, Timed
 from sessile.stores.contract import Store
-from sessile.wire.errands import Errands
+from sessile.wire.background.tasks import Errands
 
 
 class Parts:

@@ -26,8 +26,8 @@ from sessile.service.owners import SessionInfo, Whose
 from sessile.service.parts import Parts
 from sessile.stores.contract import Store
 from sessile.stores.open import open_store
-from sessile.wire import ambient, report
-from sessile.wire.errands import Errands
+from sessile.wire import log, system
+from sessile.wire.background.tasks import Errands
 
 DEFAULT_URL: Final = "sqlite:///sessile.db"
 _SWEEP: Final = 1000
@@ -81,8 +81,8 @@ class Sessions:
         sealing: Sealing = Sealing.WHEN_SECRETS_ARE_GIVEN,
         hooks: Sequence[Hook] = (),
         store: Store | None = None,
-        clock: Callable[[], Instant] = ambient.clock,
-        entropy: Callable[[int], bytes] = ambient.entropy,
+        clock: Callable[[], Instant] = system.clock,
+        entropy: Callable[[int], bytes] = system.entropy,
     ) -> None:
         _check(Policy, policy=policy)
         _check(Cookie, cookie=cookie)
@@ -91,7 +91,7 @@ class Sessions:
         _check(Sealing, sealing=sealing)
         _check_each(hooks=hooks, carriers=carriers)
         if store is None:
-            store = open_store(url or ambient.setting("SESSILE_URL") or DEFAULT_URL)
+            store = open_store(url or system.setting("SESSILE_URL") or DEFAULT_URL)
         elif url is not None:
             raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
         given = _given(secrets)
@@ -110,10 +110,10 @@ class Sessions:
             codec=ValueCodec(),
             vault=vault,
             clock=clock,
-            timer=ambient.timer,
+            timer=system.timer,
             entropy=entropy,
             hooks=hooks,
-            failed=report.hook_failed,
+            failed=log.hook_failed,
             errands=Errands(),
         )
         self.sync = SyncSessions(self.parts)
@@ -261,7 +261,7 @@ def _check_each(**options: object) -> None:
 def _given(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
     if secrets is not None:
         return KeyRing(secrets)
-    setting = ambient.setting("SESSILE_SECRETS")
+    setting = system.setting("SESSILE_SECRETS")
     return KeyRing(part.strip() for part in setting.split(",")) if setting else None
 
 

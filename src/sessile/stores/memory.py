@@ -27,7 +27,7 @@ from sessile.errors import ConfigError, KeyTaken, StoreClosed
 from sessile.stores.contract import unheeded
 from sessile.stores.location import Location, count, yes
 from sessile.wire import workers
-from sessile.wire.inplace import InPlace
+from sessile.wire.locked import InPlace
 
 MOST: Final = 100_000
 """Sessions kept unless the URL says otherwise; a session of 1 KB takes about 1.5 KB."""

@@ -40,9 +40,9 @@ from sessile.errors import ConfigError, KeyTaken, StoreUnavailable
 from sessile.stores.contract import unheeded
 from sessile.stores.location import Location, seconds
 from sessile.stores.redis_scripts import CLAIM, COMMIT, CREATE, DELETE, OWNED, Script
-from sessile.wire import ambient
-from sessile.wire.redis import Link
-from sessile.wire.redis_endpoint import Endpoint, Tls, Told
+from sessile.wire import system
+from sessile.wire.redis.client import Link
+from sessile.wire.redis.endpoint import Endpoint, Tls, Told
 
 PREFIX: Final = "sessile:"
 LIMIT: Final = 0.5
@@ -270,7 +270,7 @@ class RedisStore:
 
 def _drawn() -> bytes:
     """Return a generation that never was."""
-    return ambient.entropy(_GENERATION)
+    return system.entropy(_GENERATION)
 
 
 def _current(row: bytes | None, generation: bytes | None) -> bytes | None:

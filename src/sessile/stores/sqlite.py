@@ -1,4 +1,4 @@
-"""``sqlite:///file``: one file, shared by all processes of a host. ``wire.sqlitefile`` reaches it.
+"""``sqlite:///file``: one file, shared by all processes of a host. ``wire.sqlite.file`` reaches it.
 
 The log is written ahead (WAL), so readers and a writer never wait for each other. With
 ``synchronous=NORMAL`` an answer outlives the process; only a power cut can undo the last ones.
@@ -36,8 +36,8 @@ from sessile.errors import ConfigError, KeyTaken
 from sessile.stores.contract import unheeded
 from sessile.stores.location import Location, seconds
 from sessile.wire import keyfile
-from sessile.wire.doors import refuse_open_doors
-from sessile.wire.sqlitefile import SQLiteFile
+from sessile.wire.permissions import refuse_open_doors
+from sessile.wire.sqlite.file import SQLiteFile
 
 LIMIT: Final = 0.5
 """Seconds that a locked file is waited for unless the URL says otherwise."""

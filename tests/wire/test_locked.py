@@ -3,7 +3,7 @@
 import pytest
 
 from sessile.errors import ConfigError
-from sessile.wire.inplace import InPlace
+from sessile.wire.locked import InPlace
 
 
 async def flow(here, call):

@@ -9,7 +9,7 @@ import pytest
 
 from sessile.core.flow import arun, run
 from sessile.errors import StoreUnavailable
-from sessile.wire.sqlitefile import SQLiteFile
+from sessile.wire.sqlite.file import SQLiteFile
 
 TALLY = ("PRAGMA journal_mode = WAL", "CREATE TABLE IF NOT EXISTS tally AS SELECT 0 AS n")
 

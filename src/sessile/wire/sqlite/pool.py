@@ -1,4 +1,4 @@
-"""Connections to one SQLite file, each lent to one call at a time. For ``wire.sqlitefile``.
+"""Connections to one SQLite file, each lent to one call at a time. For ``wire.sqlite.file``.
 
 Forks. SQLite counts the locks of a process in tables that a child inherits with open connections,
 and the child then trusts in locks it does not hold: it is not enough that it leaves the inherited

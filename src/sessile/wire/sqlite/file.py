@@ -16,7 +16,7 @@ from typing import Final, NoReturn, TypeVar
 
 from sessile.core.flow import Ask
 from sessile.errors import StoreUnavailable
-from sessile.wire.sqlitepool import SQLitePool
+from sessile.wire.sqlite.pool import SQLitePool
 
 R = TypeVar("R")
 

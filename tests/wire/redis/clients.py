@@ -2,8 +2,8 @@
 
 import time
 
-from sessile.wire.redis import Link
-from sessile.wire.redis_endpoint import Endpoint
+from sessile.wire.redis.client import Link
+from sessile.wire.redis.endpoint import Endpoint
 
 PATIENCE = 10.0
 NAME = "redis://test"

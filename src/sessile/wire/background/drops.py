@@ -1,4 +1,4 @@
-"""A count of what was lost, told once in a while: ``wire.errands`` drops nothing in silence."""
+"""A count of what was dropped, reported now and then. ``wire.background.tasks`` drops things."""
 
 import threading
 from collections.abc import Callable

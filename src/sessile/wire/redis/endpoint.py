@@ -1,6 +1,6 @@
 """Where a Redis server is, how it is greeted, and what its failures are called.
 
-``wire.redis`` dials it for threads and ``wire.redis_line`` for event loops.
+``wire.redis.client`` dials it for threads and ``wire.redis.pipeline`` for event loops.
 """
 
 import ssl

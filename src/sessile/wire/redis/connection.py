@@ -1,4 +1,4 @@
-"""A connection to Redis on an event loop. ``wire.redis_line`` opens it and owns it.
+"""A connection to Redis on an event loop. ``wire.redis.pipeline`` opens it and owns it.
 
 Redis answers in order, so the oldest command under way owns the next reply.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 
 import hiredis
 
-from sessile.wire.redis_endpoint import Refusal, Words
+from sessile.wire.redis.endpoint import Refusal, Words
 
 Waiter: TypeAlias = "asyncio.Future[Any]"
 

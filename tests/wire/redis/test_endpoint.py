@@ -4,8 +4,8 @@ import pytest
 
 from servers import Authority, RedisServer
 from sessile.errors import ConfigError, StoreUnavailable
-from sessile.wire.redis_endpoint import Tls
-from wire.linked import close, echo, link_to
+from sessile.wire.redis.endpoint import Tls
+from wire.redis.clients import close, echo, link_to
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import weakref
 
 import pytest
 
-from sessile.wire.errands import Errands
-from wire.errands.awaited import forever, never
+from sessile.wire.background.tasks import Errands
+from wire.background.awaitables import forever, never
 
 WHO = contextvars.ContextVar("who", default="nobody")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sessile.wire import errands as errands_module
-from sessile.wire.background import Background
-from sessile.wire.errands import Errands
-from wire.errands.awaited import LOOPS, forever, never
+from sessile.wire.background import tasks as tasks_module
+from sessile.wire.background.loop import Background
+from sessile.wire.background.tasks import Errands
+from wire.background.awaitables import LOOPS, forever, never
 
 
 def test_closing_waits_for_either_kind(errands, lost, runner, background) -> None:
@@ -126,7 +126,7 @@ def test_closing_is_bounded(lost, background) -> None:
 
 def test_blocked_thread_is_left_behind(lost, monkeypatch) -> None:
     """A hook that blocks the background loop cannot block closing; all behind it is counted."""
-    monkeypatch.setattr(errands_module, "_CANCELLING", 0)
+    monkeypatch.setattr(tasks_module, "_CANCELLING", 0)
     errands = Errands(patience=0, lost=lost.append)
     stuck, gate = threading.Event(), threading.Event()
 
@@ -239,7 +239,7 @@ def test_thread_ends_with_its_errands(background) -> None:
 SCRIPT = """
 import asyncio, os, sys, threading
 {policy}
-from sessile.wire.errands import Errands
+from sessile.wire.background.tasks import Errands
 
 errands = Errands()
 async def say(word):

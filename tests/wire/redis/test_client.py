@@ -10,7 +10,7 @@ import uvloop
 
 from sessile.core.flow import arun, run
 from sessile.errors import StoreClosed
-from wire.linked import ask, close, echo, eventually, link_to
+from wire.redis.clients import ask, close, echo, eventually, link_to
 
 LOOPS = {"asyncio": asyncio.run, "uvloop": uvloop.run}
 MANY = 16

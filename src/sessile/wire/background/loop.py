@@ -1,4 +1,4 @@
-"""An event loop on a thread of its own, for ``wire.errands`` where no loop is running."""
+"""An event loop on a thread of its own, for ``wire.background.tasks`` where no loop is running."""
 
 import asyncio
 import contextlib

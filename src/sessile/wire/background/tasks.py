@@ -1,10 +1,10 @@
 """Errands: async hooks, started within a request and finished on their own.
 
 Under a running event loop an errand is a task of that loop. Without one, under WSGI, it runs on a
-loop in the background (``wire.background``). ``service.parts`` hands errands over and goes on.
+loop in the background (``wire.background.loop``). ``service.parts`` hands errands over and goes on.
 
 Nothing is lost in silence: an errand that fails is reported by whoever handed it over, one that
-could not start or was cut short is counted (``wire.losses``).
+could not start or was cut short is counted (``wire.background.drops``).
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
-from sessile.wire import report
-from sessile.wire.background import Background
-from sessile.wire.losses import Losses
+from sessile.wire import log
+from sessile.wire.background.drops import Losses
+from sessile.wire.background.loop import Background
 
 LIMIT: Final = 10_000
 PATIENCE: Final = 5.0
@@ -83,7 +83,7 @@ class Errands:
         *,
         limit: int = LIMIT,
         patience: float = PATIENCE,
-        lost: Callable[[int], None] = report.errands_lost,
+        lost: Callable[[int], None] = log.errands_lost,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit = limit

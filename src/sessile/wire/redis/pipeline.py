@@ -1,4 +1,4 @@
-"""One event loop's line to a Redis server. ``wire.redis`` keeps one for each loop.
+"""One event loop's line to a Redis server. ``wire.redis.client`` keeps one for each loop.
 
 What the tasks of one turn of the loop ask leaves in one write, and the next turn does not wait for
 its answers. Nothing runs in the background: replies are handed out where the loop reads them, and
@@ -16,8 +16,8 @@ from functools import partial
 from typing import Final
 
 from sessile.errors import StoreClosed
-from sessile.wire.redis_connection import Command, Connection, Waiter, pack
-from sessile.wire.redis_endpoint import ANSWERS, DEMOTED, Endpoint, Refusal
+from sessile.wire.redis.connection import Command, Connection, Waiter, pack
+from sessile.wire.redis.endpoint import ANSWERS, DEMOTED, Endpoint, Refusal
 
 _LAST_CHANCE: Final = 0.01
 """Seconds for a loop that somebody kept busy to send and read what it could not before."""

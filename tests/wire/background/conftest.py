@@ -6,8 +6,8 @@ import gc
 import pytest
 
 from sessile.testing.clock import FakeClock
-from sessile.wire.errands import Errands
-from wire.errands.awaited import LOOPS
+from sessile.wire.background.tasks import Errands
+from wire.background.awaitables import LOOPS
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """The link to a Redis server: commands as Asks. ``stores.redis`` says which commands.
 
 Threads speak through redis-py's pool, with a connection for each command under way. Every event
-loop has a line of its own (``wire.redis_line``). Foreign errors become ``StoreUnavailable`` here.
+loop has a pipeline of its own (``redis.pipeline``). Foreign errors become ``StoreUnavailable``
+here.
 """
 
 import asyncio
@@ -11,14 +12,14 @@ from typing import Any, Final
 
 from sessile.core.flow import Ask
 from sessile.errors import MissingExtra, StoreClosed
-from sessile.wire.redis_endpoint import ANSWERS, DEMOTED, Endpoint, Told, unwelcome
+from sessile.wire.redis.endpoint import ANSWERS, DEMOTED, Endpoint, Told, unwelcome
 
 try:
     import redis
     from redis import exceptions as foreign
 
-    from sessile.wire.redis_connection import Waiter, pack
-    from sessile.wire.redis_line import Line
+    from sessile.wire.redis.connection import Waiter, pack
+    from sessile.wire.redis.pipeline import Line
 except ImportError as error:
     raise MissingExtra("RedisStore", "redis") from error
 

@@ -12,8 +12,8 @@ import uvloop
 from servers import RedisServer
 from sessile.core.flow import arun, run
 from sessile.errors import StoreUnavailable
-from wire.linked import NAME, ask, close, echo, link_to
-from wire.scripted import HANG_UP, SILENCE, Scripted
+from wire.redis.clients import NAME, ask, close, echo, link_to
+from wire.redis.scripted import HANG_UP, SILENCE, Scripted
 
 LIMIT = 0.2
 SLACK = 2.0

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sessile.errors import StoreClosed
-from sessile.wire.sqlitepool import SQLitePool
+from sessile.wire.sqlite.pool import SQLitePool
 
 TALLY = ("PRAGMA journal_mode = WAL", "CREATE TABLE IF NOT EXISTS tally AS SELECT 0 AS n")
 
 FORK = """
 import os, signal, sqlite3, sys, threading
-from sessile.wire.sqlitepool import SQLitePool
+from sessile.wire.sqlite.pool import SQLitePool
 
 path, busy = sys.argv[1], sys.argv[2] == "busy"
 pool = SQLitePool(path, ("PRAGMA journal_mode = WAL", "CREATE TABLE IF NOT EXISTS tally (who)"))

@@ -27,7 +27,7 @@ from sessile.service.parts import Parts
 from sessile.stores.contract import Store
 from sessile.stores.open import open_store
 from sessile.wire import log, system
-from sessile.wire.background.tasks import Errands
+from sessile.wire.background.tasks import BackgroundTasks
 
 DEFAULT_URL: Final = "sqlite:///sessile.db"
 _SWEEP: Final = 1000
@@ -113,8 +113,8 @@ class Sessions:
             timer=system.timer,
             entropy=entropy,
             hooks=hooks,
-            failed=log.hook_failed,
-            errands=Errands(),
+            failed=log.log_hook_failure,
+            tasks=BackgroundTasks(),
         )
         self.sync = SyncSessions(self.parts)
 
@@ -174,7 +174,7 @@ class Sessions:
 
     async def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
-        await self.parts.errands.aclose()
+        await self.parts.tasks.aclose()
         await arun(self.parts.store.close())
 
     def __repr__(self) -> str:
@@ -240,7 +240,7 @@ class SyncSessions:
 
     def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
-        self._parts.errands.close()
+        self._parts.tasks.close()
         run(self._parts.store.close())
 
 

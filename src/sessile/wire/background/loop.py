@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 
 
-class Background:
-    """One loop on one daemon thread, from birth until ``stop`` or ``leave``.
+class LoopThread:
+    """One loop on one daemon thread, from construction until ``stop`` or ``stop_soon``.
 
     Args:
         name: the thread's.
@@ -16,36 +16,37 @@ class Background:
         RuntimeError: no thread can be started (any more).
     """
 
-    __slots__ = ("_over", "_thread", "loop")
+    __slots__ = ("_stopping", "_thread", "loop")
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
-        self._over = asyncio.Event()
-        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
+        self._stopping = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         try:
             self._thread.start()
         except BaseException:
             self.loop.close()
             raise
 
-    def call(self, act: Callable[[], object]) -> None:
+    def call_soon(self, function: Callable[[], object]) -> None:
         """Call it on the loop, in a copy of the caller's context; the order is kept."""
-        self.loop.call_soon_threadsafe(act)
+        self.loop.call_soon_threadsafe(function)
 
-    def leave(self) -> None:
+    def stop_soon(self) -> None:
         """Let the thread end by itself: it cancels what still runs, and closes its loop."""
-        with contextlib.suppress(RuntimeError):  # it has ended
-            self.call(self._over.set)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the thread has ended
+            self.call_soon(self._stopping.set)
 
-    def stop(self, patience: float) -> None:
-        """Leave, and wait so many seconds for the thread's end."""
-        self.leave()
-        if threading.current_thread() is not self._thread:
-            self._thread.join(patience)
+    def stop(self, timeout: float) -> None:
+        """Stop, and wait so many seconds for the thread's end."""
+        self.stop_soon()
+        if threading.current_thread() is not self._thread:  # a thread cannot join itself
+            self._thread.join(timeout)
 
-    def _live(self) -> None:
+    def _run(self) -> None:
+        # a Runner cancels the remaining tasks and ends async generators before it closes the loop
         with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-            runner.run(self._until_over())
+            runner.run(self._wait_for_stop())
 
-    async def _until_over(self) -> None:
-        await self._over.wait()
+    async def _wait_for_stop(self) -> None:
+        await self._stopping.wait()

@@ -1,37 +1,37 @@
-"""Links to a test's server, and what is asked through them."""
+"""Clients of a test's server, and what is asked through them."""
 
 import time
 
-from sessile.wire.redis.client import Link
+from sessile.wire.redis.client import RedisClient
 from sessile.wire.redis.endpoint import Endpoint
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 NAME = "redis://test"
 
 
-def link_to(server, **more):
-    """Return a link to what listens on a server's port."""
-    return Link(Endpoint(NAME, **{"host": "127.0.0.1", "port": server.port, **more}))
+def client_of(server, **more):
+    """Return a client of what listens on a server's port."""
+    return RedisClient(Endpoint(NAME, **{"host": "127.0.0.1", "port": server.port, **more}))
 
 
-async def ask(link, *words, again=False):
+async def ask(client, *words, idempotent=False):
     """Ask, as a flow."""
-    return await link.ask("test", *words, again=again)
+    return await client.ask("test", *words, idempotent=idempotent)
 
 
-async def echo(link, number):
+async def echo(client, number):
     """Ask for a number."""
-    return int(await link.ask("test", "ECHO", number, again=True))
+    return int(await client.ask("test", "ECHO", number, idempotent=True))
 
 
-async def close(link):
+async def close(client):
     """Close, as a flow."""
-    await link.close()
+    await client.close()
 
 
 def eventually(truth):
     """Return when something holds that another process brings about."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not truth():
         assert time.monotonic() < end
         time.sleep(0.005)

@@ -1,8 +1,11 @@
-"""The link to a Redis server: commands as Asks. ``stores.redis`` says which commands.
+"""A client of one Redis server: commands as Asks. ``stores.redis`` says which commands.
 
 Threads speak through redis-py's pool, with a connection for each command under way. Every event
 loop has a pipeline of its own (``redis.pipeline``). Foreign errors become ``StoreUnavailable``
 here.
+
+Forks: redis-py's pool notices one by the process id. In a child no loop is running, so it begins
+with a new loop, and that with a new pipeline.
 """
 
 import asyncio
@@ -12,22 +15,28 @@ from typing import Any, Final
 
 from sessile.core.flow import Ask
 from sessile.errors import MissingExtra, StoreClosed
-from sessile.wire.redis.endpoint import ANSWERS, DEMOTED, Endpoint, Told, unwelcome
+from sessile.wire.redis.endpoint import (
+    ERROR_REPLIES,
+    NOT_PRIMARY,
+    Endpoint,
+    ErrorReply,
+    authentication_message,
+)
 
 try:
     import redis
     from redis import exceptions as foreign
 
     from sessile.wire.redis.connection import Waiter, pack
-    from sessile.wire.redis.pipeline import Line
+    from sessile.wire.redis.pipeline import Pipeline
 except ImportError as error:
     raise MissingExtra("RedisStore", "redis") from error
 
-_STRANGER: Final = (foreign.AuthenticationError, foreign.NoPermissionError)
-_DEMOTED: Final = (foreign.ReadOnlyError, foreign.MasterDownError)
+_NOT_AUTHENTICATED: Final = (foreign.AuthenticationError, foreign.NoPermissionError)
+_NOT_PRIMARY: Final = (foreign.ReadOnlyError, foreign.MasterDownError)
 
 
-class Link:
+class RedisClient:
     """Everything that this process asks of one Redis server.
 
     Args:
@@ -36,30 +45,32 @@ class Link:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._pool = _pool(endpoint)
-        self._lines: dict[asyncio.AbstractEventLoop, Line] = {}
+        self._pool = _new_pool(endpoint)
+        self._pipelines: dict[asyncio.AbstractEventLoop, Pipeline] = {}
         self._closed = False
 
-    def ask(self, what: str, *words: str | bytes | float, again: bool = False) -> Ask[Any]:
-        """Return the Ask for one command. Its reply is as hiredis reads it, or ``Told``.
+    def ask(self, what: str, *words: str | bytes | float, idempotent: bool = False) -> Ask[Any]:
+        """Return the Ask for one command. Its reply is as hiredis reads it, or an ``ErrorReply``.
 
         Args:
             what: its name in traces.
             words: the command.
-            again: it changes nothing, so it may be asked once more after the connection broke.
+            idempotent: it may be sent once more after the connection broke.
 
         Raises:
-            StoreClosed: the link was closed.
+            StoreClosed: the client was closed.
         """
         self.check_open()
         packed = pack(words)
-        return Ask(what, partial(self._block, packed, again), partial(self._wait, packed, again))
+        return Ask(
+            what, partial(self._block, packed, idempotent), partial(self._wait, packed, idempotent)
+        )
 
     def check_open(self) -> None:
-        """Return if the link was not closed.
+        """Do nothing if the client is open.
 
         Raises:
-            StoreClosed: it was.
+            StoreClosed: it was closed.
         """
         if self._closed:
             raise StoreClosed("Redis store")
@@ -68,70 +79,74 @@ class Link:
         """Return the Ask that closes every connection; harmless when repeated."""
         return Ask("redis close", self._close, self._close_and_wait)
 
-    def _wait(self, packed: bytes, again: bool) -> Waiter:
+    def _wait(self, packed: bytes, idempotent: bool) -> Waiter:
         loop = asyncio.get_running_loop()
-        line = self._lines.get(loop) or self._new_line(loop)
-        return line.ask(packed, again=again)
+        pipeline = self._pipelines.get(loop) or self._new_pipeline(loop)
+        return pipeline.submit(packed, idempotent=idempotent)
 
-    def _new_line(self, loop: asyncio.AbstractEventLoop) -> Line:
-        for old in [old for old in list(self._lines) if old.is_closed()]:
-            self._lines.pop(old, None)
-        line = self._lines[loop] = Line(self._endpoint, loop)
-        return line
+    def _new_pipeline(self, loop: asyncio.AbstractEventLoop) -> Pipeline:
+        # forget closed loops here, so that none is kept for ever and no command pays for the search
+        for old in [old for old in list(self._pipelines) if old.is_closed()]:
+            self._pipelines.pop(old, None)
+        pipeline = self._pipelines[loop] = Pipeline(self._endpoint, loop)
+        return pipeline
 
-    def _block(self, packed: bytes, again: bool) -> Any:
+    def _block(self, packed: bytes, idempotent: bool) -> Any:
         try:
             try:
-                return self._exchange(packed)
+                return self._execute(packed)
             except foreign.ConnectionError as broken:
-                if not again or type(broken) is not foreign.ConnectionError:
+                # a subclass is an answer of the server, as AuthenticationError
+                if not idempotent or type(broken) is not foreign.ConnectionError:
                     raise
-                return self._exchange(packed)
+                return self._execute(packed)
         except (foreign.RedisError, OSError, UnicodeError) as error:
             failure = self._endpoint.failure(error, self._why(error))
             raise failure from failure.__cause__
 
-    def _exchange(self, packed: bytes) -> Any:
+    def _execute(self, packed: bytes) -> Any:
         connection: Any = self._pool.get_connection()
         try:
             connection.send_packed_command((packed,), check_health=False)
             return connection.read_response()
         except foreign.NoScriptError:
-            return Told.NO_SCRIPT
+            return ErrorReply.NO_SCRIPT
         except foreign.ResponseError as error:
             code = str(error).partition(" ")[0]  # redis-py cuts off the codes that it knows
-            if code in DEMOTED or isinstance(error, _DEMOTED):
+            if code in NOT_PRIMARY or isinstance(error, _NOT_PRIMARY):
                 connection.disconnect()
-            if code not in ANSWERS:
+            if code not in ERROR_REPLIES:
                 raise
-            return ANSWERS[code]
+            return ERROR_REPLIES[code]
         except BaseException:
-            connection.disconnect()  # its answer may still come, and must reach nobody
+            connection.disconnect()  # its reply may still come, and must reach nobody
             raise
         finally:
             self._pool.release(connection)
 
     def _why(self, error: Exception) -> str:
-        if isinstance(error, _STRANGER):
-            return unwelcome(error)
-        return self._endpoint.silence() if isinstance(error, foreign.TimeoutError) else ""
+        if isinstance(error, _NOT_AUTHENTICATED):
+            return authentication_message(error)
+        if isinstance(error, foreign.TimeoutError):
+            return self._endpoint.timeout_message()
+        return ""
 
     def _close(self) -> None:
         self._closed = True
         self._pool.disconnect()
-        for loop, line in list(self._lines.items()):
-            with contextlib.suppress(RuntimeError):  # a loop that is closed took its line along
-                loop.call_soon_threadsafe(line.end)
+        for loop, pipeline in list(self._pipelines.items()):
+            with contextlib.suppress(RuntimeError):  # a closed loop has closed its pipeline
+                loop.call_soon_threadsafe(pipeline.close)
 
     async def _close_and_wait(self) -> None:
         self._close()
-        line = self._lines.get(asyncio.get_running_loop())
-        if line is not None:
-            await line.ended()
+        pipeline = self._pipelines.get(asyncio.get_running_loop())
+        if pipeline is not None:
+            await pipeline.aclose()
 
 
-def _pool(endpoint: Endpoint) -> redis.ConnectionPool:
-    """Return redis-py's pool. RESP2 spares a greeting that asks the server for nothing we use."""
+def _new_pool(endpoint: Endpoint) -> redis.ConnectionPool:
+    """Return redis-py's pool. RESP2 spares a HELLO that asks the server for nothing we use."""
     options: dict[str, Any] = {
         "db": endpoint.db,
         "username": endpoint.username,

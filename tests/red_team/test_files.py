@@ -56,7 +56,7 @@ def test_a19_link_in_place_of_the_key_is_refused(site):
 
 def modes_are_not_looked_at(patch):
     """The key is read whoever else can read or write it."""
-    patch.setattr(keyfile, "_refuse", lambda path, found: None)
+    patch.setattr(keyfile, "_check", lambda path, found: None)
 
 
 @weakened_by(modes_are_not_looked_at)
@@ -90,7 +90,7 @@ def test_a19_new_files_are_for_one_user(site):
 
 def doors_may_stand_open(patch):
     """The database is used wherever it lies."""
-    patch.setattr(sqlite, "refuse_open_doors", lambda place: None)
+    patch.setattr(sqlite, "refuse_world_writable", lambda place: None)
 
 
 @weakened_by(doors_may_stand_open)

@@ -1,4 +1,4 @@
-"""Quick calls on shared memory as Asks: on the caller's thread, one at a time.
+"""Quick calls on shared memory as Asks: on the caller's thread, under a lock.
 
 For ``stores.memory``. Nothing waits here: the lock is held for one step of plain Python.
 """
@@ -14,34 +14,35 @@ from sessile.errors import ConfigError
 R = TypeVar("R")
 
 
-class InPlace:
+class LockedCalls:
     """A lock, and Asks that hold it for the length of one call.
 
     Args:
-        forked: what to say in a process that was forked off later, which has a copy of its own;
-            None lets it go on with the copy.
+        fork_error: the error's text in a process that was forked off later, which has a copy of
+            its own; None lets it go on with the copy.
     """
 
-    __slots__ = ("_forked", "_home", "_lock")
+    __slots__ = ("_fork_error", "_lock", "_pid")
 
-    def __init__(self, forked: str | None) -> None:
-        self._forked = forked
-        self._home = os.getpid()
+    def __init__(self, fork_error: str | None) -> None:
+        self._fork_error = fork_error
+        self._pid = os.getpid()
         self._lock = threading.Lock()
 
     def ask(self, what: str, call: Callable[[], R]) -> Ask[R]:
         """Return an Ask that makes the call, the same way in both colours."""
 
         def block() -> R:
-            if os.getpid() != self._home:
-                self._arrive()
+            # no fork hook: what one raises is only printed, and this must reach the caller
+            if os.getpid() != self._pid:
+                self._reset_after_fork()
             with self._lock:
                 return call()
 
         return Ask(what, block)
 
-    def _arrive(self) -> None:
-        if self._forked is not None:
-            raise ConfigError(self._forked)
-        self._home = os.getpid()
-        self._lock = threading.Lock()  # a thread that stayed behind may have held the old one
+    def _reset_after_fork(self) -> None:
+        if self._fork_error is not None:
+            raise ConfigError(self._fork_error)
+        self._pid = os.getpid()
+        self._lock = threading.Lock()  # a thread that the child does not have may hold the old one

@@ -147,7 +147,7 @@ def test_only_long_calls_leave_the_loop(file):
 
     async def threads():
         quick = await arun(file.ask("quick", lambda _: get_ident()))
-        long = await arun(file.ask_aside("long", lambda _: get_ident()))
+        long = await arun(file.ask_in_thread("long", lambda _: get_ident()))
         return quick == get_ident(), long == get_ident()
 
     assert asyncio.run(threads()) == (True, False)

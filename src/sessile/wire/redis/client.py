@@ -1,8 +1,8 @@
 """A client of one Redis server: commands as Asks. ``stores.redis`` says which commands.
 
 Threads speak through redis-py's pool, with a connection for each command under way. Every event
-loop has a pipeline of its own (``redis.pipeline``). Foreign errors become ``StoreUnavailable``
-here.
+loop has a pipeline of its own (``redis.pipeline``). The errors of either become
+``StoreUnavailable``.
 
 Forks: redis-py's pool notices one by the process id. In a child no loop is running, so it begins
 with a new loop, and that with a new pipeline.
@@ -25,15 +25,15 @@ from sessile.wire.redis.endpoint import (
 
 try:
     import redis
-    from redis import exceptions as foreign
+    from redis import exceptions as redis_errors
 
     from sessile.wire.redis.connection import Waiter, pack
     from sessile.wire.redis.pipeline import Pipeline
 except ImportError as error:
     raise MissingExtra("RedisStore", "redis") from error
 
-_NOT_AUTHENTICATED: Final = (foreign.AuthenticationError, foreign.NoPermissionError)
-_NOT_PRIMARY: Final = (foreign.ReadOnlyError, foreign.MasterDownError)
+_NOT_AUTHENTICATED: Final = (redis_errors.AuthenticationError, redis_errors.NoPermissionError)
+_NOT_PRIMARY: Final = (redis_errors.ReadOnlyError, redis_errors.MasterDownError)
 
 
 class RedisClient:
@@ -95,12 +95,12 @@ class RedisClient:
         try:
             try:
                 return self._execute(packed)
-            except foreign.ConnectionError as broken:
+            except redis_errors.ConnectionError as broken:
                 # a subclass is an answer of the server, as AuthenticationError
-                if not idempotent or type(broken) is not foreign.ConnectionError:
+                if not idempotent or type(broken) is not redis_errors.ConnectionError:
                     raise
                 return self._execute(packed)
-        except (foreign.RedisError, OSError, UnicodeError) as error:
+        except (redis_errors.RedisError, OSError, UnicodeError) as error:
             failure = self._endpoint.failure(error, self._why(error))
             raise failure from failure.__cause__
 
@@ -109,9 +109,9 @@ class RedisClient:
         try:
             connection.send_packed_command((packed,), check_health=False)
             return connection.read_response()
-        except foreign.NoScriptError:
+        except redis_errors.NoScriptError:
             return ErrorReply.NO_SCRIPT
-        except foreign.ResponseError as error:
+        except redis_errors.ResponseError as error:
             code = str(error).partition(" ")[0]  # redis-py cuts off the codes that it knows
             if code in NOT_PRIMARY or isinstance(error, _NOT_PRIMARY):
                 connection.disconnect()
@@ -127,7 +127,7 @@ class RedisClient:
     def _why(self, error: Exception) -> str:
         if isinstance(error, _NOT_AUTHENTICATED):
             return authentication_message(error)
-        if isinstance(error, foreign.TimeoutError):
+        if isinstance(error, redis_errors.TimeoutError):
             return self._endpoint.timeout_message()
         return ""
 

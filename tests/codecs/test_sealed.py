@@ -12,7 +12,7 @@ from sessile.core.secrets import KeyRing
 from sessile.testing.clock import SeededEntropy
 from sessile.testing.sample import record
 from sessile.testing.world import NEWER, SECRET
-from sessile.wire import ambient
+from sessile.wire import system
 
 RING = KeyRing([SECRET])
 NONE: frozenset[str] = frozenset()
@@ -129,7 +129,7 @@ def test_ring_shows_fingerprints_only() -> None:
 def test_no_nonce_serves_twice() -> None:
     """Of four thousand values sealed in one record, though all are the same, no two share one."""
     row, nonces = record(data={}), set()
-    sealing = SealedVault(RING, ambient.entropy)
+    sealing = SealedVault(RING, system.entropy)
     for _ in range(1_000):
         row, written = sealing.store(row, dict.fromkeys("abcd", b"same"), NONE)
         nonces |= {blob[5:17] for blob in written.values()}

@@ -16,7 +16,7 @@ from sessile.balance.peer import Peer
 from sessile.balance.pool import Pool
 from sessile.balance.routing import Affinity, Router
 from sessile.balance.server import BackendServer, authority
-from sessile.wire.ambient import entropy
+from sessile.wire.system import entropy
 
 
 class Balancer:

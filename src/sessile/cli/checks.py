@@ -17,7 +17,7 @@ from sessile.service.sessions import DEFAULT_URL, Sessions
 from sessile.stores.contract import Dated, InFile, Store
 from sessile.stores.location import redacted
 from sessile.stores.open import open_store
-from sessile.wire import ambient
+from sessile.wire import system
 
 Clock: TypeAlias = Callable[[], Instant]
 
@@ -43,7 +43,7 @@ def examine(url: str | None, clock: Clock, entropy: Callable[[int], bytes]) -> I
 
 
 def _open(url: str | None) -> Generator[Finding, None, Store | None]:
-    setting = ambient.setting("SESSILE_URL")
+    setting = system.setting("SESSILE_URL")
     place = url or setting or DEFAULT_URL
     source = "--url" if url else "SESSILE_URL" if setting else "the default"
     try:
@@ -77,7 +77,7 @@ def _ping(store: Store, clock: Clock) -> Generator[Finding, None, bool]:
 
 
 def _secrets(store: Store) -> Iterator[Finding]:
-    given = ambient.setting("SESSILE_SECRETS") is not None
+    given = system.setting("SESSILE_SECRETS") is not None
     try:
         ring = Sessions(store=store).parts.ring
     except ConfigError as error:

@@ -9,7 +9,7 @@ from sessile.errors import ConfigError
 from sessile.service.owners import SessionInfo
 from sessile.service.sessions import Sealing, Sessions
 from sessile.stores.contract import InFile, Store
-from sessile.wire import ambient
+from sessile.wire import system
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def reached(url: str | None) -> Iterator[Sessions]:
     Raises:
         ConfigError: there is nothing to see, and looking would make it.
     """
-    sessions = Sessions(url, secrets=[ambient.entropy(32)], sealing=Sealing.OFF)
+    sessions = Sessions(url, secrets=[system.entropy(32)], sealing=Sealing.OFF)
     try:
         _refuse_the_unseen(sessions.parts.store)
         yield sessions

@@ -11,7 +11,7 @@ from sessile.core.change import Capability
 from sessile.errors import ConfigError
 from sessile.stores.location import redacted
 from sessile.stores.open import open_store
-from sessile.wire.ambient import setting
+from sessile.wire.system import setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.core.value import Codec, Instant, Seconds
 from sessile.service.events import Event, Hook, Malformed, Timed
 from sessile.stores.contract import Store
-from sessile.wire.errands import Errands
+from sessile.wire.background.tasks import BackgroundTasks
 
 
 class Parts:
@@ -26,8 +26,8 @@ class Parts:
     """
 
     __slots__ = (
-        "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "errands",
-        "failed", "heard", "origins", "policy", "proxies", "ring", "store", "timed", "timer",
+        "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "failed",
+        "heard", "origins", "policy", "proxies", "ring", "store", "tasks", "timed", "timer",
         "vault",
     )  # fmt: skip
 
@@ -47,7 +47,7 @@ class Parts:
         entropy: Callable[[int], bytes],
         hooks: Sequence[Hook] = (),
         failed: Callable[[Hook, BaseException], None],
-        errands: Errands,
+        tasks: BackgroundTasks,
     ) -> None:
         self.store = store
         self.ring = ring
@@ -60,7 +60,7 @@ class Parts:
         self.clock = clock
         self.timer = timer
         self.entropy = entropy
-        self.errands = errands
+        self.tasks = tasks
         self.failed = failed
         self.created = 0
         self._hooks = tuple(hooks)
@@ -87,7 +87,7 @@ class Parts:
         try:
             told = hook(event)
             if told is not None and isawaitable(told):
-                self.errands.start(told, partial(self.failed, hook))
+                self.tasks.start(told, partial(self.failed, hook))
         except Exception as error:  # noqa: BLE001  (whatever a listener does wrong)
             self.failed(hook, error)
 

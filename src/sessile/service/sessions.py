@@ -26,8 +26,8 @@ from sessile.service.owners import SessionInfo, Whose
 from sessile.service.parts import Parts
 from sessile.stores.contract import Store
 from sessile.stores.open import open_store
-from sessile.wire import ambient, report
-from sessile.wire.errands import Errands
+from sessile.wire import log, system
+from sessile.wire.background.tasks import BackgroundTasks
 
 DEFAULT_URL: Final = "sqlite:///sessile.db"
 _SWEEP: Final = 1000
@@ -81,8 +81,8 @@ class Sessions:
         sealing: Sealing = Sealing.WHEN_SECRETS_ARE_GIVEN,
         hooks: Sequence[Hook] = (),
         store: Store | None = None,
-        clock: Callable[[], Instant] = ambient.clock,
-        entropy: Callable[[int], bytes] = ambient.entropy,
+        clock: Callable[[], Instant] = system.clock,
+        entropy: Callable[[int], bytes] = system.entropy,
     ) -> None:
         _check(Policy, policy=policy)
         _check(Cookie, cookie=cookie)
@@ -91,7 +91,7 @@ class Sessions:
         _check(Sealing, sealing=sealing)
         _check_each(hooks=hooks, carriers=carriers)
         if store is None:
-            store = open_store(url or ambient.setting("SESSILE_URL") or DEFAULT_URL)
+            store = open_store(url or system.setting("SESSILE_URL") or DEFAULT_URL)
         elif url is not None:
             raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
         given = _given(secrets)
@@ -110,11 +110,11 @@ class Sessions:
             codec=ValueCodec(),
             vault=vault,
             clock=clock,
-            timer=ambient.timer,
+            timer=system.timer,
             entropy=entropy,
             hooks=hooks,
-            failed=report.hook_failed,
-            errands=Errands(),
+            failed=log.log_hook_failure,
+            tasks=BackgroundTasks(),
         )
         self.sync = SyncSessions(self.parts)
 
@@ -174,7 +174,7 @@ class Sessions:
 
     async def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
-        await self.parts.errands.aclose()
+        await self.parts.tasks.aclose()
         await arun(self.parts.store.close())
 
     def __repr__(self) -> str:
@@ -240,7 +240,7 @@ class SyncSessions:
 
     def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
-        self._parts.errands.close()
+        self._parts.tasks.close()
         run(self._parts.store.close())
 
 
@@ -261,7 +261,7 @@ def _check_each(**options: object) -> None:
 def _given(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
     if secrets is not None:
         return KeyRing(secrets)
-    setting = ambient.setting("SESSILE_SECRETS")
+    setting = system.setting("SESSILE_SECRETS")
     return KeyRing(part.strip() for part in setting.split(",")) if setting else None
 
 

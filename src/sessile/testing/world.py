@@ -18,7 +18,7 @@ from sessile.service.sessions import Sessions
 from sessile.stores.contract import Store
 from sessile.testing.clock import FakeClock
 from sessile.testing.drive import Drive
-from sessile.wire import ambient
+from sessile.wire import system
 
 Handler = Callable[[Session], Any]
 
@@ -79,7 +79,7 @@ class World:
             policy=policy,
             hooks=[self.events.append],
             clock=self.clock,
-            entropy=ambient.entropy,
+            entropy=system.entropy,
         )
         self.cookie = ""
         self.peer, self.agent = HOME, FIREFOX

@@ -1,4 +1,4 @@
-"""Doors that stand open to everybody on this host. ``wire.keyfile`` watches over its own file."""
+"""Refuse files that everybody on this host can change. ``wire.keyfile`` checks its own file."""
 
 import os
 import stat
@@ -7,7 +7,7 @@ from pathlib import Path
 from sessile.errors import ConfigError
 
 
-def refuse_open_doors(path: Path) -> None:
+def refuse_world_writable(path: Path) -> None:
     """Refuse a file that every user of the host can write, or replace in its folder.
 
     A folder with the sticky bit, as ``/tmp`` has, lets only its owner replace a file.

@@ -4,8 +4,8 @@ import pytest
 
 from servers import Authority, RedisServer
 from sessile.errors import ConfigError, StoreUnavailable
-from sessile.wire.redis_endpoint import Tls
-from wire.linked import close, echo, link_to
+from sessile.wire.redis.endpoint import Tls
+from wire.redis.clients import client_of, close, echo
 
 
 @pytest.fixture
@@ -29,57 +29,57 @@ def suspicious(authority, tmp_path):
         yield server
 
 
-def refused(server, drive, **more):
+def failure(server, drive, **more):
     """Return why an Ask failed."""
-    link = link_to(server, timeout=5.0, connect_timeout=5.0, **more)
+    client = client_of(server, timeout=5.0, connect_timeout=5.0, **more)
     with pytest.raises(StoreUnavailable) as failed:
-        drive(echo(link, 1))
-    drive(close(link))
+        drive(echo(client, 1))
+    drive(close(client))
     return failed.value.why
 
 
 def test_server_of_a_trusted_authority_is_asked(secure, authority, drive):
     """A certificate that the given authority signed for this host is accepted."""
-    link = link_to(secure, host="localhost", tls=Tls(ca=authority.file))
-    assert [drive(echo(link, n)) for n in range(3)] == [0, 1, 2]
-    drive(close(link))
+    client = client_of(secure, host="localhost", tls=Tls(ca=authority.file))
+    assert [drive(echo(client, n)) for n in range(3)] == [0, 1, 2]
+    drive(close(client))
 
 
 def test_server_of_an_unknown_authority_is_refused(secure, drive):
     """Unless told otherwise only the system's authorities are trusted."""
-    assert "certificate" in refused(secure, drive, host="localhost", tls=Tls()).lower()
+    assert "certificate" in failure(secure, drive, host="localhost", tls=Tls()).lower()
 
 
 def test_server_of_another_authority_is_refused(secure, tmp_path, drive):
     """An authority is trusted for what it signed, not for what calls itself the same."""
     impostor = Authority(tmp_path, "impostor")
-    why = refused(secure, drive, host="localhost", tls=Tls(ca=impostor.file))
+    why = failure(secure, drive, host="localhost", tls=Tls(ca=impostor.file))
     assert "certificate" in why.lower()
 
 
 def test_certificate_of_another_host_is_refused(secure, authority, drive):
     """A certificate for localhost proves nothing about 127.0.0.1."""
-    why = refused(secure, drive, host="127.0.0.1", tls=Tls(ca=authority.file))
+    why = failure(secure, drive, host="127.0.0.1", tls=Tls(ca=authority.file))
     assert "certificate" in why.lower()
 
 
 def test_plain_text_is_no_way_in(secure, drive):
     """A server that speaks TLS alone is unavailable in plain text."""
-    assert refused(secure, drive, host="localhost")
+    assert failure(secure, drive, host="localhost")
 
 
 def test_own_certificate_is_shown(suspicious, authority, drive):
     """A server that asks for our certificate gets it."""
     mine = authority.issue("application")
     tls = Tls(ca=authority.file, cert=mine.file, key=mine.key)
-    link = link_to(suspicious, host="localhost", tls=tls)
-    assert drive(echo(link, 1)) == 1
-    drive(close(link))
+    client = client_of(suspicious, host="localhost", tls=tls)
+    assert drive(echo(client, 1)) == 1
+    drive(close(client))
 
 
 def test_no_certificate_is_refused(suspicious, authority, drive):
     """A server that asks for our certificate refuses us without one."""
-    assert refused(suspicious, drive, host="localhost", tls=Tls(ca=authority.file))
+    assert failure(suspicious, drive, host="localhost", tls=Tls(ca=authority.file))
 
 
 @pytest.mark.parametrize("wrong", ["ca", "cert"])
@@ -93,11 +93,11 @@ def test_file_that_is_no_pem_is_an_error_at_start(tmp_path, wrong):
 def test_unix_socket_is_a_way(tmp_path, drive):
     """A server on the same host is reached through its socket."""
     with RedisServer(tmp_path, unix=True, password="open sesame") as server:
-        link = link_to(server, path=str(server.socket), password="open sesame", db=3)
-        assert [drive(echo(link, n)) for n in range(3)] == [0, 1, 2]
-        drive(close(link))
+        client = client_of(server, path=str(server.socket), password="open sesame", db=3)
+        assert [drive(echo(client, n)) for n in range(3)] == [0, 1, 2]
+        drive(close(client))
 
 
 def test_no_unix_socket_is_unavailable(tmp_path, redis_server, drive):
     """A socket that is not there is an outage."""
-    assert "No such file" in refused(redis_server, drive, path=str(tmp_path / "absent"))
+    assert "No such file" in failure(redis_server, drive, path=str(tmp_path / "absent"))

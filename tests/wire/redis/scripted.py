@@ -10,7 +10,7 @@ HANG_UP = None
 """Say nothing, and close."""
 
 
-class Scripted:
+class ScriptedServer:
     """A server on a port of its own.
 
     Args:

@@ -1,4 +1,4 @@
-"""How errands end: with a close, with their loop, with the program; never in silence."""
+"""How tasks end: with a close, with their loop, with the program; never in silence."""
 
 import asyncio
 import gc
@@ -10,57 +10,57 @@ from pathlib import Path
 
 import pytest
 
-from sessile.wire import errands as errands_module
-from sessile.wire.background import Background
-from sessile.wire.errands import Errands
-from wire.errands.awaited import LOOPS, forever, never
+from sessile.wire.background import tasks as tasks_module
+from sessile.wire.background.loop import LoopThread
+from sessile.wire.background.tasks import BackgroundTasks
+from wire.background.awaitables import LOOPS, forever, never
 
 
-def test_closing_waits_for_either_kind(errands, lost, runner, background) -> None:
+def test_closing_waits_for_either_kind(tasks, drops, runner, background) -> None:
     """``aclose`` finishes what runs on this loop and in the background, and what those start."""
     done = []
 
-    async def errand(name):
+    async def hook(name):
         await asyncio.sleep(0)
         done.append(name)
 
     async def parent():
         await asyncio.sleep(0)
-        errands.start(errand("child"), never)
+        tasks.start(hook("child"), never)
 
     async def request():
-        thread = threading.Thread(target=lambda: errands.start(errand("background"), never))
+        thread = threading.Thread(target=lambda: tasks.start(hook("background"), never))
         thread.start()
         thread.join()
-        errands.start(parent(), never)
-        await errands.aclose()
+        tasks.start(parent(), never)
+        await tasks.aclose()
 
     runner.run(request())
 
     assert sorted(done) == ["background", "child"]
-    assert lost == []
+    assert drops == []
 
 
-def test_closing_from_a_thread_waits_for_a_running_loop(errands, runner) -> None:
-    """``close`` on another thread returns when the loop's errand is done."""
+def test_closing_from_a_thread_waits_for_a_running_loop(tasks, runner) -> None:
+    """``close`` on another thread returns when the loop's task is done."""
     done = []
     order = []
 
     async def request():
         gate = asyncio.Event()
 
-        async def errand():
+        async def hook():
             await gate.wait()
             done.append(1)
 
         def closing():
-            errands.close()
+            tasks.close()
             order.append(list(done))
 
-        errands.start(errand(), never)
+        tasks.start(hook(), never)
         loop = asyncio.get_running_loop()
         closed = loop.run_in_executor(None, closing)
-        while not errands._closing:  # noqa: ASYNC110  (it is set on the other thread)
+        while not tasks._closing:  # noqa: ASYNC110  (it is set on the other thread)
             await asyncio.sleep(0)
         assert order == []
         gate.set()
@@ -71,28 +71,28 @@ def test_closing_from_a_thread_waits_for_a_running_loop(errands, runner) -> None
     assert order == [[1]]
 
 
-def test_closing_on_the_loop_leaves_its_own_errands(errands, lost, runner, monkeypatch) -> None:
+def test_closing_on_the_loop_leaves_its_own_tasks(tasks, drops, runner, monkeypatch) -> None:
     """``close`` called on the loop itself does not wait for what only that loop can finish."""
     ready = []
-    monkeypatch.setattr(errands._changed, "wait_for", lambda done, _: ready.append(done()))
+    monkeypatch.setattr(tasks._changed, "wait_for", lambda done, _: ready.append(done()))
 
     async def request():
         gate = asyncio.Event()
-        errands.start(gate.wait(), never)
-        errands.close()
+        tasks.start(gate.wait(), never)
+        tasks.close()
         gate.set()
-        await errands.aclose()
+        await tasks.aclose()
 
     runner.run(request())
 
     assert ready == [True, True]
-    assert lost == []
+    assert drops == []
 
 
-def test_closing_waits_for_a_thread_that_has_just_begun(errands, lost, monkeypatch) -> None:
-    """An errand is finished though its thread does not run the loop yet when closing begins."""
+def test_closing_waits_for_a_thread_that_has_just_begun(tasks, drops, monkeypatch) -> None:
+    """A task is finished though its thread does not run the loop yet when closing begins."""
     gate, waited = threading.Event(), []
-    live, wait_for = Background._live, errands._changed.wait_for
+    live, wait_for = LoopThread._run, tasks._changed.wait_for
 
     def late(background):
         gate.wait()
@@ -103,83 +103,83 @@ def test_closing_waits_for_a_thread_that_has_just_begun(errands, lost, monkeypat
         gate.set()
         wait_for(done, left)
 
-    monkeypatch.setattr(Background, "_live", late)
-    monkeypatch.setattr(errands._changed, "wait_for", wait)
-    errands.start(asyncio.sleep(0), never)
-    errands.close()
+    monkeypatch.setattr(LoopThread, "_run", late)
+    monkeypatch.setattr(tasks._changed, "wait_for", wait)
+    tasks.start(asyncio.sleep(0), never)
+    tasks.close()
 
     assert waited == [True]
-    assert lost == []
+    assert drops == []
 
 
-def test_closing_is_bounded(lost, background) -> None:
-    """An errand that never ends is cut short when the patience is over, and counted."""
-    errands = Errands(patience=0, lost=lost.append)
-    errands.start(forever(), never)
-    errands.start(forever(), never)
-    errands.close()
-    errands.close()
+def test_closing_is_bounded(drops, background) -> None:
+    """A task that never ends is cut short when the close timeout is over, and counted."""
+    tasks = BackgroundTasks(close_timeout=0, report_drops=drops.append)
+    tasks.start(forever(), never)
+    tasks.start(forever(), never)
+    tasks.close()
+    tasks.close()
 
-    assert sum(lost) == 2
-    assert "sessile errands" not in {thread.name for thread in threading.enumerate()}
+    assert sum(drops) == 2
+    assert "sessile tasks" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_blocked_thread_is_left_behind(lost, monkeypatch) -> None:
+def test_blocked_thread_is_left_behind(drops, monkeypatch) -> None:
     """A hook that blocks the background loop cannot block closing; all behind it is counted."""
-    monkeypatch.setattr(errands_module, "_CANCELLING", 0)
-    errands = Errands(patience=0, lost=lost.append)
+    monkeypatch.setattr(tasks_module, "_CANCEL_TIMEOUT", 0)
+    tasks = BackgroundTasks(close_timeout=0, report_drops=drops.append)
     stuck, gate = threading.Event(), threading.Event()
 
     async def blocking():
         stuck.set()
         gate.wait()
 
-    errands.start(blocking(), never)
-    errands.start(forever(), never)
+    tasks.start(blocking(), never)
+    tasks.start(forever(), never)
     assert stuck.wait(10)
-    thread = errands._background._thread
-    errands.close()
+    thread = tasks._thread._thread
+    tasks.close()
     gate.set()
     thread.join(10)
 
-    assert sum(lost) == 2
+    assert sum(drops) == 2
 
 
-def test_closed_errands_take_no_more(errands, lost, runner) -> None:
+def test_closed_tasks_take_no_more(tasks, drops, runner) -> None:
     """What comes after closing is dropped and counted, with a loop and without."""
-    errands.close()
-    errands.start(forever(), never)
+    tasks.close()
+    tasks.start(forever(), never)
 
     async def late():
-        errands.start(forever(), never)
+        tasks.start(forever(), never)
 
     runner.run(late())
-    errands.close()
+    tasks.close()
 
-    assert sum(lost) == 2
+    assert sum(drops) == 2
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["begun", "not begun"])
-def test_end_of_a_loop_is_told(begun, errands, lost) -> None:
-    """``asyncio.run`` cuts its tasks short when it ends; those errands are counted."""
+def test_end_of_a_loop_is_told(begun, tasks, drops) -> None:
+    """``asyncio.run`` cuts its tasks short when it ends; those tasks are counted."""
 
     async def request():
-        asyncio.get_running_loop().call_soon(errands.start, forever(), never)
+        asyncio.get_running_loop().call_soon(tasks.start, forever(), never)
         if begun:
             await asyncio.sleep(0)
 
     asyncio.run(request())
 
-    assert lost == [1]
+    assert drops == [1]
 
 
 @pytest.mark.parametrize("make", LOOPS.values(), ids=LOOPS)
 @pytest.mark.parametrize("begun", [True, False], ids=["begun", "not begun"])
-def test_loop_closed_under_an_errand_is_told(begun, make, errands, lost) -> None:
-    """A loop closed by hand takes its errands along; closing counts them, and nothing complains."""
+def test_loop_closed_under_a_task_is_told(begun, make, tasks, drops) -> None:
+    """A loop closed by hand takes its tasks along; closing counts them, and nothing complains."""
     started, cleaned = [], []
 
-    async def errand():
+    async def hook():
         started.append(1)
         try:
             await forever()
@@ -187,7 +187,7 @@ def test_loop_closed_under_an_errand_is_told(begun, make, errands, lost) -> None
             cleaned.append(1)
 
     def request():
-        errands.start(errand(), never)
+        tasks.start(hook(), never)
         loop.stop()
 
     loop = make()
@@ -196,40 +196,40 @@ def test_loop_closed_under_an_errand_is_told(begun, make, errands, lost) -> None
     if begun:
         loop.run_until_complete(asyncio.sleep(0))
     loop.close()
-    errands.close()
+    tasks.close()
 
-    assert lost == [1]
+    assert drops == [1]
     assert cleaned == started
     assert started or not begun
 
 
-def test_errands_of_closed_loops_take_no_room(errands, lost) -> None:
+def test_tasks_of_closed_loops_take_no_room(tasks, drops) -> None:
     """A loop that was closed by hand does not block the way of the next one."""
 
     async def request():
         for _ in range(3):
-            errands.start(forever(), never)
+            tasks.start(forever(), never)
 
     loop = asyncio.new_event_loop()
     loop.run_until_complete(request())
     loop.close()
-    errands.start(asyncio.sleep(0), never)  # finds no room, and makes some
-    errands.start(asyncio.sleep(0), never)
-    errands.close()
+    tasks.start(asyncio.sleep(0), never)  # finds no room, and makes some
+    tasks.start(asyncio.sleep(0), never)
+    tasks.close()
 
-    assert sum(lost) == 4
+    assert sum(drops) == 4
 
 
-def test_thread_ends_with_its_errands(background) -> None:
-    """Errands that nobody closed take their thread along when they are thrown away."""
-    errands = Errands()
-    errands.start(asyncio.sleep(0), never)
-    thread = errands._background._thread
-    under_way, changed = errands._under_way, errands._changed
+def test_thread_ends_with_its_tasks(background) -> None:
+    """BackgroundTasks that nobody closed take their thread along when they are thrown away."""
+    tasks = BackgroundTasks()
+    tasks.start(asyncio.sleep(0), never)
+    thread = tasks._thread._thread
+    pending, changed = tasks._pending, tasks._changed
     with changed:
-        errands._closing = True
-        assert changed.wait_for(lambda: not under_way, 10)
-    del errands
+        tasks._closing = True
+        assert changed.wait_for(lambda: not pending, 10)
+    del tasks
     gc.collect()
     thread.join(10)
 
@@ -239,9 +239,9 @@ def test_thread_ends_with_its_errands(background) -> None:
 SCRIPT = """
 import asyncio, os, sys, threading
 {policy}
-from sessile.wire.errands import Errands
+from sessile.wire.background.tasks import BackgroundTasks
 
-errands = Errands()
+tasks = BackgroundTasks()
 async def say(word):
     await asyncio.sleep(0)
     os.write(1, word.encode() + b" ")
@@ -277,9 +277,9 @@ def ran(policy: str, rest: str) -> list[str]:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_errands_finish_when_the_program_ends(policy) -> None:
+def test_tasks_finish_when_the_program_ends(policy) -> None:
     """A program that closes nothing still finishes what is under way, and says nothing else."""
-    assert ran(policy, "errands.start(slow('late'), print)") == ["late"]
+    assert ran(policy, "tasks.start(slow('late'), print)") == ["late"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -290,10 +290,10 @@ def test_forked_child_has_a_thread_of_its_own(policy, end) -> None:
     fork = f"""
 import warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of forks beside threads
-errands.start(wait("old"), print)
+tasks.start(wait("old"), print)
 held, over = threading.Event(), threading.Event()
 def hold():
-    with errands._changed:
+    with tasks._changed:
         held.set()
         over.wait()
 threading.Thread(target=hold, daemon=True).start()
@@ -301,12 +301,12 @@ held.wait()
 child = os.fork()
 if child:
     over.set()
-    errands.start(say("parent"), print)
+    tasks.start(say("parent"), print)
     os.waitpid(child, 0)
-    errands._background.call(gate.set)
+    tasks._thread.call_soon(gate.set)
 else:
-    errands.start(say("child"), print)
-    errands.close()
+    tasks.start(say("child"), print)
+    tasks.close()
     {end}
 """
     assert ran(policy, fork) == ["child", "old", "parent"]

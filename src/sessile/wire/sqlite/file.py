@@ -16,7 +16,7 @@ from typing import Final, NoReturn, TypeVar
 
 from sessile.core.flow import Ask
 from sessile.errors import StoreUnavailable
-from sessile.wire.sqlitepool import SQLitePool
+from sessile.wire.sqlite.pool import SQLitePool
 
 R = TypeVar("R")
 
@@ -51,31 +51,31 @@ class SQLiteFile:
         ask = Ask(what, partial(self._attempt, call))
         try:
             return await ask
-        except _Locked as error:
-            return await self._insist(ask, error)
+        except _DatabaseLocked as error:
+            return await self._retry(ask, error)
 
-    async def ask_aside(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
+    async def ask_in_thread(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
         """Make a call of many rows, which an event loop gives to a thread."""
         here = partial(self._attempt, call)
         ask = Ask(what, here, partial(asyncio.to_thread, here))
         try:
             return await ask
-        except _Locked as error:
-            return await self._insist(ask, error)
+        except _DatabaseLocked as error:
+            return await self._retry(ask, error)
 
     def close(self) -> Ask[None]:
         """Close every connection, for good."""
         return Ask("sqlite close", self._pool.close, partial(asyncio.to_thread, self._pool.close))
 
-    async def _insist(self, ask: Ask[R], locked: "_Locked") -> R:
-        """Ask again after each pause."""
+    async def _retry(self, ask: Ask[R], locked: "_DatabaseLocked") -> R:
+        """Try again after each pause."""
         for pause in self._pauses(locked):
             await _sleep(pause)
-            with contextlib.suppress(_Locked):
+            with contextlib.suppress(_DatabaseLocked):
                 return await ask
         raise AssertionError  # the pauses end with an error
 
-    def _pauses(self, locked: "_Locked") -> Iterator[float]:
+    def _pauses(self, locked: "_DatabaseLocked") -> Iterator[float]:
         """Give the pauses between attempts; raise when the time limit has passed."""
         end = time.monotonic() + self._limit
         yield from _PAUSES
@@ -87,29 +87,30 @@ class SQLiteFile:
     def _attempt(self, call: Callable[[sqlite3.Cursor], R]) -> R:
         pool = self._pool
         try:
-            cursor = pool.lend()
+            cursor = pool.acquire()
         except (sqlite3.Error, OSError) as error:
-            self._refuse(error)
+            self._fail(error)
         try:
             result = call(cursor)
         except sqlite3.Error as error:
-            pool.take_back(cursor)
-            self._refuse(error)
+            pool.release(cursor)
+            self._fail(error)
         except BaseException:
-            pool.take_back(cursor)
+            pool.release(cursor)
             raise
-        pool.take_back(cursor)
+        pool.release(cursor)
         return result
 
-    def _refuse(self, error: sqlite3.Error | OSError) -> NoReturn:
+    def _fail(self, error: sqlite3.Error | OSError) -> NoReturn:
         """Translate an error, once. After anything but a lock the connections may be broken."""
+        # the low byte is the primary code: SQLITE_BUSY_SNAPSHOT and _RECOVERY are locks as well
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-            raise _Locked from error
+            raise _DatabaseLocked from error
         self._pool.close_idle()
         raise StoreUnavailable(self._name, str(error)) from error
 
 
-class _Locked(Exception):  # noqa: N818  (a turn of events inside this module)
+class _DatabaseLocked(Exception):  # noqa: N818  (caught in this module)
     """Another connection holds the lock; nothing was changed."""
 
 

@@ -1,4 +1,4 @@
-"""Connections to one SQLite file, each lent to one call at a time. For ``wire.sqlitefile``.
+"""Connections to one SQLite file, each used by one call at a time. For ``wire.sqlite.file``.
 
 Forks. SQLite counts the locks of a process in tables that a child inherits with open connections,
 and the child then trusts in locks it does not hold: it is not enough that it leaves the inherited
@@ -18,7 +18,7 @@ from typing import Final
 
 from sessile.errors import StoreClosed
 
-_STRAGGLERS: Final = 1.0
+_DRAIN_TIMEOUT: Final = 1.0
 """Seconds that a fork waits for other threads to finish their statements."""
 
 
@@ -36,43 +36,43 @@ class SQLitePool:
         self._path = path
         self._prepare = prepare
         self._closed = False
-        self._draining = False  # closed, or about to fork: what comes back is closed
+        self._draining = False  # closed, or about to fork: what is released is closed
         self._idle: deque[sqlite3.Cursor] = deque()
         self._all: set[sqlite3.Cursor] = set()
         _pools.add(self)
         weakref.finalize(self, _close_idle, self._idle, self._all)  # for those who never close
 
-    def lend(self) -> sqlite3.Cursor:
+    def acquire(self) -> sqlite3.Cursor:
         """Return a cursor of a connection that nobody else uses.
 
         Raises:
             StoreClosed: the pool was closed.
         """
         try:
-            return self._idle.pop()  # atomic, as is append: no lock on the way of a statement
+            return self._idle.pop()  # atomic, as is append: a statement costs no lock
         except IndexError:
             return self._open()
 
-    def take_back(self, cursor: sqlite3.Cursor) -> None:
+    def release(self, cursor: sqlite3.Cursor) -> None:
         """Keep the connection for the next call."""
         self._idle.append(cursor)
         if self._draining:
             self.close_idle()
 
     def close_idle(self) -> None:
-        """Close what is not lent; the next call opens a new connection."""
+        """Close what is not in use; the next call opens a new connection."""
         _close_idle(self._idle, self._all)
 
     def close(self) -> None:
-        """Close for good. What is lent is closed when it comes back."""
+        """Close for good. What is in use is closed when it is released."""
         self._closed = self._draining = True
         self.close_idle()
 
-    def drain(self, end: float) -> None:
-        """Close everything, and wait until then for what is lent."""
+    def drain(self, deadline: float) -> None:
+        """Close everything, and wait until then for what is in use."""
         self._draining = True
         self.close_idle()
-        while self._all and time.monotonic() < end:
+        while self._all and time.monotonic() < deadline:
             time.sleep(0.0005)
 
     def resume(self) -> None:
@@ -80,11 +80,11 @@ class SQLitePool:
         self._draining = self._closed
 
     def abandon(self) -> None:
-        """Never touch what the parent opened, not even to close it.
+        """Leave alone, in a forked child, what the parent opened: do not even close it.
 
         There is nothing, unless a thread was stuck in the parent or C code forked unannounced.
         """
-        _abandoned.extend(self._all)
+        _inherited.extend(self._all)
         self._all.clear()
         self._idle.clear()
 
@@ -118,26 +118,27 @@ def _make_private(path: str) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _close_idle(idle: deque[sqlite3.Cursor], every: set[sqlite3.Cursor]) -> None:
+def _close_idle(idle: deque[sqlite3.Cursor], opened: set[sqlite3.Cursor]) -> None:
     with contextlib.suppress(IndexError):  # the deque is empty: done
         while True:
             cursor = idle.pop()
             cursor.connection.close()
-            every.discard(cursor)  # not before: a fork must meet no thread inside SQLite
+            opened.discard(cursor)  # not before: a fork must meet no thread inside SQLite
 
 
 _opening: Final = threading.Lock()
 """One connection is opened at a time in a process, and none while it forks."""
 
 _pools: Final[weakref.WeakSet[SQLitePool]] = weakref.WeakSet()
-_abandoned: Final[list[sqlite3.Cursor]] = []
+_inherited: Final[list[sqlite3.Cursor]] = []
+"""Referred to for ever: the garbage collector would close them."""
 
 
 def _before_fork() -> None:
     _opening.acquire()
-    end = time.monotonic() + _STRAGGLERS
+    deadline = time.monotonic() + _DRAIN_TIMEOUT
     for pool in list(_pools):
-        pool.drain(end)
+        pool.drain(deadline)
 
 
 def _after_fork_in_parent() -> None:

@@ -1,4 +1,4 @@
-"""Connections: lent to one call at a time, over threads and forks, and closed in the end."""
+"""Connections: used by one call at a time, over threads and forks, and closed in the end."""
 
 import gc
 import sqlite3
@@ -9,27 +9,27 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sessile.errors import StoreClosed
-from sessile.wire.sqlitepool import SQLitePool
+from sessile.wire.sqlite.pool import SQLitePool
 
 TALLY = ("PRAGMA journal_mode = WAL", "CREATE TABLE IF NOT EXISTS tally AS SELECT 0 AS n")
 
 FORK = """
 import os, signal, sqlite3, sys, threading
-from sessile.wire.sqlitepool import SQLitePool
+from sessile.wire.sqlite.pool import SQLitePool
 
 path, busy = sys.argv[1], sys.argv[2] == "busy"
 pool = SQLitePool(path, ("PRAGMA journal_mode = WAL", "CREATE TABLE IF NOT EXISTS tally (who)"))
 
 def note(who):
-    cursor = pool.lend()
+    cursor = pool.acquire()
     cursor.execute("INSERT INTO tally VALUES (?)", (who,))
-    pool.take_back(cursor)
+    pool.release(cursor)
 
 def read():
     while not done.is_set():
-        cursor = pool.lend()
+        cursor = pool.acquire()
         cursor.execute("SELECT count(*) FROM tally, tally, tally, tally").fetchall()
-        pool.take_back(cursor)
+        pool.release(cursor)
 
 def turn(pipe):
     return os.read(pipe[0], 1)
@@ -89,21 +89,21 @@ def test_fork_loses_nothing(path, rest):
 def test_connections_are_used_again(path):
     """One call after the other needs one connection; two at once need two."""
     pool = SQLitePool(str(path), TALLY)
-    first = pool.lend()
-    second = pool.lend()
+    first = pool.acquire()
+    second = pool.acquire()
     assert first.connection is not second.connection
-    pool.take_back(first)
+    pool.release(first)
 
-    assert pool.lend() is first
+    assert pool.acquire() is first
     for cursor in (first, second):
-        pool.take_back(cursor)
+        pool.release(cursor)
     pool.close()
 
 
 def test_second_connection_keeps_the_locks_of_the_first(path):
     """Another process that opens and closes the file does not take itself for the last one."""
     pool = SQLitePool(str(path), TALLY)
-    cursors = [pool.lend(), pool.lend()]
+    cursors = [pool.acquire(), pool.acquire()]
     look = (
         "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT n FROM tally')"
     )
@@ -111,7 +111,7 @@ def test_second_connection_keeps_the_locks_of_the_first(path):
 
     assert is_open(path)
     for cursor in cursors:
-        pool.take_back(cursor)
+        pool.release(cursor)
     pool.close()
 
 
@@ -120,48 +120,48 @@ def test_threads_share_a_pool(path):
     pool = SQLitePool(str(path), (*TALLY, "PRAGMA busy_timeout = 20000"))
 
     def add(_):
-        cursor = pool.lend()
+        cursor = pool.acquire()
         cursor.execute("UPDATE tally SET n = n + 1")
-        pool.take_back(cursor)
+        pool.release(cursor)
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(add, range(200)))
 
-    cursor = pool.lend()
+    cursor = pool.acquire()
     assert cursor.execute("SELECT n FROM tally").fetchone() == (200,)
-    pool.take_back(cursor)
+    pool.release(cursor)
     pool.close()
     assert not is_open(path)
 
 
-def test_closed_pool_lends_nothing(path):
+def test_closed_pool_gives_no_connection(path):
     """Use after the end is named; closing twice is no error."""
     pool = SQLitePool(str(path), TALLY)
-    pool.take_back(pool.lend())
+    pool.release(pool.acquire())
     pool.close()
     pool.close()
 
     with pytest.raises(StoreClosed, match="SQLite store was closed"):
-        pool.lend()
+        pool.acquire()
     assert not is_open(path)
 
 
-def test_lent_connection_is_closed_when_it_comes_back(path):
+def test_connection_in_use_is_closed_when_it_is_released(path):
     """A pool that is closed under a call lets the call finish."""
     pool = SQLitePool(str(path), TALLY)
-    cursor = pool.lend()
+    cursor = pool.acquire()
     pool.close()
 
     assert cursor.execute("SELECT n FROM tally").fetchone() == (0,)
     assert is_open(path)
-    pool.take_back(cursor)
+    pool.release(cursor)
     assert not is_open(path)
 
 
 def test_forgotten_pool_closes_its_file(path):
     """Nobody has to close: a pool that is dropped closes its connections, without a warning."""
     pool = SQLitePool(str(path), TALLY)
-    pool.take_back(pool.lend())
+    pool.release(pool.acquire())
     assert is_open(path)
 
     del pool
@@ -172,13 +172,13 @@ def test_forgotten_pool_closes_its_file(path):
 def test_abandoned_connections_are_left_alone(path):
     """A pool that was forked with open connections opens others, and does not close the first."""
     pool = SQLitePool(str(path), TALLY)
-    inherited = pool.lend()
-    pool.take_back(inherited)
+    inherited = pool.acquire()
+    pool.release(inherited)
     pool.abandon()
 
-    own = pool.lend()
+    own = pool.acquire()
     assert own is not inherited
-    pool.take_back(own)
+    pool.release(own)
     pool.close()
     assert inherited.execute("SELECT n FROM tally").fetchone() == (0,)
     inherited.connection.close()
@@ -188,6 +188,6 @@ def test_connection_that_cannot_be_prepared_is_closed(path):
     """A failure while a connection opens leaves none open."""
     pool = SQLitePool(str(path), (*TALLY, "SELECT a FROM tally"))
     with pytest.raises(sqlite3.OperationalError, match="no such column"):
-        pool.lend()
+        pool.acquire()
 
     assert not is_open(path)

@@ -1,6 +1,6 @@
-"""Where a Redis server is, how it is greeted, and what its failures are called.
+"""Where a Redis server is, its handshake, and the texts of its failures.
 
-``wire.redis`` dials it for threads and ``wire.redis_line`` for event loops.
+``wire.redis.client`` connects to it for threads and ``wire.redis.pipeline`` for event loops.
 """
 
 import ssl
@@ -14,15 +14,15 @@ Words: TypeAlias = tuple[str | bytes | int | float, ...]
 """A command, as it is typed at a prompt."""
 
 
-class Told(Enum):
-    """The two error replies that are answers: a store asks again, or finds a foreign row."""
+class ErrorReply(Enum):
+    """The error replies that a store handles: it sends the script, or reports a foreign row."""
 
     NO_SCRIPT = "NOSCRIPT"
     WRONG_TYPE = "WRONGTYPE"
 
 
-class Refusal(Exception):  # noqa: N818  (Redis calls it an error reply; it is not raised by itself)
-    """An error reply, as the server worded it."""
+class CommandError(Exception):
+    """Any error reply, as the server worded it. hiredis makes it, and does not raise it."""
 
     @property
     def code(self) -> str:
@@ -30,13 +30,13 @@ class Refusal(Exception):  # noqa: N818  (Redis calls it an error reply; it is n
         return str(self).partition(" ")[0]
 
 
-ANSWERS: Final = {told.value: told for told in Told}
+ERROR_REPLIES: Final = {reply.value: reply for reply in ErrorReply}
 
-_STRANGER: Final = frozenset(("NOAUTH", "WRONGPASS", "NOPERM"))
-"""Refusals of a server that does not know us, or does not let us do this."""
+_NOT_AUTHENTICATED: Final = frozenset(("NOAUTH", "WRONGPASS", "NOPERM"))
+"""Codes of a server that does not know us, or does not let us do this."""
 
-DEMOTED: Final = frozenset(("READONLY", "MASTERDOWN"))
-"""Refusals of a server that is no primary now. Its name may lead to the new one: dial again."""
+NOT_PRIMARY: Final = frozenset(("READONLY", "MASTERDOWN"))
+"""Codes of a server that is no primary now. Its name may lead to the new one: connect again."""
 
 
 class Tls:
@@ -84,7 +84,7 @@ class Endpoint:
         password: sent to the server and shown nowhere.
         tls: None speaks plain text.
         timeout: seconds for one command, from asking to the answer.
-        connect_timeout: seconds for dialling and greeting.
+        connect_timeout: seconds for connecting and the handshake.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Endpoint:
     connect_timeout: float = 0.5
 
     @property
-    def greeting(self) -> list[Words]:
+    def handshake(self) -> list[Words]:
         """The commands that are answered before any other is sent."""
         words: list[Words] = []
         if self.password is not None:
@@ -114,29 +114,29 @@ class Endpoint:
         if isinstance(cause, StoreUnavailable):
             error = StoreUnavailable(self.name, cause.why)
             error.__cause__ = cause.__cause__
-        elif self._quoted_in(str(cause)):
+        elif self._quotes_password(str(cause)):
             error = StoreUnavailable(self.name, "the server takes no password; leave it out")
         else:
             error = StoreUnavailable(self.name, why or self._why(cause))
             error.__cause__ = cause
         return error
 
-    def silence(self) -> str:
-        """Say that an answer did not come in time."""
+    def timeout_message(self) -> str:
+        """Say that no reply came in time."""
         return f"no answer within {self.timeout:g} s"
 
-    def _quoted_in(self, text: str) -> bool:
-        """Tell the reply of a server that has no passwords: it quotes what it was sent."""
+    def _quotes_password(self, text: str) -> bool:
+        """Tell whether a server without passwords quotes, in its error, the one it was sent."""
         return self.password is not None and "AUTH" in text.upper() and self.password in text
 
     def _why(self, cause: BaseException) -> str:
-        if isinstance(cause, Refusal) and cause.code in _STRANGER:
-            return unwelcome(cause)
+        if isinstance(cause, CommandError) and cause.code in _NOT_AUTHENTICATED:
+            return authentication_message(cause)
         if isinstance(cause, TimeoutError) and not str(cause):
             return f"no connection within {self.connect_timeout:g} s"
         return str(cause) or type(cause).__name__
 
 
-def unwelcome(cause: BaseException) -> str:
-    """Say that the server did not let us in."""
+def authentication_message(cause: BaseException) -> str:
+    """Say that the server refused the credentials."""
     return f"authentication failed; check the URL's user name and password ({cause})"

@@ -1,4 +1,4 @@
-"""Errands that are closed after a test, on loops of either make; nothing is left behind."""
+"""BackgroundTasks that are closed after a test, on loops of either make; nothing is left behind."""
 
 import asyncio
 import gc
@@ -6,8 +6,8 @@ import gc
 import pytest
 
 from sessile.testing.clock import FakeClock
-from sessile.wire.errands import Errands
-from wire.errands.awaited import LOOPS
+from sessile.wire.background.tasks import BackgroundTasks
+from wire.background.awaitables import LOOPS
 
 
 @pytest.fixture(autouse=True)
@@ -19,17 +19,17 @@ def quiet(caplog):
 
 
 @pytest.fixture
-def lost():
-    """How many errands were reported lost, report by report."""
+def drops():
+    """How many tasks were reported dropped, report by report."""
     return []
 
 
 @pytest.fixture
-def errands(lost):
-    """Room for three errands."""
-    made = Errands(limit=3, lost=lost.append, clock=FakeClock())
+def tasks(drops):
+    """Room for three tasks."""
+    made = BackgroundTasks(limit=3, report_drops=drops.append, clock=FakeClock())
     yield made
-    made._patience = 0
+    made._close_timeout = 0
     made.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sessile.core.flow import arun, run
 from sessile.errors import StoreUnavailable
-from sessile.wire.sqlitefile import SQLiteFile
+from sessile.wire.sqlite.file import SQLiteFile
 
 TALLY = ("PRAGMA journal_mode = WAL", "CREATE TABLE IF NOT EXISTS tally AS SELECT 0 AS n")
 
@@ -147,7 +147,7 @@ def test_only_long_calls_leave_the_loop(file):
 
     async def threads():
         quick = await arun(file.ask("quick", lambda _: get_ident()))
-        long = await arun(file.ask_aside("long", lambda _: get_ident()))
+        long = await arun(file.ask_in_thread("long", lambda _: get_ident()))
         return quick == get_ident(), long == get_ident()
 
     assert asyncio.run(threads()) == (True, False)

@@ -8,22 +8,22 @@ import weakref
 
 import pytest
 
-from sessile.wire.errands import Errands
-from wire.errands.awaited import forever, never
+from sessile.wire.background.tasks import BackgroundTasks
+from wire.background.awaitables import forever, never
 
 WHO = contextvars.ContextVar("who", default="nobody")
 
 
-def test_errand_is_a_task_of_the_running_loop(errands, runner) -> None:
-    """Under a loop the errand runs there, in the context of the request that started it."""
+def test_hook_is_a_task_of_the_running_loop(tasks, runner) -> None:
+    """Under a loop the task runs there, in the context of the request that started it."""
     told = []
 
-    async def errand():
+    async def hook():
         told.append((asyncio.get_running_loop(), WHO.get()))
 
     async def request():
         WHO.set("alice")
-        errands.start(errand(), never)
+        tasks.start(hook(), never)
         WHO.set("bob")
         assert told == []  # the request goes on first
         await asyncio.sleep(0)
@@ -33,18 +33,18 @@ def test_errand_is_a_task_of_the_running_loop(errands, runner) -> None:
     assert told == [(runner.get_loop(), "alice")]
 
 
-def test_errand_without_a_loop_runs_on_one_thread(errands, background) -> None:
-    """Without a loop errands share a daemon thread; each has the context of its start."""
+def test_task_without_a_loop_runs_on_one_thread(tasks, background) -> None:
+    """Without a loop tasks share a daemon thread; each has the context of its start."""
     told = []
 
-    async def errand(number):
+    async def hook(number):
         told.append((number, threading.current_thread(), WHO.get()))
 
     context = contextvars.copy_context()
     context.run(WHO.set, "alice")
-    context.run(errands.start, errand(1), never)
-    errands.start(errand(2), never)
-    errands.close()
+    context.run(tasks.start, hook(1), never)
+    tasks.start(hook(2), never)
+    tasks.close()
 
     (one, thread, alice), (two, same, nobody) = told
     assert (one, alice, two, nobody) == (1, "alice", 2, "nobody")
@@ -53,12 +53,12 @@ def test_errand_without_a_loop_runs_on_one_thread(errands, background) -> None:
     assert not thread.is_alive()
 
 
-def test_no_thread_before_the_first_errand(errands, runner) -> None:
-    """A process whose errands all have a loop never gets the thread."""
+def test_no_thread_before_the_first_task(tasks, runner) -> None:
+    """A process whose tasks all have a loop never gets the thread."""
 
     async def request():
-        errands.start(asyncio.sleep(0), never)
-        await errands.aclose()
+        tasks.start(asyncio.sleep(0), never)
+        await tasks.aclose()
 
     before = threading.enumerate()
     runner.run(request())
@@ -71,8 +71,8 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("42"), SystemExit(3), Stop("42")], ids=type)
-def test_failure_harms_nobody(error, errands, runner, background) -> None:
-    """What an errand raises, even an exit, is reported once, and nothing else comes of it."""
+def test_failure_harms_nobody(error, tasks, runner, background) -> None:
+    """What a task raises, even an exit, is reported once, and nothing else comes of it."""
     failures, done = [], []
 
     async def bad():
@@ -82,87 +82,87 @@ def test_failure_harms_nobody(error, errands, runner, background) -> None:
         done.append(1)
 
     async def request():
-        errands.start(bad(), failures.append)
-        errands.start(good(), never)
+        tasks.start(bad(), failures.append)
+        tasks.start(good(), never)
         for _ in range(3):
             await asyncio.sleep(0)
 
     runner.run(request())
-    errands.start(bad(), failures.append)
-    errands.start(good(), never)
-    errands.close()
+    tasks.start(bad(), failures.append)
+    tasks.start(good(), never)
+    tasks.close()
 
     assert failures == [error, error]
     assert done == [1, 1]
 
 
-def test_any_awaitable_will_do(errands, runner) -> None:
+def test_any_awaitable_will_do(tasks, runner) -> None:
     """A future is as good as a coroutine."""
 
     async def request():
         future = asyncio.get_running_loop().create_future()
         failures = []
-        errands.start(future, failures.append)
+        tasks.start(future, failures.append)
         future.set_exception(KeyError("x"))
-        await errands.aclose()
+        await tasks.aclose()
         return [type(error) for error in failures]
 
     assert runner.run(request()) == [KeyError]
 
 
-def test_too_many_are_dropped_and_counted(errands, lost, runner) -> None:
-    """Beyond the limit an errand never begins; that is told at once, then once in a while."""
-    clock = errands._losses._clock
+def test_too_many_are_dropped_and_counted(tasks, drops, runner) -> None:
+    """Beyond the limit a task never begins; that is told at once, then once in a while."""
+    clock = tasks._drops._clock
     begun = []
 
-    async def errand(gate):
+    async def hook(gate):
         begun.append(1)
         await gate.wait()
 
     async def request():
         gate = asyncio.Event()
         for _ in range(5):
-            errands.start(errand(gate), never)
-        assert lost == [1]
+            tasks.start(hook(gate), never)
+        assert drops == [1]
         clock.advance(11)
-        errands.start(errand(gate), never)
-        assert lost == [1, 2]
-        errands.start(errand(gate), never)
+        tasks.start(hook(gate), never)
+        assert drops == [1, 2]
+        tasks.start(hook(gate), never)
         gate.set()
-        await errands.aclose()
+        await tasks.aclose()
 
     runner.run(request())
 
     assert len(begun) == 3
-    assert lost == [1, 2, 1]
+    assert drops == [1, 2, 1]
 
 
-def test_room_is_made_when_errands_finish(errands, lost, runner) -> None:
+def test_room_is_made_when_tasks_finish(tasks, drops, runner) -> None:
     """The limit counts what is under way, not what ever was."""
     done = []
 
-    async def errand():
+    async def hook():
         done.append(1)
 
     async def request():
         for _ in range(4):
-            errands.start(errand(), never)
-            errands.start(errand(), never)
+            tasks.start(hook(), never)
+            tasks.start(hook(), never)
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
     runner.run(request())
 
-    assert (len(done), lost) == (8, [])
+    assert (len(done), drops) == (8, [])
 
 
-def test_losses_are_told_when_the_rush_is_over(errands, lost, runner) -> None:
-    """What was dropped within the pause is told when the last errand is done."""
+def test_drops_are_reported_when_the_rush_is_over(tasks, drops, runner) -> None:
+    """What was dropped within the interval is reported when the last task is done."""
 
     async def request():
         gate = asyncio.Event()
         for _ in range(6):
-            errands.start(gate.wait(), never)
+            tasks.start(gate.wait(), never)
         gate.set()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -170,22 +170,22 @@ def test_losses_are_told_when_the_rush_is_over(errands, lost, runner) -> None:
 
     runner.run(request())
 
-    assert lost == [1, 2]
+    assert drops == [1, 2]
 
 
-def test_errand_outlives_the_one_who_started_it(runner) -> None:
-    """An errand is kept until it is done, though nothing else refers to it."""
+def test_task_outlives_the_one_who_started_it(runner) -> None:
+    """A task is kept until it is done, though nothing else refers to it."""
     done = []
 
     async def request():
         future = asyncio.get_running_loop().create_future()
         seen = weakref.ref(future)
 
-        async def errand(future):
+        async def hook(future):
             await future
             done.append(1)
 
-        Errands().start(errand(future), never)
+        BackgroundTasks().start(hook(future), never)
         del future
         await asyncio.sleep(0)
         gc.collect()
@@ -198,13 +198,13 @@ def test_errand_outlives_the_one_who_started_it(runner) -> None:
     assert done == [1]
 
 
-def test_machine_without_threads_is_told(errands, lost, monkeypatch) -> None:
-    """Where no thread can be started the errand is dropped and counted."""
+def test_machine_without_threads_is_told(tasks, drops, monkeypatch) -> None:
+    """Where no thread can be started the task is dropped and counted."""
 
     def refuse(thread):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    errands.start(forever(), never)
+    tasks.start(forever(), never)
 
-    assert lost == [1]
+    assert drops == [1]

@@ -1,4 +1,4 @@
-"""What tasks, loops, threads and processes share of a link to Redis, and what they do not."""
+"""What tasks, loops, threads and processes share of a client of Redis, and what they do not."""
 
 import asyncio
 import gc
@@ -10,7 +10,7 @@ import uvloop
 
 from sessile.core.flow import arun, run
 from sessile.errors import StoreClosed
-from wire.linked import ask, close, echo, eventually, link_to
+from wire.redis.clients import ask, client_of, close, echo, eventually
 
 LOOPS = {"asyncio": asyncio.run, "uvloop": uvloop.run}
 MANY = 16
@@ -28,14 +28,14 @@ def test_one_turn_of_the_loop_is_one_send(own_redis, on_loop):
     look = own_redis.reads() - look  # what looking itself costs
 
     async def scenario():
-        link = link_to(own_redis)
-        await arun(echo(link, 0))
+        client = client_of(own_redis)
+        await arun(echo(client, 0))
         before = own_redis.reads()
-        together = await asyncio.gather(*(arun(echo(link, n)) for n in range(MANY)))
+        together = await asyncio.gather(*(arun(echo(client, n)) for n in range(MANY)))
         between = own_redis.reads()
-        in_turn = [await arun(echo(link, n)) for n in range(MANY)]
+        in_turn = [await arun(echo(client, n)) for n in range(MANY)]
         after = own_redis.reads()
-        await arun(close(link))
+        await arun(close(client))
         return together, in_turn, between - before - look, after - between - look
 
     assert on_loop(scenario()) == (list(range(MANY)), list(range(MANY)), 1, MANY)
@@ -45,18 +45,18 @@ def test_a_turn_does_not_wait_for_the_answers_of_the_last(own_redis, on_loop):
     """What is asked while answers are due is sent at once, and each gets its own answer."""
 
     async def scenario():
-        link = link_to(own_redis, timeout=10.0)
-        await arun(echo(link, 0))
+        client = client_of(own_redis, timeout=10.0)
+        await arun(echo(client, 0))
         own_redis.freeze()
         tasks = []
         for number in range(3):
-            tasks.append(asyncio.create_task(arun(echo(link, number))))
+            tasks.append(asyncio.create_task(arun(echo(client, number))))
             await asyncio.sleep(0.001)
-        (line,) = link._lines.values()
-        under_way = len(line._connection.owed)
+        (pipeline,) = client._pipelines.values()
+        under_way = len(pipeline._connection.unanswered)
         own_redis.thaw()
         answers = await asyncio.gather(*tasks)
-        await arun(close(link))
+        await arun(close(client))
         return under_way, answers
 
     assert on_loop(scenario()) == (3, [0, 1, 2])
@@ -67,16 +67,16 @@ def test_who_is_cancelled_takes_nobody_s_answer(redis_server, on_loop, turns):
     """Whether cancelled before or after the send, the others get their own answers."""
 
     async def scenario():
-        link = link_to(redis_server)
-        await arun(echo(link, 0))
-        tasks = [asyncio.create_task(arun(echo(link, n))) for n in range(MANY)]
+        client = client_of(redis_server)
+        await arun(echo(client, 0))
+        tasks = [asyncio.create_task(arun(echo(client, n))) for n in range(MANY)]
         for _ in range(turns):
             await asyncio.sleep(0)
         for task in tasks[::3]:
             task.cancel()
         answers = await asyncio.gather(*tasks, return_exceptions=True)
-        later = [await arun(echo(link, n)) for n in range(MANY)]
-        await arun(close(link))
+        later = [await arun(echo(client, n)) for n in range(MANY)]
+        await arun(close(client))
         return answers, later
 
     answers, later = on_loop(scenario())
@@ -90,35 +90,35 @@ def test_what_was_cancelled_before_the_send_is_not_sent(own_redis):
     """A write whose asker went away in the same turn never reaches the server."""
 
     async def scenario():
-        link = link_to(own_redis)
-        await arun(echo(link, 0))
-        task = asyncio.create_task(arun(ask(link, "SET", "k", "v")))
+        client = client_of(own_redis)
+        await arun(echo(client, 0))
+        task = asyncio.create_task(arun(ask(client, "SET", "k", "v")))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
-        found = await arun(ask(link, "EXISTS", "k"))
-        await arun(close(link))
+        found = await arun(ask(client, "EXISTS", "k"))
+        await arun(close(client))
         return found
 
     assert asyncio.run(scenario()) == 0
 
 
 def test_each_loop_has_a_connection_and_takes_it_along(own_redis, on_loop):
-    """A loop that ended leaves no connection, no warning, and no trace in the link."""
-    link = link_to(own_redis)
+    """A loop that ended leaves no connection, no warning, and no trace in the client."""
+    client = client_of(own_redis)
     for number in range(3):
-        assert on_loop(arun(echo(link, number))) == number
-        assert len(link._lines) == 1
+        assert on_loop(arun(echo(client, number))) == number
+        assert len(client._pipelines) == 1
         eventually(lambda: own_redis.connections() == 0)
     gc.collect()  # what was not closed would warn here
-    run(close(link))
+    run(close(client))
 
 
-def test_forgotten_link_ends_with_its_loop(own_redis, on_loop):
-    """Who forgets to close a link leaves no connection behind the loop, and no warning."""
+def test_forgotten_client_ends_with_its_loop(own_redis, on_loop):
+    """Who forgets to close a client leaves no connection behind the loop, and no warning."""
 
     async def scenario():
-        await arun(echo(link_to(own_redis), 1))
+        await arun(echo(client_of(own_redis), 1))
         gc.collect()
 
     on_loop(scenario())
@@ -126,16 +126,16 @@ def test_forgotten_link_ends_with_its_loop(own_redis, on_loop):
     eventually(lambda: own_redis.connections() == 0)
 
 
-def test_threads_and_their_loops_share_a_link(redis_server):
+def test_threads_and_their_loops_share_a_client(redis_server):
     """Threads, in both colours at once, get their own answers."""
-    link = link_to(redis_server)
+    client = client_of(redis_server)
 
     def blocking(start):
-        return [run(echo(link, n)) for n in range(start, start + 50)]
+        return [run(echo(client, n)) for n in range(start, start + 50)]
 
     def looping(start):
         async def scenario():
-            return await asyncio.gather(*(arun(echo(link, n)) for n in range(start, start + 50)))
+            return await asyncio.gather(*(arun(echo(client, n)) for n in range(start, start + 50)))
 
         return asyncio.run(scenario())
 
@@ -143,7 +143,7 @@ def test_threads_and_their_loops_share_a_link(redis_server):
         starts = range(0, 800, 100)
         works = [looping if start % 200 else blocking for start in starts]
         found = list(pool.map(lambda work, start: work(start), works, starts))
-    run(close(link))
+    run(close(client))
 
     assert found == [list(range(start, start + 50)) for start in starts]
 
@@ -152,49 +152,49 @@ def test_child_and_parent_go_their_own_ways(redis_server):
     """After a fork in the middle of everything both processes get their own answers."""
 
     async def scenario():
-        link = link_to(redis_server)
-        await arun(echo(link, 1))
-        run(echo(link, 2))
+        client = client_of(redis_server)
+        await arun(echo(client, 1))
+        run(echo(client, 2))
         child = os.fork()
         if child == 0:
             try:
                 asyncio.get_event_loop_policy().set_event_loop(None)
-                right = [run(echo(link, n)) for n in range(20)] == list(range(20))
-                right = right and asyncio.run(arun(echo(link, 3))) == 3
+                right = [run(echo(client, n)) for n in range(20)] == list(range(20))
+                right = right and asyncio.run(arun(echo(client, 3))) == 3
             finally:
                 os._exit(0 if right else 1)
-        mine = [await arun(echo(link, n)) for n in range(100)]
+        mine = [await arun(echo(client, n)) for n in range(100)]
         _, status = os.waitpid(child, 0)  # noqa: ASYNC222  (the loop has nothing else to do)
-        mine.append(run(echo(link, 100)))
-        await arun(close(link))
+        mine.append(run(echo(client, 100)))
+        await arun(close(client))
         return mine, os.waitstatus_to_exitcode(status)
 
     assert asyncio.run(scenario()) == (list(range(101)), 0)
 
 
-def test_closed_link_says_so(redis_server, drive):
-    """A link that was closed is not asked, and can be closed again."""
-    link = link_to(redis_server)
-    drive(echo(link, 1))
-    drive(close(link))
-    drive(close(link))
+def test_closed_client_says_so(redis_server, drive):
+    """A client that was closed is not asked, and can be closed again."""
+    client = client_of(redis_server)
+    drive(echo(client, 1))
+    drive(close(client))
+    drive(close(client))
 
     with pytest.raises(StoreClosed):
-        drive(echo(link, 1))
+        drive(echo(client, 1))
 
 
 def test_who_waits_hears_of_the_end(own_redis, on_loop):
-    """Closing a link ends what is under way, in time, as ``StoreClosed``."""
+    """Closing a client ends what is under way, in time, as ``StoreClosed``."""
 
     async def scenario():
-        link = link_to(own_redis, timeout=60.0)
-        await arun(echo(link, 1))
+        client = client_of(own_redis, timeout=60.0)
+        await arun(echo(client, 1))
         own_redis.freeze()
-        tasks = [asyncio.create_task(arun(echo(link, n))) for n in range(3)]
+        tasks = [asyncio.create_task(arun(echo(client, n))) for n in range(3)]
         await asyncio.sleep(0.001)
-        tasks.append(asyncio.create_task(arun(echo(link, 3))))
+        tasks.append(asyncio.create_task(arun(echo(client, 3))))
         await asyncio.sleep(0)
-        await arun(close(link))
+        await arun(close(client))
         answers = await asyncio.gather(*tasks, return_exceptions=True)
         own_redis.thaw()
         return {type(answer) for answer in answers}
@@ -204,13 +204,13 @@ def test_who_waits_hears_of_the_end(own_redis, on_loop):
 
 def test_a_loop_in_another_thread_is_closed_too(own_redis):
     """Closing from outside ends the connections of every loop."""
-    link = link_to(own_redis)
+    client = client_of(own_redis)
     loop = asyncio.new_event_loop()
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(loop.run_forever)
-        asyncio.run_coroutine_threadsafe(arun(echo(link, 1)), loop).result()
+        asyncio.run_coroutine_threadsafe(arun(echo(client, 1)), loop).result()
         assert own_redis.connections() == 1
-        run(close(link))
+        run(close(client))
         eventually(lambda: own_redis.connections() == 0)
         loop.call_soon_threadsafe(loop.stop)
         running.result()

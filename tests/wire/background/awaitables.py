@@ -1,4 +1,4 @@
-"""Both makes of event loop, and what an errand may wait for."""
+"""Both makes of event loop, and what a task may wait for."""
 
 import asyncio
 

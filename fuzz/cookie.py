@@ -22,12 +22,12 @@ def check(data: bytes) -> None:
     header = data.decode("latin-1")
     for cookie in COOKIES:
         found = cookie.find(header)
-        assert found == expected(header, cookie.full_name)
+        assert found == read_by_hand(header, cookie.full_name)
         if isinstance(found, str):
             ticket.check_text(found)
 
 
-def expected(header: str, name: str) -> str | Presented:
+def read_by_hand(header: str, name: str) -> str | Presented:
     """Read the header by hand: split at semicolons, then at the first ``=``."""
     pairs = [part.lstrip(" \t").partition("=") for part in header.split(";")]
     values = [value for key, equals, value in pairs if equals and key == name]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sessile.codecs.values import ValueCodec
+from sessile.codecs.msgpack import ValueCodec
 from sessile.core.values import Values
 
 CODEC = ValueCodec()

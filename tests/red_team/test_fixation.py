@@ -40,7 +40,7 @@ def logins_stay_in_place(patch):
         if visit.record is None:
             return await whole(parts, visit, now)
         old, owner = visit.record, visit.session.user
-        again, _ = parts.vault.store(
+        again, _ = parts.sealer.seal(
             old, visit.values, frozenset(), owner=owner, version=old.version + 1
         )
         await parts.store.commit(Change(again, old.version, again.data))

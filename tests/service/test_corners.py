@@ -78,7 +78,7 @@ def test_unreadable_value_goes_to_no_other_user():
     world.ask(lambda s: (s.login("alice"), s.update(odd=1)))
     store, parts = world.sessions.parts.store, world.sessions.parts
     record = run(store.read(world.ask(lambda s: s.id).result, world.clock()))
-    draft, _ = parts.vault.store(record, {"odd": b"\xc1"}, frozenset(), version=record.version + 1)
+    draft, _ = parts.sealer.seal(record, {"odd": b"\xc1"}, frozenset(), version=record.version + 1)
     run(store.commit(Change(draft, record.version)))
     world.ask(lambda s: (s.get("odd"), s.login("bob")))
 

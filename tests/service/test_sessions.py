@@ -206,7 +206,7 @@ def test_repr_shows_no_secret() -> None:
     """Neither Sessions nor its ring shows a secret."""
     sessions = Sessions(store=MemoryStore(), secrets=[SECRET])
 
-    assert SECRET not in f"{sessions!r}{sessions.parts.ring!r}{sessions.parts.vault!r}"
+    assert SECRET not in f"{sessions!r}{sessions.parts.ring!r}{sessions.parts.sealer!r}"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def born(
         grants=dict(who.grants),
         past=packed(trail) if trail else b"",
     )
-    return parts.vault.store(record, dict(values), frozenset())[0]
+    return parts.sealer.seal(record, dict(values), frozenset())[0]
 
 
 def _until(parts: Parts, who: Identity, now: Instant) -> Instant:

@@ -127,7 +127,7 @@ def _go_on(parts: Parts, visit: Visit, done: Intent) -> None:
     """Take what is stored now as what the session was opened with."""
     visit.moved = visit.turn = False
     if visit.lock is None:
-        visit.stored = {} if visit.record is None else parts.vault.open(visit.record)
+        visit.stored = {} if visit.record is None else parts.sealer.unseal(visit.record)
         visit.values = visit.stored
     visit.session.resume(visit.record, visit.values, done)
 

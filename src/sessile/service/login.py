@@ -205,7 +205,7 @@ async def _move_over(parts: Parts, visit: Visit, heir: _Heir, last: Record, now:
     values = applied(parts, visit.values, theirs, heir.delta)
     record = heir.record
     gone = frozenset(record.data) - values.keys()
-    draft, written = parts.vault.store(
+    draft, written = parts.sealer.seal(
         record,
         values,
         gone,

@@ -143,7 +143,7 @@ async def _shut(parts: Parts, visit: Visit, record: Record, values: Encoded) -> 
     if not tells(record.trail, TURNED_AWAY, visit.client) and len(lines) < _MOST_TURNED_AWAY:
         _tell_mismatch(parts, visit, record)
         past = packed(traced(record.trail, visit.now, visit.client, TURNED_AWAY))
-        draft, _ = parts.vault.store(record, {}, frozenset(), version=record.version + 1, past=past)
+        draft, _ = parts.sealer.seal(record, {}, frozenset(), version=record.version + 1, past=past)
         answer = await parts.store.commit(Change(draft, record.version))
         record = draft if isinstance(answer, Committed) else record
     return visit.locked(record, values, Lock.MISMATCH)

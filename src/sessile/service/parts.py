@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import isawaitable
 
-from sessile.codecs.sealed import Vault
+from sessile.codecs.sealing import Sealer
 from sessile.core.carriers import Carriers
 from sessile.core.origin import Origins
 from sessile.core.policy import Policy
@@ -27,8 +27,8 @@ class Parts:
 
     __slots__ = (
         "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "errands",
-        "failed", "heard", "origins", "policy", "proxies", "ring", "store", "timed", "timer",
-        "vault",
+        "failed", "heard", "origins", "policy", "proxies", "ring", "sealer", "store", "timed",
+        "timer",
     )  # fmt: skip
 
     def __init__(
@@ -41,7 +41,7 @@ class Parts:
         proxies: Proxies,
         origins: Origins,
         codec: Codec,
-        vault: Vault,
+        sealer: Sealer,
         clock: Callable[[], Instant],
         timer: Callable[[], Seconds],
         entropy: Callable[[int], bytes],
@@ -56,7 +56,7 @@ class Parts:
         self.proxies = proxies
         self.origins = origins
         self.codec = codec
-        self.vault = vault
+        self.sealer = sealer
         self.clock = clock
         self.timer = timer
         self.entropy = entropy

@@ -152,7 +152,7 @@ def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change
         changes["client"] = visit.client
     if _owes(visit):
         changes["past"] = packed(_trail(visit, record, now))
-    draft, written = parts.vault.store(record, merged.set, merged.removed, **changes)
+    draft, written = parts.sealer.seal(record, merged.set, merged.removed, **changes)
     return Change(draft, record.version, written, merged.removed)
 
 

@@ -16,7 +16,7 @@ async def end_stolen(parts: Parts, visit: Visit, record: Record, reason: End) ->
     now, key, client = visit.now, Key(record.key), visit.client
     trail = traced(record.trail, now, client, f"ended: {reason.value}")
     kept = evidence(record, now, parts.policy.evidence, trail)
-    kept, _ = parts.vault.store(kept, {}, frozenset())
+    kept, _ = parts.sealer.seal(kept, {}, frozenset())
     last = await remove(parts, key, record.owner, kept)
     heir = None if last is None else heir_of(last)
     after = None if heir is None else await parts.store.read(heir, now)

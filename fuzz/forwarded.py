@@ -1,4 +1,4 @@
-"""The forwarding headers: whoever the client is prefix to be, only the trusted have prefix it."""
+"""The forwarding headers: whoever the client is said to be, only the trusted have said it."""
 
 from typing import Final
 

@@ -3,8 +3,7 @@
 from typing import Final
 
 from sessile.core.address import canonical
-from sessile.core.forwarded import WINDOW
-from sessile.core.proxies import ForwardedHeader, Proxies
+from sessile.core.proxies import WINDOW, ForwardedHeader, Proxies
 
 TRUSTED: Final = ("10.0.0.0/8", "2001:db8::/32", "unix")
 NOBODY: Final = Proxies()

@@ -63,7 +63,7 @@ PLANTED = [
     ("cookie", "core/cookie.py", r"(?:^|;)[ \t]*{", r"(?:^|;|,)[ \t]*{"),
     ("ticket", "core/ticket.py", "if selector[0] >> 2 == _DASH:", "if False:"),
     ("record", "codecs/sealing.py", "record.assurance, record.auth", "0, record.auth"),
-    ("forwarded", "core/forwarded.py", "len(nodes) != 1", "not nodes"),
+    ("forwarded", "core/proxies.py", "len(nodes) != 1", "not nodes"),
 ]
 
 

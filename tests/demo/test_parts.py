@@ -13,7 +13,7 @@ from starlette.requests import Request
 from sessile import Policy, SessionInfo, minutes
 from sessile.core.proxies import Proxies
 from sessile.core.record import Record
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.core.ticket import Key
 from sessile.core.trail import Trace
 from sessile.demo import cart, thief
@@ -76,7 +76,7 @@ def test_a_moment_is_told_for_people_and_machines():
 )
 def test_a_request_comes_from_our_page_or_from_no_page(headers, own):
     """Sec-Fetch-Site decides, then Origin; who sends neither is no browser."""
-    assert (_OURS.refuses(Said(headers, method="POST")) is None) is own
+    assert (_OURS.refuses(PlainRequest(headers, method="POST")) is None) is own
 
 
 @pytest.mark.parametrize(

@@ -163,11 +163,11 @@ async def _log_out(parts: Parts, visit: Visit, now: Instant) -> Header | None:
     again = delta.set or delta.added or session.kept
     ticket = await _create(parts, visit, now) if again else None
     if ticket is None:
-        return visit.carrier.take_back() if visit.carried and not visit.late else None
+        return visit.carrier.expire() if visit.carried and not visit.late else None
     return _issued(parts, visit, ticket, now)
 
 
 def _issued(parts: Parts, visit: Visit, ticket: Ticket | None, now: Instant) -> Header | None:
     if ticket is None or visit.record is None:
         return None
-    return visit.carrier.hand_over(ticket.reveal(), parts.policy.max_age(visit.record, now))
+    return visit.carrier.issue(ticket.reveal(), parts.policy.max_age(visit.record, now))

@@ -4,12 +4,11 @@ from typing import Final
 
 from sessile.core.binding import Mismatch
 from sessile.core.change import Change, Committed, Conflict
-from sessile.core.cookie import Presented
 from sessile.core.flow import Flow
 from sessile.core.identity import Lock
 from sessile.core.record import Over, Record, evolve, heir_of
 from sessile.core.request import Request
-from sessile.core.ticket import Key, Ticket
+from sessile.core.ticket import Key, NoTicket, Ticket
 from sessile.core.trail import packed, tells, traced
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, judge
@@ -61,13 +60,13 @@ def open_visit(parts: Parts, request: Request, *, passive: bool = False) -> Flow
     return watched(parts, Work.OPEN, request, flow) if parts.heard else flow
 
 
-async def _open(parts: Parts, visit: Visit, found: str | Presented) -> Visit:
-    if found is Presented.NOTHING:
+async def _open(parts: Parts, visit: Visit, found: str | NoTicket) -> Visit:
+    if found is NoTicket.ABSENT:
         visit.carried = False
         return visit.anonymous()
-    ticket = None if isinstance(found, Presented) else Ticket.parse(found)
+    ticket = None if isinstance(found, NoTicket) else Ticket.parse(found)
     if ticket is None:
-        ambiguous = found is Presented.AMBIGUOUS
+        ambiguous = found is NoTicket.AMBIGUOUS
         return _refuse(parts, visit, None, Refusal.AMBIGUOUS if ambiguous else Refusal.SHAPE)
     record = await parts.store.read(ticket.key, ALWAYS)
     for _ in range(ATTEMPTS):

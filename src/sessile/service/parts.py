@@ -5,7 +5,7 @@ from functools import partial
 from inspect import isawaitable
 
 from sessile.codecs.sealing import Sealer
-from sessile.core.carriers import Carriers
+from sessile.core.carrier import Carriers
 from sessile.core.origin import Origins
 from sessile.core.policy import Policy
 from sessile.core.proxies import Proxies

@@ -6,8 +6,7 @@ from typing import Final
 
 from sessile.codecs.msgpack import ValueCodec
 from sessile.codecs.sealing import AesGcmSealer, NoSealer, Sealer
-from sessile.core.carrier import Carrier
-from sessile.core.carriers import Carriers
+from sessile.core.carrier import Carrier, Carriers
 from sessile.core.change import Capability
 from sessile.core.cookie import Cookie
 from sessile.core.flow import arun, run

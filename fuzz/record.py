@@ -9,7 +9,7 @@ from sessile.core.identity import Pending
 from sessile.core.record import Record, evolve, pack, unpack
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import Key
-from sessile.core.trail import Trace, packed
+from sessile.core.trail import TrailEntry, pack_trail
 from sessile.testing.sample import key, record
 from sessile.testing.world import NEWER, SECRET
 
@@ -26,7 +26,7 @@ RICH = {
     "factors": ("password", "totp"),
     "pending": Pending("alice", ("password",), 1.0),
     "grants": {"pay": 1.0},
-    "past": packed((Trace(1.0, "logged in"),)),
+    "past": pack_trail((TrailEntry(1.0, "logged in"),)),
 }
 RAW, TAMPERED = b"\0", b"\1"
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sessile.codecs.msgpack import ValueCodec
-from sessile.core.values import Values
+from sessile.core.mapping import Values
 
 CODEC = ValueCodec()
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from core.anything import TEXT, VALUES, exact
 from sessile.codecs.msgpack import ValueCodec
+from sessile.core.mapping import Values
 from sessile.core.merge import Delta, merge, merge_value, plus, same
-from sessile.core.values import Values
 from sessile.testing.effort import effort
 
 CODEC = ValueCodec()

@@ -15,7 +15,7 @@ from sessile.core.proxies import Proxies
 from sessile.core.record import Record
 from sessile.core.request import PlainRequest
 from sessile.core.ticket import Key
-from sessile.core.trail import Trace
+from sessile.core.trail import TrailEntry
 from sessile.demo import cart, thief
 from sessile.demo.activity import entries
 from sessile.demo.alarms import Alarms
@@ -285,8 +285,12 @@ def test_a_theft_is_noted_for_its_owner(alarms, event, noted):
 
 def test_lines_of_one_moment_are_shown_newest_first():
     """Trails are merged by time; within one, the later line comes first."""
-    here = info("a" * 20, Trace(NOW, "login", "127.0.0.1", "Firefox"), Trace(NOW, "read a book"))
-    there = info("b" * 20, Trace(NOW - 5, "step up"), Trace(NOW + 5, "another client", "::1"))
+    here = info(
+        "a" * 20, TrailEntry(NOW, "login", "127.0.0.1", "Firefox"), TrailEntry(NOW, "read a book")
+    )
+    there = info(
+        "b" * 20, TrailEntry(NOW - 5, "step up"), TrailEntry(NOW + 5, "another client", "::1")
+    )
 
     shown = entries([here, there], NOW + 5)
 

@@ -178,7 +178,7 @@ def test_a32_planted_records_are_absent(site):
 
 def trails_are_sound(patch):
     """What a record keeps as its trail is one."""
-    patch.setattr(records, "unpacked", lambda past: msgspec.msgpack.decode(past, type=Trail))
+    patch.setattr(records, "unpack_trail", lambda past: msgspec.msgpack.decode(past, type=Trail))
 
 
 @weakened_by(trails_are_sound)

@@ -188,7 +188,7 @@ def test_a23_changed_record_is_forged(site):
 
 def values_are_bound_to_nothing(patch):
     """All values are sealed under one key and to no place."""
-    patch.setattr(sealing, "_associated_data", lambda key: b"")
+    patch.setattr(sealing, "_aad_prefix", lambda key: b"")
     patch.setattr(sealing._Keys, "_cipher", lambda keys, key: AESGCM(keys._value_key))
 
 

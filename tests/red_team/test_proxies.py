@@ -153,7 +153,7 @@ def quotes_go_on(patch):
             found.append(proxies_module.canonical(value.partition(",")[0].partition(";")[0]))
         return iter(reversed(found))
 
-    patch.setattr(proxies_module, "forwarded_hops", from_the_left)
+    patch.setattr(proxies_module, "hops_of_forwarded", from_the_left)
 
 
 @weakened_by(quotes_go_on, every_hop_is_a_proxy, policy=WARY, stage=paired)

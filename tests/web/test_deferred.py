@@ -185,12 +185,12 @@ def test_in_place_change_after_the_commit_is_found(sessions) -> None:
     session.flash("in time")
     waiting = session[FLASHES]
     session.commit()
-    assert session.strayed() == []
+    assert session.changes_since_delta() == []
 
     waiting.append(("message", "too late"))
 
-    assert session.strayed() == [FLASHES]
-    assert Deferred(sessions.parts, PlainRequest()).strayed() == []
+    assert session.changes_since_delta() == [FLASHES]
+    assert Deferred(sessions.parts, PlainRequest()).changes_since_delta() == []
 
 
 def test_finished_request_leaves_nothing_to_the_collector(sessions, cookie) -> None:

@@ -1,4 +1,4 @@
-"""Values as MessagePack with their exact types. ``core.values`` encodes and decodes one at a time.
+"""Values as MessagePack with their exact types. ``core.mapping`` encodes and decodes one at a time.
 
 What MessagePack lacks travels in extensions, one code a type. Equal values of one type give equal
 bytes (sets are ordered by their bytes), so that an unchanged value is known by its encoding.

@@ -113,7 +113,7 @@ class AesGcmSealer:
         keys = self._keys.get(record.proof[:_ID])
         if keys is None or not hmac.compare_digest(keys.prove(record), record.proof):
             raise Forged(f"record {record.key}: its proof does not hold under these secrets")
-        prefix = _associated_data(record.key)
+        prefix = _aad_prefix(record.key)
         return {
             field: self._decrypt(record.key, sealed, prefix + field.encode())
             for field, sealed in record.data.items()
@@ -131,7 +131,7 @@ class AesGcmSealer:
             written = {k: v for k, v in self.unseal(record).items() if k not in removed} | dict(
                 written
             )
-        prefix = _associated_data(record.key)
+        prefix = _aad_prefix(record.key)
         sealed = {
             field: self._encrypt(record.key, plain, prefix + field.encode())
             for field, plain in written.items()
@@ -193,7 +193,7 @@ def _derive(secret: bytes, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret)
 
 
-def _associated_data(key: str) -> bytes:
+def _aad_prefix(key: str) -> bytes:
     """Return the associated data of a record's values; the field is to follow.
 
     It binds a value to its place. The length keeps the key and the field from running together.

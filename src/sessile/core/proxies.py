@@ -80,7 +80,7 @@ class Proxies:
         put(self, "trusted", entries)
         put(self, "_unix", _UNIX in entries)
         put(self, "_trusts", lru_cache(_CACHE_SIZE)(partial(_within, ranges)))
-        put(self, "_hops", x_forwarded_for_hops if is_list else forwarded_hops)
+        put(self, "_hops", hops_of_x_forwarded_for if is_list else hops_of_forwarded)
 
     @property
     def name(self) -> str:
@@ -185,7 +185,7 @@ def _within(ranges: _Ranges, address: str) -> bool:
     return any(number >> free in bases for (kind, free), bases in ranges.items() if kind == version)
 
 
-def x_forwarded_for_hops(header: str) -> Iterator[str | None]:
+def hops_of_x_forwarded_for(header: str) -> Iterator[str | None]:
     """Yield the addresses of an X-Forwarded-For header from the right; None is unreadable."""
     pieces = header[-WINDOW:].split(",")
     if len(header) > WINDOW:
@@ -196,7 +196,7 @@ def x_forwarded_for_hops(header: str) -> Iterator[str | None]:
             yield canonical(text)
 
 
-def forwarded_hops(header: str) -> Iterator[str | None]:
+def hops_of_forwarded(header: str) -> Iterator[str | None]:
     """Yield the addresses of a Forwarded header (RFC 7239) from the right; None is unreadable."""
     for pairs in _elements(header):
         nodes = [value for name, value in pairs or () if name == "for"]

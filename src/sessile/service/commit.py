@@ -4,7 +4,7 @@ from sessile.core.carrier import Header
 from sessile.core.flow import Flow
 from sessile.core.intent import Intent
 from sessile.core.ticket import Key, Ticket
-from sessile.core.trail import traced
+from sessile.core.trail import extend_trail
 from sessile.core.value import Instant
 from sessile.errors import ConfigError
 from sessile.service.birth import born, tidy
@@ -141,7 +141,7 @@ async def _create(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
         drop(parts, visit, now)
         return None
     ticket, client = session.fresh(), glimpsed(parts, visit.request)
-    trail = traced((), now, client, *session.notes)
+    trail = extend_trail((), now, client, *session.notes)
     values = applied(parts, {}, {}, delta)
     record = born(parts, session, ticket, now, values, trail=trail)
     await parts.store.create(record)

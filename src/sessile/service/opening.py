@@ -9,7 +9,7 @@ from sessile.core.identity import Lock
 from sessile.core.record import Over, Record, evolve, heir_of
 from sessile.core.request import Request
 from sessile.core.ticket import Key, NoTicket, Ticket
-from sessile.core.trail import packed, tells, traced
+from sessile.core.trail import extend_trail, has_entry, pack_trail
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.errors import LostRace
@@ -139,9 +139,9 @@ async def _shut(parts: Parts, visit: Visit, record: Record, values: Encoded) -> 
     """Return a locked visit; the first one of its client leaves a line in the trail."""
     parts.tell(Locked(visit.now, Key(record.key), Lock.MISMATCH, record.owner, client=visit.client))
     lines = [line for line in record.trail if line.what == TURNED_AWAY]
-    if not tells(record.trail, TURNED_AWAY, visit.client) and len(lines) < _MOST_TURNED_AWAY:
+    if not has_entry(record.trail, TURNED_AWAY, visit.client) and len(lines) < _MOST_TURNED_AWAY:
         _tell_mismatch(parts, visit, record)
-        past = packed(traced(record.trail, visit.now, visit.client, TURNED_AWAY))
+        past = pack_trail(extend_trail(record.trail, visit.now, visit.client, TURNED_AWAY))
         draft, _ = parts.sealer.seal(record, {}, frozenset(), version=record.version + 1, past=past)
         answer = await parts.store.commit(Change(draft, record.version))
         record = draft if isinstance(answer, Committed) else record

@@ -62,8 +62,8 @@ PLANTED = [
     # target, file, what stands there, what a careless hand made of it
     ("cookie", "core/cookie.py", r"(?:^|;)[ \t]*{", r"(?:^|;|,)[ \t]*{"),
     ("ticket", "core/ticket.py", "if selector[0] >> 2 == _DASH:", "if False:"),
-    ("record", "codecs/sealed.py", "record.assurance, record.auth", "0, record.auth"),
-    ("forwarded", "core/forwarded.py", "len(nodes) != 1", "not nodes"),
+    ("record", "codecs/sealing.py", "record.assurance, record.auth", "0, record.auth"),
+    ("forwarded", "core/proxies.py", "len(nodes) != 1", "not nodes"),
 ]
 
 

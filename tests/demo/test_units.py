@@ -13,9 +13,9 @@ from starlette.requests import Request
 from sessile import Policy, SessionInfo, minutes
 from sessile.core.proxies import Proxies
 from sessile.core.record import Record
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.core.ticket import Key
-from sessile.core.trail import Trace
+from sessile.core.trail import TrailEntry
 from sessile.demo import cart, thief
 from sessile.demo.activity import entries
 from sessile.demo.alarms import Alarms
@@ -76,7 +76,7 @@ def test_a_moment_is_told_for_people_and_machines():
 )
 def test_a_request_comes_from_our_page_or_from_no_page(headers, own):
     """Sec-Fetch-Site decides, then Origin; who sends neither is no browser."""
-    assert (_OURS.refuses(Said(headers, method="POST")) is None) is own
+    assert (_OURS.refuses(PlainRequest(headers, method="POST")) is None) is own
 
 
 @pytest.mark.parametrize(
@@ -289,8 +289,12 @@ def test_a_theft_is_noted_for_its_owner(alarms, event, noted):
 
 def test_lines_of_one_moment_are_shown_newest_first():
     """Trails are merged by time; within one, the later line comes first."""
-    here = info("a" * 20, Trace(NOW, "login", "127.0.0.1", "Firefox"), Trace(NOW, "read a book"))
-    there = info("b" * 20, Trace(NOW - 5, "step up"), Trace(NOW + 5, "another client", "::1"))
+    here = info(
+        "a" * 20, TrailEntry(NOW, "login", "127.0.0.1", "Firefox"), TrailEntry(NOW, "read a book")
+    )
+    there = info(
+        "b" * 20, TrailEntry(NOW - 5, "step up"), TrailEntry(NOW + 5, "another client", "::1")
+    )
 
     shown = entries([here, there], NOW + 5)
 

@@ -106,7 +106,7 @@ def who_came_last_is_at_home(patch):
 
     async def moved(parts, visit, record, values):
         version = record.version + 1
-        draft, _ = parts.vault.store(record, {}, frozenset(), version=version, client=visit.client)
+        draft, _ = parts.sealer.seal(record, {}, frozenset(), version=version, client=visit.client)
         await parts.store.commit(Change(draft, record.version))
         return await shut(parts, visit, draft, values)
 

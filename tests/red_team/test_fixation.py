@@ -6,8 +6,7 @@ from red_team.stage import told, weakened_by
 from red_team.weak import ids_are_adopted, predecessors_live_on, refusals_are_not_told
 from sessile import Cookie
 from sessile.core.change import Change
-from sessile.core.cookie import Presented
-from sessile.core.ticket import Ticket
+from sessile.core.ticket import NoTicket, Ticket
 from sessile.service import commit
 from sessile.service.events import Refusal, Refused
 
@@ -40,7 +39,7 @@ def logins_stay_in_place(patch):
         if visit.record is None:
             return await whole(parts, visit, now)
         old, owner = visit.record, visit.session.user
-        again, _ = parts.vault.store(
+        again, _ = parts.sealer.seal(
             old, visit.values, frozenset(), owner=owner, version=old.version + 1
         )
         await parts.store.commit(Change(again, old.version, again.data))
@@ -69,7 +68,7 @@ def first_of_two_is_taken(patch):
 
     def first(cookie, header):
         found = find(cookie, header)
-        if found is not Presented.AMBIGUOUS:
+        if found is not NoTicket.AMBIGUOUS:
             return found
         return header.partition(f"{cookie.full_name}=")[2].partition(";")[0]
 

@@ -8,7 +8,7 @@ from sessile import Cookie
 from sessile.core import csrf, origin
 from sessile.core.origin import Origins
 from sessile.core.record import evolve
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.service import commit
 from sessile.service.events import CrossSite
 from sessile.web.csrf import check_token, token_of
@@ -110,7 +110,7 @@ def first_of_two_counts(patch):
     def lenient(origins, request):
         names = ("sec-fetch-site", "origin", "host")
         said = {name: request.header(name).partition(",")[0] for name in names}
-        return refuses(origins, Said(said, request.method))
+        return refuses(origins, PlainRequest(said, request.method))
 
     patch.setattr(Origins, "refuses_handshake", lenient)
 
@@ -234,7 +234,7 @@ def logouts_always_delete(patch):
     """Whoever asks for a logout is told to forget the cookie, carried or not."""
 
     async def log_out(parts, visit, now):
-        return visit.carrier.take_back()
+        return visit.carrier.expire()
 
     patch.setattr(commit, "_log_out", log_out)
 

@@ -5,7 +5,7 @@ import time
 
 from races.acts import logs_in, puts, reads, who
 from red_team.stage import commands, told, weakened_by
-from sessile.codecs.sealed import SealedVault
+from sessile.codecs.sealing import AesGcmSealer
 from sessile.core.cookie import Cookie
 from sessile.service.events import Refusal, Refused
 
@@ -57,13 +57,13 @@ def test_a33_flood_of_cookies_and_headers_hides_nothing(site):
 
 def values_travel_in_the_cookie(patch):
     """The cookie carries the values along."""
-    store, issue, last = SealedVault.store, Cookie.issue, []
+    seal, issue, last = AesGcmSealer.seal, Cookie.issue, []
 
-    def noting(vault, record, written, removed, **changes):
+    def noting(sealer, record, written, removed, **changes):
         last[:] = [b"".join(written.values()).hex()]
-        return store(vault, record, written, removed, **changes)
+        return seal(sealer, record, written, removed, **changes)
 
-    patch.setattr(SealedVault, "store", noting)
+    patch.setattr(AesGcmSealer, "seal", noting)
     patch.setattr(Cookie, "issue", lambda cookie, value, *age: issue(cookie, value + last[0], *age))
 
 

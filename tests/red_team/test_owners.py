@@ -14,7 +14,7 @@ from red_team.crew import NUMBER, crew
 from red_team.stage import told, weakened_by
 from red_team.weak import continued_sessions_outlive_an_end
 from sessile import Cookie, Policy
-from sessile.codecs.sealed import SealedVault
+from sessile.codecs.sealing import AesGcmSealer
 from sessile.core.change import Excess
 from sessile.core.ticket import Key, Ticket
 from sessile.service import owners, sessions
@@ -146,7 +146,7 @@ def tenants(face, url, *, place="", **options):
 
 def proofs_are_not_checked(patch):
     """A record is what the store says, whoever sealed it."""
-    patch.setattr(SealedVault, "open", lambda vault, record: {})
+    patch.setattr(AesGcmSealer, "unseal", lambda sealer, record: {})
 
 
 def assert_worthless(site, name="sid"):

@@ -190,7 +190,7 @@ def grants_belong_to_the_user(patch):
     async def anywhere(parts, session, purpose):
         for record in await parts.store.owned_by(session.user or "", parts.clock()):
             if purpose in record.grants:
-                rest = parts.vault.store(
+                rest = parts.sealer.seal(
                     record, {}, frozenset(), version=record.version + 1, grants={}
                 )[0]
                 await parts.store.commit(Change(rest, record.version))

@@ -7,7 +7,8 @@ from races.site import serving
 from red_team.stage import told, weakened_by
 from red_team.weak import every_client_is_at_home
 from sessile import Binding, Cookie, ForwardedHeader, Mismatch, Policy, Proxies
-from sessile.core import address, binding, forwarded
+from sessile.core import address, binding
+from sessile.core import proxies as proxies_module
 from sessile.service import clients, commit
 from sessile.service.events import LoggedIn
 
@@ -149,10 +150,10 @@ def quotes_go_on(patch):
                 rest = rest.lstrip(", ")
             else:
                 value, _, rest = value.partition(",")
-            found.append(forwarded.canonical(value.partition(",")[0].partition(";")[0]))
+            found.append(proxies_module.canonical(value.partition(",")[0].partition(";")[0]))
         return iter(reversed(found))
 
-    patch.setattr(forwarded, "paired", from_the_left)
+    patch.setattr(proxies_module, "hops_of_forwarded", from_the_left)
 
 
 @weakened_by(quotes_go_on, every_hop_is_a_proxy, policy=WARY, stage=paired)
@@ -176,7 +177,7 @@ def test_a40_forwarded_is_read_from_the_right(site):
 def mapped_addresses_are_others(patch):
     """An IPv4 address in IPv6 clothes is an address of its own."""
     patch.setattr(
-        forwarded, "canonical", lambda text: str(ipaddress.ip_address(address._bare(text)))
+        proxies_module, "canonical", lambda text: str(ipaddress.ip_address(address._host(text)))
     )
 
 
@@ -192,7 +193,7 @@ def networks_are_wide(patch):
 
 def addresses_are_texts(patch):
     """Addresses are compared as they were written."""
-    patch.setattr(forwarded, "canonical", lambda text: text)
+    patch.setattr(proxies_module, "canonical", lambda text: text)
     patch.setattr(binding, "subnet", lambda one: one)
     patch.setattr(Proxies, "_believes", lambda proxies, peer, here: True)
 

@@ -189,5 +189,5 @@ def test_a65_nothing_a_handler_reaches_shows_a_secret(site):
                 told.extend(type(found).__name__ for secret in hidden if secret in text)
 
     site.ask(looks, cookie)
-    assert kinds >= {"Ticket", "KeyRing", "SealedVault", "Parts", "Record", "Cookie", "Created"}
+    assert kinds >= {"Ticket", "KeyRing", "AesGcmSealer", "Parts", "Record", "Cookie", "Created"}
     assert told == []

@@ -46,8 +46,8 @@ def mismatches_are_not_told(patch):
 
 def lines_are_not_written(patch):
     """Trails stay empty."""
-    patch.setattr(opening, "traced", lambda trail, *_: trail)
-    patch.setattr(save, "traced", lambda trail, *_: trail)
+    patch.setattr(opening, "extend_trail", lambda trail, *_: trail)
+    patch.setattr(save, "extend_trail", lambda trail, *_: trail)
 
 
 @weakened_by(

@@ -58,7 +58,7 @@ def dead_cookies_are_deleted(patch):
     async def erased(parts, visit, **more):
         cookie = await whole(parts, visit, **more)
         dead = cookie is None and visit.carried and visit.record is None
-        return visit.carrier.take_back() if dead else cookie
+        return visit.carrier.expire() if dead else cookie
 
     patch.setattr("sessile.testing.world.commit_visit", erased)
 

@@ -6,7 +6,7 @@ import pytest
 
 from sessile import Policy, hours, minutes, require
 from sessile.core.flow import run
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.errors import StepUpNeeded, StoreUnavailable
 from sessile.service.commit import commit_visit, save_visit
 from sessile.service.events import Dropped, End, Ended, Locked, Replayed
@@ -20,7 +20,9 @@ LOCKING = Policy(idle=hours(1), lock=hours(8))
 
 def begun(world, cookie=None):
     """Return the visit of a request that has not answered yet."""
-    said = Said({"cookie": cookie or world.cookie, "user-agent": world.agent}, peer=world.peer)
+    said = PlainRequest(
+        {"cookie": cookie or world.cookie, "user-agent": world.agent}, peer=world.peer
+    )
     return run(open_visit(world.sessions.parts, said))
 
 
@@ -124,7 +126,7 @@ def test_replay_that_a_step_up_overtakes_still_ends_the_session():
     world.ask()
     world.clock.advance(minutes(1))
     parts = world.sessions.parts
-    said = Said({"cookie": stolen, "user-agent": world.agent}, peer=world.peer)
+    said = PlainRequest({"cookie": stolen, "user-agent": world.agent}, peer=world.peer)
     replay = open_visit(parts, said)
     read = replay.send(None)
     erase = replay.send(read.block())

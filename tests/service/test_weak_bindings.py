@@ -207,9 +207,11 @@ def proof_moves_nobody(patch):
 
 @breaks("thief_who_hops_cannot_flush_the_trail", mismatch=Mismatch.RECORD)
 def newest_lines_stay(patch):
-    whole = trail.traced
+    whole = trail.extend_trail
     patch.setattr(
-        save, "traced", lambda old, at, client, *words: (*old, *whole((), at, client, *words))[-20:]
+        save,
+        "extend_trail",
+        lambda old, at, client, *words: (*old, *whole((), at, client, *words))[-20:],
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from serving import asked, fresh_sessions
 
 from sessile import Session
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.core.session import FLASHES
 from sessile.errors import StoreUnavailable, TooLate
 from sessile.web.deferred import Deferred
@@ -48,7 +48,7 @@ NO_TOUCH = {
 
 
 def asks(cookie):
-    return Said({"cookie": cookie})
+    return PlainRequest({"cookie": cookie})
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def sessions():
 @pytest.fixture
 def cookie(sessions):
     """What a browser sends whose session holds ``n``."""
-    session = Deferred(sessions.parts, Said())
+    session = Deferred(sessions.parts, PlainRequest())
     session["n"] = 1
     sent = session.commit()[1].partition(";")[0]
     asked(sessions)
@@ -131,7 +131,7 @@ def test_first_look_after_the_answer_is_refused(sessions, cookie) -> None:
 
 def test_commit_is_made_once(sessions) -> None:
     """A second commit stores nothing and returns the same cookie."""
-    session = Deferred(sessions.parts, Said())
+    session = Deferred(sessions.parts, PlainRequest())
     session["n"] = 1
 
     first, second = session.commit(), session.commit()
@@ -156,7 +156,7 @@ def test_restart_forgets_what_was_not_saved(sessions, cookie) -> None:
 
 def test_restart_after_the_commit_changes_nothing(sessions) -> None:
     """What is saved is saved: the session stays as it is, and so does its cookie."""
-    session = Deferred(sessions.parts, Said())
+    session = Deferred(sessions.parts, PlainRequest())
     session["n"] = 1
     cookie = session.commit()
 
@@ -181,16 +181,16 @@ def test_outage_is_remembered_until_the_store_is_back(sessions, cookie) -> None:
 
 def test_in_place_change_after_the_commit_is_found(sessions) -> None:
     """A list that grows after it was saved is reported by its key."""
-    session = Deferred(sessions.parts, Said())
+    session = Deferred(sessions.parts, PlainRequest())
     session.flash("in time")
     waiting = session[FLASHES]
     session.commit()
-    assert session.strayed() == []
+    assert session.changes_since_delta() == []
 
     waiting.append(("message", "too late"))
 
-    assert session.strayed() == [FLASHES]
-    assert Deferred(sessions.parts, Said()).strayed() == []
+    assert session.changes_since_delta() == [FLASHES]
+    assert Deferred(sessions.parts, PlainRequest()).changes_since_delta() == []
 
 
 def test_finished_request_leaves_nothing_to_the_collector(sessions, cookie) -> None:

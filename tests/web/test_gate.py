@@ -7,7 +7,7 @@ from serving import asked, fresh_sessions
 
 from sessile import Cookie
 from sessile.core.carrier import Bearer
-from sessile.core.origin import Check, Origins
+from sessile.core.origin import OriginCheck, Origins
 from sessile.service.events import CrossSite
 
 THIEF = {"sec-fetch-site": "cross-site", "origin": "https://thief.example"}
@@ -105,7 +105,7 @@ def test_trusted_site_passes(kind) -> None:
 
 def test_check_can_be_switched_off(kind) -> None:
     """By a name that says so."""
-    assert Shop(kind, origins=Origins(check=Check.OFF)).post(THIEF).status == 200
+    assert Shop(kind, origins=Origins(check=OriginCheck.OFF)).post(THIEF).status == 200
 
 
 def test_excluded_paths_are_the_applications_own(kind) -> None:

@@ -23,7 +23,7 @@ def doctor(url: Url = None) -> None:
     wrong = 0
     for finding in examine(url, system.clock, system.entropy):
         mark = typer.style(finding.mark.value, fg=_COLOUR[finding.mark])
-        typer.echo(f"{mark} {finding.subject:<11}{printable(finding.says)}")
+        typer.echo(f"{mark} {finding.subject:<11}{printable(finding.message)}")
         wrong += finding.mark is Mark.WRONG
     if wrong:
         raise typer.Exit(1)

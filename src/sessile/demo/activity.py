@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from sessile import SessionInfo
-from sessile.core.trail import Trace
+from sessile.core.trail import TrailEntry
 from sessile.core.value import Instant
 from sessile.demo.alarms import Alarm
 from sessile.demo.times import ago, stamp
@@ -33,7 +33,7 @@ class Entry:
     current: bool
 
     @classmethod
-    def of(cls, line: Trace, info: SessionInfo, now: Instant) -> Self:
+    def of(cls, line: TrailEntry, info: SessionInfo, now: Instant) -> Self:
         """Return the line of a session's trail."""
         return cls(
             what=_WORDS.get(line.what, line.what[:1].upper() + line.what[1:]),

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import isawaitable
 
-from sessile.codecs.sealed import Vault
-from sessile.core.carriers import Carriers
+from sessile.codecs.sealing import Sealer
+from sessile.core.carrier import Carriers
 from sessile.core.origin import Origins
 from sessile.core.policy import Policy
 from sessile.core.proxies import Proxies
@@ -28,7 +28,7 @@ class Parts:
     __slots__ = (
         "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "failed",
         "heard", "origins", "policy", "proxies", "ring", "store", "tasks", "timed", "timer",
-        "vault",
+        "sealer",
     )  # fmt: skip
 
     def __init__(
@@ -41,7 +41,7 @@ class Parts:
         proxies: Proxies,
         origins: Origins,
         codec: Codec,
-        vault: Vault,
+        sealer: Sealer,
         clock: Callable[[], Instant],
         timer: Callable[[], Seconds],
         entropy: Callable[[int], bytes],
@@ -56,7 +56,7 @@ class Parts:
         self.proxies = proxies
         self.origins = origins
         self.codec = codec
-        self.vault = vault
+        self.sealer = sealer
         self.clock = clock
         self.timer = timer
         self.entropy = entropy

@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from enum import Enum
 from typing import Final
 
-from sessile.codecs.sealed import PlainVault, SealedVault, Vault
-from sessile.codecs.values import ValueCodec
-from sessile.core.carrier import Carrier
-from sessile.core.carriers import Carriers
+from sessile.codecs.msgpack import ValueCodec
+from sessile.codecs.sealing import AesGcmSealer, NoSealer, Sealer
+from sessile.core.carrier import Carrier, Carriers
 from sessile.core.change import Capability
 from sessile.core.cookie import Cookie
 from sessile.core.flow import arun, run
@@ -97,7 +96,7 @@ class Sessions:
         given = _given(secrets)
         ring = given or _kept(store, entropy)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
-        vault: Vault = SealedVault(ring, entropy) if sealed else PlainVault()
+        sealer: Sealer = AesGcmSealer(ring, entropy) if sealed else NoSealer()
         cookies = (one for one in carriers or () if isinstance(one, Cookie))
         self.cookie = cookie or next(cookies, Cookie())
         self.parts = Parts(
@@ -108,7 +107,7 @@ class Sessions:
             origins=origins or Origins(),
             proxies=proxies or Proxies(),
             codec=ValueCodec(),
-            vault=vault,
+            sealer=sealer,
             clock=clock,
             timer=system.timer,
             entropy=entropy,

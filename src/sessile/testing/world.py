@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sessile.core.policy import Policy
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.core.session import Session
 from sessile.service.commit import commit_visit
 from sessile.service.events import Event
@@ -91,7 +91,7 @@ class World:
     ) -> Reply:
         """Be one request of a browser, as a flow; from ``peer``, where that is another address."""
         headers = {"cookie": cookie, "user-agent": self.agent}
-        said = Said(headers, peer=self.peer if peer is None else peer)
+        said = PlainRequest(headers, peer=self.peer if peer is None else peer)
         visit = await open_visit(self.sessions.parts, said, passive=self.passive)
         result = handler(visit.session)
         user = visit.session.user

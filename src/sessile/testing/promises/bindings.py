@@ -11,7 +11,7 @@ from sessile.core.binding import Agent, Binding, Mismatch
 from sessile.core.identity import Lock
 from sessile.core.policy import Policy
 from sessile.core.session import Session
-from sessile.core.trail import LONGEST
+from sessile.core.trail import MAX_ENTRIES
 from sessile.service import events
 from sessile.service.events import End
 from sessile.stores.contract import Store
@@ -296,7 +296,7 @@ class Bindings(Stories):
         world.ask(lambda session: session.note("paid"), peer=HOME)
 
         assert {"login", "changed the password", "paid"} <= set(words(world))
-        assert len(words(world)) <= LONGEST
+        assert len(words(world)) <= MAX_ENTRIES
         if mismatch is Mismatch.STEP_UP:
             assert world.sessions.sync.of("alice")[0].version - version < 10
 

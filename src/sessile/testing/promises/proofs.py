@@ -12,7 +12,7 @@ import pytest
 from sessile.core.change import Excess
 from sessile.core.flow import Flow
 from sessile.core.policy import Policy, hours
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.core.session import Session
 from sessile.errors import LoginNeeded, StepUpNeeded
 from sessile.service import events
@@ -40,7 +40,7 @@ from sessile.testing.world import FIREFOX, HOME, World
 async def spend(world: World, purpose: str = "pay", cookie: str | None = None) -> None:
     """Be a request that spends a grant and saves nothing, as a flow."""
     sent = world.cookie if cookie is None else cookie
-    said = Said({"cookie": sent, "user-agent": FIREFOX}, peer=HOME)
+    said = PlainRequest({"cookie": sent, "user-agent": FIREFOX}, peer=HOME)
     visit = await open_visit(world.sessions.parts, said)
     await spend_grant(world.sessions.parts, visit.session, purpose)
 
@@ -290,7 +290,7 @@ class Proofs(Stories):
         world.ask(lambda s: s.step_up("pay", factors=("totp",), lasts=hours(3)))
 
         async def slow(session_of: World) -> None:
-            said = Said({"cookie": session_of.cookie, "user-agent": FIREFOX}, peer=HOME)
+            said = PlainRequest({"cookie": session_of.cookie, "user-agent": FIREFOX}, peer=HOME)
             visit = await open_visit(session_of.sessions.parts, said)
             session_of.clock.advance(hours(1))
             await spend_grant(session_of.sessions.parts, visit.session, "pay")

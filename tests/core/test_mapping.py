@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from core.anything import TEXT, VALUES, exact
 from core.mapping import CODEC, saved, stored
+from sessile.core.mapping import Values
 from sessile.core.merge import Delta
-from sessile.core.values import Values
 from sessile.errors import UnsupportedValue
 from sessile.testing.effort import effort
 

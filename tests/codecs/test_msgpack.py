@@ -15,8 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.anything import VALUES, exact
-from sessile.codecs import values as module
-from sessile.codecs.values import DEEPEST, LARGEST, ValueCodec
+from sessile.codecs import msgpack as module
+from sessile.codecs.msgpack import MAX_DEPTH, MAX_SIZE, ValueCodec
 from sessile.errors import UnsupportedValue
 from sessile.testing.effort import effort
 
@@ -237,9 +237,9 @@ def test_nesting_has_a_limit() -> None:
             value = [value] if n % 3 else (value,) if n % 2 else {"a": value}
         return value
 
-    assert exact(CODEC.decode(CODEC.encode(nested(DEEPEST)))) == exact(nested(DEEPEST))
+    assert exact(CODEC.decode(CODEC.encode(nested(MAX_DEPTH)))) == exact(nested(MAX_DEPTH))
     with pytest.raises(UnsupportedValue, match="deeper than 64"):
-        CODEC.encode(nested(DEEPEST + 2))
+        CODEC.encode(nested(MAX_DEPTH + 2))
 
 
 def test_cycle_is_refused() -> None:
@@ -276,8 +276,8 @@ def test_decoding_shares_nothing(value: list[Any]) -> None:
 
 def test_value_beyond_a_mebibyte_is_refused() -> None:
     """What would be read and written with every request has a bound, and the error says why."""
-    fits = bytes(LARGEST - 5)
+    fits = bytes(MAX_SIZE - 5)
 
     assert CODEC.decode(CODEC.encode(fits)) == fits
     with pytest.raises(UnsupportedValue, match=r"1,048,577 bytes: .* keep the large thing"):
-        CODEC.encode(bytes(LARGEST - 4))
+        CODEC.encode(bytes(MAX_SIZE - 4))

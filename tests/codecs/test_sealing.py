@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessile.codecs.sealed import Forged, SealedVault
+from sessile.codecs.sealing import AesGcmSealer, Forged
 from sessile.core.client import Client
 from sessile.core.identity import Pending
 from sessile.core.record import Over, Record, evolve
@@ -18,20 +18,20 @@ RING = KeyRing([SECRET])
 NONE: frozenset[str] = frozenset()
 
 
-def vault(*secrets: str, seed: int = 0) -> SealedVault:
-    return SealedVault(KeyRing(secrets or [SECRET]), SeededEntropy(seed))
+def sealer(*secrets: str, seed: int = 0) -> AesGcmSealer:
+    return AesGcmSealer(KeyRing(secrets or [SECRET]), SeededEntropy(seed))
 
 
 def sealed(name: str = "a", **values: bytes) -> Record:
-    return vault().store(record(name, data={}), values, NONE)[0]
+    return sealer().seal(record(name, data={}), values, NONE)[0]
 
 
 @given(st.dictionaries(st.text(min_size=1), st.binary()))
 def test_values_come_back(values: dict[str, bytes]) -> None:
     """What was sealed opens to the same bytes, whatever keys and values."""
-    row, _ = vault().store(record(data={}), values, NONE)
+    row, _ = sealer().seal(record(data={}), values, NONE)
 
-    assert vault().open(row) == values
+    assert sealer().unseal(row) == values
 
 
 def test_plain_text_is_not_in_the_record() -> None:
@@ -67,7 +67,7 @@ def test_record_whose_owner_or_ticket_was_changed_is_forged(field: str) -> None:
     changed = evolve(row, **{field: other.get(field, 1)})
 
     with pytest.raises(Forged):
-        vault().open(changed)
+        sealer().unseal(changed)
 
 
 def test_value_moved_to_another_field_is_forged() -> None:
@@ -76,7 +76,7 @@ def test_value_moved_to_another_field_is_forged() -> None:
     swapped = evolve(row, data={"role": row.data["wish"], "wish": row.data["role"]})
 
     with pytest.raises(Forged):
-        vault().open(swapped)
+        sealer().unseal(swapped)
 
 
 def test_value_moved_to_another_record_is_forged() -> None:
@@ -84,7 +84,7 @@ def test_value_moved_to_another_record_is_forged() -> None:
     mine, yours = sealed("mine", role=b"user"), sealed("yours", role=b"admin")
 
     with pytest.raises(Forged):
-        vault().open(evolve(mine, data=yours.data))
+        sealer().unseal(evolve(mine, data=yours.data))
 
 
 @given(st.data())
@@ -96,28 +96,28 @@ def test_any_flipped_bit_is_forged(data: st.DataObject) -> None:
     blob[at // 8] ^= 1 << at % 8
 
     with pytest.raises(Forged):
-        vault().open(evolve(row, data={"pet": bytes(blob)}))
+        sealer().unseal(evolve(row, data={"pet": bytes(blob)}))
 
 
 @given(st.binary(max_size=80))
 def test_foreign_bytes_are_forged(blob: bytes) -> None:
     """There is no fallback: bytes that were never sealed do not open as plain."""
     with pytest.raises(Forged):
-        vault().open(evolve(sealed(pet=b"axolotl"), data={"pet": blob}))
+        sealer().unseal(evolve(sealed(pet=b"axolotl"), data={"pet": blob}))
 
 
 def test_unsealed_record_is_forged() -> None:
     """A record without a proof is not taken for one from before sealing."""
     with pytest.raises(Forged):
-        vault().open(record(data={"pet": b"axolotl"}))
+        sealer().unseal(record(data={"pet": b"axolotl"}))
 
 
 def test_newer_secret_seals_everything_anew() -> None:
     """The first write under a new secret seals every value with it, so the old one can retire."""
     old = sealed(a=b"1", b=b"2", c=b"3")
-    new, _ = vault(NEWER, SECRET).store(old, {"a": b"9"}, frozenset({"c"}))
+    new, _ = sealer(NEWER, SECRET).seal(old, {"a": b"9"}, frozenset({"c"}))
 
-    assert vault(NEWER).open(new) == {"a": b"9", "b": b"2"}
+    assert sealer(NEWER).unseal(new) == {"a": b"9", "b": b"2"}
 
 
 def test_ring_shows_fingerprints_only() -> None:
@@ -129,9 +129,9 @@ def test_ring_shows_fingerprints_only() -> None:
 def test_no_nonce_serves_twice() -> None:
     """Of four thousand values sealed in one record, though all are the same, no two share one."""
     row, nonces = record(data={}), set()
-    sealing = SealedVault(RING, system.entropy)
+    fresh = AesGcmSealer(RING, system.entropy)
     for _ in range(1_000):
-        row, written = sealing.store(row, dict.fromkeys("abcd", b"same"), NONE)
+        row, written = fresh.seal(row, dict.fromkeys("abcd", b"same"), NONE)
         nonces |= {blob[5:17] for blob in written.values()}
 
     assert len(nonces) == 4_000
@@ -140,7 +140,7 @@ def test_no_nonce_serves_twice() -> None:
 def test_each_record_has_a_key_of_its_own() -> None:
     """Under one nonce, which chance may repeat, two records still seal one value differently."""
     one, other = (
-        SealedVault(RING, bytes).store(record(name, data={}), {"a": b"same"}, NONE)[1]
+        AesGcmSealer(RING, bytes).seal(record(name, data={}), {"a": b"same"}, NONE)[1]
         for name in "ab"
     )
 

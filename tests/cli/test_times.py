@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sessile.cli.moment import apart, stamp
+from sessile.cli.times import relative_time, timestamp
 
 NOW = 1_700_000_000.0
 
@@ -27,7 +27,7 @@ NOW = 1_700_000_000.0
 )
 def test_people_read_the_largest_unit(away: float, text: str) -> None:
     """Whole units only, and which side of now it is on."""
-    assert apart(NOW + away, NOW) == text
+    assert relative_time(NOW + away, NOW) == text
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_people_read_the_largest_unit(away: float, text: str) -> None:
 )
 def test_programs_read_utc(instant: float, text: str) -> None:
     """RFC 3339 to the second; what a tampered record may claim stays within the calendar."""
-    assert stamp(instant) == text
+    assert timestamp(instant) == text
 
 
 def test_a_moment_that_is_no_number_is_no_error() -> None:
     """Whatever a tampered record says can be listed."""
-    assert apart(math.nan, NOW) == "now"
+    assert relative_time(math.nan, NOW) == "now"

@@ -1,7 +1,7 @@
-"""Values as MessagePack with their exact types. ``core.values`` encodes and decodes one at a time.
+"""Values as MessagePack with their exact types. ``core.mapping`` encodes and decodes one at a time.
 
 What MessagePack lacks travels in extensions, one code a type. Equal values of one type give equal
-bytes (sets are ordered by their bytes), so that an unchanged value is recognised by its encoding.
+bytes (sets are ordered by their bytes), so that an unchanged value is known by its encoding.
 Nothing here ever makes an object of a class that the bytes name.
 """
 
@@ -17,10 +17,10 @@ import msgspec
 from sessile.core.value import Value
 from sessile.errors import UnsupportedValue
 
-DEEPEST: Final = 64
+MAX_DEPTH: Final = 64
 """How many containers may stand in each other."""
 
-LARGEST: Final = 2**20
+MAX_SIZE: Final = 2**20
 """Bytes of one value: each request reads all values of its session, and each commit writes them."""
 
 _INT64: Final = range(-(2**63), 2**64)
@@ -40,12 +40,12 @@ class ValueCodec:
             UnsupportedValue: its type, size or depth would not come back as it is.
         """
         try:
-            blob = _pack(_plain(value, 0))
+            blob = _pack(_packable(value, 0))
         except (UnicodeEncodeError, OverflowError) as error:
             raise UnsupportedValue(f"{type(value).__name__}: {_why(error)}") from None
-        if len(blob) > LARGEST:
+        if len(blob) > MAX_SIZE:
             raise UnsupportedValue(
-                f"{type(value).__name__} of {len(blob):,} bytes: a session keeps {LARGEST:,} "
+                f"{type(value).__name__} of {len(blob):,} bytes: a session keeps {MAX_SIZE:,} "
                 "under one key at most; keep the large thing elsewhere, and its name here"
             )
         return blob
@@ -69,16 +69,16 @@ def _why(error: Exception) -> str:
     return "too large"
 
 
-def _plain(value: Any, depth: int) -> Any:
-    """Return what MessagePack can say of the value, extensions in place of the rest."""
+def _packable(value: Any, depth: int) -> Any:
+    """Return the value in types of MessagePack, with extensions in place of all others."""
     kind = type(value)
     if kind in _NATIVE:
         return value
     handler = _HANDLERS.get(kind)
     if handler is None:
         raise UnsupportedValue(_refusal(value))
-    if depth > DEEPEST:
-        raise UnsupportedValue(f"nested deeper than {DEEPEST} containers; store it flatter")
+    if depth > MAX_DEPTH:
+        raise UnsupportedValue(f"nested deeper than {MAX_DEPTH} containers; store it flatter")
     return handler(value, depth + 1)
 
 
@@ -106,7 +106,7 @@ def _int(value: int, _: int) -> Any:
 def _list(value: list[Any], depth: int) -> Any:
     if all(type(item) in _NATIVE for item in value):
         return value
-    return [_plain(item, depth) for item in value]
+    return [_packable(item, depth) for item in value]
 
 
 def _dict(value: dict[Any, Any], depth: int) -> Any:
@@ -116,7 +116,7 @@ def _dict(value: dict[Any, Any], depth: int) -> Any:
     else:
         return value
     if all(type(key) in _NATIVE or (type(key) is int and key in _INT64) for key in value):
-        return {key: _plain(item, depth) for key, item in value.items()}
+        return {key: _packable(item, depth) for key, item in value.items()}
     return _pairs(value, depth)
 
 
@@ -128,27 +128,27 @@ def _pairs(value: dict[Any, Any], depth: int) -> Any:
             raise UnsupportedValue(
                 f"{type(key).__name__} as a key in a dict cannot be kept; use str or int"
             )
-        flat += [_plain(key, depth), _plain(item, depth)]
+        flat += [_packable(key, depth), _packable(item, depth)]
     return msgspec.msgpack.Ext(_PAIRS, _pack(flat))
 
 
 def _tuple(value: tuple[Any, ...], depth: int) -> Any:
-    return msgspec.msgpack.Ext(_TUPLE, _pack([_plain(item, depth) for item in value]))
+    return msgspec.msgpack.Ext(_TUPLE, _pack([_packable(item, depth) for item in value]))
 
 
-def _unordered(code: int) -> Callable[[Any, int], Any]:
-    def packed(value: Any, depth: int) -> Any:
-        items = sorted(_pack(_plain(item, depth)) for item in value)
+def _set_handler(code: int) -> Callable[[Any, int], Any]:
+    def handler(value: Any, depth: int) -> Any:
+        items = sorted(_pack(_packable(item, depth)) for item in value)
         return msgspec.msgpack.Ext(code, _pack(items))
 
-    return packed
+    return handler
 
 
-def _text(code: int, spell: Callable[[Any], str]) -> Callable[[Any, int], Any]:
-    return lambda value, _: msgspec.msgpack.Ext(code, spell(value).encode())
+def _text(code: int, to_text: Callable[[Any], str]) -> Callable[[Any, int], Any]:
+    return lambda value, _: msgspec.msgpack.Ext(code, to_text(value).encode())
 
 
-def _spell_datetime(value: dt.datetime) -> str:
+def _format_datetime(value: dt.datetime) -> str:
     """ISO 8601, the fold after ``#``, a named zone in brackets (RFC 9557)."""
     zone = value.tzinfo
     if zone is None or type(zone) is dt.timezone:
@@ -169,7 +169,7 @@ def _read_datetime(text: str) -> dt.datetime:
     return stamp.replace(tzinfo=ZoneInfo(zone)) if zone else stamp
 
 
-def _spell_time(value: dt.time) -> str:
+def _format_time(value: dt.time) -> str:
     if value.tzinfo is not None and type(value.tzinfo) is not dt.timezone:
         raise UnsupportedValue("a time in a named zone cannot be kept; use datetime.timezone")
     return value.isoformat() + ("#" if value.fold else "")
@@ -180,7 +180,7 @@ def _read_time(text: str) -> dt.time:
     return stamp.replace(fold=1) if text.endswith("#") else stamp
 
 
-def _spell_timedelta(value: dt.timedelta) -> str:
+def _format_timedelta(value: dt.timedelta) -> str:
     return f"{value.days},{value.seconds},{value.microseconds}"
 
 
@@ -218,12 +218,12 @@ _HANDLERS: Final[dict[type, Callable[[Any, int], Any]]] = {
     list: _list,
     dict: _dict,
     tuple: _tuple,
-    set: _unordered(_SET),
-    frozenset: _unordered(_FROZENSET),
-    dt.datetime: _text(_DATETIME, _spell_datetime),
+    set: _set_handler(_SET),
+    frozenset: _set_handler(_FROZENSET),
+    dt.datetime: _text(_DATETIME, _format_datetime),
     dt.date: _text(_DATE, dt.date.isoformat),
-    dt.time: _text(_TIME, _spell_time),
-    dt.timedelta: _text(_TIMEDELTA, _spell_timedelta),
+    dt.time: _text(_TIME, _format_time),
+    dt.timedelta: _text(_TIMEDELTA, _format_timedelta),
     Decimal: _text(_DECIMAL, str),
     UUID: lambda value, _: msgspec.msgpack.Ext(_UUID, value.bytes),
 }

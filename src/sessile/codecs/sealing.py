@@ -1,4 +1,4 @@
-"""Sealing at rest: AES-256-GCM under the key ring. ``service`` seals and opens whole records here.
+"""Sealing at rest: AES-256-GCM under the key ring. ``service`` seals and unseals records here.
 
 Each record has a key of its own, derived from the ring's secret and the record's selector, so that
 a nonce drawn at random is never at risk of repeating under one key. A sealed value is bound to its
@@ -33,17 +33,17 @@ _PROOF: Final = 16
 _VALUE_PURPOSE: Final = b"sessile sealed value 1"
 _PROOF_PURPOSE: Final = b"sessile record proof 1"
 
-_spell: Final = msgspec.msgpack.Encoder().encode
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Forged(ValueError):  # noqa: N818  (it says what was found)
     """A record or a value that was not sealed under this ring, or not in this place."""
 
 
-class Vault(Protocol):
+class Sealer(Protocol):
     """Turns stored records into plain values, and changed values into stored records."""
 
-    def open(self, record: Record) -> Encoded:
+    def unseal(self, record: Record) -> Encoded:
         """Return the record's values in plain.
 
         Raises:
@@ -51,14 +51,14 @@ class Vault(Protocol):
         """
         ...
 
-    def store(
+    def seal(
         self,
         record: Record,
         written: Mapping[str, bytes],
         removed: frozenset[str],
         **changes: Any,
     ) -> tuple[Record, dict[str, bytes]]:
-        """Return the record with plain values written and others removed, and what was written.
+        """Return the record with those values written and removed, and the written ones as stored.
 
         Args:
             record: as it is stored.
@@ -69,18 +69,18 @@ class Vault(Protocol):
         ...
 
 
-class PlainVault:
+class NoSealer:
     """No sealing: what is stored is the values' own encoding."""
 
     __slots__ = ()
 
-    def open(self, record: Record) -> Encoded:
+    def unseal(self, record: Record) -> Encoded:
         """Return the values as they are."""
         if record.proof:
             raise Forged(f"record {record.key} is sealed, and no secrets were given")
         return record.data
 
-    def store(
+    def seal(
         self,
         record: Record,
         written: Mapping[str, bytes],
@@ -88,12 +88,12 @@ class PlainVault:
         **changes: Any,
     ) -> tuple[Record, dict[str, bytes]]:
         """Return the record with those values."""
-        data = _replaced(record.data, written, removed)
+        data = _update(record.data, written, removed)
         return evolve(record, data=data, **changes), dict(written)
 
 
-class SealedVault:
-    """Sealing under a key ring: the newest secret seals, all open.
+class AesGcmSealer:
+    """Sealing under a key ring: the newest secret seals, all unseal.
 
     Args:
         ring: the secrets.
@@ -108,18 +108,18 @@ class SealedVault:
         self._keys = {keys.id: keys for keys in derived}
         self._entropy = entropy
 
-    def open(self, record: Record) -> Encoded:
+    def unseal(self, record: Record) -> Encoded:
         """Return the values in plain, once the record's proof holds."""
         keys = self._keys.get(record.proof[:_ID])
         if keys is None or not hmac.compare_digest(keys.prove(record), record.proof):
             raise Forged(f"record {record.key}: its proof does not hold under these secrets")
-        bound = _bound(record.key)
+        prefix = _aad_prefix(record.key)
         return {
-            field: self._open(record.key, sealed, bound + field.encode())
+            field: self._decrypt(record.key, sealed, prefix + field.encode())
             for field, sealed in record.data.items()
         }
 
-    def store(
+    def seal(
         self,
         record: Record,
         written: Mapping[str, bytes],
@@ -128,57 +128,57 @@ class SealedVault:
     ) -> tuple[Record, dict[str, bytes]]:
         """Return the record with those values sealed; all of them anew when the secret is newer."""
         if record.data and record.proof[:_ID] != self._newest.id:
-            written = {k: v for k, v in self.open(record).items() if k not in removed} | dict(
+            written = {k: v for k, v in self.unseal(record).items() if k not in removed} | dict(
                 written
             )
-        bound = _bound(record.key)
+        prefix = _aad_prefix(record.key)
         sealed = {
-            field: self._seal(record.key, plain, bound + field.encode())
+            field: self._encrypt(record.key, plain, prefix + field.encode())
             for field, plain in written.items()
         }
-        draft = evolve(record, data=_replaced(record.data, sealed, removed), **changes)
+        draft = evolve(record, data=_update(record.data, sealed, removed), **changes)
         return evolve(draft, proof=self._newest.prove(draft)), sealed
 
-    def _seal(self, key: str, plain: bytes, bound: bytes) -> bytes:
+    def _encrypt(self, key: str, plain: bytes, aad: bytes) -> bytes:
         nonce = self._entropy(_NONCE)
-        return self._newest.head + nonce + self._newest.cipher(key).encrypt(nonce, plain, bound)
+        return self._newest.head + nonce + self._newest.cipher(key).encrypt(nonce, plain, aad)
 
-    def _open(self, key: str, sealed: bytes, bound: bytes) -> bytes:
+    def _decrypt(self, key: str, sealed: bytes, aad: bytes) -> bytes:
         keys = self._newest
         if not sealed.startswith(keys.head):
-            keys = self._older(key, sealed)
+            keys = self._keys_of(key, sealed)
         try:
-            return keys.cipher(key).decrypt(sealed[_ID_END:_HEAD], sealed[_HEAD:], bound)
+            return keys.cipher(key).decrypt(sealed[_ID_END:_HEAD], sealed[_HEAD:], aad)
         except (InvalidTag, ValueError):
             raise Forged(f"record {key}: a value was changed or moved") from None
 
-    def _older(self, key: str, sealed: bytes) -> "_Keys":
+    def _keys_of(self, key: str, sealed: bytes) -> "_Keys":
         keys = self._keys.get(sealed[1:_ID_END])
         if keys is None or sealed[:1] != _VERSION:
             raise Forged(f"record {key}: a value is not sealed under these secrets")
         return keys
 
     def __repr__(self) -> str:
-        return f"<SealedVault of {len(self._keys)} keys>"
+        return f"<AesGcmSealer of {len(self._keys)} keys>"
 
 
 class _Keys:
-    """What is derived from one secret."""
+    """The keys derived from one secret."""
 
-    __slots__ = ("_proof", "_seal", "cipher", "head", "id")
+    __slots__ = ("_proof_key", "_value_key", "cipher", "head", "id")
 
     def __init__(self, secret: bytes) -> None:
-        self._seal = _derive(secret, _VALUE_PURPOSE)
-        self._proof = _derive(secret, _PROOF_PURPOSE)
-        self.id = hmac.digest(self._proof, b"key id", "sha256")[:_ID]
+        self._value_key = _derive(secret, _VALUE_PURPOSE)
+        self._proof_key = _derive(secret, _PROOF_PURPOSE)
+        self.id = hmac.digest(self._proof_key, b"key id", "sha256")[:_ID]
         self.head = _VERSION + self.id
         self.cipher = lru_cache(_CIPHERS)(self._cipher)
 
     def _cipher(self, key: str) -> AESGCM:
-        return AESGCM(hmac.digest(self._seal, key.encode(), "sha256"))
+        return AESGCM(hmac.digest(self._value_key, key.encode(), "sha256"))
 
     def prove(self, record: Record) -> bytes:
-        said = _spell(
+        proven = _encode(
             (
                 record.key, record.created, record.until, record.digest, record.owner,
                 record.assurance, record.authenticated_at, record.persistent, record.device,
@@ -186,22 +186,22 @@ class _Keys:
                 record.past, record.over,
             )
         )  # fmt: skip
-        return self.id + hmac.digest(self._proof, said, "sha256")[:_PROOF]
+        return self.id + hmac.digest(self._proof_key, proven, "sha256")[:_PROOF]
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret)
 
 
-def _bound(key: str) -> bytes:
-    """Return what a value is bound to, its field to follow.
+def _aad_prefix(key: str) -> bytes:
+    """Return the associated data of a record's values; the field is to follow.
 
-    The length keeps the key and the field from running together.
+    It binds a value to its place. The length keeps the key and the field from running together.
     """
     return _VALUE_PURPOSE + struct.pack(">H", len(key)) + key.encode()
 
 
-def _replaced(
+def _update(
     data: Mapping[str, bytes], written: Mapping[str, bytes], removed: frozenset[str]
 ) -> dict[str, bytes]:
     if not removed:

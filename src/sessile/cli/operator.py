@@ -1,4 +1,4 @@
-"""Reach the sessions at a URL as an operator does, who lists and ends but never opens one."""
+"""The sessions at a URL for an operator, who lists and ends but never opens one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ from sessile.wire import system
 
 
 @contextmanager
-def reached(url: str | None) -> Iterator[Sessions]:
-    """Give an operator the sessions at a URL; None is where the application keeps them.
+def connect(url: str | None) -> Iterator[Sessions]:
+    """Connect an operator to the sessions at a URL; None is where the application keeps them.
 
     To list and to end takes no secret, so none has to be given and none is kept: the ring is drawn
     for the occasion. Whoever reaches the store may end what is in it anyway.
@@ -24,13 +24,13 @@ def reached(url: str | None) -> Iterator[Sessions]:
     """
     sessions = Sessions(url, secrets=[system.entropy(32)], sealing=Sealing.OFF)
     try:
-        _refuse_the_unseen(sessions.parts.store)
+        _refuse_invisible(sessions.parts.store)
         yield sessions
     finally:
         sessions.sync.close()
 
 
-def every(sessions: Sessions) -> Iterator[list[SessionInfo]]:
+def scan(sessions: Sessions) -> Iterator[list[SessionInfo]]:
     """Yield all live sessions, page by page, each session once.
 
     Raises:
@@ -50,7 +50,7 @@ def every(sessions: Sessions) -> Iterator[list[SessionInfo]]:
         page = run(store.scan(clock(), page.cursor))
 
 
-def _refuse_the_unseen(store: Store) -> None:
+def _refuse_invisible(store: Store) -> None:
     if Capability.SHARED not in store.capabilities:
         raise ConfigError(
             f"{store.name} is inside the application's process, where no command can look; "

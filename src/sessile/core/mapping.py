@@ -28,20 +28,20 @@ class Values(MutableMapping[str, Value]):
     """
 
     __slots__ = (
-        "_added", "_base", "_codec", "_gone", "_last", "_live", "_loose", "_removed", "_set",
-        "accessed", "corrupt",
+        "_added", "_base", "_codec", "_gone", "_last_delta", "_live", "_mutable_out", "_removed",
+        "_set", "accessed", "corrupt",
     )  # fmt: skip
 
     def __init__(self, base: Encoded, codec: Codec) -> None:
         self._base = base
         self._codec = codec
         self._live: dict[str, Value] = {}
-        self._loose = False  # whether the application holds a value that can change in place
+        self._mutable_out = False  # whether the application holds a value that can change in place
         self._set: dict[str, bytes] = {}
         self._removed: set[str] = set()
         self._gone: set[str] = set()  # removed once, so that what is set again is a change
         self._added: dict[str, Number] = {}
-        self._last = _UNCHANGED
+        self._last_delta = _UNCHANGED
         self.accessed = False
         self.corrupt: tuple[str, ...] = ()
 
@@ -62,7 +62,7 @@ class Values(MutableMapping[str, Value]):
             self._drop_corrupt(key)
             raise KeyError(key) from None
         if type(value) not in UNCHANGING:
-            self._loose = True
+            self._mutable_out = True
         return value
 
     def __setitem__(self, key: str, value: Value) -> None:
@@ -71,7 +71,7 @@ class Values(MutableMapping[str, Value]):
         self._set[key] = self._encode(key, value)
         self._live[key] = value
         if type(value) not in UNCHANGING:
-            self._loose = True
+            self._mutable_out = True
         self._removed.discard(key)
         self._added.pop(key, None)
 
@@ -151,19 +151,19 @@ class Values(MutableMapping[str, Value]):
         self.accessed = True
 
     def delta(self) -> Delta:
-        """Return what has been changed since the base, nested changes included.
+        """Return the changes since the base, nested ones included.
 
         Raises:
             UnsupportedValue: a nested change put something in that cannot be kept.
         """
-        self._last = self._difference()
-        return self._last
+        self._last_delta = self._difference()
+        return self._last_delta
 
-    def strayed(self) -> list[str]:
+    def changes_since_delta(self) -> list[str]:
         """Return the keys whose values were changed in place after the last delta was taken."""
-        if not self._loose:
+        if not self._mutable_out:
             return []
-        base, taken = self._base, self._last.set
+        base, taken = self._base, self._last_delta.set
         return [
             key
             for key, value in self._live.items()
@@ -177,7 +177,7 @@ class Values(MutableMapping[str, Value]):
         What was changed while it was being saved is still to be saved. A list that was handed out
         stays the session's own, and holds what rivals put into it.
         """
-        last, ours = self._last, dict(self._encoded())
+        last, ours = self._last_delta, dict(self._encode_live())
         ours |= {key: self._encode(key, self._live[key]) for key in self._added if key in last.set}
         grown = {key: amount for key, amount in self._added.items() if key not in last.set}
         done = merge(self._base, self._base, last, self._codec)
@@ -188,29 +188,29 @@ class Values(MutableMapping[str, Value]):
         )
         merged = merge(then, base, later, self._codec)
         now = {**base, **merged.set}
-        self._live = self._kept(ours, now)
-        added = _beyond(grown, last.added)
+        self._live = self._rebase_live(ours, now)
+        added = _growth(grown, last.added)
         self._base, self._set, self._removed = base, merged.set, set(merged.removed)
-        self._added, self._last, self._gone = {}, _UNCHANGED, set()
+        self._added, self._last_delta, self._gone = {}, _UNCHANGED, set()
         for key, amount in added.items():
             self.increment(key, amount)
 
-    def _kept(self, ours: Encoded, now: Encoded) -> dict[str, Value]:
+    def _rebase_live(self, ours: Encoded, now: Encoded) -> dict[str, Value]:
         """Return the live values as they are now; what was handed out stays the session's own."""
         kept = {}
         for key, value in self._live.items():
             if key in now and ours.get(key) == now[key]:
                 kept[key] = value
             elif key in now and (key in ours or type(value) not in UNCHANGING):
-                kept[key] = _refreshed(value, self._codec.decode(now[key]))
+                kept[key] = _refresh(value, self._codec.decode(now[key]))
         return kept
 
     def _difference(self) -> Delta:
-        if not (self._loose or self._set or self._removed or self._added):
+        if not (self._mutable_out or self._set or self._removed or self._added):
             return _UNCHANGED
         base = self._base
         gone = self._gone
-        written = {k: blob for k, blob in self._encoded() if k in gone or blob != base.get(k)}
+        written = {k: blob for k, blob in self._encode_live() if k in gone or blob != base.get(k)}
         return Delta(written, frozenset(self._removed), dict(self._added))
 
     def _has(self, key: object) -> bool:
@@ -224,7 +224,7 @@ class Values(MutableMapping[str, Value]):
             return False
         return True
 
-    def _encoded(self) -> Iterator[tuple[str, bytes]]:
+    def _encode_live(self) -> Iterator[tuple[str, bytes]]:
         """Yield what was set, and what may have been changed in place."""
         for key, value in self._live.items():
             if type(value) not in UNCHANGING:
@@ -259,7 +259,7 @@ class Values(MutableMapping[str, Value]):
 _UNCHANGED: Final = Delta()
 
 
-def _refreshed(held: Value, new: Value) -> Value:
+def _refresh(held: Value, new: Value) -> Value:
     """Return the new value; in the object that the application holds, where it can change."""
     if type(held) is not type(new):
         return new
@@ -276,8 +276,8 @@ def _refreshed(held: Value, new: Value) -> Value:
     return held
 
 
-def _beyond(amounts: Mapping[str, Number], saved: Mapping[str, Number]) -> dict[str, Number]:
-    """Return what the increments have grown by since they were saved."""
+def _growth(amounts: Mapping[str, Number], saved: Mapping[str, Number]) -> dict[str, Number]:
+    """Return the part of each increment that came after it was saved."""
     return {
         key: plus(amount, -saved.get(key, 0))
         for key, amount in amounts.items()

@@ -1,17 +1,42 @@
-"""``make bench``: every figure of docs/performance.md, measured in one run. ``ARGS=cpu`` picks one."""
+"""``make bench``: every figure of docs/performance.md, in one run. ``ARGS=cpu`` picks one."""
 
+import argparse
 import contextlib
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
-from benchmarks import bytes as size
-from benchmarks import commands, cpu, foundation, throughput
-from benchmarks.aims import verdicts
+from benchmarks import commands, cpu, memory, throughput, versions
+from benchmarks.peers import BY_NAME, PEERS
+from benchmarks.targets import verdicts
 
-PARTS = ("commands", "bytes", "cpu", "defences", "batching", "throughput")
+EPILOG = """
+commands    Redis commands and network trips per request
+memory      memory in Redis for one session
+cpu         CPU of a request in process; with --before also as a ratio to that version
+versions    CPU now and before, store by store; the more exact of the two
+batching    CPU of a read on Redis alone and among others in flight
+throughput  requests per second under uvicorn
+"""
+
+
+class Bench:
+    """What every part measures with.
+
+    Args:
+        port: that of a Redis server of our own.
+        folder: for files that nobody wants to keep.
+        before: the commit that was asked to be compared with, or "".
+        rounds: how many, where a part is to differ from its own number.
+    """
+
+    def __init__(self, port, folder, before="", rounds=None):
+        self.port = port
+        self.redis = f"redis://127.0.0.1:{port}/0"
+        self.folder = folder
+        self.before = before
+        self.rounds = {"rounds": rounds} if rounds else {}
 
 
 @contextlib.contextmanager
@@ -29,17 +54,17 @@ def redis_server():
         process.wait()
 
 
-def table(head, rows):
+def print_table(head, rows):
     """Print a Markdown table."""
     print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
     for row in rows:
-        print(f"| {' | '.join(map(str, row))} |")
+        print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
-def show_commands(port, folder):
-    counts = commands.measure(port, folder)
+def show_commands(bench):
+    counts = commands.measure(bench.port, bench.folder)
     print("\n## Redis commands / network trips per request")
-    table(
+    print_table(
         ["", *commands.NAMES],
         [
             [situation, *(f"{len(row[n][0])} / {row[n][1]}" for n in commands.NAMES)]
@@ -49,18 +74,21 @@ def show_commands(port, folder):
     return counts
 
 
-def show_bytes(port, folder):
-    sizes = size.measure(f"redis://127.0.0.1:{port}/0", folder)
-    print("\n## Bytes in Redis for a session of 1 KB")
-    table(["", "bytes"], sizes.items())
+def show_memory(bench):
+    sizes = memory.measure(bench.redis, bench.folder)
+    print("\n## Memory in Redis for a session of 1 KB")
+    print_table(["", "bytes"], sizes.items())
     return sizes
 
 
-def show_cpu(port, folder):
-    costs = cpu.measure(f"redis://127.0.0.1:{port}/0", folder)
-    over = cpu.over_floor(costs)
-    print("\n## CPU of a request in process, microseconds; over the floor of its framework")
-    table(
+def show_cpu(bench):
+    peers = PEERS
+    if bench.before:
+        peers = versions.add_before(PEERS, versions.extract_sources(bench.before, bench.folder))
+    costs = cpu.measure(bench.redis, bench.folder, peers=peers, **bench.rounds)
+    over = cpu.over_baseline(costs, peers)
+    print("\n## CPU of a request in process, microseconds; over the framework without sessions")
+    print_table(
         ["", *(f"{page}, whole" for page in cpu.PAGES), *(f"{page}, over" for page in cpu.PAGES)],
         [
             [name, *(f"{cost:.0f}" for cost in pages.values())]
@@ -68,39 +96,50 @@ def show_cpu(port, folder):
             for name, pages in costs.items()
         ],
     )
+    if bench.before:
+        print(f"\n## The same over the framework, now / {bench.before}")
+        print_table(
+            ["", *cpu.PAGES],
+            [
+                [name, *(f"{ratio:.2f}" for ratio in pages.values())]
+                for name, pages in versions.ratios(over).items()
+            ],
+        )
     return over
 
 
-def show_defences(port, folder):
-    found = foundation.measure(f"redis://127.0.0.1:{port}/0", folder)
-    print("\n## CPU of a request in process, over the floor: the foundation, and with its defences")
-    table(
-        ["", *(f"{page}: then, now, ratio" for page in foundation.PAGES)],
+def show_versions(bench):
+    before = bench.before or versions.last_release()
+    sources = versions.extract_sources(before, bench.folder)
+    results = versions.measure(bench.redis, bench.folder, sources, **bench.rounds)
+    print(f"\n## CPU of a request over the framework, microseconds: {before}, now, ratio")
+    print_table(
+        ["", *cpu.PAGES],
         [
-            [store, *(f"{then:.1f}, {now:.1f}, {ratio:.2f}" for then, now, ratio in pages.values())]
-            for store, pages in found.items()
+            [store, *(f"{old:.1f}, {new:.1f}, {ratio:.2f}" for old, new, ratio in pages.values())]
+            for store, pages in results.items()
         ],
     )
-    return found
+    return results
 
 
-def show_batching(port, folder):
-    names = ["starlette", "starsessions redis", "sessile redis"]
-    redis = f"redis://127.0.0.1:{port}/0"
-    one = cpu.over_floor(cpu.measure(redis, folder, names=names, number=320))
-    many = cpu.over_floor(cpu.measure(redis, folder, names=names, number=320, at_once=16))
-    print("\n## CPU of a read on Redis over the floor, microseconds, with 1 and 16 in flight")
-    table(
-        ["", "1", "16"],
-        [[name, f"{one[name]['read']:.0f}", f"{many[name]['read']:.0f}"] for name in one],
+def show_batching(bench):
+    peers = [BY_NAME[name] for name in ("starlette", "starsessions redis", "sessile redis")]
+    options = {"peers": peers, "number": 320, **bench.rounds}
+    alone, together = (
+        cpu.over_baseline(cpu.measure(bench.redis, bench.folder, concurrency=number, **options))
+        for number in (1, 16)
     )
-    return {name: (one[name]["read"], many[name]["read"]) for name in one}
+    print("\n## CPU of a read on Redis over the framework, microseconds, with 1 and 16 in flight")
+    reads = {name: (alone[name]["read"], together[name]["read"]) for name in alone}
+    print_table(["", "1", "16"], [[name, *map("{:.0f}".format, r)] for name, r in reads.items()])
+    return reads
 
 
-def show_throughput(port, folder):
-    rates = throughput.measure(f"redis://127.0.0.1:{port}/0", folder)
+def show_throughput(bench):
+    rates = throughput.measure(bench.redis, bench.folder, **bench.rounds)
     print("\n## Requests per second under uvicorn, 16 connections; share of no sessions at all")
-    table(
+    print_table(
         ["", *throughput.PAGES, *(f"{page}, share" for page in throughput.PAGES)],
         [
             [name, *(f"{rate:.0f}" for rate, _ in pages.values())]
@@ -111,19 +150,58 @@ def show_throughput(port, folder):
     return rates
 
 
-def main(wanted):
+PARTS = {
+    "commands": show_commands,
+    "memory": show_memory,
+    "cpu": show_cpu,
+    "versions": show_versions,
+    "batching": show_batching,
+    "throughput": show_throughput,
+}
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        prog="make bench ARGS=...",
+        description="Measure what sessions cost, here and in other libraries.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help="what to measure; all by default")
+    parser.add_argument(
+        "--before",
+        default="",
+        metavar="COMMIT",
+        help="the version that `versions` and `cpu` compare with; `versions` takes the last "
+        "release by default",
+    )
+    parser.add_argument("--rounds", type=int, help="fewer are quicker and less exact")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(unknown)}; write some of {', '.join(PARTS)}")
+    return arguments
+
+
+def choose_parts(wanted, before):
+    """List the parts to measure; by default ``versions`` where there is one to compare with."""
+    comparable = bool(before or versions.last_release())
+    if "versions" in wanted and not comparable:
+        raise SystemExit("there is no release yet: write --before COMMIT")
+    return wanted or [part for part in PARTS if part != "versions" or comparable]
+
+
+def main():
+    arguments = parse_arguments()
     began = time.monotonic()
-    found = {}
+    parts = choose_parts(arguments.parts, arguments.before)
     with redis_server() as port, tempfile.TemporaryDirectory() as folder:
-        for part in wanted or PARTS:
-            found[part] = globals()[f"show_{part}"](port, folder)
-    print("\n## Aims")
-    table(["aim", "measured", "bound", ""], verdicts(found))
+        bench = Bench(port, folder, arguments.before, arguments.rounds)
+        results = {part: PARTS[part](bench) for part in parts}
+    print("\n## Targets")
+    print_table(["target", "measured", "bound", ""], verdicts(results))
     print(f"\nmeasured in {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":
-    unknown = set(sys.argv[1:]) - set(PARTS)
-    if unknown:
-        sys.exit(f"no such part: {', '.join(unknown)}; write some of {', '.join(PARTS)}")
-    main(sys.argv[1:])
+    main()

@@ -1,7 +1,8 @@
 """Redis commands and network trips of a request, counted on the wire."""
 
-from benchmarks.meter import Meter
-from benchmarks.team import playing
+from benchmarks.peers import BY_NAME
+from benchmarks.processes import peer_processes
+from benchmarks.redis_proxy import RedisProxy
 
 NAMES = (
     "sessile redis",
@@ -14,38 +15,38 @@ NAMES = (
     "sessile flask redis",
 )
 SITUATIONS = {
-    "anonymous": lambda player: ("untouched", ""),
-    "untouched": lambda player: ("untouched", player.cookie),
-    "read": lambda player: ("read", player.cookie),
-    "write": lambda player: ("write", player.cookie),
-    "new session": lambda player: ("start", ""),
-    "login, no session before": lambda player: ("login", ""),
-    "login, from a session": lambda player: ("login", player.cookie),
-    "rotate": lambda player: ("rotate", player.cookie),
-    "logout": lambda player: ("logout", player.cookie),
+    "anonymous": ("untouched", False),
+    "untouched": ("untouched", True),
+    "read": ("read", True),
+    "write": ("write", True),
+    "new session": ("start", False),
+    "login, no session before": ("login", False),
+    "login, from a session": ("login", True),
+    "rotate": ("rotate", True),
+    "logout": ("logout", True),
 }
+"""The page of each, and whether the request carries the cookie of a session."""
 
 
 def measure(port, folder):
-    """Return {situation: {name: (commands, trips)}}."""
+    """Count {situation: {name: (commands, trips)}}."""
     counts = {situation: {} for situation in SITUATIONS}
-    meter = Meter(port)
-    with playing(NAMES, meter.url, folder) as players:
-        for player in players:
-            for situation, request in SITUATIONS.items():
-                player.start()
-                for page in (
-                    "read",
-                    "write",
-                    "login",
-                    "logout",
-                ):  # scripts are loaded, pools are warm
-                    player.ask("get", page, player.cookie)
-                player.start()
-                player.ask("get", "read", player.cookie)
-                order = request(player)
-                meter.reset()
-                player.ask("get", *order)
-                counts[situation][player.name] = (tuple(meter.commands), meter.trips)
-    meter.close()
+    proxy = RedisProxy(port)
+    with peer_processes([BY_NAME[name] for name in NAMES], proxy.url, folder) as processes:
+        for process in processes:
+            for situation, (page, with_cookie) in SITUATIONS.items():
+                _warm_up(process)
+                process.start_session()
+                process.get("read")
+                proxy.reset()
+                process.call("get", page, process.cookie if with_cookie else "")
+                counts[situation][process.name] = (tuple(proxy.commands), proxy.trips)
+    proxy.close()
     return counts
+
+
+def _warm_up(process):
+    """Have scripts loaded and connections open before anything is counted."""
+    process.start_session()
+    for page in ("read", "write", "login", "logout"):
+        process.get(page)

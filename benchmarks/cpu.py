@@ -6,41 +6,45 @@ next, and whoever is always first would always profit from it.
 
 from statistics import median
 
-from benchmarks.contestants import ALL
-from benchmarks.team import playing
+from benchmarks.peers import PEERS
+from benchmarks.processes import peer_processes
 
 PAGES = ("untouched", "read", "write")
 
 
-def measure(redis, folder, *, rounds=15, number=200, at_once=1, names=None):
-    """Return {name: {page: microseconds}}, medians over interleaved rounds."""
-    names = names or [contestant.name for contestant in ALL]
-    times = {name: {page: [] for page in PAGES} for name in names}
-    with playing(names, redis, folder) as players:
-        for player in players:
-            player.start()
+def measure(redis, folder, *, rounds=15, number=200, concurrency=1, peers=PEERS):
+    """Measure {name: {page: microseconds}}, medians over interleaved rounds."""
+    with peer_processes(peers, redis, folder) as processes:
+        for process in processes:
+            process.start_session()
             for page in PAGES:
-                player.ask("cpu", page, player.cookie, 50, at_once)
-        for turn in range(rounds):
-            for page in PAGES:
-                for player in turned(players, turn):
-                    cost = player.ask("cpu", page, player.cookie, number, at_once)
-                    times[player.name][page].append(cost)
+                process.cpu(page, 50, concurrency)
+        times = run_rounds(processes, rounds, number, concurrency)
     return {n: {page: median(costs) for page, costs in pages.items()} for n, pages in times.items()}
 
 
-def turned(those, turn):
-    """Return them in another order each turn."""
-    first = turn % len(those)
-    return [*those[first:], *those[:first]]
+def run_rounds(processes, rounds, number, concurrency=1):
+    """Measure {name: {page: [microseconds of each round]}}."""
+    times = {process.name: {page: [] for page in PAGES} for process in processes}
+    for turn in range(rounds):
+        for page in PAGES:
+            for process in rotate(processes, turn):
+                times[process.name][page].append(process.cpu(page, number, concurrency))
+    return times
 
 
-def over_floor(costs):
-    """Return the costs less those of the framework alone, whose pages are all one page."""
-    floors = {contestant.name: contestant.floor for contestant in ALL}
-    alone = {name: median(costs[name].values()) for name in costs if floors[name] == name}
+def rotate(items, turn):
+    """List the items from another one on each turn."""
+    first = turn % len(items)
+    return [*items[first:], *items[:first]]
+
+
+def over_baseline(costs, peers=PEERS):
+    """Subtract the cost of the framework alone, whose pages are all one page."""
+    baselines = {peer.name: peer.baseline for peer in peers}
+    alone = {name: median(costs[name].values()) for name in costs if baselines[name] == name}
     return {
-        name: {page: cost - alone[floors[name]] for page, cost in pages.items()}
+        name: {page: cost - alone[baselines[name]] for page, cost in pages.items()}
         for name, pages in costs.items()
-        if floors[name] != name
+        if baselines[name] != name
     }

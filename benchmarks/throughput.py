@@ -4,6 +4,7 @@ A share is taken within a round, one short run after the other, and the median o
 a machine that is slow for some seconds is slow for all of them.
 """
 
+import contextlib
 import os
 import re
 import socket
@@ -12,9 +13,10 @@ import sys
 import time
 import urllib.request
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from statistics import median
 
-from benchmarks.cpu import turned
+from benchmarks.cpu import rotate
 
 NAMES = (
     "starlette",
@@ -40,37 +42,39 @@ end
 
 
 def measure(redis, folder, *, rounds=9, seconds=1, names=NAMES):
-    """Return {name: {page: (requests per second, share of the first name's)}}, both medians."""
+    """Measure {name: {page: (requests per second, share of the first name's)}}, both medians."""
     rates = {name: {page: [] for page in PAGES} for name in names}
     with ExitStack() as stack:
-        sites = {name: stack.enter_context(serving(name, redis, folder)) for name in names}
-        cookies = {name: [start(site) for _ in range(SESSIONS)] for name, site in sites.items()}
+        sites = {name: stack.enter_context(run_server(name, redis, folder)) for name in names}
+        cookies = {
+            name: [open_session(site) for _ in range(SESSIONS)] for name, site in sites.items()
+        }
         for turn in range(rounds):
             for page in PAGES:
-                for name in turned(names, turn):
+                for name in rotate(names, turn):
                     rate = load(sites[name], page, cookies[name], folder, seconds)
                     rates[name][page].append(rate)
     return {
         name: {
-            page: (median(found), share(found, rates[names[0]][page]))
-            for page, found in pages.items()
+            page: (median(per_round), share(per_round, rates[names[0]][page]))
+            for page, per_round in pages.items()
         }
         for name, pages in rates.items()
     }
 
 
-def share(rates, alone):
-    """Return the median over the rounds of one rate by the other."""
-    return median(rate / floor for rate, floor in zip(rates, alone, strict=True))
+def share(rates, baseline):
+    """Divide one rate by the other in each round; give the median."""
+    return median(rate / alone for rate, alone in zip(rates, baseline, strict=True))
 
 
 @contextmanager
-def serving(name, redis, folder):
-    """Serve a contestant with uvicorn; give its address."""
+def run_server(name, redis, folder):
+    """Serve a peer with uvicorn; give its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.serve:app",
-               "--port", str(port), "--no-access-log", "--log-level", "error", "--lifespan", "off"]  # fmt: skip
+    command = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.serve:make_app"]
+    command += ["--port", str(port), "--no-access-log", "--log-level", "error", "--lifespan", "off"]
     environ = {**os.environ, "BENCH_NAME": name, "BENCH_REDIS": redis, "BENCH_FOLDER": folder}
     process = subprocess.Popen(command, env=environ)
     try:
@@ -82,30 +86,28 @@ def serving(name, redis, folder):
 
 
 def await_port(port):
-    """Return when somebody listens."""
+    """Wait until somebody listens on the port."""
     for _ in range(200):
-        try:
+        with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port)).close()
             return
-        except OSError:
-            time.sleep(0.05)
+        time.sleep(0.05)
     raise SystemExit(f"nobody listens on {port}")
 
 
-def start(site):
+def open_session(site):
     """Make one session; return its cookie."""
-    with urllib.request.urlopen(f"{site}/start") as answer:
-        return (answer.headers["set-cookie"] or "none=1").partition(";")[0]
+    with urllib.request.urlopen(f"{site}/start") as response:
+        return (response.headers["set-cookie"] or "none=1").partition(";")[0]
 
 
 def load(site, page, cookies, folder, seconds):
-    """Return the requests per second that wrk counts; any error ends the measurement."""
-    script = f"{folder}/load.lua"
-    with open(script, "w") as out:
-        quoted = ", ".join(f'"{cookie}"' for cookie in cookies)
-        out.write(SCRIPT.format(cookies=quoted, page=page))
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script, site]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise SystemExit(f"{site}/{page}: {said}")
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])
+    """Measure requests per second with wrk; any error ends the measurement."""
+    script = Path(folder, "load.lua")
+    quoted = ", ".join(f'"{cookie}"' for cookie in cookies)
+    script.write_text(SCRIPT.format(cookies=quoted, page=page))
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), site]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise SystemExit(f"{site}/{page}: {output}")
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1])

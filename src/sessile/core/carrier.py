@@ -7,7 +7,7 @@ What stands in a place that is not listed is not looked at.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from sessile.core.cookie import Cookie
 from sessile.core.request import Request
@@ -64,9 +64,9 @@ class CookieCarrier:
     """
 
     cookie: Cookie
-    varies: ClassVar[str] = "Cookie"
-    attached: ClassVar[bool] = True
-    in_body: ClassVar[bool] = False
+    varies = "Cookie"  # no ClassVar: type checkers match none with a property of the protocol
+    attached = True
+    in_body = False
 
     def find(self, request: Request) -> str | NoTicket:
         """Return the cookie's value, or why there is none."""
@@ -105,9 +105,9 @@ class Bearer(_AnswerHeader):
     cross-site check. Give the ticket to no script of a page: what reads it there can send it away.
     """
 
-    varies: ClassVar[str] = "Authorization"
-    attached: ClassVar[bool] = False
-    in_body: ClassVar[bool] = False
+    varies = "Authorization"
+    attached = False
+    in_body = False
 
     def find(self, request: Request) -> str | NoTicket:
         """Return the token after ``Bearer``. Another scheme is none of ours."""
@@ -140,9 +140,9 @@ class LeakyQuery(_AnswerHeader):
     """
 
     name: str
-    varies: ClassVar[str] = ""  # a cache's key holds the whole address
-    attached: ClassVar[bool] = True
-    in_body: ClassVar[bool] = False
+    varies = ""  # a cache's key holds the whole address
+    attached = True
+    in_body = False
     _values: Callable[[str], list[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -170,9 +170,9 @@ class ForgeableBody(_AnswerHeader):
     """
 
     name: str
-    varies: ClassVar[str] = ""  # answers to POST are not reused
-    attached: ClassVar[bool] = True
-    in_body: ClassVar[bool] = True
+    varies = ""  # answers to POST are not reused
+    attached = True
+    in_body = True
     _values: Callable[[str], list[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

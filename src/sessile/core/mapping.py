@@ -5,7 +5,7 @@ are encoded again when the delta is asked for, and compared: that is how a neste
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Final, Self, TypeAlias, cast
+from typing import Any, Final, Self, TypeAlias, cast
 
 from sessile.core.merge import Delta, is_number, merge, plus
 from sessile.core.value import UNCHANGING, Codec, Encoded, Number, Scalar, Value, is_text
@@ -15,8 +15,11 @@ _NOTHING: Final[Encoded] = {}
 Updates: TypeAlias = "Mapping[str, Value]"
 
 
-class Values(MutableMapping[str, Value]):
+class Values(MutableMapping[str, Any]):
     """A mapping over encoded values.
+
+    What is set is typed, as a ``Value``; what is read is ``Any``: the application knows what it has
+    put there.
 
     Args:
         base: the values as stored; never changed.
@@ -48,7 +51,7 @@ class Values(MutableMapping[str, Value]):
     def _writable(self) -> None:
         """Refuse a change that would be lost. ``core.session`` knows when."""
 
-    def __getitem__(self, key: str) -> Value:
+    def __getitem__(self, key: str) -> Any:
         self.accessed = True
         live = self._live
         if key in live:
@@ -102,7 +105,7 @@ class Values(MutableMapping[str, Value]):
         self.update(other)
         return self
 
-    def popitem(self) -> tuple[str, Value]:
+    def popitem(self) -> tuple[str, Any]:
         """Remove and return the last item."""
         keys = list(self)
         if not keys:

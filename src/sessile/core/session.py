@@ -13,7 +13,7 @@ from sessile.core.intent import Intent
 from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import printable
-from sessile.core.value import Codec, Encoded, Instant, Value
+from sessile.core.value import Codec, Encoded, Instant
 from sessile.errors import ConfigError, TooLate
 
 FLASHES: Final = "_flashes"
@@ -100,8 +100,7 @@ class Session(Authentication):
 
     def flash(self, message: str, category: str = "message") -> None:
         """Leave a message for the next page. Parallel flashes are all kept."""
-        waiting = cast("list[Value]", self.setdefault(FLASHES, []))
-        waiting.append((category, message))
+        self.setdefault(FLASHES, []).append((category, message))
 
     def flashes(self) -> list[tuple[str, str]]:
         """Take the waiting messages, as (category, message), oldest first."""

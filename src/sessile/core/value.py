@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 Scalar: TypeAlias = (
@@ -20,10 +20,11 @@ Scalar: TypeAlias = (
     | UUID
     | None
 )
-Value: TypeAlias = (
-    "Scalar | list[Value] | tuple[Value, ...] | dict[Scalar, Value]"
-    " | set[Scalar] | frozenset[Scalar]"
-)
+Value: TypeAlias = Scalar | list[Any] | tuple[Any, ...] | dict[Any, Any] | set[Any] | frozenset[Any]
+"""What may be set. A container holds values again, a set and the keys of a dict are scalars; the
+codec sees to it. Types cannot: ``list[Value]`` refuses a ``list[str]``, as lists are invariant.
+"""
+
 Number: TypeAlias = int | float | Decimal
 
 Encoded: TypeAlias = Mapping[str, bytes]

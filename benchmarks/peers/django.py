@@ -1,6 +1,6 @@
 """Applications on Django, with the middleware it needs for sessions and no other."""
 
-from benchmarks.contestants import DATA, PAGES
+from benchmarks.peers import DATA, PAGES
 
 urlpatterns = []
 
@@ -14,7 +14,7 @@ def make(option, redis, folder):
     settings.configure(
         SECRET_KEY="bench" * 10,
         ALLOWED_HOSTS=["*"],
-        ROOT_URLCONF="benchmarks.contestants.on_django",
+        ROOT_URLCONF="benchmarks.peers.django",
         MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware"] if engine else [],
         INSTALLED_APPS=["django.contrib.sessions"] if engine else [],
         SESSION_ENGINE=f"django.contrib.sessions.backends.{engine}" if engine else "",
@@ -34,8 +34,8 @@ def make(option, redis, folder):
         connection.cursor().execute("PRAGMA journal_mode=WAL")
     from django.urls import path
 
-    for page in PAGES:
-        urlpatterns.append(path(page, view(ACTS.get(page) if engine else None)))
+    acts = ACTS if engine else {}
+    urlpatterns.extend(path(page, view(acts.get(page))) for page in PAGES)
     return WSGIHandler()
 
 

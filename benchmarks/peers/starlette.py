@@ -5,15 +5,15 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from benchmarks.contestants import DATA, PAGES
-from benchmarks.contestants.ours import sessions
+from benchmarks.peers import DATA, PAGES
+from benchmarks.peers.sessile import make_sessions
 
 
 def make(option, redis, folder):
     pages = PLAIN if option == "none" else STARSESSIONS if option == "starsessions" else OURS
     if option == "cookie":
         pages = COOKIE
-    if option.endswith("lazy"):
+    if "lazy" in option:
         pages = LAZY
     routes = [Route(f"/{page}", handler(pages[page])) for page in PAGES]
     return Starlette(routes=routes, middleware=middleware(option, redis, folder))
@@ -38,8 +38,8 @@ def middleware(option, redis, folder):
         ]
     from sessile.web.asgi import SessionMiddleware
 
-    load = "lazy" if option.endswith("lazy") else "eager"
-    return [Middleware(SessionMiddleware, sessions=sessions(option, redis, folder), load=load)]
+    load = "lazy" if "lazy" in option else "eager"
+    return [Middleware(SessionMiddleware, sessions=make_sessions(option, redis, folder), load=load)]
 
 
 def handler(act):

@@ -9,27 +9,27 @@ PEERS_ON_REDIS = (
 )
 
 
-def verdicts(found):
-    """Return rows of aim, measured, bound, and yes or no; only for what was measured."""
+def verdicts(results):
+    """List rows of target, measured, bound, and yes or no; only for what was measured."""
     rows = []
     for part, judge in JUDGES.items():
-        if part in found:
-            rows += judge(found[part])
+        if part in results:
+            rows += judge(results[part])
     return rows
 
 
-def at_most(aim, measured, bound):
+def at_most(target, measured, bound):
     return [
-        aim,
+        target,
         f"{measured:.2f}",
         f"at most {bound:.2f}",
         "yes" if measured <= bound else "**no**",
     ]
 
 
-def at_least(aim, measured, bound):
+def at_least(target, measured, bound):
     return [
-        aim,
+        target,
         f"{measured:.2f}",
         f"at least {bound:.2f}",
         "yes" if measured >= bound else "**no**",
@@ -53,9 +53,11 @@ def judge_commands(counts):
     return [at_most(f"commands: {what}", most(what), bound) for what, bound in budget.items()]
 
 
-def judge_bytes(sizes):
+def judge_memory(sizes):
     return [
-        at_most("bytes / flask-session", sizes["sessile redis"] / sizes["flask-session redis"], 1.2)
+        at_most(
+            "memory / flask-session", sizes["sessile redis"] / sizes["flask-session redis"], 1.2
+        )
     ]
 
 
@@ -78,10 +80,10 @@ def judge_cpu(over):
     ]
 
 
-def judge_defences(found):
+def judge_versions(ratios):
     return [
-        at_most(f"defences: {store} {page}, now / foundation", ratio, 1.2)
-        for store, pages in found.items()
+        at_most(f"versions: {store} {page}, now / before", ratio, 1.2)
+        for store, pages in ratios.items()
         for page, (_, _, ratio) in pages.items()
     ]
 
@@ -105,9 +107,9 @@ def judge_throughput(rates):
 
 JUDGES = {
     "commands": judge_commands,
-    "bytes": judge_bytes,
+    "memory": judge_memory,
     "cpu": judge_cpu,
-    "defences": judge_defences,
+    "versions": judge_versions,
     "batching": judge_batching,
     "throughput": judge_throughput,
 }

@@ -3,8 +3,8 @@
 import flask
 from flask import Flask
 
-from benchmarks.contestants import DATA, PAGES
-from benchmarks.contestants.ours import sessions
+from benchmarks.peers import DATA, PAGES
+from benchmarks.peers.sessile import make_sessions
 
 
 def make(option, redis, folder):
@@ -20,7 +20,7 @@ def make(option, redis, folder):
             SESSION_TYPE="redis", SESSION_REDIS=driver.from_url(redis), SESSION_KEY_PREFIX="fs:"
         )
         Session(app)
-        renew = lambda s: app.session_interface.regenerate(s)
+        renew = app.session_interface.regenerate
         enter = lambda s: (s.update(user="alice"), renew(s))
     elif option == "beaker":
         held = lambda: flask.request.environ["beaker.session"]
@@ -28,7 +28,7 @@ def make(option, redis, folder):
     elif option.startswith("sessile"):
         from sessile.web.flask import Sessile
 
-        Sessile(app, sessions(option, redis, folder))
+        Sessile(app, make_sessions(option, redis, folder))
         end, renew, enter = lambda s: s.logout(), lambda s: s.rotate(), lambda s: s.login("alice")
     acts = {
         "start": start,

@@ -4,7 +4,7 @@ from litestar import Litestar, Request, get
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.stores.redis import RedisStore
 
-from benchmarks.contestants import DATA
+from benchmarks.peers import DATA
 
 
 @get("/start")

@@ -1,0 +1,66 @@
+"""The peers, and sessile among them: an application in the framework each library is made for.
+
+Each has the same seven pages. ``/start`` stores about 1 KB of data in a new session; ``/untouched``
+looks at no session; ``/read`` reads one value; ``/write`` changes one; ``/login``, ``/rotate`` and
+``/logout`` do what the library offers for it.
+"""
+
+import random
+from dataclasses import dataclass
+from importlib import import_module
+
+PAGES = ("start", "untouched", "read", "write", "login", "rotate", "logout")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One library in one set-up.
+
+    Attributes:
+        name: as the tables show it.
+        framework: the module of this package that builds its application.
+        option: which library and store, for that module's ``make``.
+        sources: a folder that Python looks into first, for another version of sessile.
+    """
+
+    name: str
+    framework: str
+    option: str
+    sources: str = ""
+
+    @property
+    def baseline(self) -> str:
+        """The name of the peer without sessions in the same framework."""
+        return self.framework
+
+    def make(self, redis: str, folder: str):
+        """Build the application."""
+        module = import_module(f"benchmarks.peers.{self.framework}")
+        return module.make(self.option, redis, folder)
+
+
+PEERS = [
+    Peer("starlette", "starlette", "none"),
+    Peer("starlette signed cookie", "starlette", "cookie"),
+    Peer("starsessions redis", "starlette", "starsessions"),
+    Peer("sessile sqlite", "starlette", "sessile-sqlite"),
+    Peer("sessile sqlite sealed", "starlette", "sessile-sqlite-sealed"),
+    Peer("sessile redis", "starlette", "sessile-redis"),
+    Peer("sessile redis sealed", "starlette", "sessile-redis-sealed"),
+    Peer("sessile redis lazy", "starlette", "sessile-redis-lazy"),
+    Peer("litestar", "litestar", "none"),
+    Peer("litestar redis", "litestar", "redis"),
+    Peer("flask", "flask", "none"),
+    Peer("flask-session redis", "flask", "flask-session"),
+    Peer("beaker redis", "flask", "beaker"),
+    Peer("sessile flask sqlite", "flask", "sessile-sqlite"),
+    Peer("sessile flask redis", "flask", "sessile-redis"),
+    Peer("django", "django", "none"),
+    Peer("django cache redis", "django", "cache"),
+    Peer("django db sqlite", "django", "db"),
+]
+BY_NAME = {peer.name: peer for peer in PEERS}
+
+_random = random.Random(1)
+DATA = {f"field_{n}": _random.randbytes(75).hex() for n in range(6)}
+"""About 1 KB, the same in every run, and nothing a compressor could shrink to nothing."""

@@ -1,0 +1,25 @@
+"""sessile in the set-ups that are measured, through its public names alone.
+
+Two versions are measured with this one module, so it may use only what both have.
+"""
+
+from sessile import Cookie, Sealing, Sessions
+
+SECRET = "bEnch_7Qw2Lk9Zx4Rv8Nt3Mj6Hp1Gs5Fd0Yc"
+
+
+def make_sessions(option, redis, folder):
+    """Build the sessions of an option such as ``sessile-redis-sealed``."""
+    _, store, *features = option.split("-")
+    version = "before" if "before" in features else "now"  # they share no record
+    url = {
+        "memory": "memory://",
+        "sqlite": f"sqlite:///{folder}/{option}.db",
+        "redis": f"{redis}?prefix={version}:",
+    }[store]
+    return Sessions(
+        url,
+        secrets=[SECRET],
+        cookie=Cookie(secure=False),
+        sealing=Sealing.WHEN_SECRETS_ARE_GIVEN if "sealed" in features else Sealing.OFF,
+    )

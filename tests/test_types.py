@@ -1,0 +1,282 @@
+"""What the documentation shows passes type checkers: each Python block, by mypy and by pyright.
+
+A block is checked as it stands, in a module of its own; where it awaits outside a function, in an
+``async def``. A fragment may use what it does not define: public names of sessile, what a block
+before it on the page imports, and ``NAMES``. A comment in the line before a block adds to them::
+
+    <!-- types: app: flask.Flask; admins: set[str] -->
+    <!-- types: unchecked, because no checker reads pseudo-code -->
+"""
+
+import ast
+import builtins
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import sessile
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(
+    r"(?:^<!-- types: (?P<note>[^\n]*) -->\n)?^```python\n(?P<code>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+UNCHECKED = re.compile(r"unchecked, because \w+")
+
+NAMES = {
+    "app": "starlette.applications.Starlette",
+    "new": "str",
+    "old": "str",
+    "request": "starlette.requests.Request",
+    "session": "sessile.Session",
+    "session_id": "str",
+    "sessions": "sessile.Sessions",
+    "websocket": "starlette.websockets.WebSocket",
+}
+"""Names that any fragment may use, and what they are."""
+
+WRONG = """\
+# A page whose examples are wrong
+
+```python
+from sessile import Sessions
+
+sessions = Sessions(42)
+```
+
+```python
+await sessions.end(1)
+```
+
+<!-- types: count: int; told: collections.abc.Callable[[str], None] -->
+```python
+told(count)
+nobody.knows(this)
+```
+
+```python
+session["cart"] = ["socks", 3]
+session["cart"].append("hat")
+session["cart"] = object()
+```
+"""
+WRONG_LINES = [6, 10, 15, 16, 22]
+"""Where: a checker that finds no fault with these is not asked rightly."""
+
+Fault = tuple[str, int, str]
+Checker = Callable[[Path], list[tuple[str, int, str]]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of a page.
+
+    Attributes:
+        page: its file's name.
+        line: the first line of its code.
+        note: what the comment before it says, or "".
+        code: its text.
+    """
+
+    page: str
+    line: int
+    note: str
+    code: str
+
+    @property
+    def module(self) -> str:
+        return f"{Path(self.page).stem.lower().replace('-', '_')}_{self.line}"
+
+    @property
+    def checked(self) -> bool:
+        return not self.note.startswith("unchecked")
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Names that the comment before it adds, and what they are."""
+        if not self.checked:
+            return {}
+        return dict(
+            re.split(r":\s*", part.strip(), maxsplit=1) for part in self.note.split(";") if part
+        )
+
+
+def blocks_of(page: str, text: str) -> list[Block]:
+    return [
+        Block(
+            page,
+            line=text.count("\n", 0, match.start("code")) + 1,
+            note=match["note"] or "",
+            code=match["code"],
+        )
+        for match in BLOCK.finditer(text)
+    ]
+
+
+def blocks() -> list[Block]:
+    return [block for page in PAGES for block in blocks_of(page.name, page.read_text())]
+
+
+def parse(code: str) -> ast.Module:
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return compile(code, "block", "exec", flags)  # type: ignore[return-value]
+
+
+def free_names(code: str) -> set[str]:
+    """The names that a block uses and nobody in it defines."""
+    used, defined = set(), set(vars(builtins))
+    for node in ast.walk(parse(code)):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                used.add(name)
+            case (
+                ast.Name(id=name)
+                | ast.arg(arg=name)
+                | ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+                | ast.MatchAs(name=str(name))
+            ):
+                defined.add(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                defined |= {(alias.asname or alias.name).split(".")[0] for alias in aliases}
+    return used - defined
+
+
+def imports_of(code: str) -> dict[str, str]:
+    """The names that a block imports, and the statement that does."""
+    return {
+        alias.asname or alias.name: f"from {node.module} import {ast.unparse(alias)}"
+        for node in parse(code).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def awaits_outside(code: str) -> bool:
+    try:
+        compile(code, "block", "exec")
+    except SyntaxError:
+        return True
+    return False
+
+
+def write_modules(folder: Path, page_blocks: list[Block]) -> dict[str, tuple[Block, int]]:
+    """Write the modules of one page; give each file's block and the lines that come before it."""
+    imported: dict[str, str] = {}
+    written = {}
+    for block in page_blocks:
+        if not block.checked:
+            continue
+        missing = free_names(block.code)
+        types = block.types | {
+            name: kind
+            for name, kind in NAMES.items()
+            if name in missing - set(block.types) - set(imported)
+        }
+        before = [imported[name] for name in sorted(missing - set(types)) if name in imported]
+        before += [
+            f"from sessile import {name}"
+            for name in sorted(missing - set(types) - set(imported))
+            if name in sessile.__all__
+        ]
+        if types:
+            (folder / f"{block.module}_names.pyi").write_text(stub(types))
+            before.append(f"from {block.module}_names import {', '.join(sorted(types))}")
+        code = block.code
+        if awaits_outside(code):
+            before.append("async def block() -> None:")
+            code = textwrap.indent(code, "    ")
+        file = f"{block.module}.py"
+        (folder / file).write_text("\n".join([*before, code]))
+        written[file] = block, len(before)
+        imported |= imports_of(block.code)
+    return written
+
+
+def stub(types: dict[str, str]) -> str:
+    modules = {name for kind in types.values() for name in re.findall(r"([\w.]+)\.\w+", kind)}
+    lines = [f"import {module}" for module in sorted(modules)]
+    return "\n".join([*lines, *(f"{name}: {kind}" for name, kind in types.items()), ""])
+
+
+def run_mypy(folder: Path) -> Iterator[Fault]:
+    """Check a folder as a user's own code is checked: without the settings of this project."""
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--output=json"]
+    command += ["--follow-imports=silent", f"--cache-dir={ROOT / '.mypy_cache' / 'docs'}", "."]
+    result = run(command, folder)
+    assert result.returncode in {0, 1}, result.stdout + result.stderr
+    for line in result.stdout.splitlines():
+        found = json.loads(line)
+        if found["severity"] == "error":
+            yield found["file"], found["line"], f"mypy: {found['message']} [{found['code']}]"
+
+
+def run_pyright(folder: Path) -> Iterator[Fault]:
+    """Check a folder with pyright's own settings."""
+    settings = {"include": ["."], "extraPaths": [str(ROOT / "src")]}
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson"]
+    result = run(command, folder)
+    assert result.returncode in {0, 1}, result.stdout + result.stderr
+    for found in json.loads(result.stdout)["generalDiagnostics"]:
+        if found["severity"] == "error":
+            line = found["range"]["start"]["line"] + 1
+            yield found["file"], line, f"pyright: {found['message']} [{found.get('rule')}]"
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "MYPYPATH": str(ROOT / "src"), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("checker", [run_mypy, run_pyright])
+def test_documentation_passes_type_checkers(
+    checker: Callable[[Path], Iterator[Fault]], tmp_path: Path
+) -> None:
+    """Every block of every page has no error of types; a page that has some shows them all."""
+    written = write_modules(tmp_path, blocks_of("wrong.md", WRONG))
+    for page in PAGES:
+        written |= write_modules(tmp_path, blocks_of(page.name, page.read_text()))
+    faults = []
+    for file, line, message in checker(tmp_path):
+        block, before = written[Path(file).name]
+        faults.append((block.page, block.line + line - before - 1, message))
+
+    assert sorted({line for page, line, _ in faults if page == "wrong.md"}) == WRONG_LINES
+    here = [f"{page}:{line}: {what}" for page, line, what in faults if page != "wrong.md"]
+    assert not here, "\n".join(["", *here])
+
+
+def test_every_block_is_read() -> None:
+    """No Python block of a page escapes the pattern, and each comment belongs to a block."""
+    text = "".join(page.read_text() for page in PAGES)
+
+    assert text.count("```python") == len(blocks())
+    assert text.count("<!-- types:") == sum(bool(block.note) for block in blocks())
+
+
+def test_unchecked_blocks_say_why() -> None:
+    """A block that is not checked gives its reason."""
+    assert [b for b in blocks() if not b.checked and not UNCHECKED.match(b.note)] == []
+
+
+def test_no_name_is_assumed_in_vain() -> None:
+    """Each of ``NAMES``, and each name that a comment adds, is used by a block."""
+    used = [(block, free_names(block.code)) for block in blocks() if block.checked]
+
+    assert set(NAMES) - {name for _, names in used for name in names} == set()
+    assert [
+        (b.page, b.line, set(b.types) - names) for b, names in used if set(b.types) - names
+    ] == []

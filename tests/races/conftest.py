@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from races.site import FACES, serving
+from harness.sites import INTERFACES, serve
 from sessile import Policy
 
 NUMBERS = itertools.count()
@@ -21,21 +21,21 @@ def url(request, tmp_path):
     return f"{server.url}?prefix=race{next(NUMBERS)}:"
 
 
-@pytest.fixture(params=list(FACES))
-def face(request):
+@pytest.fixture(params=INTERFACES)
+def interface(request):
     """The server's interface."""
     return request.param
 
 
 @pytest.fixture
-def site(url, face):
+def site(url, interface):
     """A site with the ordinary policy."""
-    with serving(face, url) as site:
+    with serve(interface, url) as site:
         yield site
 
 
 @pytest.fixture
-def limited_site(url, face):
+def limited_site(url, interface):
     """A site whose users have one session each."""
-    with serving(face, url, policy=Policy(limit=1)) as site:
+    with serve(interface, url, policy=Policy(limit=1)) as site:
         yield site

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from races.site import FACES
+from harness.sites import INTERFACES
 
 NUMBERS = itertools.count()
 
@@ -18,14 +18,14 @@ def url(request, tmp_path):
     return f"{server.url}?prefix=red{next(NUMBERS)}:&timeout=20"
 
 
-@pytest.fixture(params=list(FACES))
-def face(request):
+@pytest.fixture(params=INTERFACES)
+def interface(request):
     """The server's interface."""
     return request.param
 
 
 @pytest.fixture
-def site(request, face, url):
+def site(request, interface, url):
     """What the attack is played on, as its ``weakened_by`` says."""
-    with request.function.stage(face, url) as site:
+    with request.function.serve(interface, url) as site:
         yield site

@@ -1,7 +1,7 @@
 """Carriers: a ticket in a place where none is looked for, in two places, or in the wrong one."""
 
-from races.acts import logs_in, logs_out, puts, reads, start, who
-from red_team.stage import commands, told, weakened_by
+from harness.handlers import logs_in, logs_out, puts, reads, start, who
+from red_team.attack import commands, events_of, weakened_by
 from red_team.weak import ids_are_adopted
 from sessile import Cookie
 from sessile.core.carrier import Bearer, CookieCarrier, ForgeableBody, LeakyQuery
@@ -166,7 +166,7 @@ def test_a36_tickets_in_two_places_open_neither_session(site):
                     reply = site.ask(who, **request)
                 assert (reply.json, reply.set_cookie, reply.ticket) == (None, None, None)
                 assert asked == []
-    assert {event.reason for event in told(site, Refused)} == {Refusal.AMBIGUOUS}
+    assert {event.reason for event in events_of(site, Refused)} == {Refusal.AMBIGUOUS}
     assert site.ask(who, f"sid={mine}").json == "alice"
     assert site.ask(who, f"sid={theirs}").json == "mallory"
 
@@ -205,7 +205,7 @@ def test_a36_place_that_holds_two_tickets_holds_none(site):
     for request in twice:
         reply = site.ask(who, **request)
         assert (reply.json, reply.set_cookie, reply.ticket) == (None, None, None), request
-    assert [event.reason for event in told(site, Refused)] == [Refusal.AMBIGUOUS] * len(twice)
+    assert [event.reason for event in events_of(site, Refused)] == [Refusal.AMBIGUOUS] * len(twice)
     assert site.ask(who, f"sid={mine}").json == "alice"
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 
-from servers import shared_redis
+from harness.redis_server import shared_redis
 from sessile.core.ticket import Key
 from sessile.stores.redis import RedisStore
 from sessile.testing.clock import T0

@@ -1,24 +1,17 @@
 """Sites on every store, behind ASGI and WSGI."""
 
-import itertools
-
 import pytest
 
+from harness.backends import BACKENDS, as_params, fresh_url
 from harness.sites import INTERFACES, serve
 from sessile import Policy
 
-NUMBERS = itertools.count()
 
-
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=as_params(BACKENDS))
 def url(request, tmp_path):
     """Where a test's sessions are kept: a place of its own."""
-    if request.param == "memory":
-        return "memory://"
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/sessile.db"
-    server = request.getfixturevalue("redis_server")
-    return f"{server.url}?prefix=race{next(NUMBERS)}:"
+    with fresh_url(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture(params=INTERFACES)

@@ -1,21 +1,16 @@
-"""Each attack has a site of its own: behind ASGI and WSGI, on SQLite and Redis."""
-
-import itertools
+"""Each attack has a site of its own: behind ASGI and WSGI, on every store that servers share."""
 
 import pytest
 
+from harness.backends import SHARED, as_params, fresh_url
 from harness.sites import INTERFACES
 
-NUMBERS = itertools.count()
 
-
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=as_params(SHARED))
 def url(request, tmp_path):
     """Where a test's sessions are kept: a place of its own, given time on a busy machine."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/sessile.db?timeout=20"
-    server = request.getfixturevalue("redis_server")
-    return f"{server.url}?prefix=red{next(NUMBERS)}:&timeout=20"
+    with fresh_url(request.param, tmp_path, timeout=20) as url:
+        yield url
 
 
 @pytest.fixture(params=INTERFACES)

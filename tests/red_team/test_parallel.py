@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 import pytest
 
+from harness.backends import BACKENDS, as_params
 from harness.handlers import adds, logs_in, logs_out, puts, reads, start, who
 from red_team.attack import events_of, weakened_by
 from red_team.weak import versions_are_forgotten
@@ -24,7 +25,6 @@ from sessile.stores.sqlite import SQLiteStore
 
 CROWD = 50
 ROTATE = 900
-STORES = ["memory", "sqlite", "redis"]
 REFUSING = Policy(limit=1, excess=Excess.REFUSE)
 REPLACING = Policy(limit=1, excess=Excess.END_OTHERS)
 
@@ -278,7 +278,7 @@ def live(site, replies):
     return [user for reply in replies if (user := site.ask(who, reply.cookie).json)]
 
 
-@pytest.mark.parametrize("url", STORES, indirect=True)
+@pytest.mark.parametrize("url", as_params(BACKENDS), indirect=True)
 @weakened_by(excess_lives_on, sessions_are_counted_before_the_claim, policy=Policy(limit=1))
 def test_a13_fifty_logins_at_once_leave_one(site):
     """Of fifty logins of one user at once, with a limit of one, one session lives."""
@@ -290,7 +290,7 @@ def test_a13_fifty_logins_at_once_leave_one(site):
     assert len(site.sessions.sync.of("alice")) == 1
 
 
-@pytest.mark.parametrize("url", STORES, indirect=True)
+@pytest.mark.parametrize("url", as_params(BACKENDS), indirect=True)
 @weakened_by(sessions_are_counted_before_the_claim, policy=REFUSING)
 def test_a13_fifty_logins_at_once_are_refused_but_one(site):
     """Where the policy refuses more than one, one of fifty logins at once is admitted."""
@@ -301,7 +301,7 @@ def test_a13_fifty_logins_at_once_are_refused_but_one(site):
     assert len(events_of(site, events.LimitReached)) == CROWD - 1
 
 
-@pytest.mark.parametrize("url", STORES, indirect=True)
+@pytest.mark.parametrize("url", as_params(BACKENDS), indirect=True)
 @weakened_by(excess_lives_on, logins_end_whoever_is_there, policy=REPLACING)
 def test_a13_fifty_logins_at_once_end_each_other_but_one(site):
     """Where each login ends its user's other sessions, fifty at once leave one, and not none."""

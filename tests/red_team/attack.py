@@ -1,8 +1,8 @@
 """Attacks and the weakened builds that they catch. ``conftest`` gives each attack its site.
 
 An attack is a test named after its row, ``test_a1_…``, that takes a ``site`` and asserts what is
-safe. ``weakened_by`` names the builds without that defence; ``test_weakened`` runs the very same
-attack against each of them and expects its assertion to fail.
+safe. ``weakened_by`` names the builds without that defence; ``mutations.test_defences`` runs the
+very same attack against each of them and expects its assertion to fail.
 """
 
 import inspect
@@ -47,7 +47,7 @@ def weakened_by(*weak, serve=serve_site, interfaces=INTERFACES, **options):
 
 def families():
     """Return the modules that hold attacks."""
-    names = sorted(path.stem for path in _FOLDER.glob("test_*.py") if path.stem != "test_weakened")
+    names = sorted(path.stem for path in _FOLDER.glob("test_*.py"))
     return [import_module(f"red_team.{name}") for name in names]
 
 

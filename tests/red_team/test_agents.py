@@ -1,8 +1,8 @@
 """User-Agents: a thief copies the victim's, a victim has a new one; and who is locked out by it."""
 
 from harness.handlers import logs_in, logs_out, puts, reads, who
+from mutations.defences import mismatches_end_the_session
 from red_team.attack import events_of, weakened_by
-from red_team.weak import mismatches_end_the_session
 from sessile import Agent, Binding, Mismatch, Policy
 from sessile.core.change import Change
 from sessile.core.record import Over

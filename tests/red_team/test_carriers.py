@@ -1,8 +1,8 @@
 """Carriers: a ticket in a place where none is looked for, in two places, or in the wrong one."""
 
 from harness.handlers import logs_in, logs_out, puts, reads, start, who
+from mutations.defences import ids_are_adopted
 from red_team.attack import commands, events_of, weakened_by
-from red_team.weak import ids_are_adopted
 from sessile import Cookie
 from sessile.core.carrier import Bearer, CookieCarrier, ForgeableBody, LeakyQuery
 from sessile.core.carriers import Carriers

@@ -3,8 +3,8 @@
 from itertools import accumulate
 
 from harness.handlers import logs_in, puts, reads, start, who
+from mutations.defences import absolute_time_is_forgotten
 from red_team.attack import commands, events_of, weakened_by
-from red_team.weak import absolute_time_is_forgotten
 from sessile.core import verdict
 from sessile.core.policy import Policy
 from sessile.core.verdict import Successor

@@ -2,8 +2,8 @@
 
 from harness.handlers import logs_in, names, puts, reads, who
 from harness.sites import serve
+from mutations.defences import ids_are_adopted, predecessors_live_on, refusals_are_not_told
 from red_team.attack import events_of, weakened_by
-from red_team.weak import ids_are_adopted, predecessors_live_on, refusals_are_not_told
 from sessile import Cookie
 from sessile.core.change import Change
 from sessile.core.cookie import Presented

@@ -14,8 +14,8 @@ from itertools import count, pairwise
 import pytest
 
 from harness.handlers import logs_in, logs_out, reads, who
+from mutations.defences import refusals_are_not_told, strangers_end_sessions
 from red_team.attack import commands, events_of, weakened_by
-from red_team.weak import refusals_are_not_told, strangers_end_sessions
 from sessile.core import verdict
 from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.errors import LimitReached

@@ -10,8 +10,8 @@ import msgspec
 
 from harness.handlers import logs_in, puts, reads, start, who
 from harness.sites import PATIENCE, serve
+from mutations.defences import continued_sessions_outlive_an_end
 from red_team.attack import events_of, weakened_by
-from red_team.weak import continued_sessions_outlive_an_end
 from red_team.workers import NUMBER, workers
 from sessile import Cookie, Policy
 from sessile.codecs.sealed import SealedVault

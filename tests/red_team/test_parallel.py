@@ -11,8 +11,8 @@ import pytest
 
 from harness.backends import BACKENDS, as_params
 from harness.handlers import adds, logs_in, logs_out, puts, reads, start, who
+from mutations.defences import versions_are_forgotten
 from red_team.attack import events_of, weakened_by
-from red_team.weak import versions_are_forgotten
 from red_team.workers import workers
 from sessile import Policy
 from sessile.core.change import COMMITTED, GONE, Claimed, Conflict, Excess, Full

@@ -1,8 +1,8 @@
 """Proofs of identity: what is half proved, proved for something else, or proved too late."""
 
 from harness.handlers import logs_in, puts, reads, start, who
+from mutations.defences import continued_sessions_outlive_an_end, versions_are_forgotten
 from red_team.attack import events_of, weakened_by
-from red_team.weak import continued_sessions_outlive_an_end, versions_are_forgotten
 from sessile import Policy, require
 from sessile.core.authentication import Authentication
 from sessile.core.change import Change

@@ -4,8 +4,8 @@ import ipaddress
 
 from harness.handlers import logs_in, who
 from harness.sites import serve
+from mutations.defences import every_client_is_at_home
 from red_team.attack import events_of, weakened_by
-from red_team.weak import every_client_is_at_home
 from sessile import Binding, Cookie, ForwardedHeader, Mismatch, Policy, Proxies
 from sessile.core import address, binding, forwarded
 from sessile.service import clients, commit

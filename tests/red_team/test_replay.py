@@ -1,14 +1,14 @@
 """Replay: a ticket that was replaced comes back, soon or late, once or in a loop."""
 
 from harness.handlers import names, puts, reads, start, who
-from red_team.attack import events_of, weakened_by
-from red_team.weak import (
+from mutations.defences import (
     every_client_is_at_home,
     overlapping_requests_turn_again,
     predecessors_live_on,
     predecessors_turn_into_the_current,
     untold,
 )
+from red_team.attack import events_of, weakened_by
 from sessile import Policy
 from sessile.core import verdict
 from sessile.core.binding import Binding, Mismatch

@@ -1,13 +1,13 @@
 """Theft: a stolen ticket under each policy, what is told of it, and what is kept."""
 
 from harness.handlers import puts, reads, start, who
-from red_team.attack import events_of, weakened_by
-from red_team.weak import (
+from mutations.defences import (
     every_client_is_at_home,
     mismatches_end_the_session,
     others_of_a_stolen_session_live_on,
     untold,
 )
+from red_team.attack import events_of, weakened_by
 from sessile import Policy
 from sessile.core.binding import Binding, Mismatch
 from sessile.core.policy import Theft

@@ -4,12 +4,12 @@ import asyncio
 from typing import Any
 
 from harness.reference_store import ReferenceStore
+from mutations.stores.registry import WATCH, breaks
 from sessile.core.flow import Ask
 from sessile.core.record import Record
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import StoreUnavailable
-from stores.broken.registry import WATCH, breaks
 
 
 @breaks("stopped_server_is_unavailable", "store_heals")

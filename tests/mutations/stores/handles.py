@@ -5,6 +5,7 @@ from collections import ChainMap
 from typing import Any
 
 from harness.reference_store import FileStore, ReferenceStore, Server
+from mutations.stores.registry import breaks
 from sessile.core.change import COMMITTED, Answer, Change
 from sessile.core.flow import Ask
 from sessile.core.record import Record
@@ -12,7 +13,6 @@ from sessile.core.session import Session
 from sessile.core.ticket import Key, Ticket
 from sessile.core.value import Instant
 from sessile.errors import StoreClosed, StoreUnavailable
-from stores.broken.registry import breaks
 
 
 @breaks("other_handle_reads_what_was_written", "read_record_is_a_copy")

@@ -3,12 +3,12 @@
 import unicodedata
 
 from harness.reference_store import ReferenceStore
+from mutations.stores.registry import breaks
 from sessile.core.change import Claimed, Excess, Full
 from sessile.core.record import Record, evolve
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import KeyTaken
-from stores.broken.registry import breaks
 
 
 @breaks(

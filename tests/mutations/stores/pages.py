@@ -1,11 +1,11 @@
 """Stores that scan or sweep wrongly."""
 
 from harness.reference_store import ExpiringStore, ReferenceStore
+from mutations.stores.registry import breaks
 from sessile.core.change import Page
 from sessile.core.record import Record
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
-from stores.broken.registry import breaks
 
 
 @breaks(

@@ -4,12 +4,12 @@ from contextlib import suppress
 from typing import Any
 
 from harness.reference_store import ReferenceStore
+from mutations.stores.registry import breaks
 from sessile.core.change import COMMITTED, GONE, Answer, Change, Claimed, Excess, Full, Page
 from sessile.core.record import Record
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import KeyTaken, StoreUnavailable
-from stores.broken.registry import breaks
 
 
 class Remembering(ReferenceStore):

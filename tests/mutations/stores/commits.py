@@ -1,11 +1,11 @@
 """Stores that commit or delete wrongly."""
 
 from harness.reference_store import ReferenceStore
+from mutations.stores.registry import breaks
 from sessile.core.change import COMMITTED, GONE, Answer, Change, Conflict
 from sessile.core.record import Record, evolve
 from sessile.core.ticket import Key
 from sessile.errors import KeyTaken
-from stores.broken.registry import breaks
 
 
 @breaks(

@@ -5,13 +5,13 @@ import pickle
 import msgspec
 
 from harness.reference_store import ReferenceStore
+from mutations.stores.registry import breaks
 from sessile.core.change import COMMITTED, GONE, Answer, Change
 from sessile.core.client import NOBODY
 from sessile.core.record import Record, evolve, unpack
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import KeyTaken, StoreUnavailable
-from stores.broken.registry import breaks
 
 
 @breaks("commit_never_creates", "nothing_is_left_of_nothing", "unknown_key_reads_as_none")

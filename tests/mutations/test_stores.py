@@ -13,16 +13,16 @@ from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from harness.reference_store import ExpiringStore, FileStore, ReferenceStore, place_of
+from mutations.stores.registry import BROKEN, WATCH
 from sessile.testing.conformance import Promise, StoreContract
 from sessile.testing.drive import Async, Blocking, Drive
 from sessile.testing.effort import effort
 from sessile.testing.model import StoreModel
 from sessile.testing.place import Backend
 from sessile.testing.promises import failure
-from stores.broken.registry import BROKEN, WATCH
 
 for group in ("rows", "commits", "owners", "everybody", "pages", "handles", "outages"):
-    import_module(f"stores.broken.{group}")
+    import_module(f"mutations.stores.{group}")
 
 WHOLE = (
     "Modelled", "Sessions", "Tickets", "Lifetimes", "Bindings", "Locks", "Proofs", "Thefts",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from servers import absent
+from harness.programs import skip_or_fail
 
 ROOT = Path(__file__).parent.parent
 RUNS = 20_000
@@ -23,7 +23,7 @@ BROKEN = 77  # the code with which libFuzzer leaves when an input broke somethin
 def atheris():
     """What guides the inputs."""
     if importlib.util.find_spec("atheris") is None:
-        absent("atheris", "atheris is not installed; install it: pip install --group test")
+        skip_or_fail("atheris", "atheris is not installed; install it: pip install --group test")
 
 
 def fuzz(target, keep, source=None, *, runs=RUNS, seed=1):

@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from demo.process import DemoProcess
-from servers import RedisServer, required
+from harness.programs import find_program
+from harness.redis_server import RedisServer
 
 ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -71,7 +72,7 @@ def visitor(demo):
 @pytest.fixture(scope="module")  # while it is open no other test can run an event loop
 def chromium():
     """A real browser; every context of it is a profile of its own."""
-    program = required("chromium", "chromium", "apt-get install chromium")
+    program = find_program("chromium", "chromium", "apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser

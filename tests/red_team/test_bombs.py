@@ -4,9 +4,9 @@ import json
 
 import msgspec
 
-from races.acts import logs_in, reads
+from harness.handlers import logs_in, reads
+from red_team.attack import events_of, weakened_by
 from red_team.rows import rows_of
-from red_team.stage import told, weakened_by
 from sessile.codecs import msgpack
 from sessile.core import record as records
 from sessile.core.record import evolve, pack
@@ -143,7 +143,7 @@ def test_a32_planted_values_are_absent(site):
         reply = site.ask(reads, cookie)
 
         assert (reply.status, reply.json) == (200, {"w": 2}), bomb[:40]
-        assert [event.keys for event in told(site, Malformed)] == [("v",)], bomb[:40]
+        assert [event.keys for event in events_of(site, Malformed)] == [("v",)], bomb[:40]
 
 
 def first_bytes_are_enough(patch):
@@ -173,7 +173,7 @@ def test_a32_planted_records_are_absent(site):
         reply = site.ask(reads, cookie)
 
         assert (reply.status, reply.json, reply.set_cookie) == (200, {}, None), bomb[:40]
-        assert [event.session for event in told(site, Malformed)] == [key], bomb[:40]
+        assert [event.session for event in events_of(site, Malformed)] == [key], bomb[:40]
 
 
 def trails_are_sound(patch):

@@ -1,8 +1,8 @@
 """Carriers: a ticket in a place where none is looked for, in two places, or in the wrong one."""
 
-from races.acts import logs_in, logs_out, puts, reads, start, who
-from red_team.stage import commands, told, weakened_by
-from red_team.weak import ids_are_adopted
+from harness.handlers import logs_in, logs_out, puts, reads, start, who
+from mutations.defences import ids_are_adopted
+from red_team.attack import commands, events_of, weakened_by
 from sessile import Cookie
 from sessile.core.carrier import Bearer, Carriers, CookieCarrier, ForgeableBody, LeakyQuery
 from sessile.core.ticket import NoTicket, Ticket
@@ -164,7 +164,7 @@ def test_a36_tickets_in_two_places_open_neither_session(site):
                     reply = site.ask(who, **request)
                 assert (reply.json, reply.set_cookie, reply.ticket) == (None, None, None)
                 assert asked == []
-    assert {event.reason for event in told(site, Refused)} == {Refusal.AMBIGUOUS}
+    assert {event.reason for event in events_of(site, Refused)} == {Refusal.AMBIGUOUS}
     assert site.ask(who, f"sid={mine}").json == "alice"
     assert site.ask(who, f"sid={theirs}").json == "mallory"
 
@@ -203,7 +203,7 @@ def test_a36_place_that_holds_two_tickets_holds_none(site):
     for request in twice:
         reply = site.ask(who, **request)
         assert (reply.json, reply.set_cookie, reply.ticket) == (None, None, None), request
-    assert [event.reason for event in told(site, Refused)] == [Refusal.AMBIGUOUS] * len(twice)
+    assert [event.reason for event in events_of(site, Refused)] == [Refusal.AMBIGUOUS] * len(twice)
     assert site.ask(who, f"sid={mine}").json == "alice"
 
 

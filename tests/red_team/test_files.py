@@ -6,7 +6,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from red_team.stage import weakened_by
+from red_team.attack import weakened_by
 from sessile import Sessions
 from sessile.errors import ConfigError
 from sessile.stores import sqlite

@@ -3,8 +3,8 @@
 import re
 import time
 
-from races.acts import logs_in, puts, reads, who
-from red_team.stage import commands, told, weakened_by
+from harness.handlers import logs_in, puts, reads, who
+from red_team.attack import commands, events_of, weakened_by
 from sessile.codecs.sealing import AesGcmSealer
 from sessile.core.cookie import Cookie
 from sessile.service.events import Refusal, Refused
@@ -159,5 +159,5 @@ def test_a36_ambiguous_cookies_are_nobody(site):
         reply = site.ask(who, header)
 
         assert (reply.status, reply.json, reply.set_cookie) == (200, None, None), header
-        assert [event.reason for event in told(site, Refused)] == reasons, header
+        assert [event.reason for event in events_of(site, Refused)] == reasons, header
     assert site.ask(who, f'$Version="1"; {cookie}').json == "alice"

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from races.acts import puts, reads, who
+from harness.handlers import puts, reads, who
+from red_team.attack import events_of, weakened_by
 from red_team.rows import rows_of
-from red_team.stage import told, weakened_by
 from sessile.codecs import msgpack, sealing
 from sessile.core.client import Client
 from sessile.core.policy import hours
@@ -112,7 +112,7 @@ def test_a22_planted_rows_are_never_executed(site):
 
             assert list(Path(place).iterdir()) == [], row
             assert (reply.status, reply.json, reply.set_cookie) == (200, {}, None), row
-            assert [event.session for event in told(site, Malformed)] == [key_of(cookie)], row
+            assert [event.session for event in events_of(site, Malformed)] == [key_of(cookie)], row
 
 
 def extensions_are_loaded(patch):
@@ -151,7 +151,7 @@ def test_a23_record_under_another_key_is_none(site):
 
     assert site.ask(who, mallory).json is None
     assert site.ask(who, alice).json == "alice"
-    assert [event.session for event in told(site, Malformed)] == [key_of(mallory)]
+    assert [event.session for event in events_of(site, Malformed)] == [key_of(mallory)]
 
 
 def proofs_are_not_checked(patch):
@@ -183,7 +183,7 @@ def test_a23_changed_record_is_forged(site):
         reply = site.ask(who, cookie)
 
         assert (reply.status, reply.json, reply.set_cookie) == (200, None, None), forged.owner
-        assert [event.session for event in told(site, Malformed)] == [forged.key]
+        assert [event.session for event in events_of(site, Malformed)] == [forged.key]
 
 
 def values_are_bound_to_nothing(patch):
@@ -202,7 +202,7 @@ def test_a23_values_of_another_session_are_forged(site):
 
     assert site.ask(reads, mallory).json == {}
     assert site.ask(reads, alice).json == {"role": "admin"}
-    assert [event.session for event in told(site, Malformed)] == [key_of(mallory)]
+    assert [event.session for event in events_of(site, Malformed)] == [key_of(mallory)]
 
 
 def deadlines_are_not_proved(patch):

@@ -2,10 +2,10 @@
 
 import ipaddress
 
-from races.acts import logs_in, who
-from races.site import serving
-from red_team.stage import told, weakened_by
-from red_team.weak import every_client_is_at_home
+from harness.handlers import logs_in, who
+from harness.sites import serve
+from mutations.defences import every_client_is_at_home
+from red_team.attack import events_of, weakened_by
 from sessile import Binding, Cookie, ForwardedHeader, Mismatch, Policy, Proxies
 from sessile.core import address, binding
 from sessile.core import proxies as proxies_module
@@ -42,7 +42,7 @@ def at_home(site, headers):
 def placed(site, headers, source=""):
     """Return the address from which a login with these headers is noted to come."""
     site.ask(logs_in, headers=headers, source=source)
-    return told(site, LoggedIn)[-1].client.address
+    return events_of(site, LoggedIn)[-1].client.address
 
 
 def claims_are_believed(patch):
@@ -132,10 +132,10 @@ def test_a40_hop_that_the_client_made_up_is_not_believed(site):
     assert site.ask(who, cookie, headers=hops(THIEF, VICTIM)).json == "alice"
 
 
-def paired(face, url, **options):
+def paired(interface, url, **options):
     """Serve behind a proxy that says Forwarded; made here, so that a weakened reader is taken."""
     proxies = Proxies(trusted=TRUSTED, header=ForwardedHeader.FORWARDED)
-    return serving(face, url, proxies=proxies, **options)
+    return serve(interface, url, proxies=proxies, **options)
 
 
 def quotes_go_on(patch):
@@ -156,7 +156,7 @@ def quotes_go_on(patch):
     patch.setattr(proxies_module, "hops_of_forwarded", from_the_left)
 
 
-@weakened_by(quotes_go_on, every_hop_is_a_proxy, policy=WARY, stage=paired)
+@weakened_by(quotes_go_on, every_hop_is_a_proxy, policy=WARY, serve=paired)
 def test_a40_forwarded_is_read_from_the_right(site):
     """The same of RFC 7239: no quote, parameter or repetition of the thief's hides our hop."""
     cookie = at_home(site, [("Forwarded", f"for={VICTIM}")])
@@ -236,9 +236,9 @@ def test_a40_client_keeps_its_network_of_ipv6_and_no_more(site):
     assert [site.ask(who, cookie, headers=hops(one)).json for one in away] == [None] * 5
 
 
-def hosted(face, url):
+def hosted(interface, url):
     """Serve the default cookie behind a proxy."""
-    return serving(face, url, cookie=Cookie(), proxies=LISTED)
+    return serve(interface, url, cookie=Cookie(), proxies=LISTED)
 
 
 def secure_follows_the_request(patch):
@@ -267,7 +267,7 @@ def domains_follow_the_host(patch):
     patch.setattr(commit, "_issued", given)
 
 
-@weakened_by(secure_follows_the_request, domains_follow_the_host, stage=hosted)
+@weakened_by(secure_follows_the_request, domains_follow_the_host, serve=hosted)
 def test_a41_no_header_weakens_the_cookie(site):
     """Whatever scheme and host a request claims, also by way of a trusted proxy, it is the same."""
     plain = [

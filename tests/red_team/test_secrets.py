@@ -8,8 +8,8 @@ from types import FrameType, FunctionType, ModuleType
 
 import pytest
 
-from races.acts import logs_out, puts, reads
-from red_team.stage import weakened_by
+from harness.handlers import logs_out, puts, reads
+from red_team.attack import weakened_by
 from sessile import Sessions
 from sessile.core import secrets
 from sessile.core.secrets import KeyRing

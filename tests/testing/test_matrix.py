@@ -2,16 +2,19 @@
 
 import re
 
+from harness.reference_store import ReferenceStore, place_of
 from sessile.stores.memory import MemoryStore
 from sessile.testing.conformance import StoreContract
 from sessile.testing.matrix import summary, table
 from sessile.testing.place import Backend, Place
-from stores.pretend import Served, place_of
 
 
 class TwoStores(
     StoreContract,
-    backends=[Backend("memory", MemoryStore, Place), Backend("served", Served, place_of(Served))],
+    backends=[
+        Backend("memory", MemoryStore, Place),
+        Backend("served", ReferenceStore, place_of(ReferenceStore)),
+    ],
 ):
     """Looked at, not collected."""
 

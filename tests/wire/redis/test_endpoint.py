@@ -2,7 +2,8 @@
 
 import pytest
 
-from servers import Authority, RedisServer
+from harness.certificates import Authority
+from harness.redis_server import RedisServer
 from sessile.errors import ConfigError, StoreUnavailable
 from sessile.wire.redis.endpoint import Tls
 from wire.redis.clients import client_of, close, echo

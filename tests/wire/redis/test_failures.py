@@ -9,7 +9,7 @@ import pytest
 import redis
 import uvloop
 
-from servers import RedisServer
+from harness.redis_server import RedisServer
 from sessile.core.flow import arun, run
 from sessile.errors import StoreUnavailable
 from wire.redis.clients import NAME, ask, client_of, close, echo

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
-from werkzeug.serving import WSGIRequestHandler, make_server
 
+from harness.reply import Reply
+from harness.servers import serve_asgi, serve_wsgi
 from sessile import Cookie, Sessions
 from sessile.testing.clock import FakeClock
 from sessile.testing.world import SECRET
@@ -34,26 +34,26 @@ class Gate:
         assert self.released.wait(PATIENCE), "nobody let this request go on"
 
 
-class Client:
+class HttpClient:
     """Requests to an address.
 
     Attributes:
         address: where, as ``http://127.0.0.1:8000``; set when it is served.
         transport: what sends them; set when it is served.
-        acts: handlers by path.
+        handlers: what handles a request, by its path.
         statuses: those of all answers so far.
     """
 
     def __init__(self):
         self.address = ""
         self.transport = None
-        self.acts = {}
+        self.handlers = {}
         self.statuses = []
 
     def path(self, act, *, under=""):
         """Return the path whose handler is ``act``, below a prefix."""
         path = f"{under}/{id(act)}"
-        self.acts[path] = act
+        self.handlers[path] = act
         return path
 
     def ask(
@@ -70,7 +70,7 @@ class Client:
             response = client.handle_request(request)  # httpx.Client would keep cookies of its own
             response.read()
         self.statuses.append(response.status_code)
-        return Reply(response)
+        return Reply(response.status_code, response.headers, response.content)
 
     @contextmanager
     def client(self, source):
@@ -105,7 +105,7 @@ class Client:
             return list(pool.map(lambda _: self.ask(act, cookie), range(number)))
 
 
-class Site(Client):
+class Site(HttpClient):
     """Handlers by path, and requests to them.
 
     A handler takes the session and returns what JSON can say. Every answer has ``headers``.
@@ -132,7 +132,7 @@ class Site(Client):
         self.body = b""
 
     def handle(self, path, session):
-        return json.dumps(self.acts[path](session)).encode()
+        return json.dumps(self.handlers[path](session)).encode()
 
     async def asgi(self, scope, receive, send):
         session = scope["session"]
@@ -194,23 +194,6 @@ class Site(Client):
         return self.ask(dict, cookie).json
 
 
-class Reply:
-    """An answer: its status, what its handler returned, and the cookie it sets."""
-
-    def __init__(self, response):
-        self.status = response.status_code
-        self.headers = response.headers
-        self.body = response.content
-        self.json = response.json() if response.status_code == 200 and response.content else None
-        self.set_cookie = response.headers.get("set-cookie")
-        self.ticket = response.headers.get("session-ticket")
-        self.cookie = "" if self.set_cookie is None else self.set_cookie.partition(";")[0]
-
-    @property
-    def deletes(self):
-        return self.set_cookie is not None and "Max-Age=0" in self.set_cookie
-
-
 async def _whole(receive):
     body, more = b"", True
     while more:
@@ -220,53 +203,22 @@ async def _whole(receive):
     return body
 
 
-class _Quiet(WSGIRequestHandler):
-    def log(self, *_):
-        pass
+_SERVERS = {
+    "asgi": (asgi.SessionMiddleware, serve_asgi),
+    "wsgi": (wsgi.SessionMiddleware, serve_wsgi),
+}
+INTERFACES = tuple(_SERVERS)
 
 
 @contextmanager
-def _asgi(site):
-    app = asgi.SessionMiddleware(site.asgi, site.sessions, **site.middleware)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    plain = {"log_level": "critical", "lifespan": "off", "ws": "websockets-sansio"}
-    config = uvicorn.Config(app, **plain, proxy_headers=False)  # they are for ``Proxies`` to read
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
-
-
-@contextmanager
-def _wsgi(site):
-    app = wsgi.SessionMiddleware(site.wsgi, site.sessions, **site.middleware)
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-    server.daemon_threads = False
-    thread = threading.Thread(target=server.serve_forever, args=[0.02])
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-FACES = {"asgi": _asgi, "wsgi": _wsgi}
-
-
-@contextmanager
-def serving(face, url, kind=None, **options):
+def serve(interface, url, kind=Site, **options):
     """Serve a site; give it with its address and a client. The options are those of its kind."""
-    site = (kind or Site)(url, **options)
+    site = kind(url, **options)
+    middleware, start = _SERVERS[interface]
+    app = middleware(getattr(site, interface), site.sessions, **site.middleware)
     limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
     try:
-        with FACES[face](site) as address, httpx.HTTPTransport(limits=limits) as transport:
+        with start(app) as address, httpx.HTTPTransport(limits=limits) as transport:
             site.address, site.transport = address, transport
             yield site
     finally:

@@ -1,4 +1,4 @@
-"""A server that lives in a dict, and sound stores on it: what the broken stores break.
+"""Reference stores on a server that lives in a dict: what the broken stores break.
 
 It has everything that a place can offer, so that every promise is asked of something that keeps it,
 and each act is one small method to override.
@@ -48,13 +48,13 @@ class Server:
         self.stopped = self.frozen = False
 
 
-class Served:
+class ReferenceStore:
     """A sound store on a server that several processes share over a network."""
 
     capabilities: ClassVar[Capability] = LOCAL | Capability.NETWORK
 
     def __init__(self, server: Server, prefix: str = "", password: str = "") -> None:
-        self.name = "pretend://server"
+        self.name = "reference://server"
         self.malformed: Callable[[Key], None] = unheeded
         self.server = server
         self.password = password
@@ -64,7 +64,7 @@ class Served:
         self.replacing: Key | None = None
 
     @classmethod
-    def from_url(cls, url: str) -> "Served":
+    def from_url(cls, url: str) -> "ReferenceStore":
         return cls(Server(), url)
 
     async def read(self, key: Key, now: Instant) -> Record | None:
@@ -132,7 +132,7 @@ class Served:
 
     def perform(self, call: Callable[[], Any]) -> Any:
         if self.closed:
-            raise StoreClosed("pretended store")
+            raise StoreClosed("reference store")
         try:
             self.reach()
         except OSError as error:
@@ -221,7 +221,7 @@ class Served:
         return len(over)
 
 
-class Filed(Served):
+class FileStore(ReferenceStore):
     """A sound store in a file that the processes of one host share."""
 
     capabilities: ClassVar[Capability] = LOCAL
@@ -231,10 +231,10 @@ class Filed(Served):
         return self.server.secret
 
 
-class Expiring(Served):
+class ExpiringStore(ReferenceStore):
     """A sound store on a server that removes the expired by itself."""
 
-    capabilities: ClassVar[Capability] = Served.capabilities | Capability.NATIVE_EXPIRY
+    capabilities: ClassVar[Capability] = ReferenceStore.capabilities | Capability.NATIVE_EXPIRY
 
     def put(self, record: Record) -> None:
         super().put(record)
@@ -244,22 +244,22 @@ class Expiring(Served):
         return 0
 
 
-class PretendPlace(Place):
+class ReferencePlace(Place):
     """A server of its own. ``place_of`` says which store stands on it."""
 
-    kind: ClassVar[type[Served]] = Served
+    kind: ClassVar[type[ReferenceStore]] = ReferenceStore
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.server = Server()
 
-    def open(self) -> Served:
+    def open(self) -> ReferenceStore:
         return self.kind(self.server, "a")
 
-    def neighbour(self) -> Served:
+    def neighbour(self) -> ReferenceStore:
         return self.kind(self.server, "a:")
 
-    def guarded(self, password: str) -> Served:
+    def guarded(self, password: str) -> ReferenceStore:
         self.server.stopped = True
         return self.kind(self.server, password=password)
 
@@ -285,6 +285,6 @@ class PretendPlace(Place):
         self.server.frozen = False
 
 
-def place_of(store: type[Served]) -> type[PretendPlace]:
-    """Return the place where that store stands on a pretended server."""
-    return type(f"PlaceOf{store.__name__}", (PretendPlace,), {"kind": store})
+def place_of(store: type[ReferenceStore]) -> type[ReferencePlace]:
+    """Return the place where that store stands on a server of its own."""
+    return type(f"PlaceOf{store.__name__}", (ReferencePlace,), {"kind": store})

@@ -3,17 +3,17 @@
 import asyncio
 from typing import Any
 
+from harness.reference_store import ReferenceStore
+from mutations.stores.registry import WATCH, breaks
 from sessile.core.flow import Ask
 from sessile.core.record import Record
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import StoreUnavailable
-from stores.broken.registry import WATCH, breaks
-from stores.pretend import Served
 
 
 @breaks("stopped_server_is_unavailable", "store_heals")
-class SwallowsOutages(Served):
+class SwallowsOutages(ReferenceStore):
     async def read(self, key: Key, now: Instant) -> Record | None:
         try:
             return await super().read(key, now)
@@ -29,7 +29,7 @@ class SwallowsOutages(Served):
     "store_can_be_opened_before_its_server",
     "store_heals",
 )
-class RaisesWhatTheDriverRaises(Served):
+class RaisesWhatTheDriverRaises(ReferenceStore):
     def perform(self, call: Any) -> Any:
         if not self.closed:
             self.reach()
@@ -37,7 +37,7 @@ class RaisesWhatTheDriverRaises(Served):
 
 
 @breaks("frozen_server_is_unavailable_in_time", "stopped_server_is_unavailable")
-class HidesTheCause(Served):
+class HidesTheCause(ReferenceStore):
     def perform(self, call: Any) -> Any:
         try:
             return super().perform(call)
@@ -46,7 +46,7 @@ class HidesTheCause(Served):
 
 
 @breaks("stopped_server_is_unavailable")
-class SaysNotWhichStore(Served):
+class SaysNotWhichStore(ReferenceStore):
     def perform(self, call: Any) -> Any:
         try:
             return super().perform(call)
@@ -55,7 +55,7 @@ class SaysNotWhichStore(Served):
 
 
 @breaks("store_can_be_opened_before_its_server", "store_heals")
-class NeverHeals(Served):
+class NeverHeals(ReferenceStore):
     broken = False
 
     def reach(self) -> None:
@@ -66,7 +66,7 @@ class NeverHeals(Served):
 
 
 @breaks("store_can_be_opened_before_its_server")
-class ConnectsWhenOpened(Served):
+class ConnectsWhenOpened(ReferenceStore):
     def __init__(self, *where: Any, **more: Any) -> None:
         super().__init__(*where, **more)
         if not self.password:
@@ -74,14 +74,14 @@ class ConnectsWhenOpened(Served):
 
 
 @breaks("frozen_server_is_unavailable_in_time", "late_answer_goes_to_nobody")
-class AcceptsWhatNobodyAnswered(Served):
+class AcceptsWhatNobodyAnswered(ReferenceStore):
     def reach(self) -> None:
         if not self.server.frozen:
             super().reach()
 
 
 @breaks("frozen_server_is_unavailable_in_time")
-class WaitsTooLong(Served):
+class WaitsTooLong(ReferenceStore):
     def reach(self) -> None:
         if self.server.frozen:
             WATCH.advance(60.0)
@@ -89,7 +89,7 @@ class WaitsTooLong(Served):
 
 
 @breaks("act_cancelled_while_it_waits_leaves_the_store_sound", "late_answer_goes_to_nobody")
-class TakesALateAnswer(Served):
+class TakesALateAnswer(ReferenceStore):
     late: Any = ()
 
     def perform(self, call: Any) -> Any:
@@ -101,7 +101,7 @@ class TakesALateAnswer(Served):
 
 
 @breaks("act_cancelled_anywhere_leaves_the_store_sound")
-class TakesTheAnswerOfTheCancelled(Served):
+class TakesTheAnswerOfTheCancelled(ReferenceStore):
     late: Any = ()
 
     def ask(self, what: str, call: Any) -> Ask[Any]:

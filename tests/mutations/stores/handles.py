@@ -4,6 +4,8 @@ import inspect
 from collections import ChainMap
 from typing import Any
 
+from harness.reference_store import FileStore, ReferenceStore, Server
+from mutations.stores.registry import breaks
 from sessile.core.change import COMMITTED, Answer, Change
 from sessile.core.flow import Ask
 from sessile.core.record import Record
@@ -11,12 +13,10 @@ from sessile.core.session import Session
 from sessile.core.ticket import Key, Ticket
 from sessile.core.value import Instant
 from sessile.errors import StoreClosed, StoreUnavailable
-from stores.broken.registry import breaks
-from stores.pretend import Filed, Served, Server
 
 
 @breaks("other_handle_reads_what_was_written", "read_record_is_a_copy")
-class TrustsItsOwnCopy(Served):
+class TrustsItsOwnCopy(ReferenceStore):
     def __init__(self, *where: Any, **more: Any) -> None:
         super().__init__(*where, **more)
         self.copies: dict[str, Record] = {}
@@ -39,7 +39,7 @@ class TrustsItsOwnCopy(Served):
     "handles_conflict_with_each_other",
     "what_is_left_takes_no_late_commit",
 )
-class HasVersionsOfItsOwn(Served):
+class HasVersionsOfItsOwn(ReferenceStore):
     def __init__(self, *where: Any, **more: Any) -> None:
         super().__init__(*where, **more)
         self.versions: dict[str, int] = {}
@@ -54,7 +54,7 @@ class HasVersionsOfItsOwn(Served):
 
 
 @breaks("handles_share_an_index", "limits_forget_the_ended_everywhere")
-class HasAnIndexOfItsOwn(Served):
+class HasAnIndexOfItsOwn(ReferenceStore):
     def __init__(self, *where: Any, **more: Any) -> None:
         super().__init__(*where, **more)
         self.owners = {}
@@ -63,7 +63,7 @@ class HasAnIndexOfItsOwn(Served):
 @breaks(
     "ended_stay_ended_after_a_restart", "handle_outlives_the_other", "sessions_survive_a_restart"
 )
-class ClosesTheServer(Served):
+class ClosesTheServer(ReferenceStore):
     async def close(self) -> None:
         await super().close()
         self.server.stopped = True
@@ -72,21 +72,21 @@ class ClosesTheServer(Served):
 @breaks(
     "ended_stay_ended_after_a_restart", "handle_outlives_the_other", "sessions_survive_a_restart"
 )
-class ForgetsAtTheEnd(Served):
+class ForgetsAtTheEnd(ReferenceStore):
     async def close(self) -> None:
         await super().close()
         self.rows.clear()
 
 
 @breaks("end_stays_at_home", "one_key_is_two_records", "scan_stays_at_home", "sweep_stays_at_home")
-class SharesOneTable(Served):
+class SharesOneTable(ReferenceStore):
     def __init__(self, server: Server, prefix: str = "", password: str = "") -> None:
         super().__init__(server, prefix and "a", password)
         self.owners = server.owners[prefix]
 
 
 @breaks("one_name_is_two_owners")
-class SharesOneIndex(Served):
+class SharesOneIndex(ReferenceStore):
     def __init__(self, server: Server, prefix: str = "", password: str = "") -> None:
         super().__init__(server, prefix, password)
         self.owners = server.owners["all"]
@@ -100,7 +100,7 @@ class SharesOneIndex(Served):
 
 
 @breaks("scan_stays_at_home")
-class ScansEveryPrefix(Served):
+class ScansEveryPrefix(ReferenceStore):
     def page(self, now: Instant, cursor: str, batch: int) -> Any:
         mine, self.rows = self.rows, ChainMap(*self.server.rows.values())
         try:
@@ -110,7 +110,7 @@ class ScansEveryPrefix(Served):
 
 
 @breaks("sweep_stays_at_home")
-class SweepsEveryPrefix(Served):
+class SweepsEveryPrefix(ReferenceStore):
     def clean(self, now: Instant, batch: int) -> int:
         mine, swept = self.rows, 0
         for rows in self.server.rows.values():
@@ -120,7 +120,7 @@ class SweepsEveryPrefix(Served):
         return swept
 
 
-class Eavesdropping(Served):
+class Eavesdropping(ReferenceStore):
     """Notes what it finds in the frames of its callers, as a careless error reporter does."""
 
     def heard(self, value: Any) -> Any:
@@ -161,14 +161,14 @@ class KeepsPlainValues(Eavesdropping):
 
 
 @breaks("password_is_not_shown")
-class ShowsThePassword(Served):
+class ShowsThePassword(ReferenceStore):
     def __init__(self, server: Server, prefix: str = "", password: str = "") -> None:
         super().__init__(server, prefix, password)
-        self.name = f"pretend://:{password}@server"
+        self.name = f"reference://:{password}@server"
 
 
 @breaks("password_is_not_shown")
-class QuotesThePassword(Served):
+class QuotesThePassword(ReferenceStore):
     def reach(self) -> None:
         if self.server.stopped:
             raise ConnectionRefusedError(f"nobody takes {self.password!r}")
@@ -176,14 +176,14 @@ class QuotesThePassword(Served):
 
 
 @breaks("store_has_the_shape_of_the_contract")
-class HasNoName(Served):
+class HasNoName(ReferenceStore):
     def __init__(self, *where: Any, **more: Any) -> None:
         super().__init__(*where, **more)
         self.name = ""
 
 
 @breaks("network_store_keeps_no_secret", "store_has_the_shape_of_the_contract")
-class LacksAMethod(Served):
+class LacksAMethod(ReferenceStore):
     keep_secret = None  # type: ignore[assignment]
 
 
@@ -194,7 +194,7 @@ class LacksAMethod(Served):
     "store_can_be_opened_before_its_server",
     "store_heals",
 )
-class NeverAnswers(Served):
+class NeverAnswers(ReferenceStore):
     async def ping(self) -> None:
         await super().ping()
         raise StoreUnavailable(self.name, "ping is not a command")
@@ -211,10 +211,10 @@ class NeverAnswers(Served):
     "sessions_survive_a_restart",
     "unused_store_can_be_closed",
 )
-class ClosesOnce(Served):
+class ClosesOnce(ReferenceStore):
     async def close(self) -> None:
         if self.closed:
-            raise StoreClosed("pretended store")
+            raise StoreClosed("reference store")
         await super().close()
 
 
@@ -225,7 +225,7 @@ class ClosesOnce(Served):
     "store_has_the_shape_of_the_contract",
     "unused_store_can_be_closed",
 )
-class CannotCloseUnused(Served):
+class CannotCloseUnused(ReferenceStore):
     def perform(self, call: Any) -> Any:
         self.used = True
         return super().perform(call)
@@ -236,28 +236,28 @@ class CannotCloseUnused(Served):
 
 
 @breaks("closed_index_says_so", "closed_scan_says_so", "closed_store_says_so")
-class ReopensItself(Served):
+class ReopensItself(ReferenceStore):
     def perform(self, call: Any) -> Any:
         self.closed = False
         return super().perform(call)
 
 
 @breaks("closed_index_says_so")
-class ReopensItsIndex(Served):
+class ReopensItsIndex(ReferenceStore):
     def ask(self, what: str, call: Any) -> Ask[Any]:
         self.closed = self.closed and what not in ("owned_by", "claim")
         return super().ask(what, call)
 
 
 @breaks("closed_scan_says_so")
-class ReopensForScans(Served):
+class ReopensForScans(ReferenceStore):
     def ask(self, what: str, call: Any) -> Ask[Any]:
         self.closed = self.closed and what != "scan"
         return super().ask(what, call)
 
 
 @breaks("both_colours_are_one_store")
-class HasOneColour(Served):
+class HasOneColour(ReferenceStore):
     colour: str | None = None
 
     def ask(self, what: str, call: Any) -> Ask[Any]:
@@ -273,19 +273,19 @@ class HasOneColour(Served):
 
 
 @breaks("network_store_keeps_no_secret")
-class KeepsASecretOfItsOwn(Served):
+class KeepsASecretOfItsOwn(ReferenceStore):
     def keep_secret(self, fresh: bytes) -> bytes | None:
         return fresh
 
 
 @breaks("handles_share_a_secret", "local_store_keeps_its_first_secret")
-class KeepsTheLastSecret(Filed):
+class KeepsTheLastSecret(FileStore):
     def keep_secret(self, fresh: bytes) -> bytes | None:
         return fresh
 
 
 @breaks("handles_share_a_secret")
-class KeepsASecretForEachHandle(Filed):
+class KeepsASecretForEachHandle(FileStore):
     def keep_secret(self, fresh: bytes) -> bytes | None:
         self.secret = getattr(self, "secret", fresh)
         return self.secret

@@ -1,8 +1,8 @@
-"""Bindings, locks and half-finished logins bite: each weakened one breaks its promise."""
+"""Mutations of bindings, locks and half-finished logins."""
 
 import pytest
 
-from service.weakened import FAILURES, Table, ask
+from mutations.service.registry import Table
 from sessile.core import trail
 from sessile.core.authentication import Authentication
 from sessile.core.binding import Binding, Mismatch
@@ -16,8 +16,8 @@ from sessile.testing.promises.locks import LOCKING
 from sessile.testing.promises.stories import puts, reads, unlocks
 from sessile.testing.world import ABROAD, HOME, NEARBY
 
-WEAK = Table()
-breaks = WEAK.breaks
+MUTATIONS = Table()
+breaks = MUTATIONS.breaks
 
 
 # Binding
@@ -310,13 +310,3 @@ def half_logins_wait_for_ever(patch):
 @breaks("unlocked_session_is_not_fresh")
 def unlocking_is_a_login(patch):
     patch.setattr(Authentication, "unlock", lambda self, factors: self.login(self.locked_user))
-
-
-@pytest.mark.parametrize(("weaken", "promise", "arguments"), WEAK)
-def test_weakened_binding_breaks_its_promise(monkeypatch, weaken, promise, arguments):
-    """The promise holds for the service as it is, and fails for the one without that defence."""
-    ask(promise, arguments)
-    weaken(monkeypatch)
-
-    with pytest.raises(FAILURES):
-        ask(promise, arguments)

@@ -2,23 +2,23 @@
 
 import pytest
 
-from red_team.stage import ATTACK, WEAKENED, attacks, caught, families
+from red_team.attack import ATTACK, WEAKENED, attacks, caught, families
 
 CASES = [
-    pytest.param(attack, weaken, face, id=f"{attack.__name__}-{weaken.__name__}-{face}")
+    pytest.param(attack, weaken, interface, id=f"{attack.__name__}-{weaken.__name__}-{interface}")
     for attack in attacks()
     for weaken in getattr(attack, "weak", ())
-    for face in attack.faces
+    for interface in attack.interfaces
 ]
 
 
-@pytest.mark.parametrize(("attack", "weaken", "face"), CASES)
-def test_weakened_build_is_caught(monkeypatch, tmp_path, attack, weaken, face):
+@pytest.mark.parametrize(("attack", "weaken", "interface"), CASES)
+def test_weakened_build_is_caught(monkeypatch, tmp_path, attack, weaken, interface):
     """Without that defence the attack succeeds, and its own assertion says so."""
     monkeypatch.setenv(WEAKENED, f"{weaken.__module__}:{weaken.__name__}")
     weaken(monkeypatch)
     url = f"sqlite:///{tmp_path}/sessile.db?timeout=20"
-    with attack.stage(face, url) as site, caught(attack, site):
+    with attack.serve(interface, url) as site, caught(attack, site):
         attack(site)
 
 

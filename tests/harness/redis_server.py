@@ -1,45 +1,23 @@
-"""Real servers for tests: started here, on ports of their own, with nothing kept on disk.
-
-A server that is not installed skips its tests on a laptop, and fails them in CI or where
-``SESSILE_REQUIRE`` names it.
-"""
+"""Real Redis servers: started here, on ports of their own, with nothing kept on disk."""
 
 import atexit
-import datetime as dt
 import functools
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import redis
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-STARTS_WITHIN = 20.0
-_PORTS = range(20_000, 32_000)  # below the range from which the kernel numbers outgoing connections
+from harness.programs import find_program, free_port
 
-_SIGNS = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
+STARTS_WITHIN = 20.0
 
 
 class RedisServer:
@@ -62,7 +40,7 @@ class RedisServer:
         self.authority = authority
         self.socket = self.folder / "redis.sock" if unix else None
         self._options = options
-        self._program = required("redis-server", "redis", "apt-get install redis-server")
+        self._program = find_program("redis-server", "redis", "apt-get install redis-server")
         self._process = None
         for _ in range(20):  # until nobody else takes the port between our look and its start
             self.port = 0 if unix else free_port()
@@ -166,102 +144,6 @@ class RedisServer:
 
     def __exit__(self, *exc):
         self.stop()
-
-
-class Certificate:
-    """A certificate and its key, in PEM.
-
-    Attributes:
-        file: the certificate's path.
-        key: the key's path.
-    """
-
-    def __init__(self, folder, name, made, key):
-        self.file, self.key = str(folder / f"{name}.pem"), str(folder / f"{name}.key")
-        private = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        Path(self.file).write_bytes(made.public_bytes(serialization.Encoding.PEM))
-        Path(self.key).write_bytes(private)
-
-
-class Authority:
-    """A certificate authority that nobody trusts unless told to.
-
-    Args:
-        folder: where it keeps its files.
-        name: what it calls itself.
-
-    Attributes:
-        file: its own certificate's path, for whoever shall trust it.
-    """
-
-    def __init__(self, folder, name="authority"):
-        self._folder, self._name = Path(folder), x509.Name.from_rfc4514_string(f"CN={name}")
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._issued = {}
-        made = self._builder(self._name, self._key.public_key())
-        made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        made = made.add_extension(_SIGNS, critical=True)  # Python 3.13 verifies strictly
-        signed = made.sign(self._key, hashes.SHA256())
-        self.file = Certificate(self._folder, name, signed, self._key).file
-
-    def issue(self, host):
-        """Return the certificate of a host, the same one when asked again."""
-        if host not in self._issued:
-            key = ec.generate_private_key(ec.SECP256R1())
-            names = x509.SubjectAlternativeName([x509.DNSName(host)])
-            subject = x509.Name.from_rfc4514_string(f"CN={host}")
-            made = self._builder(subject, key.public_key()).add_extension(names, critical=False)
-            signed = made.sign(self._key, hashes.SHA256())
-            self._issued[host] = Certificate(self._folder, host, signed, key)
-        return self._issued[host]
-
-    def _builder(self, subject, public_key):
-        now = dt.datetime.now(dt.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(public_key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
-                critical=False,
-            )
-        )
-
-
-def required(program, name, remedy):
-    """Return a program's path; without it skip, or fail where it is demanded."""
-    path = shutil.which(program)
-    if path is None:
-        absent(name, f"{program} is not installed; install it: {remedy}")
-    return path
-
-
-def absent(name, missing) -> NoReturn:
-    """Skip the test for what it needs, or fail where that is demanded."""
-    if "CI" in os.environ or name in os.environ.get("SESSILE_REQUIRE", "").split(","):
-        pytest.fail(missing)
-    pytest.skip(f"NOT TESTED: {missing}")
-
-
-def free_port():
-    """Return a port that nobody listens on."""
-    while True:
-        port = random.SystemRandom().choice(_PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 @functools.cache

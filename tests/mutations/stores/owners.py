@@ -2,13 +2,13 @@
 
 import unicodedata
 
+from harness.reference_store import ReferenceStore
+from mutations.stores.registry import breaks
 from sessile.core.change import Claimed, Excess, Full
 from sessile.core.record import Record, evolve
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import KeyTaken
-from stores.broken.registry import breaks
-from stores.pretend import Served
 
 
 @breaks(
@@ -21,7 +21,7 @@ from stores.pretend import Served
     "owner_of_the_ended_owns_the_new_alone",
     "refused_claim_writes_nothing",
 )
-class SortsTheIndexByKey(Served):
+class SortsTheIndexByKey(ReferenceStore):
     def owned(self, owner: str, now: Instant) -> list[Record]:
         return sorted(super().owned(owner, now), key=lambda record: record.key)
 
@@ -33,7 +33,7 @@ class SortsTheIndexByKey(Served):
     "created_record_comes_back_whole",
     "taken_key_is_not_claimed",
 )
-class IndexesWithoutStoring(Served):
+class IndexesWithoutStoring(ReferenceStore):
     async def read(self, key: Key, now: Instant) -> Record | None:
         found = await super().read(key, now)
         return found if found and found.owner is None else None
@@ -45,7 +45,7 @@ class IndexesWithoutStoring(Served):
     "owner_of_the_ended_owns_the_new_alone",
     "owner_without_sessions_owns_none",
 )
-class RaisesForTheUnknownOwner(Served):
+class RaisesForTheUnknownOwner(ReferenceStore):
     def owned(self, owner: str, now: Instant) -> list[Record]:
         self.owners[owner]
         return super().owned(owner, now)
@@ -56,14 +56,14 @@ class RaisesForTheUnknownOwner(Served):
 
 
 @breaks("owner_without_sessions_owns_none", "what_is_left_is_nobodys")
-class GivesStrangersTheAnonymous(Served):
+class GivesStrangersTheAnonymous(ReferenceStore):
     def owned(self, owner: str, now: Instant) -> list[Record]:
         anonymous = [r for r in map(self.get, self.rows) if r and r.owner is None]
         return super().owned(owner, now) or anonymous
 
 
 @breaks("expired_sessions_are_not_owned")
-class OwnsTheExpired(Served):
+class OwnsTheExpired(ReferenceStore):
     async def owned_by(self, owner: str, now: Instant) -> list[Record]:
         return await super().owned_by(owner, 0.0)
 
@@ -73,7 +73,7 @@ class OwnsTheExpired(Served):
     "index_shows_the_newest_version",
     "late_extension_makes_no_hidden_session",
 )
-class IndexesTheFirstVersion(Served):
+class IndexesTheFirstVersion(ReferenceStore):
     def admit(self, record: Record, *rest: object) -> object:
         answer = super().admit(record, *rest)
         self.server.notes[record.key] = record
@@ -89,7 +89,7 @@ class IndexesTheFirstVersion(Served):
     "extended_sessions_count",
     "late_extension_makes_no_hidden_session",
 )
-class PrunesByTheFirstDeadline(Served):
+class PrunesByTheFirstDeadline(ReferenceStore):
     def admit(self, record: Record, now: Instant, *rest: object) -> object:
         self.server.notes.setdefault(record.key, record.expires)
         keys = self.owners.get(record.owner or "", [])
@@ -98,7 +98,7 @@ class PrunesByTheFirstDeadline(Served):
 
 
 @breaks("late_extension_makes_no_hidden_session")
-class PrunesTheIndexAndKeepsTheRow(Served):
+class PrunesTheIndexAndKeepsTheRow(ReferenceStore):
     def admit(self, record: Record, now: Instant, *rest: object) -> object:
         keys = self.owners.get(record.owner or "", [])
         keys[:] = [key for key in keys if self.live(self.get(key), now)]
@@ -106,7 +106,7 @@ class PrunesTheIndexAndKeepsTheRow(Served):
 
 
 @breaks("deleted_session_leaves_no_ghost", "what_is_left_is_nobodys")
-class LeavesGhosts(Served):
+class LeavesGhosts(ReferenceStore):
     def remove(self, key: str, owner: str | None) -> Record | None:
         record = self.get(key)
         self.rows.pop(key, None)
@@ -114,14 +114,14 @@ class LeavesGhosts(Served):
 
 
 @breaks("taken_key_is_not_claimed")
-class ClaimsTheTaken(Served):
+class ClaimsTheTaken(ReferenceStore):
     def admit(self, record: Record, *rest: object) -> object:
         self.remove(record.key, None)
         return super().admit(record, *rest)
 
 
 @breaks("taken_key_is_not_claimed")
-class IndexesBeforeItLooks(Served):
+class IndexesBeforeItLooks(ReferenceStore):
     def admit(self, record: Record, *rest: object) -> object:
         taken = record.key in self.rows
         if taken:
@@ -130,7 +130,7 @@ class IndexesBeforeItLooks(Served):
         return super().admit(record, *rest)
 
 
-class Renaming(Served):
+class Renaming(ReferenceStore):
     """Takes several names for one."""
 
     def same(self, owner: str) -> str:
@@ -177,13 +177,13 @@ class SplitsOwners(Renaming):
 
 
 @breaks("no_limit_has_no_excess", "owned_sessions_come_oldest_claim_first")
-class AssumesALimit(Served):
+class AssumesALimit(ReferenceStore):
     def over(self, record: Record, now: Instant, limit: int | None) -> list[Key]:
         return super().over(record, now, limit or 5)
 
 
 @breaks("excess_is_the_oldest", "replaced_session_does_not_count")
-class EndsTheNewest(Served):
+class EndsTheNewest(ReferenceStore):
     def over(self, record: Record, now: Instant, limit: int | None) -> list[Key]:
         others = [Key(rival.key) for rival in self.owned(record.owner or "", now)][::-1]
         return [] if limit is None else others[: max(len(others) - limit + 1, 0)]
@@ -201,7 +201,7 @@ class EndsTheNewest(Served):
     "refused_claim_writes_nothing",
     "rival_logins_leave_the_limit",
 )
-class AllowsOneMore(Served):
+class AllowsOneMore(ReferenceStore):
     def over(self, record: Record, now: Instant, limit: int | None) -> list[Key]:
         return super().over(record, now, limit and limit + 1)
 
@@ -212,7 +212,7 @@ class AllowsOneMore(Served):
     "expired_sessions_do_not_count",
     "rival_logins_leave_the_limit",
 )
-class IsItsOwnExcess(Served):
+class IsItsOwnExcess(ReferenceStore):
     def admit(self, record: Record, *rest: object, **more: object) -> object:
         answer = super().admit(record, *rest, **more)
         if isinstance(answer, Claimed) and answer.excess:
@@ -221,7 +221,7 @@ class IsItsOwnExcess(Served):
 
 
 @breaks("excess_is_named_not_ended")
-class EndsTheExcessItself(Served):
+class EndsTheExcessItself(ReferenceStore):
     def admit(self, record: Record, *rest: object) -> object:
         answer = super().admit(record, *rest)
         for key in answer.excess if isinstance(answer, Claimed) else ():
@@ -235,14 +235,14 @@ class EndsTheExcessItself(Served):
     "replaced_session_does_not_count",
     "strange_names_are_each_their_own",
 )
-class CountsEverybody(Served):
+class CountsEverybody(ReferenceStore):
     def over(self, record: Record, now: Instant, limit: int | None) -> list[Key]:
         everybody = [Key(key) for keys in self.owners.values() for key in keys]
         return [] if limit is None else everybody[: max(len(everybody) - limit + 1, 0)]
 
 
 @breaks("refused_claim_writes_nothing")
-class WritesTheRefused(Served):
+class WritesTheRefused(ReferenceStore):
     def admit(self, record: Record, *rest: object) -> object:
         answer = super().admit(record, *rest)
         if isinstance(answer, Full):
@@ -251,7 +251,7 @@ class WritesTheRefused(Served):
 
 
 @breaks("of_rival_claims_the_limit_is_admitted", "refused_claim_writes_nothing")
-class IndexesTheRefused(Served):
+class IndexesTheRefused(ReferenceStore):
     def admit(self, record: Record, *rest: object) -> object:
         answer = super().admit(record, *rest)
         if isinstance(answer, Full):
@@ -260,7 +260,7 @@ class IndexesTheRefused(Served):
 
 
 @breaks("deleted_sessions_do_not_count", "swept_sessions_do_not_count")
-class UnindexesForItsOwnerAlone(Served):
+class UnindexesForItsOwnerAlone(ReferenceStore):
     def remove(self, key: str, owner: str | None) -> Record | None:
         record = self.get(key)
         self.rows.pop(key, None)
@@ -275,13 +275,13 @@ class UnindexesForItsOwnerAlone(Served):
 
 
 @breaks("expired_sessions_do_not_count")
-class CountsTheExpired(Served):
+class CountsTheExpired(ReferenceStore):
     def over(self, record: Record, now: Instant, limit: int | None) -> list[Key]:
         return super().over(record, 0.0, limit)
 
 
 @breaks("extended_sessions_count")
-class CountsByTheFirstDeadline(Served):
+class CountsByTheFirstDeadline(ReferenceStore):
     def admit(self, record: Record, *rest: object) -> object:
         self.server.notes.setdefault(record.key, record.expires)
         return super().admit(record, *rest)
@@ -297,7 +297,7 @@ class CountsByTheFirstDeadline(Served):
     "of_rival_claims_the_limit_is_admitted",
     "rival_logins_leave_the_limit",
 )
-class ClaimsInTwoSteps(Served):
+class ClaimsInTwoSteps(ReferenceStore):
     async def claim(
         self, record: Record, now: Instant, *, limit: int | None = None,
         excess: Excess = Excess.END_OLDEST, replacing: Key | None = None,
@@ -311,7 +311,7 @@ class ClaimsInTwoSteps(Served):
 
 
 @breaks("replaced_session_does_not_count")
-class CountsTheReplaced(Served):
+class CountsTheReplaced(ReferenceStore):
     async def claim(
         self, record: Record, now: Instant, *, limit: int | None = None,
         excess: Excess = Excess.END_OLDEST, replacing: Key | None = None,

@@ -1,11 +1,11 @@
 """Stores that scan or sweep wrongly."""
 
+from harness.reference_store import ExpiringStore, ReferenceStore
+from mutations.stores.registry import breaks
 from sessile.core.change import Page
 from sessile.core.record import Record
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
-from stores.broken.registry import breaks
-from stores.pretend import Expiring, Served
 
 
 @breaks(
@@ -19,7 +19,7 @@ from stores.pretend import Expiring, Served
     "scan_sees_whatever_stays",
     "scan_stays_at_home",
 )
-class NeverEnds(Served):
+class NeverEnds(ReferenceStore):
     def page(self, now: Instant, cursor: str, batch: int) -> Page:
         page = super().page(now, cursor, batch)
         return Page(page.records, page.cursor or "~")
@@ -28,40 +28,40 @@ class NeverEnds(Served):
 @breaks(
     "scan_finds_every_record", "scan_goes_on_through_another_handle", "scan_sees_whatever_stays"
 )
-class LosesTheLastOfAPage(Served):
+class LosesTheLastOfAPage(ReferenceStore):
     def page(self, now: Instant, cursor: str, batch: int) -> Page:
         page = super().page(now, cursor, batch)
         return page if page.cursor is None else Page(page.records[:-1], page.cursor)
 
 
 @breaks("scan_finds_every_record", "scan_sees_whatever_stays")
-class LosesTheLastPage(Served):
+class LosesTheLastPage(ReferenceStore):
     def page(self, now: Instant, cursor: str, batch: int) -> Page:
         page = super().page(now, cursor, batch)
         return Page([], None) if cursor and page.cursor is None else page
 
 
 @breaks("scan_finds_owned_records")
-class ScansTheAnonymousAlone(Served):
+class ScansTheAnonymousAlone(ReferenceStore):
     def page(self, now: Instant, cursor: str, batch: int) -> Page:
         page = super().page(now, cursor, batch)
         return Page([row for row in page.records if row.owner is None], page.cursor)
 
 
 @breaks("scan_comes_in_pages")
-class ScansAllAtOnce(Served):
+class ScansAllAtOnce(ReferenceStore):
     def page(self, now: Instant, cursor: str, batch: int) -> Page:
         return super().page(now, cursor, 1_000_000)
 
 
 @breaks("scan_passes_over_the_expired")
-class ScansTheExpired(Served):
+class ScansTheExpired(ReferenceStore):
     def page(self, now: Instant, cursor: str, batch: int) -> Page:
         return super().page(0.0, cursor, batch)
 
 
 @breaks("scan_passes_over_the_deleted")
-class ScansTheDeleted(Served):
+class ScansTheDeleted(ReferenceStore):
     def remove(self, key: str, owner: str | None) -> Record | None:
         self.server.notes[key] = record = super().remove(key, owner)
         return record
@@ -72,7 +72,7 @@ class ScansTheDeleted(Served):
 
 
 @breaks("scan_sees_whatever_stays")
-class CountsPlacesInAList(Served):
+class CountsPlacesInAList(ReferenceStore):
     def page(self, now: Instant, cursor: str, batch: int) -> Page:
         start = int(cursor or 0)
         found = [self.get(key) for key in list(self.rows)[start : start + batch]]
@@ -81,7 +81,7 @@ class CountsPlacesInAList(Served):
 
 
 @breaks("scan_goes_on_through_another_handle")
-class KeepsTheCursorToItself(Served):
+class KeepsTheCursorToItself(ReferenceStore):
     def page(self, now: Instant, cursor: str, batch: int) -> Page:
         if cursor and not hasattr(self, "cursor"):
             return Page([], None)
@@ -91,19 +91,19 @@ class KeepsTheCursorToItself(Served):
 
 
 @breaks("sweep_goes_by_batches", "sweep_removes_the_expired")
-class SweepsNothing(Served):
+class SweepsNothing(ReferenceStore):
     def clean(self, now: Instant, batch: int) -> int:
         return 0
 
 
 @breaks("sweep_goes_by_batches", "sweep_removes_the_expired")
-class SweepsOneInstantTooLate(Served):
+class SweepsOneInstantTooLate(ReferenceStore):
     def clean(self, now: Instant, batch: int) -> int:
         return super().clean(now - 0.001, batch)
 
 
 @breaks("sweep_leaves_the_living", "swept_sessions_do_not_count")
-class SweepsWhatIsOld(Served):
+class SweepsWhatIsOld(ReferenceStore):
     def clean(self, now: Instant, batch: int) -> int:
         old = [key for key in self.rows if (row := self.get(key)) and row.created <= now - 60.0]
         for key in old[:batch]:
@@ -112,7 +112,7 @@ class SweepsWhatIsOld(Served):
 
 
 @breaks("sweep_leaves_the_living")
-class SweepsByTheFirstDeadline(Served):
+class SweepsByTheFirstDeadline(ReferenceStore):
     def put(self, record: Record) -> None:
         super().put(record)
         self.server.notes.setdefault(record.key, record.expires)
@@ -125,13 +125,13 @@ class SweepsByTheFirstDeadline(Served):
 
 
 @breaks("sweep_goes_by_batches")
-class SweepsAllAtOnce(Served):
+class SweepsAllAtOnce(ReferenceStore):
     def clean(self, now: Instant, batch: int) -> int:
         return super().clean(now, 1_000_000)
 
 
 @breaks("swept_sessions_do_not_count")
-class CountsTheSwept(Served):
+class CountsTheSwept(ReferenceStore):
     def clean(self, now: Instant, batch: int) -> int:
         index = {owner: list(keys) for owner, keys in self.owners.items()}
         swept = super().clean(now, batch)
@@ -146,20 +146,20 @@ class CountsTheSwept(Served):
 
 
 @breaks("server_that_expires_is_not_swept")
-class SweepsWhatExpiresByItself(Expiring):
+class SweepsWhatExpiresByItself(ExpiringStore):
     def clean(self, now: Instant, batch: int) -> int:
-        return Served.clean(self, now, batch)
+        return ReferenceStore.clean(self, now, batch)
 
 
 @breaks("server_expires_after_the_deadline")
-class ExpiresTooEarly(Expiring):
+class ExpiresTooEarly(ExpiringStore):
     def put(self, record: Record) -> None:
         super().put(record)
         self.server.collected[record.key] = record.expires - 1.0
 
 
 @breaks("server_expires_after_the_deadline")
-class ExpiresAtTheFirstDeadline(Expiring):
+class ExpiresAtTheFirstDeadline(ExpiringStore):
     def put(self, record: Record) -> None:
         first = self.server.collected.get(record.key)
         super().put(record)
@@ -168,7 +168,7 @@ class ExpiresAtTheFirstDeadline(Expiring):
 
 
 @breaks("server_expires_after_the_deadline")
-class NeverExpires(Expiring):
+class NeverExpires(ExpiringStore):
     def put(self, record: Record) -> None:
         super().put(record)
         self.server.collected[record.key] = float("inf")

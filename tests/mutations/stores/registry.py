@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 
+from harness.reference_store import ReferenceStore
 from sessile.testing.clock import FakeClock
-from stores.pretend import Served
 
-BROKEN: dict[type[Served], frozenset[str]] = {}
+BROKEN: dict[type[ReferenceStore], frozenset[str]] = {}
 
 
 WATCH = FakeClock()
 """The watch by which the suite's time limits are measured here; a slow store moves it."""
 
 
-def breaks(*promises: str) -> Callable[[type[Served]], type[Served]]:
+def breaks(*promises: str) -> Callable[[type[ReferenceStore]], type[ReferenceStore]]:
     """List a broken store under the promises it breaks: these and no others."""
 
-    def listed(store: type[Served]) -> type[Served]:
+    def listed(store: type[ReferenceStore]) -> type[ReferenceStore]:
         BROKEN[store] = frozenset(f"test_{promise}" for promise in promises)
         return store
 

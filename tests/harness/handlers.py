@@ -1,4 +1,4 @@
-"""What the requests of these tests do: handlers that take a session, for ``site.Site.ask``."""
+"""What the requests of these tests do: handlers that take a session, for ``sites.Site.ask``."""
 
 
 def reads(session):

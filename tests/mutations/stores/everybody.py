@@ -3,16 +3,16 @@
 from contextlib import suppress
 from typing import Any
 
+from harness.reference_store import ReferenceStore
+from mutations.stores.registry import breaks
 from sessile.core.change import COMMITTED, GONE, Answer, Change, Claimed, Excess, Full, Page
 from sessile.core.record import Record
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import KeyTaken, StoreUnavailable
-from stores.broken.registry import breaks
-from stores.pretend import Served
 
 
-class Remembering(Served):
+class Remembering(ReferenceStore):
     """Keeps aside what it ended."""
 
     @property
@@ -42,7 +42,7 @@ class Remembering(Served):
     "owner_of_the_ended_owns_the_new_alone",
     "scan_passes_over_the_ended",
 )
-class EndsNobody(Served):
+class EndsNobody(ReferenceStore):
     def wipe(self) -> None:
         pass
 
@@ -53,7 +53,7 @@ class EndsNobody(Served):
     "limits_forget_the_ended_everywhere",
     "owner_of_the_ended_owns_the_new_alone",
 )
-class EndsTheAnonymous(Served):
+class EndsTheAnonymous(ReferenceStore):
     def wipe(self) -> None:
         for record in [record for record in map(self.get, list(self.rows)) if record]:
             if record.owner is None:
@@ -73,7 +73,7 @@ class EndsTheAnonymous(Served):
     "no_clock_spares_or_ends",
     "scan_passes_over_the_ended",
 )
-class EndsWhoeverHasAnOwner(Served):
+class EndsWhoeverHasAnOwner(ReferenceStore):
     def wipe(self) -> None:
         for key in [key for keys in self.owners.values() for key in keys]:
             self.remove(key, None)
@@ -84,7 +84,7 @@ class EndsWhoeverHasAnOwner(Served):
     "ended_stay_ended_after_a_restart",
     "limits_forget_the_ended_everywhere",
 )
-class EndsFromHereAlone(Served):
+class EndsFromHereAlone(ReferenceStore):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.hidden: set[str] = set()
@@ -103,7 +103,7 @@ class EndsFromHereAlone(Served):
 
 
 @breaks("no_clock_spares_or_ends")
-class EndsByTheClock(Served):
+class EndsByTheClock(ReferenceStore):
     async def end_everybody(self, now: Instant) -> None:
         def wipe() -> None:
             for record in [record for record in map(self.get, list(self.rows)) if record]:
@@ -114,7 +114,7 @@ class EndsByTheClock(Served):
 
 
 @breaks("no_clock_spares_or_ends")
-class EndsWhatTheClockCallsEarlier(Served):
+class EndsWhatTheClockCallsEarlier(ReferenceStore):
     async def end_everybody(self, now: Instant) -> None:
         self.server.notes["ended"] = now
         await super().end_everybody(now)
@@ -139,7 +139,7 @@ class EndsWhatTheClockCallsEarlier(Served):
     "session_made_after_the_end_is_whole",
     "sweep_after_the_end_spares_the_new",
 )
-class EndsForEver(Served):
+class EndsForEver(ReferenceStore):
     def wipe(self) -> None:
         self.server.notes["over"] = True
         super().wipe()
@@ -150,7 +150,7 @@ class EndsForEver(Served):
 
 
 @breaks("end_stays_at_home")
-class EndsTheNeighboursToo(Served):
+class EndsTheNeighboursToo(ReferenceStore):
     def wipe(self) -> None:
         for rows in self.server.rows.values():
             rows.clear()
@@ -158,7 +158,7 @@ class EndsTheNeighboursToo(Served):
 
 
 @breaks("claim_met_by_the_end_is_whole", "ending_nobody_is_no_error")
-class RaisesForNobody(Served):
+class RaisesForNobody(ReferenceStore):
     def wipe(self) -> None:
         if not self.rows:
             raise StoreUnavailable(self.name, "there is nobody")
@@ -188,7 +188,7 @@ class CommitsToTheEnded(Remembering):
 
 
 @breaks("commit_met_by_the_end_revives_nothing")
-class LooksForTheEndBeforeItCommits(Served):
+class LooksForTheEndBeforeItCommits(ReferenceStore):
     """Marks what it ended, and looks at the marks and at the row in two steps."""
 
     def wipe(self) -> None:
@@ -283,7 +283,7 @@ class ScansTheEnded(Remembering):
 
 
 @breaks("claim_met_by_the_end_is_whole")
-class IndexesBeforeTheEndAndStoresAfter(Served):
+class IndexesBeforeTheEndAndStoresAfter(ReferenceStore):
     async def claim(
         self, record: Record, now: Instant, *, limit: int | None = None,
         excess: Excess = Excess.END_OLDEST, replacing: Key | None = None,
@@ -295,14 +295,14 @@ class IndexesBeforeTheEndAndStoresAfter(Served):
 
 
 @breaks("closed_store_says_so")
-class EndsWhenClosed(Served):
+class EndsWhenClosed(ReferenceStore):
     async def end_everybody(self, now: Instant) -> None:
         if not self.closed:
             await super().end_everybody(now)
 
 
 @breaks("stopped_server_is_unavailable")
-class HopesThatEverybodyEnded(Served):
+class HopesThatEverybodyEnded(ReferenceStore):
     async def end_everybody(self, now: Instant) -> None:
         with suppress(StoreUnavailable):
             await super().end_everybody(now)

@@ -1,11 +1,11 @@
 """Stores that commit or delete wrongly."""
 
+from harness.reference_store import ReferenceStore
+from mutations.stores.registry import breaks
 from sessile.core.change import COMMITTED, GONE, Answer, Change, Conflict
 from sessile.core.record import Record, evolve
 from sessile.core.ticket import Key
 from sessile.errors import KeyTaken
-from stores.broken.registry import breaks
-from stores.pretend import Served
 
 
 @breaks(
@@ -17,7 +17,7 @@ from stores.pretend import Served
     "stale_commit_is_told_the_current_record",
     "what_is_left_takes_no_late_commit",
 )
-class ForgetsVersions(Served):
+class ForgetsVersions(ReferenceStore):
     def swap(self, change: Change) -> Answer:
         if self.get(change.record.key) is None:
             return GONE
@@ -26,7 +26,7 @@ class ForgetsVersions(Served):
 
 
 @breaks("commit_from_the_current_version_stands", "other_handle_reads_what_was_written")
-class CommitsOnce(Served):
+class CommitsOnce(ReferenceStore):
     def swap(self, change: Change) -> Answer:
         current = self.get(change.record.key)
         return Conflict(current) if current and current.version > 1 else super().swap(change)
@@ -38,7 +38,7 @@ class CommitsOnce(Served):
     "of_rival_commits_one_stands",
     "stale_commit_is_told_the_current_record",
 )
-class TellsTheLoserTheOldRecord(Served):
+class TellsTheLoserTheOldRecord(ReferenceStore):
     def swap(self, change: Change) -> Answer:
         current, answer = self.get(change.record.key), super().swap(change)
         if answer is COMMITTED:
@@ -55,7 +55,7 @@ class TellsTheLoserTheOldRecord(Served):
     "refused_commit_changes_nothing",
     "what_is_left_takes_no_late_commit",
 )
-class WritesWhatItRefuses(Served):
+class WritesWhatItRefuses(ReferenceStore):
     def swap(self, change: Change) -> Answer:
         answer = super().swap(change)
         if isinstance(answer, Conflict):
@@ -64,7 +64,7 @@ class WritesWhatItRefuses(Served):
 
 
 @breaks("commit_from_the_future_is_refused", "what_is_left_takes_no_late_commit")
-class AcceptsTheFuture(Served):
+class AcceptsTheFuture(ReferenceStore):
     def swap(self, change: Change) -> Answer:
         current = self.get(change.record.key)
         if current and change.expected > current.version:
@@ -81,7 +81,7 @@ class AcceptsTheFuture(Served):
     "end_reaches_every_handle",
     "no_commit_survives_a_deletion",
 )
-class CommitsTheUnknown(Served):
+class CommitsTheUnknown(ReferenceStore):
     def swap(self, change: Change) -> Answer:
         if change.record.key not in self.rows:
             self.put(change.record)
@@ -93,7 +93,7 @@ class CommitsTheUnknown(Served):
     "no_commit_survives_a_deletion",
     "what_is_left_takes_no_late_commit",
 )
-class RevivesTheDeleted(Served):
+class RevivesTheDeleted(ReferenceStore):
     def remove(self, key: str, owner: str | None) -> Record | None:
         self.server.notes[key] = record = super().remove(key, owner)
         return record
@@ -110,7 +110,7 @@ class RevivesTheDeleted(Served):
     "no_commit_survives_a_deletion",
     "of_rival_commits_one_stands",
 )
-class CommitsInTwoSteps(Served):
+class CommitsInTwoSteps(ReferenceStore):
     async def commit(self, change: Change) -> Answer:
         current = await self.ask("look", lambda: self.get(change.record.key))
         if current is None:
@@ -122,7 +122,7 @@ class CommitsInTwoSteps(Served):
 
 
 @breaks("act_cancelled_anywhere_leaves_the_store_sound")
-class CommitsByHalves(Served):
+class CommitsByHalves(ReferenceStore):
     async def commit(self, change: Change) -> Answer:
         half = evolve(change.record, version=change.expected, data={})
         answer = await super().commit(Change(half, change.expected))
@@ -136,7 +136,7 @@ class CommitsByHalves(Served):
     "of_rivals_that_leave_something_one_is_told",
     "strange_names_are_each_their_own",
 )
-class ReturnsNothingDeleted(Served):
+class ReturnsNothingDeleted(ReferenceStore):
     def replace(self, key: str, owner: str | None, leaving: Record | None) -> None:
         super().replace(key, owner, leaving)
 
@@ -150,7 +150,7 @@ class ReturnsNothingDeleted(Served):
     "of_rival_deletions_one_is_told",
     "rival_logins_leave_the_limit",
 )
-class RaisesForTheDeleted(Served):
+class RaisesForTheDeleted(ReferenceStore):
     def remove(self, key: str, owner: str | None) -> Record | None:
         if key not in self.rows:
             raise KeyError(key)
@@ -167,7 +167,7 @@ class RaisesForTheDeleted(Served):
     "sweep_goes_by_batches",
     "swept_sessions_do_not_count",
 )
-class DeletesTheNeighbours(Served):
+class DeletesTheNeighbours(ReferenceStore):
     def remove(self, key: str, owner: str | None) -> Record | None:
         record = super().remove(key, owner)
         self.rows.clear()
@@ -186,7 +186,7 @@ class DeletesTheNeighbours(Served):
     "what_is_left_is_nobodys",
     "what_is_left_takes_no_late_commit",
 )
-class BuriesTheKey(Served):
+class BuriesTheKey(ReferenceStore):
     def remove(self, key: str, owner: str | None) -> Record | None:
         self.server.notes[key] = True
         return super().remove(key, owner)
@@ -198,7 +198,7 @@ class BuriesTheKey(Served):
 
 
 @breaks("of_rival_deletions_one_is_told", "of_rivals_that_leave_something_one_is_told")
-class DeletesInTwoSteps(Served):
+class DeletesInTwoSteps(ReferenceStore):
     async def delete(
         self, key: Key, owner: str | None = None, *, leaving: Record | None = None
     ) -> Record | None:
@@ -212,13 +212,13 @@ class DeletesInTwoSteps(Served):
     "of_rivals_that_leave_something_one_is_told",
     "what_is_left_takes_no_late_commit",
 )
-class LeavesNothing(Served):
+class LeavesNothing(ReferenceStore):
     def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
         return super().replace(key, owner, None)
 
 
 @breaks("deleting_the_ended_is_none", "nothing_is_left_of_nothing")
-class LeavesItAnyway(Served):
+class LeavesItAnyway(ReferenceStore):
     def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
         record = super().replace(key, owner, None)
         if leaving:
@@ -227,7 +227,7 @@ class LeavesItAnyway(Served):
 
 
 @breaks("deletion_can_leave_something", "of_rivals_that_leave_something_one_is_told")
-class ReturnsWhatItLeaves(Served):
+class ReturnsWhatItLeaves(ReferenceStore):
     def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
         record = super().replace(key, owner, leaving)
         return record and (leaving or record)
@@ -238,14 +238,14 @@ class ReturnsWhatItLeaves(Served):
     "of_rivals_that_leave_something_one_is_told",
     "what_is_left_takes_no_late_commit",
 )
-class LeavesTheVersion(Served):
+class LeavesTheVersion(ReferenceStore):
     def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
         version = getattr(self.get(key), "version", 0)
         return super().replace(key, owner, leaving and evolve(leaving, version=version))
 
 
 @breaks("what_is_left_is_nobodys")
-class LeavesTheIndexEntry(Served):
+class LeavesTheIndexEntry(ReferenceStore):
     def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
         record = super().replace(key, owner, leaving)
         if record and leaving:

@@ -4,18 +4,18 @@ import pickle
 
 import msgspec
 
+from harness.reference_store import ReferenceStore
+from mutations.stores.registry import breaks
 from sessile.core.change import COMMITTED, GONE, Answer, Change
 from sessile.core.client import NOBODY
 from sessile.core.record import Record, evolve, unpack
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import KeyTaken, StoreUnavailable
-from stores.broken.registry import breaks
-from stores.pretend import Served
 
 
 @breaks("commit_never_creates", "nothing_is_left_of_nothing", "unknown_key_reads_as_none")
-class RaisesForTheUnknown(Served):
+class RaisesForTheUnknown(ReferenceStore):
     def live(self, record: Record | None, now: Instant) -> Record | None:
         if record is None and not self.server.notes:
             raise KeyError("nothing was ever written")
@@ -33,7 +33,7 @@ class RaisesForTheUnknown(Served):
     "record_is_over_at_its_absolute_deadline",
     "record_is_over_at_its_idle_deadline",
 )
-class ReturnsTheExpired(Served):
+class ReturnsTheExpired(ReferenceStore):
     async def read(self, key: Key, now: Instant) -> Record | None:
         return await super().read(key, 0.0)
 
@@ -51,19 +51,19 @@ class ReturnsTheExpired(Served):
     "sweep_removes_the_expired",
     "swept_sessions_do_not_count",
 )
-class LivesOneInstantTooLong(Served):
+class LivesOneInstantTooLong(ReferenceStore):
     def live(self, record: Record | None, now: Instant) -> Record | None:
         return record if record and now <= record.expires else None
 
 
 @breaks("record_is_over_at_its_absolute_deadline", "sweep_removes_the_expired")
-class ForgetsTheAbsoluteDeadline(Served):
+class ForgetsTheAbsoluteDeadline(ReferenceStore):
     def live(self, record: Record | None, now: Instant) -> Record | None:
         return record if record and now < record.idle_until else None
 
 
 @breaks("deletion_can_leave_something", "moved_deadline_counts", "sweep_leaves_the_living")
-class KeepsTheFirstDeadline(Served):
+class KeepsTheFirstDeadline(ReferenceStore):
     async def read(self, key: Key, now: Instant) -> Record | None:
         found = await super().read(key, 0.0)
         return found if found and now < self.server.notes[key] else None
@@ -74,7 +74,7 @@ class KeepsTheFirstDeadline(Served):
 
 
 @breaks("moved_deadline_counts", "reading_changes_nothing", "record_is_over_at_its_idle_deadline")
-class ProlongsWhatIsRead(Served):
+class ProlongsWhatIsRead(ReferenceStore):
     async def read(self, key: Key, now: Instant) -> Record | None:
         found = await super().read(key, now)
         if found:
@@ -90,7 +90,7 @@ class ProlongsWhatIsRead(Served):
     "malformed_row_stops_no_scan",
     "malformed_row_takes_no_commit",
 )
-class RaisesForTheMalformed(Served):
+class RaisesForTheMalformed(ReferenceStore):
     def get(self, key: str) -> Record | None:
         record = super().get(key)
         if record is None and key in self.rows:
@@ -99,7 +99,7 @@ class RaisesForTheMalformed(Served):
 
 
 @breaks("malformed_row_reads_as_none")
-class Unpickles(Served):
+class Unpickles(ReferenceStore):
     def get(self, key: str) -> Record | None:
         if self.rows.get(key, b"").startswith(b"\x80"):
             pickle.loads(self.rows[key])
@@ -107,7 +107,7 @@ class Unpickles(Served):
 
 
 @breaks("malformed_row_reads_as_none")
-class TakesAnyRecordForTheRightOne(Served):
+class TakesAnyRecordForTheRightOne(ReferenceStore):
     def get(self, key: str) -> Record | None:
         try:
             return msgspec.msgpack.decode(self.rows.get(key, b""), type=Record)
@@ -116,13 +116,13 @@ class TakesAnyRecordForTheRightOne(Served):
 
 
 @breaks("malformed_row_is_reported")
-class TellsNobodyOfTheMalformed(Served):
+class TellsNobodyOfTheMalformed(ReferenceStore):
     def get(self, key: str) -> Record | None:
         return unpack(self.rows.get(key, b""), Key(key))
 
 
 @breaks("everybody_ended_reads_as_none", "malformed_row_is_reported")
-class TellsOfTheMissing(Served):
+class TellsOfTheMissing(ReferenceStore):
     def get(self, key: str) -> Record | None:
         record = super().get(key)
         if record is None:
@@ -131,7 +131,7 @@ class TellsOfTheMissing(Served):
 
 
 @breaks("malformed_row_takes_no_commit")
-class CommitsOverTheMalformed(Served):
+class CommitsOverTheMalformed(ReferenceStore):
     def swap(self, change: Change) -> Answer:
         answer = super().swap(change)
         if answer is GONE and change.record.key in self.rows:
@@ -140,13 +140,13 @@ class CommitsOverTheMalformed(Served):
 
 
 @breaks("malformed_row_can_be_deleted")
-class CannotDeleteTheMalformed(Served):
+class CannotDeleteTheMalformed(ReferenceStore):
     def remove(self, key: str, owner: str | None) -> Record | None:
         return None if self.get(key) is None else super().remove(key, owner)
 
 
 @breaks("malformed_row_hides_no_other_of_its_owner")
-class StopsTheIndexAtTheMalformed(Served):
+class StopsTheIndexAtTheMalformed(ReferenceStore):
     def owned(self, owner: str, now: Instant) -> list[Record]:
         found = []
         for key in self.owners.get(owner, []):
@@ -158,7 +158,7 @@ class StopsTheIndexAtTheMalformed(Served):
 
 
 @breaks("malformed_row_stops_no_scan")
-class StopsTheScanAtTheMalformed(Served):
+class StopsTheScanAtTheMalformed(ReferenceStore):
     def page(self, now: Instant, cursor: str, batch: int) -> object:
         page = super().page(now, cursor, batch)
         for key in sorted(self.rows):
@@ -168,26 +168,26 @@ class StopsTheScanAtTheMalformed(Served):
 
 
 @breaks("claimed_record_comes_back_whole", "created_record_comes_back_whole")
-class RoundsInstants(Served):
+class RoundsInstants(ReferenceStore):
     def put(self, record: Record) -> None:
         confirmed = record.confirmed and round(record.confirmed, 3)
         super().put(evolve(record, confirmed=confirmed))
 
 
 @breaks("claimed_record_comes_back_whole", "created_record_comes_back_whole")
-class ForgetsTheClient(Served):
+class ForgetsTheClient(ReferenceStore):
     def add(self, record: Record) -> None:
         super().add(evolve(record, client=NOBODY))
 
 
 @breaks("claimed_record_comes_back_whole")
-class ForgetsTheDeviceOfAClaim(Served):
+class ForgetsTheDeviceOfAClaim(ReferenceStore):
     def admit(self, record: Record, *rest: object) -> object:
         return super().admit(evolve(record, device=""), *rest)
 
 
 @breaks("committed_record_comes_back_whole")
-class KeepsWhatACommitRemoved(Served):
+class KeepsWhatACommitRemoved(ReferenceStore):
     def swap(self, change: Change) -> Answer:
         current = self.get(change.record.key)
         data = {**(current.data if current else {}), **change.set}
@@ -201,7 +201,7 @@ class KeepsWhatACommitRemoved(Served):
     "moved_deadline_counts",
     "sweep_leaves_the_living",
 )
-class CommitsValuesAlone(Served):
+class CommitsValuesAlone(ReferenceStore):
     def swap(self, change: Change) -> Answer:
         current = self.get(change.record.key)
         answer = super().swap(change)
@@ -212,7 +212,7 @@ class CommitsValuesAlone(Served):
 
 
 @breaks("mebibyte_comes_back")
-class TakesNoLargeValue(Served):
+class TakesNoLargeValue(ReferenceStore):
     def put(self, record: Record) -> None:
         super().put(record)
         if len(self.rows[record.key]) > 500_000:
@@ -220,7 +220,7 @@ class TakesNoLargeValue(Served):
 
 
 @breaks("one_key_is_two_records", "written_record_is_copied")
-class KeepsTheWritersObject(Served):
+class KeepsTheWritersObject(ReferenceStore):
     def put(self, record: Record) -> None:
         super().put(record)
         self.server.notes[record.key] = record
@@ -231,7 +231,7 @@ class KeepsTheWritersObject(Served):
 
 
 @breaks("read_record_is_a_copy")
-class HandsOutItsOwnObject(Served):
+class HandsOutItsOwnObject(ReferenceStore):
     def get(self, key: str) -> Record | None:
         blob = self.rows.get(key)
         if blob is None or self.server.notes.get(key, (None,))[0] != blob:
@@ -245,13 +245,13 @@ class HandsOutItsOwnObject(Served):
     "taken_key_is_not_claimed",
     "taken_key_is_refused",
 )
-class CreatesOverTheTaken(Served):
+class CreatesOverTheTaken(ReferenceStore):
     def add(self, record: Record) -> None:
         self.put(record)
 
 
 @breaks("taken_key_is_not_claimed", "taken_key_is_refused")
-class NamesNoKey(Served):
+class NamesNoKey(ReferenceStore):
     def add(self, record: Record) -> None:
         if record.key in self.rows:
             raise KeyTaken("")
@@ -259,7 +259,7 @@ class NamesNoKey(Served):
 
 
 @breaks("created_record_can_be_committed")
-class CountsRefusedCreations(Served):
+class CountsRefusedCreations(ReferenceStore):
     def add(self, record: Record) -> None:
         taken = self.get(record.key)
         if taken:
@@ -268,7 +268,7 @@ class CountsRefusedCreations(Served):
 
 
 @breaks("of_rival_creations_one_stands")
-class CreatesInTwoSteps(Served):
+class CreatesInTwoSteps(ReferenceStore):
     async def create(self, record: Record) -> None:
         if await self.ask("look", lambda: record.key in self.rows):
             raise KeyTaken(record.key)
@@ -276,7 +276,7 @@ class CreatesInTwoSteps(Served):
 
 
 @breaks("keys_differ_by_case")
-class FoldsTheCaseOfKeys(Served):
+class FoldsTheCaseOfKeys(ReferenceStore):
     def get(self, key: str) -> Record | None:
         same = (other for other in self.rows if other.lower() == key.lower())
         return super().get(next(same, key))

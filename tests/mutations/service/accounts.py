@@ -1,9 +1,8 @@
-"""Step-up, theft, limits and events bite: each weakened one breaks its promise."""
+"""Mutations of what an account relies on: step-up and grants, theft, limits, devices, events."""
 
 import msgspec
-import pytest
 
-from service.weakened import FAILURES, Table, ask
+from mutations.service.registry import Table
 from sessile.core.authentication import Authentication
 from sessile.core.change import Excess
 from sessile.core.policy import Limit, Policy, Theft
@@ -15,8 +14,8 @@ from sessile.service.parts import Parts
 from sessile.testing.promises import proofs
 from sessile.testing.promises.stories import logs_out, steps_up, unlocks
 
-WEAK = Table()
-breaks = WEAK.breaks
+MUTATIONS = Table()
+breaks = MUTATIONS.breaks
 
 
 # Step-up and grants
@@ -267,13 +266,3 @@ def ends_are_all_alike(patch):
     patch.setattr(
         ending, "Ended", lambda at, key, reason, owner, client: whole(at, key, End.LOGOUT, owner)
     )
-
-
-@pytest.mark.parametrize(("weaken", "promise", "arguments"), WEAK)
-def test_weakened_defence_breaks_its_promise(monkeypatch, weaken, promise, arguments):
-    """The promise holds for the service as it is, and fails for the one without that defence."""
-    ask(promise, arguments)
-    weaken(monkeypatch)
-
-    with pytest.raises(FAILURES):
-        ask(promise, arguments)

@@ -1,6 +1,7 @@
 """A site served by several real processes, forked as servers fork their workers.
 
-``crew`` is a stage; each process runs ``races.site.serving``, one request goes to each in turn.
+``weakened_by(serve=workers)`` takes it. Each process runs ``harness.sites.serve``, and requests go
+to them in turn.
 """
 
 import itertools
@@ -12,18 +13,17 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from races import acts
-from races.site import Client, serving
-from red_team.stage import apply_weakening
+from harness import handlers
+from harness.sites import HttpClient, serve
+from red_team.attack import apply_weakening
 from sessile import Policy, Sessions
 from sessile.testing.world import SECRET
 
 NUMBER = 5
-LINE = "{address}\n"
 
 
-class Crew(Client):
-    """Processes by their addresses, and requests to them. Handlers are those of ``races.acts``."""
+class Workers(HttpClient):
+    """Processes by their addresses, and requests to them. Handlers are ``harness.handlers``."""
 
     def __init__(self, addresses, url):
         super().__init__()
@@ -45,15 +45,15 @@ class Crew(Client):
 
 
 @contextmanager
-def crew(face, url, *, limit):
+def workers(interface, url, *, limit):
     """Start the processes; give what sends them requests; end them."""
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "red_team.crew", face, url, str(limit)]
+    command = [sys.executable, "-m", "red_team.workers", interface, url, str(limit)]
     with subprocess.Popen(
         command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         addresses = [parent.stdout.readline().strip() for _ in range(NUMBER)]
-        site = Crew(addresses, url)
+        site = Workers(addresses, url)
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
         try:
             with httpx.HTTPTransport(limits=limits) as site.transport:
@@ -61,10 +61,10 @@ def crew(face, url, *, limit):
         finally:
             parent.stdin.close()
             site.sessions.sync.close()
-    assert parent.returncode == 0, "a process of the crew failed"
+    assert parent.returncode == 0, "a worker failed"
 
 
-def main(face, url, limit):
+def main(interface, url, limit):
     """Fork the processes; end with them."""
     with pytest.MonkeyPatch.context() as patch:
         apply_weakening(patch)
@@ -72,16 +72,16 @@ def main(face, url, limit):
         for _ in range(NUMBER):
             child = os.fork()
             if child == 0:
-                _serve(face, url, int(limit))
+                _serve(interface, url, int(limit))
                 os._exit(0)
             children.append(child)
     sys.exit(max(os.waitpid(child, 0)[1] for child in children))
 
 
-def _serve(face, url, limit):
+def _serve(interface, url, limit):
     """Serve until standard input ends."""
-    with serving(face, url, policy=Policy(limit=limit)) as site:
-        site.acts = {f"/{act.__name__}": act for act in (acts.logs_in, acts.who)}
+    with serve(interface, url, policy=Policy(limit=limit)) as site:
+        site.handlers = {f"/{act.__name__}": act for act in (handlers.logs_in, handlers.who)}
         sys.stdout.write(f"{site.address}\n")
         sys.stdout.flush()
         sys.stdin.read()

@@ -1,8 +1,8 @@
 """Attacks and the weakened builds that they catch. ``conftest`` gives each attack its site.
 
 An attack is a test named after its row, ``test_a1_…``, that takes a ``site`` and asserts what is
-safe. ``weakened_by`` names the builds without that defence; ``test_weakened`` runs the very same
-attack against each of them and expects its assertion to fail.
+safe. ``weakened_by`` names the builds without that defence; ``mutations.test_defences`` runs the
+very same attack against each of them and expects its assertion to fail.
 """
 
 import inspect
@@ -15,38 +15,39 @@ from pathlib import Path
 
 import pytest
 
-from races.site import FACES, serving
+from harness.sites import INTERFACES
+from harness.sites import serve as serve_site
 
 WEAKENED = "SESSILE_WEAKENED"
 """Names the weakened build to the processes that an attack starts: ``module:function``."""
 
 ATTACK = re.compile(r"test_a\d+_")
-_HERE = Path(__file__).parent
+_FOLDER = Path(__file__).parent
 _STORE = ("read", "create", "claim", "commit", "delete", "owned_by", "scan", "sweep", "ping")
 
 
-def weakened_by(*weak, stage=serving, faces=tuple(FACES), **options):
+def weakened_by(*weak, serve=serve_site, interfaces=INTERFACES, **options):
     """List the builds that an attack catches, and say what it is played on.
 
     Args:
         weak: functions that take a ``MonkeyPatch`` and remove one defence with it.
-        stage: gives what the attack takes, from a face, a URL and the options.
-        faces: the interfaces of servers that can be attacked so.
+        serve: gives what the attack takes, from an interface, a URL and the options.
+        interfaces: the interfaces of servers that can be attacked so.
         options: those of the site: ``policy=Policy(limit=1)``, ``middleware={"exclude": ...}``.
     """
 
     def listed(attack):
         attack.weak = weak
-        attack.faces = faces
-        attack.stage = lambda face, url: stage(face, url, **options)
-        return pytest.mark.parametrize("face", faces, indirect=True)(attack)
+        attack.interfaces = interfaces
+        attack.serve = lambda interface, url: serve(interface, url, **options)
+        return pytest.mark.parametrize("interface", interfaces, indirect=True)(attack)
 
     return listed
 
 
 def families():
     """Return the modules that hold attacks."""
-    names = sorted(path.stem for path in _HERE.glob("test_*.py") if path.stem != "test_weakened")
+    names = sorted(path.stem for path in _FOLDER.glob("test_*.py"))
     return [import_module(f"red_team.{name}") for name in names]
 
 
@@ -92,6 +93,6 @@ def _noted(name, method, asked):
     return noted
 
 
-def told(site, kind):
+def events_of(site, kind):
     """Return the events of one kind."""
     return [event for event in site.events if isinstance(event, kind)]

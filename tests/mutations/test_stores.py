@@ -12,17 +12,17 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from harness.reference_store import ExpiringStore, FileStore, ReferenceStore, place_of
+from mutations.stores.registry import BROKEN, WATCH
 from sessile.testing.conformance import Promise, StoreContract
 from sessile.testing.drive import Async, Blocking, Drive
 from sessile.testing.effort import effort
 from sessile.testing.model import StoreModel
 from sessile.testing.place import Backend
 from sessile.testing.promises import failure
-from stores.broken.registry import BROKEN, WATCH
-from stores.pretend import Expiring, Filed, Served, place_of
 
 for group in ("rows", "commits", "owners", "everybody", "pages", "handles", "outages"):
-    import_module(f"stores.broken.{group}")
+    import_module(f"mutations.stores.{group}")
 
 WHOLE = (
     "Modelled", "Sessions", "Tickets", "Lifetimes", "Bindings", "Locks", "Proofs", "Thefts",
@@ -91,7 +91,7 @@ def kept(promise: Promise, backend: Backend, colour: type[Drive]) -> bool:
     return True
 
 
-def broken_by(store: type[Served], colour: type[Drive]) -> set[str]:
+def broken_by(store: type[ReferenceStore], colour: type[Drive]) -> set[str]:
     backend = Backend(store.__name__, store, place_of(store))
     return {
         name
@@ -106,14 +106,14 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("colour", [Blocking, Async])
-@pytest.mark.parametrize("store", [Served, Filed, Expiring])
-def test_sound_store_breaks_nothing(store: type[Served], colour: type[Drive]) -> None:
+@pytest.mark.parametrize("store", [ReferenceStore, FileStore, ExpiringStore])
+def test_sound_store_breaks_nothing(store: type[ReferenceStore], colour: type[Drive]) -> None:
     """The stores that the others are broken copies of keep every promise, in both colours."""
     assert broken_by(store, colour) == set()
 
 
 @pytest.mark.parametrize("store", BROKEN, ids=lambda store: store.__name__)
-def test_broken_store_is_caught(store: type[Served]) -> None:
+def test_broken_store_is_caught(store: type[ReferenceStore]) -> None:
     """A broken store breaks the promises that it was broken against, and no others."""
     assert broken_by(store, Async) == BROKEN[store]
 

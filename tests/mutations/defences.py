@@ -1,4 +1,4 @@
-"""Weakened builds that several families catch. Each takes one defence away."""
+"""Weakened builds that several families of attacks catch. Each takes one defence away."""
 
 import msgspec
 

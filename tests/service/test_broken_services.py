@@ -15,15 +15,15 @@ from sessile.service import commit, ending, login, save
 from sessile.service.events import End
 from sessile.stores.memory import MemoryStore
 from sessile.testing.drive import Blocking
+from sessile.testing.promises.concurrency import Concurrency
 from sessile.testing.promises.lifetimes import Lifetimes
-from sessile.testing.promises.sessions import Sessions
 from sessile.testing.promises.stories import CROWD
 from sessile.testing.promises.tickets import Tickets
 
 PATIENCE = 20.0
 
 
-class Promises(Sessions, Tickets, Lifetimes):
+class Promises(Concurrency, Tickets, Lifetimes):
     """All promises of sessions."""
 
 

@@ -7,9 +7,9 @@ from sessile.stores.memory import MemoryStore
 from sessile.testing.drive import Blocking
 from sessile.testing.promises.accounts import Accounts
 from sessile.testing.promises.bindings import Bindings
+from sessile.testing.promises.events import Events
 from sessile.testing.promises.locks import Locks
 from sessile.testing.promises.proofs import Proofs
-from sessile.testing.promises.telling import Telling
 from sessile.testing.promises.thefts import Thefts
 
 FAILURES = (
@@ -21,7 +21,7 @@ FAILURES = (
 """How a promise fails."""
 
 
-class Promises(Bindings, Locks, Proofs, Thefts, Accounts, Telling):
+class Promises(Bindings, Locks, Proofs, Thefts, Accounts, Events):
     """All promises that hold a thief."""
 
 

@@ -33,7 +33,7 @@ class OnRedis(Place):
     def neighbour(self) -> RedisStore:
         return RedisStore.from_url(f"{self.url}?prefix={self.prefix}:")
 
-    def guarded(self, password: str) -> RedisStore:
+    def open_with_password(self, password: str) -> RedisStore:
         return RedisStore.from_url(self.url.replace("://", f"://user:{password}@"))
 
     def dump(self) -> bytes:
@@ -44,7 +44,7 @@ class OnRedis(Place):
         generation = self.ask("GET", f"{self.prefix}@generation")
         self.ask("SET", self.prefix + key, generation + blob, "KEEPTTL")
 
-    def collected(self, key: Key) -> float:
+    def server_expiry(self, key: Key) -> float:
         return T0 + self.ask("PTTL", self.prefix + key) / 1000
 
     def stop(self) -> None:

@@ -41,7 +41,7 @@ demo: $(VENV)/demo.ok
 	@$(BIN)/sessile demo
 
 test: $(VENV)/test.ok
-	@sh scripts/servers
+	@sh scripts/install-servers
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: $(VENV)/test.ok
@@ -50,7 +50,7 @@ check: $(VENV)/test.ok
 	$(BIN)/mypy
 
 bench: $(VENV)/bench.ok
-	@sh scripts/servers redis-server wrk
+	@sh scripts/install-servers redis-server wrk
 	$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: $(VENV)/test.ok

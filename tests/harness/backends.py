@@ -97,7 +97,7 @@ class RedisPlace(Place):
     def neighbour(self) -> RedisStore:
         return RedisStore.from_url(f"{self.url()}:")
 
-    def guarded(self, password: str) -> RedisStore:
+    def open_with_password(self, password: str) -> RedisStore:
         return RedisStore.from_url(self.database.replace("://", f"://user:{password}@"))
 
     def dump(self) -> bytes:
@@ -108,7 +108,7 @@ class RedisPlace(Place):
         generation = self.ask("GET", f"{self.prefix}@generation")
         self.ask("SET", self.prefix + key, generation + blob, "KEEPTTL")
 
-    def collected(self, key: Key) -> float:
+    def server_expiry(self, key: Key) -> float:
         return T0 + self.ask("PTTL", self.prefix + key) / 1000
 
     def stop(self) -> None:

@@ -259,7 +259,7 @@ class ReferencePlace(Place):
     def neighbour(self) -> ReferenceStore:
         return self.kind(self.server, "a:")
 
-    def guarded(self, password: str) -> ReferenceStore:
+    def open_with_password(self, password: str) -> ReferenceStore:
         self.server.stopped = True
         return self.kind(self.server, password=password)
 
@@ -269,7 +269,7 @@ class ReferencePlace(Place):
     def spoil(self, key: Key, blob: bytes) -> None:
         self.server.rows["a"][key] = blob
 
-    def collected(self, key: Key) -> Instant:
+    def server_expiry(self, key: Key) -> Instant:
         return self.server.collected[key]
 
     def stop(self) -> None:

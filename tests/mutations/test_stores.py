@@ -25,8 +25,8 @@ for group in ("rows", "commits", "owners", "everybody", "pages", "handles", "out
     import_module(f"mutations.stores.{group}")
 
 WHOLE = (
-    "Modelled", "Sessions", "Tickets", "Lifetimes", "Bindings", "Locks", "Proofs", "Thefts",
-    "Accounts", "Telling",
+    "Stateful", "Concurrency", "Tickets", "Lifetimes", "Bindings", "Locks", "Proofs", "Thefts",
+    "Accounts", "Events",
 )  # fmt: skip
 """Groups of whole stories, which notice nearly everything, so that it says little."""
 

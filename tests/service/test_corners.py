@@ -149,7 +149,7 @@ def test_remains_are_no_session_for_operators():
     assert world.sessions.sync.of("alice") == []
     assert world.sessions.sync.end(key) is False
     assert world.ask(lambda s: s.update(v=1), cookie=old).set_cookie is None
-    assert world.told(events.Dropped)
+    assert world.events_of(events.Dropped)
 
 
 def test_reader_of_a_corrupt_value_writes_nothing():
@@ -165,7 +165,7 @@ def test_reader_of_a_corrupt_value_writes_nothing():
     held = world.ask(lambda s: ("b" in s, s.get("b"), s["a"])).result
 
     assert held[1:] == (None, 1)
-    assert world.told(events.Malformed)
+    assert world.events_of(events.Malformed)
     assert sessions.sync.show(key).version == version
     world.ask(lambda s: s.update(b=3))
     assert world.values() == {"a": 1, "b": 3}
@@ -250,5 +250,5 @@ def test_late_request_tells_why_its_session_is_over(ended):
 
     world.ask(slow)
 
-    assert bool(world.told(events.Expired)) is not ended
-    assert world.told(events.Dropped)
+    assert bool(world.events_of(events.Expired)) is not ended
+    assert world.events_of(events.Dropped)

@@ -53,8 +53,8 @@ def test_idle_session_takes_nothing_of_what_is_still_open(save):
     saved = run(save(world.sessions.parts, visit))
 
     assert not saved
-    assert world.told(Dropped)
-    assert world.told(Locked)
+    assert world.events_of(Dropped)
+    assert world.events_of(Locked)
     world.ask(lambda s: s.unlock(factors=("password",)))
     assert world.values() == {"cart": ["hat"]}
 
@@ -104,7 +104,7 @@ def test_late_logout_ends_what_a_step_up_made():
 
     assert late.set_cookie is None
     assert world.ask(lambda s: s.user).result is None
-    assert [event.reason for event in world.told(Ended)] == [End.LOGIN, End.LOGOUT]
+    assert [event.reason for event in world.events_of(Ended)] == [End.LOGIN, End.LOGOUT]
 
 
 def test_forged_late_logout_ends_nothing():
@@ -133,7 +133,7 @@ def test_replay_that_a_step_up_overtakes_still_ends_the_session():
     world.ask(steps_up)
     finish(replay, erase.block())
 
-    assert world.told(Replayed)
+    assert world.events_of(Replayed)
     assert world.ask(lambda s: s.user).result is None
 
 

@@ -26,7 +26,7 @@ def test_table_has_a_row_for_each_promise() -> None:
     assert rows[:2] == ["| promise | memory | served |", "| --- | --- | --- |"]
     assert "| A key that was never written is None, never an error. | ✓ | ✓ |" in rows
     assert "| The same user under another prefix is another user. | - | ✓ |" in rows
-    assert "| **Limits** |  |  |" in rows
+    assert "| **OwnerLimits** |  |  |" in rows
     assert len(rows) == 2 + len(TwoStores.promises) + len(StoreContract.__bases__)
 
 

@@ -13,8 +13,8 @@ from sessile.testing.promises.bindings import Bindings
 from sessile.testing.promises.lifetimes import Lifetimes
 from sessile.testing.promises.locks import Locks
 from sessile.testing.promises.proofs import Proofs
-from sessile.testing.promises.sessions import Sessions
-from sessile.testing.promises.telling import Telling
+from sessile.testing.promises.concurrency import Concurrency
+from sessile.testing.promises.events import Events
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
 
@@ -27,7 +27,7 @@ FAILURES = (
 """How a promise of a defence fails."""
 
 
-class Promises(Sessions, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Telling):
+class Promises(Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events):
     """All promises that the service keeps over any store."""
 
 

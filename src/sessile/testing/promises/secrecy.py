@@ -75,10 +75,10 @@ class Secrecy:
         assert ticket.key.encode() in dump
         assert VALUE.encode() not in dump
 
-    @needs(Place.guarded)
+    @needs(Place.open_with_password)
     def test_password_is_not_shown(self, drive: Drive, place: Place) -> None:
         """Neither a store's name and text nor the error of a failed connection has its password."""
-        guarded = place.guarded(PASSWORD)
+        guarded = place.open_with_password(PASSWORD)
         try:
             ping: Flow[None] = guarded.ping()
             with pytest.raises(StoreUnavailable) as refused:

@@ -11,7 +11,7 @@ from sessile.testing.model import StoreModel
 from sessile.testing.place import Backend
 
 
-class Modelled:
+class Stateful:
     """Whatever hypothesis thinks of."""
 
     def test_store_equals_a_dict(self, backend: Backend, tmp_path: Path, drive: Drive) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 import pytest
 
-from sessile.core.binding import Binding, Mismatch
+from sessile.core.binding import Mismatch
 from sessile.core.change import Excess
 from sessile.core.policy import Policy, Theft, days, hours
 from sessile.errors import LimitReached
@@ -14,6 +14,7 @@ from sessile.service import events
 from sessile.service.events import End, Refusal
 from sessile.stores.contract import Store
 from sessile.testing.drive import Drive
+from sessile.testing.promises.bindings import binding_policy
 from sessile.testing.promises.proofs import spend
 from sessile.testing.promises.stories import (
     Stories,
@@ -42,7 +43,7 @@ def twice(world: World) -> None:
     world.ask(logs_in(), cookie="", peer=ABROAD)
 
 
-def refused(world: World) -> None:
+def exceeds(world: World) -> None:
     """Log in twice where the policy allows it once."""
     world.ask(logs_in(), cookie="")
     with pytest.raises(LimitReached):
@@ -112,17 +113,12 @@ def ends(world: World) -> None:
     world.sessions.sync.end_all("alice")
 
 
-def bound(mismatch: Mismatch) -> Policy:
-    """Return a policy that does that about another client."""
-    return Policy(binding=Binding(mismatch=mismatch))
-
-
 STORIES: Final[dict[str, tuple[Policy, Story, str]]] = {
     "a visit": (Policy(), lambda w: (w.ask(reads), w.ask(puts(v=1)), w.ask(reads)), "Created"),
     "two factors": (Policy(), begins, "LoginBegun Ended LoggedIn"),
     "a new device": (Policy(know_devices=days(1)), twice, "LoggedIn LoggedIn NewDevice"),
     "one too many": (Policy(limit=1), twice, "LoggedIn Ended LoggedIn"),
-    "refused": (Policy(limit=1, excess=Excess.REFUSE), refused, "LoggedIn LimitReached"),
+    "refused": (Policy(limit=1, excess=Excess.REFUSE), exceeds, "LoggedIn LimitReached"),
     "a payment": (Policy(), pays, "LoggedIn Ended SteppedUp GrantUsed"),
     "a lock": (Policy(lock=hours(1)), idles, "LoggedIn Locked Locked Ended Reopened"),
     "an end": (Policy(), outlasts, "LoggedIn Expired"),
@@ -133,15 +129,15 @@ STORIES: Final[dict[str, tuple[Policy, Story, str]]] = {
         replays,
         "LoggedIn LoggedIn Rotated Replayed Ended Ended",
     ),
-    "recorded": (bound(Mismatch.RECORD), moves, "LoggedIn Mismatched"),
-    "turned": (bound(Mismatch.ROTATE), moves, "LoggedIn Mismatched Rotated"),
-    "shut": (bound(Mismatch.STEP_UP), moves, "LoggedIn Locked Mismatched Dropped"),
-    "ended": (bound(Mismatch.END), moves, "LoggedIn Mismatched Ended Created"),
+    "recorded": (binding_policy(Mismatch.RECORD), moves, "LoggedIn Mismatched"),
+    "turned": (binding_policy(Mismatch.ROTATE), moves, "LoggedIn Mismatched Rotated"),
+    "shut": (binding_policy(Mismatch.STEP_UP), moves, "LoggedIn Locked Mismatched Dropped"),
+    "ended": (binding_policy(Mismatch.END), moves, "LoggedIn Mismatched Ended Created"),
     "ends": (Policy(), ends, "LoggedIn Ended LoggedIn Ended LoggedIn Ended"),
 }
 
 
-class Telling(Stories):
+class Events(Stories):
     """Every fact once, with whose request it was, and no secret."""
 
     @pytest.mark.parametrize("name", STORIES)
@@ -177,7 +173,9 @@ class Telling(Stories):
         world = World(store, drive)
         knocks(world)
 
-        assert [e.reason for e in world.told(events.Refused) if isinstance(e, events.Refused)] == [
+        assert [
+            e.reason for e in world.events_of(events.Refused) if isinstance(e, events.Refused)
+        ] == [
             Refusal.SHAPE,
             Refusal.AMBIGUOUS,
             Refusal.UNKNOWN,
@@ -193,13 +191,15 @@ class Telling(Stories):
             (begins, Policy()),
             (twice, Policy(limit=1)),
             (replays, Policy(theft=Theft.END_ALL)),
-            (moves, bound(Mismatch.END)),
+            (moves, binding_policy(Mismatch.END)),
         ):
             world = World(store, drive, policy=policy)
             world.sessions.sync.end_all("alice")
             world.events.clear()
             story(world)
-            reasons += [e.reason for e in world.told(events.Ended) if isinstance(e, events.Ended)]
+            reasons += [
+                e.reason for e in world.events_of(events.Ended) if isinstance(e, events.Ended)
+            ]
 
         assert reasons == [
             End.LOGOUT, End.COMMAND, End.COMMAND, End.LOGIN, End.LIMIT, End.REPLAY, End.THEFT,

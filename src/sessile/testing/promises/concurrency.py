@@ -22,7 +22,7 @@ from sessile.testing.step import Stepped, interleavings
 from sessile.testing.world import Reply, World
 
 
-class Sessions(Stories):
+class Concurrency(Stories):
     """Nobody's change is lost, readers write nothing, ended stays ended, late answers harm none."""
 
     # P1: nobody's change is lost.
@@ -51,7 +51,7 @@ class Sessions(Stories):
     def test_late_change_moves_over_at_login(self, store: Store, drive: Drive) -> None:
         """What was saved before a login ended the anonymous session is in the new one."""
         for met in self.meetings(store, drive, logs_in(), puts(v=1), user=None):
-            dropped = met.world.told(events.Dropped)
+            dropped = met.world.events_of(events.Dropped)
             values = met.world.values(met.a.get().cookie)
             assert ("v" in values) != bool(dropped), met.stop
             assert values["cart"] == ["hat"], met.stop
@@ -94,7 +94,7 @@ class Sessions(Stories):
             met.a.get()
             assert met.world.ask(reads).user is None, met.stop
             in_flight = met.stop != "after the last"
-            assert bool(met.world.told(events.Dropped)) == in_flight, met.stop
+            assert bool(met.world.events_of(events.Dropped)) == in_flight, met.stop
 
     def test_logout_wins_over_a_rival_at_every_point(self, store: Store, drive: Drive) -> None:
         """Wherever a writer falls into a logout, the session is dead when the logout answers."""
@@ -105,7 +105,7 @@ class Sessions(Stories):
     def test_end_holds_against_a_writer(self, store: Store, drive: Drive) -> None:
         """A session ended from the server stays ended, whatever its own request does."""
         for met in interleavings(
-            lambda: self.logged_in(store, drive),
+            lambda: self.world_with_login(store, drive),
             lambda world: world.request(world.cookie, puts(v=1)),
             lambda world: end_all(world.sessions.parts, "alice", None),
             drive=drive,
@@ -116,16 +116,16 @@ class Sessions(Stories):
 
     def test_expiry_holds_against_a_late_writer(self, store: Store, drive: Drive) -> None:
         """A request that outlives the idle deadline does not revive what has expired."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         slow = world.request(world.cookie, lambda s: (world.clock.advance(1801), s.update(v=1)))
         drive(slow)
 
         assert world.ask(reads).user is None
-        assert world.told(events.Dropped)
+        assert world.events_of(events.Dropped)
 
     def test_slow_writer_saves_what_others_kept_alive(self, store: Store, drive: Drive) -> None:
         """A request longer than the idle time still saves, if others kept its session alive."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         rival = World(store, drive)
         slow = Stepped(
             world.request(world.cookie, lambda s: (world.clock.advance(1801), s.update(v=1))), drive
@@ -151,7 +151,7 @@ class Sessions(Stories):
 
     def test_dead_cookie_gets_no_deletion(self, store: Store, drive: Drive) -> None:
         """A cookie whose session is over is ignored; nothing is deleted in the browser."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         dead = world.cookie
         world.ask(logs_in())
 
@@ -165,4 +165,4 @@ class Sessions(Stories):
             for met in self.meetings(store, drive, end, puts(v=1)):
                 if met.b.get().user is None:
                     assert met.b.get().set_cookie is None, met.stop
-                    assert met.world.told(events.Dropped), met.stop
+                    assert met.world.events_of(events.Dropped), met.stop

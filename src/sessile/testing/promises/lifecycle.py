@@ -25,7 +25,7 @@ ACTS: dict[str, Callable[[Store], Flow[object]]] = {
 """The acts that every store can be asked for, by name."""
 
 
-class Life:
+class Lifecycle:
     """Opened, used, closed, and no longer used."""
 
     def test_store_has_the_shape_of_the_contract(self, store: Store) -> None:

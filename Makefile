@@ -51,7 +51,7 @@ quick: $(VENV)/test.ok
 		--ignore=tests/stores/test_broken_stores.py -k "not (sqlite or redis)" $(ARGS)
 
 test: $(VENV)/test.ok
-	@sh scripts/servers
+	@sh scripts/install-servers
 	@$(PYTEST) $(ARGS)
 
 check: $(VENV)/test.ok
@@ -60,7 +60,7 @@ check: $(VENV)/test.ok
 	$(BIN)/mypy
 
 bench: $(VENV)/bench.ok
-	@sh scripts/servers redis-server wrk
+	@sh scripts/install-servers redis-server wrk
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: $(VENV)/test.ok

@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """Return what was asked for."""
+    """Return the arguments."""
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("input", nargs="?", type=Path, help="a file to try again")
@@ -50,7 +50,10 @@ def options(asked: argparse.Namespace, target: ModuleType) -> list[str]:
         f"-timeout={PATIENCE}",
         f"-artifact_prefix={asked.keep}/",
     ]
-    words += [f"-seed={asked.seed}", f"-seed_inputs={planted(asked.keep / 'seeds', target.SEEDS)}"]
+    words += [
+        f"-seed={asked.seed}",
+        f"-seed_inputs={write_seeds(asked.keep / 'seeds', target.SEEDS)}",
+    ]
     if asked.runs:
         return [*words, f"-runs={asked.runs}"]
     learned = asked.keep / asked.target
@@ -58,7 +61,7 @@ def options(asked: argparse.Namespace, target: ModuleType) -> list[str]:
     return [*words, f"-max_total_time={asked.seconds}", str(learned)]
 
 
-def planted(folder: Path, seeds: tuple[bytes, ...]) -> str:
+def write_seeds(folder: Path, seeds: tuple[bytes, ...]) -> str:
     """Write the first inputs to files and return their names, as libFuzzer wants them."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / hashlib.sha256(seed).hexdigest()[:16] for seed in seeds]

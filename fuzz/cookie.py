@@ -3,7 +3,8 @@
 from typing import Final
 
 from fuzz import ticket
-from sessile.core.cookie import Cookie, Presented
+from sessile.core.cookie import Cookie
+from sessile.core.ticket import NoTicket
 
 COOKIES: Final = (Cookie(), Cookie(secure=False), Cookie(name="a.b+c", path="/app"))
 TICKET: Final = ticket.SEEDS[0].decode()
@@ -22,15 +23,15 @@ def check(data: bytes) -> None:
     header = data.decode("latin-1")
     for cookie in COOKIES:
         found = cookie.find(header)
-        assert found == expected(header, cookie.full_name)
+        assert found == read_by_hand(header, cookie.full_name)
         if isinstance(found, str):
             ticket.check_text(found)
 
 
-def expected(header: str, name: str) -> str | Presented:
+def read_by_hand(header: str, name: str) -> str | NoTicket:
     """Read the header by hand: split at semicolons, then at the first ``=``."""
     pairs = [part.lstrip(" \t").partition("=") for part in header.split(";")]
     values = [value for key, equals, value in pairs if equals and key == name]
     if len(values) == 1:
         return values[0].rstrip(" \t")
-    return Presented.AMBIGUOUS if values else Presented.NOTHING
+    return NoTicket.AMBIGUOUS if values else NoTicket.ABSENT

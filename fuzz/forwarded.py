@@ -3,8 +3,7 @@
 from typing import Final
 
 from sessile.core.address import canonical
-from sessile.core.forwarded import WINDOW
-from sessile.core.proxies import ForwardedHeader, Proxies
+from sessile.core.proxies import WINDOW, ForwardedHeader, Proxies
 
 TRUSTED: Final = ("10.0.0.0/8", "2001:db8::/32", "unix")
 NOBODY: Final = Proxies()
@@ -31,8 +30,8 @@ def check(data: bytes) -> None:
     """Assert who is believed, what comes out, and how little of a long header is read."""
     header = data.decode("latin-1")
     check_peer(header)
-    check_believed(header)
-    assert LISTED.client(PEER, header) == expected(header)
+    check_stranger(header)
+    assert LISTED.client(PEER, header) == walk_by_hand(header)
     assert PAIRED.client(PEER, f"{header}, for=10.4.4.4;for={STRANGER}") == PEER
     for proxies in (LISTED, PAIRED):
         check_walk(proxies, header)
@@ -45,7 +44,7 @@ def check_peer(text: str) -> None:
     assert NOBODY.client(text, text) == (found or "")
 
 
-def check_believed(header: str) -> None:
+def check_stranger(header: str) -> None:
     """Assert that a stranger's header changes nothing."""
     for proxies in (NOBODY, LISTED, PAIRED):
         assert proxies.client(STRANGER, header) == STRANGER
@@ -54,19 +53,19 @@ def check_believed(header: str) -> None:
 
 def check_walk(proxies: Proxies, header: str) -> None:
     """Assert that the rightmost words decide, whatever stands to their left."""
-    said = "" if proxies is LISTED else "for="
+    prefix = "" if proxies is LISTED else "for="
     found, local = proxies.client(PEER, header), proxies.client("", header)
     assert canonical(found) == found
     assert local == found or (found == PEER and local == "")
-    assert proxies.client(PEER, f"{header},{said}{STRANGER}") == STRANGER
-    assert proxies.client(PEER, f"{header}, {said}unknown") == PEER
+    assert proxies.client(PEER, f"{header},{prefix}{STRANGER}") == STRANGER
+    assert proxies.client(PEER, f"{header}, {prefix}unknown") == PEER
     if len(header) < WINDOW // 2 and header.count(",") < 16:
-        assert proxies.client(PEER, f"{header}, {said}10.3.3.3") in {found, "10.3.3.3"}
+        assert proxies.client(PEER, f"{header}, {prefix}10.3.3.3") in {found, "10.3.3.3"}
     if len(header) > WINDOW:
         assert proxies.client(PEER, "," + header[-WINDOW:]) == found
 
 
-def expected(header: str) -> str:
+def walk_by_hand(header: str) -> str:
     """Walk a list of addresses as one would by hand."""
     here, cut = PEER, len(header) > WINDOW
     pieces = header[-WINDOW:].split(",")[cut:]

@@ -1,21 +1,21 @@
-"""The record: bytes that somebody may have written to a store, and the vault that opens them."""
+"""The record: bytes that somebody may have written to a store, and the sealer that opens them."""
 
 import atheris
 import msgspec
 
-from sessile.codecs.sealed import Forged, PlainVault, SealedVault, Vault
+from sessile.codecs.sealing import AesGcmSealer, Forged, NoSealer, Sealer
 from sessile.core.client import Client
 from sessile.core.identity import Pending
 from sessile.core.record import Record, evolve, pack, unpack
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import Key
-from sessile.core.trail import Trace, packed
+from sessile.core.trail import TrailEntry, pack_trail
 from sessile.testing.sample import key, record
 from sessile.testing.world import NEWER, SECRET
 
 KEY = key("a")
-PLAIN = PlainVault()
-SEALED = SealedVault(KeyRing([SECRET, NEWER]), bytes)  # nonces of zeros: an input can be repeated
+PLAIN = NoSealer()
+SEALED = AesGcmSealer(KeyRing([SECRET, NEWER]), bytes)  # nonces of zeros: an input can be repeated
 NONE: frozenset[str] = frozenset()
 FREE = ("version", "seen", "idle_until", "rotated", "confirmed")
 """What moves without a proof; every other field is covered by one."""
@@ -26,24 +26,24 @@ RICH = {
     "factors": ("password", "totp"),
     "pending": Pending("alice", ("password",), 1.0),
     "grants": {"pay": 1.0},
-    "past": packed((Trace(1.0, "logged in"),)),
+    "past": pack_trail((TrailEntry(1.0, "logged in"),)),
 }
 RAW, TAMPERED = b"\0", b"\1"
 
 
-def sealed(values: dict[str, bytes], **fields: object) -> Record:
+def seal(values: dict[str, bytes], **fields: object) -> Record:
     """Return a record that holds those values, sealed."""
-    return SEALED.store(record(data={}, **fields), values, NONE)[0]
+    return SEALED.seal(record(data={}, **fields), values, NONE)[0]
 
 
 LONGEST = 512
 SEEDS = (
     RAW + pack(record()),
     RAW + pack(record(owner="alice", authenticated_at=1.0, device="curl", data={})),
-    RAW + pack(sealed({"cart": b"socks", "": b""}, owner="alice")),
-    RAW + pack(sealed({"a": b"b"}, **RICH)),
-    RAW + pack(evolve(sealed({"a": b"b"}), proof=b"")),
-    RAW + pack(evolve(sealed({}), data={"a": sealed({"a": b"b"}).data["a"][:9]})),
+    RAW + pack(seal({"cart": b"socks", "": b""}, owner="alice")),
+    RAW + pack(seal({"a": b"b"}, **RICH)),
+    RAW + pack(evolve(seal({"a": b"b"}), proof=b"")),
+    RAW + pack(evolve(seal({}), data={"a": seal({"a": b"b"}).data["a"][:9]})),
     RAW + pack(record(digest=b"short")),
     RAW + pack(record("b")),
     RAW + msgspec.msgpack.encode([[]] * 19),
@@ -73,9 +73,9 @@ def check_raw(blob: bytes) -> None:
     assert unpack(pack(found)[:-1], KEY) is None
     assert not found.live_at(found.expires)
     assert repr(found) == f"<Record {KEY} version {found.version}>"
-    plain, opened = open_with(PLAIN, found), open_with(SEALED, found)
+    plain, unsealed = unseal_with(PLAIN, found), unseal_with(SEALED, found)
     assert plain == (None if found.proof else found.data)
-    assert opened is None or set(opened) == set(found.data)
+    assert unsealed is None or set(unsealed) == set(found.data)
 
 
 def check_tampered(given: atheris.FuzzedDataProvider) -> None:
@@ -85,23 +85,23 @@ def check_tampered(given: atheris.FuzzedDataProvider) -> None:
         for _ in range(given.ConsumeIntInRange(0, 3))
     }
     owner = given.ConsumeUnicodeNoSurrogates(8)
-    ours = sealed(values, **RICH | {"owner": owner, "assurance": given.ConsumeIntInRange(0, 3)})
+    ours = seal(values, **RICH | {"owner": owner, "assurance": given.ConsumeIntInRange(0, 3)})
     blob = bytearray(pack(ours))
     assert unpack(bytes(blob), KEY) == ours
-    assert SEALED.open(ours) == values
+    assert SEALED.unseal(ours) == values
     for _ in range(given.ConsumeIntInRange(1, 3)):
         blob[given.ConsumeIntInRange(0, len(blob) - 1)] = given.ConsumeIntInRange(0, 255)
     found = unpack(bytes(blob), KEY)
-    opened = None if found is None else open_with(SEALED, found)
-    if found is not None and opened is not None:
-        assert opened.items() <= values.items()
+    unsealed = None if found is None else unseal_with(SEALED, found)
+    if found is not None and unsealed is not None:
+        assert unsealed.items() <= values.items()
         free = {name: getattr(ours, name) for name in FREE}
         assert evolve(found, data=ours.data, **free) == ours
 
 
-def open_with(vault: Vault, found: Record) -> dict[str, bytes] | None:
-    """Return what the vault makes of a record; Forged, the documented error, is None."""
+def unseal_with(sealer: Sealer, found: Record) -> dict[str, bytes] | None:
+    """Return the plain values of a record; Forged, the documented error, is None."""
     try:
-        return dict(vault.open(found))
+        return dict(sealer.unseal(found))
     except Forged:
         return None

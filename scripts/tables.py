@@ -12,7 +12,7 @@ from pathlib import Path
 from sessile.core.change import Capability
 from sessile.core.verdict import VERDICTS, Kin, Successor
 from sessile.service.events import Event
-from sessile.sinks.kind import KINDS, reason_type
+from sessile.sinks.kinds import KINDS, reason_type
 from sessile.stores.memory import MemoryStore
 from sessile.stores.redis import RedisStore
 from sessile.stores.sqlite import SQLiteStore

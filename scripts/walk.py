@@ -1,8 +1,8 @@
 """Count the steps of a request through the house: ``python scripts/walk.py``.
 
 Each request goes through ``SessionMiddleware`` on ``memory://``, sealed, from one browser. Every
-call of a Python function inside ``src/sessile`` is a step; a coroutine or a generator that goes on is
-none. A file, or a floor, is changed where a step is taken in another one than the step before it.
+call of a Python function inside ``src/sessile`` is a step; a coroutine or a generator that goes on
+is none. A file, or a floor, is changed where a step is taken in another than the step before it.
 ``--trace NAME`` prints the steps of one request.
 """
 

@@ -1,8 +1,8 @@
-"""Real servers that tests share, from ``servers``, and both colours of a flow."""
+"""Real servers that tests share, from ``harness``, and both colours of a flow."""
 
 import pytest
 
-from servers import own_redis, redis_server  # noqa: F401  (fixtures are found by their names)
+from harness.redis_server import own_redis, redis_server  # noqa: F401  (fixtures are found by their names)
 from sessile.testing.drive import COLOURS
 
 pytest_plugins = ["summary"]  # prints the tests by folder, and the promises where asked to

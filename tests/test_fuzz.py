@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from servers import absent
+from harness.programs import skip_or_fail
 
 ROOT = Path(__file__).parent.parent
 RUNS = 20_000
@@ -23,7 +23,7 @@ BROKEN = 77  # the code with which libFuzzer leaves when an input broke somethin
 def atheris():
     """What guides the inputs."""
     if importlib.util.find_spec("atheris") is None:
-        absent("atheris", "atheris is not installed; install it: pip install --group test")
+        skip_or_fail("atheris", "atheris is not installed; install it: pip install --group test")
 
 
 def fuzz(target, keep, source=None, *, runs=RUNS, seed=1):
@@ -62,8 +62,8 @@ PLANTED = [
     # target, file, what stands there, what a careless hand made of it
     ("cookie", "core/cookie.py", r"(?:^|;)[ \t]*{", r"(?:^|;|,)[ \t]*{"),
     ("ticket", "core/ticket.py", "if selector[0] >> 2 == _DASH:", "if False:"),
-    ("record", "codecs/sealed.py", "record.assurance, record.auth", "0, record.auth"),
-    ("forwarded", "core/forwarded.py", "len(nodes) != 1", "not nodes"),
+    ("record", "codecs/sealing.py", "record.assurance, record.auth", "0, record.auth"),
+    ("forwarded", "core/proxies.py", "len(nodes) != 1", "not nodes"),
 ]
 
 

@@ -4,7 +4,7 @@ from sessile.core.binding import Address, Agent, Binding, Mismatch
 from sessile.core.carrier import Bearer, ForgeableBody, LeakyQuery
 from sessile.core.change import Excess
 from sessile.core.cookie import Cookie, SameSite
-from sessile.core.origin import Check, Origins
+from sessile.core.origin import OriginCheck, Origins
 from sessile.core.policy import Limit, Policy, Theft, days, hours, minutes
 from sessile.core.proxies import ForwardedHeader, Proxies
 from sessile.core.require import require
@@ -19,7 +19,6 @@ __all__ = [
     "Agent",
     "Bearer",
     "Binding",
-    "Check",
     "Cookie",
     "Excess",
     "ForgeableBody",
@@ -27,6 +26,7 @@ __all__ = [
     "LeakyQuery",
     "Limit",
     "Mismatch",
+    "OriginCheck",
     "Origins",
     "Policy",
     "Proxies",

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 import uvicorn
 
-from sessile.balance import Balancer, Check, Server
+from sessile.balance import BackendServer, Balancer, HealthCheck
 
 PATIENCE = 10.0
 
@@ -69,7 +69,7 @@ def _uvicorn(name):
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
-    return Server(name, *listener.getsockname()), server, thread
+    return BackendServer(name, *listener.getsockname()), server, thread
 
 
 class Raw:
@@ -121,7 +121,7 @@ async def _raw_server(play, name="a"):
 
     listener = await asyncio.start_server(accept, "127.0.0.1", 0)
     try:
-        yield Server(name, *listener.sockets[0].getsockname())
+        yield BackendServer(name, *listener.sockets[0].getsockname())
     finally:
         listener.close()
         for task in list(tasks):
@@ -153,7 +153,7 @@ async def _behind(play, **settings):
     """A balancer before one raw server, with checks too rare to matter."""
     async with (
         _raw_server(play) as server,
-        Balancer([server], **{"check": Check(interval=600, fall=99), **settings}) as balancer,
+        Balancer([server], **{"check": HealthCheck(interval=600, fall=99), **settings}) as balancer,
     ):
         yield balancer
 

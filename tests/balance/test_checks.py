@@ -2,10 +2,10 @@
 
 import asyncio
 
-from sessile.balance import Balancer, Check, Server, State
+from sessile.balance import BackendServer, Balancer, HealthCheck, State
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-OFTEN = Check(path="/healthz", interval=0.02, timeout=0.2, rise=2, fall=2)
+OFTEN = HealthCheck(path="/healthz", interval=0.02, timeout=0.2, rise=2, fall=2)
 
 
 class Patient:
@@ -48,7 +48,7 @@ def test_a_server_that_starts_late_is_found(run, raw_server, dead_port, until):
     """A server that listens only later is down first and then up, with nobody asking for it."""
 
     async def go():
-        late = Server("a", "127.0.0.1", dead_port)
+        late = BackendServer("a", "127.0.0.1", dead_port)
         async with Balancer([late], check=OFTEN) as balancer:
             await until(lambda: state(balancer) is State.DOWN)
 

@@ -5,11 +5,11 @@ import asyncio
 import httpx
 import pytest
 
-from sessile.balance import Balancer, Check, Limits, Server, State
+from sessile.balance import BackendServer, Balancer, BalancerLimits, HealthCheck, State
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GET = b"GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n"
-RARE = Check(interval=600, fall=99)
+RARE = HealthCheck(interval=600, fall=99)
 
 
 def on_request(play):
@@ -34,7 +34,7 @@ def test_a_refused_connection_goes_elsewhere(run, raw_server, url, dead_port):
 
     async def ask():
         async with raw_server(on_request(answer_ok), "b") as well:
-            dead = Server("a", "127.0.0.1", dead_port)
+            dead = BackendServer("a", "127.0.0.1", dead_port)
             balancer = Balancer([dead, well], check=RARE)
             async with balancer, httpx.AsyncClient() as client:
                 codes = [(await client.post(url(balancer), content=b"x")).status_code]
@@ -52,7 +52,7 @@ def test_nobody_left_is_503(run, ask, dead_port):
     """When every server is down the client is asked to come back, in few words."""
 
     async def alone():
-        dead = [Server(name, "127.0.0.1", dead_port) for name in "ab"]
+        dead = [BackendServer(name, "127.0.0.1", dead_port) for name in "ab"]
         async with Balancer(dead, check=RARE) as balancer:
             return await ask(balancer, GET)
 
@@ -68,7 +68,7 @@ def test_a_503_keeps_the_connection(run, raw_client, dead_port):
     """A sound request that nobody could take does not cost the client its connection."""
 
     async def twice():
-        dead = Server("a", "127.0.0.1", dead_port)
+        dead = BackendServer("a", "127.0.0.1", dead_port)
         async with Balancer([dead], check=RARE) as balancer, raw_client(balancer) as client:
             for _ in range(2):
                 await client.say(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -110,7 +110,7 @@ def test_silence_is_504(run, behind, ask):
         await server.rest()
 
     async def go():
-        async with behind(play, limits=Limits(answer=0.1)) as balancer:
+        async with behind(play, limits=BalancerLimits(answer=0.1)) as balancer:
             return await ask(balancer, GET)
 
     assert run(go()).startswith(b"HTTP/1.1 504 ")
@@ -141,10 +141,10 @@ def test_a_server_that_cannot_be_reached_is_tried_once_per_request(
     run, ask, dead_port, monkeypatch
 ):
     """A request gives up a server that refuses it, even if others say that it is well."""
-    monkeypatch.setattr("sessile.balance.fleet.Fleet.observe", lambda *_: None)
+    monkeypatch.setattr("sessile.balance.group.ServerGroup.observe", lambda *_: None)
 
     async def alone():
-        async with Balancer([Server("a", "127.0.0.1", dead_port)], check=RARE) as balancer:
+        async with Balancer([BackendServer("a", "127.0.0.1", dead_port)], check=RARE) as balancer:
             return await ask(balancer, GET)
 
     assert run(alone()).startswith(b"HTTP/1.1 503 ")

@@ -6,7 +6,7 @@ import hashlib
 import httpx
 import pytest
 
-from sessile.balance import Balancer, Limits
+from sessile.balance import Balancer, BalancerLimits
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GET = b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n"
@@ -138,7 +138,7 @@ def test_spare_connections_are_bounded(run, behind, url, until):
 
     async def burst():
         async with (
-            behind(play, limits=Limits(spare=2)) as balancer,
+            behind(play, limits=BalancerLimits(spare=2)) as balancer,
             httpx.AsyncClient() as client,
         ):
             await asyncio.gather(*(client.get(url(balancer)) for _ in range(6)))

@@ -2,16 +2,16 @@
 
 import pytest
 
-from sessile.balance.health import Check, Health, Seen, State
+from sessile.balance.health import Health, HealthCheck, Observation, State
 from sessile.errors import ConfigError
 
-CHECK = Check(rise=2, fall=3)
+CHECK = HealthCheck(rise=2, fall=3)
 
 
 def after(*observations, start=None):
     health = start or Health()
-    for seen in observations:
-        health = health.after(seen, CHECK)
+    for observation in observations:
+        health = health.after(observation, CHECK)
     return health
 
 
@@ -22,24 +22,34 @@ def test_a_new_server_is_up():
 
 def test_fall_takes_failures_in_a_row():
     """Only ``fall`` failures in a row take a server down."""
-    assert after(Seen.ILL, Seen.ILL).state is State.UP
-    assert after(Seen.ILL, Seen.ILL, Seen.WELL, Seen.ILL, Seen.ILL).state is State.UP
-    assert after(Seen.ILL, Seen.ILL, Seen.ILL).state is State.DOWN
+    assert after(Observation.ILL, Observation.ILL).state is State.UP
+    assert (
+        after(
+            Observation.ILL, Observation.ILL, Observation.WELL, Observation.ILL, Observation.ILL
+        ).state
+        is State.UP
+    )
+    assert after(Observation.ILL, Observation.ILL, Observation.ILL).state is State.DOWN
 
 
 def test_rise_takes_successes_in_a_row():
     """Only ``rise`` successes in a row bring a server back."""
-    down = after(Seen.GONE)
+    down = after(Observation.GONE)
 
-    assert after(Seen.WELL, start=down).state is State.DOWN
-    assert after(Seen.WELL, Seen.ILL, Seen.WELL, start=down).state is State.DOWN
-    assert after(Seen.WELL, Seen.WELL, start=down).state is State.UP
+    assert after(Observation.WELL, start=down).state is State.DOWN
+    assert (
+        after(Observation.WELL, Observation.ILL, Observation.WELL, start=down).state is State.DOWN
+    )
+    assert after(Observation.WELL, Observation.WELL, start=down).state is State.UP
 
 
 def test_nobody_listening_is_believed_at_once():
     """A refused connection takes a server down without a second look, and undoes a rise."""
-    assert after(Seen.GONE).state is State.DOWN
-    assert after(Seen.GONE, Seen.WELL, Seen.GONE, Seen.WELL).state is State.DOWN
+    assert after(Observation.GONE).state is State.DOWN
+    assert (
+        after(Observation.GONE, Observation.WELL, Observation.GONE, Observation.WELL).state
+        is State.DOWN
+    )
 
 
 def test_draining_outlives_an_outage():
@@ -47,8 +57,11 @@ def test_draining_outlives_an_outage():
     draining = Health(draining=True)
 
     assert draining.state is State.DRAIN
-    assert after(Seen.GONE, start=draining).state is State.DOWN
-    assert after(Seen.GONE, Seen.WELL, Seen.WELL, start=draining).state is State.DRAIN
+    assert after(Observation.GONE, start=draining).state is State.DOWN
+    assert (
+        after(Observation.GONE, Observation.WELL, Observation.WELL, start=draining).state
+        is State.DRAIN
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,4 +70,4 @@ def test_draining_outlives_an_outage():
 def test_a_check_that_cannot_work_is_refused(wrong):
     """Settings are checked when they are made."""
     with pytest.raises(ConfigError):
-        Check(**wrong)
+        HealthCheck(**wrong)

@@ -8,7 +8,7 @@ import sys
 import httpx
 import pytest
 
-from sessile.balance import Balancer, Limits, Server, serve
+from sessile.balance import BackendServer, Balancer, BalancerLimits, serve
 from sessile.errors import ConfigError
 
 GET = b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n"
@@ -62,7 +62,7 @@ def test_grace_ends(run, raw_server, raw_client):
 
     async def go():
         async with raw_server(slow.play) as server:
-            balancer = Balancer([server], limits=Limits(grace=0.05))
+            balancer = Balancer([server], limits=BalancerLimits(grace=0.05))
             await balancer.start()
             async with raw_client(balancer) as client:
                 await client.say(GET)
@@ -77,7 +77,7 @@ def test_idle_connections_do_not_delay_the_end(run, servers, raw_client):
     """A client that has nothing under way is closed at once."""
 
     async def go():
-        async with Balancer(servers, limits=Limits(grace=600)) as balancer:
+        async with Balancer(servers, limits=BalancerLimits(grace=600)) as balancer:
             client = raw_client(balancer)
             raw = await client.__aenter__()
             await raw.say(GET)
@@ -115,11 +115,11 @@ def test_there_is_no_address_before_the_start(servers):
     "wrong",
     [
         lambda: Balancer([]),
-        lambda: Balancer([Server("a", "h", 1), Server("a", "h", 2)]),
-        lambda: Server("", "h", 1),
-        lambda: Server("a", "h", 0),
-        lambda: Limits(connect=0),
-        lambda: Limits(spare=-1),
+        lambda: Balancer([BackendServer("a", "h", 1), BackendServer("a", "h", 2)]),
+        lambda: BackendServer("", "h", 1),
+        lambda: BackendServer("a", "h", 0),
+        lambda: BalancerLimits(connect=0),
+        lambda: BalancerLimits(spare=-1),
     ],
 )
 def test_settings_are_checked_at_birth(wrong):
@@ -147,9 +147,9 @@ def test_serve_ends_when_cancelled(run, servers):
 
 SCRIPT = """
 import asyncio
-from sessile.balance import Balancer, Server, serve
+from sessile.balance import Balancer, BackendServer, serve
 
-balancer = Balancer([Server("a", "127.0.0.1", {port})])
+balancer = Balancer([BackendServer("a", "127.0.0.1", {port})])
 asyncio.run(serve(balancer, started=lambda b: print(*b.address, flush=True)))
 print("ended")
 """

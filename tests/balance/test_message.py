@@ -4,8 +4,8 @@ import h11
 import pytest
 
 from sessile.balance.cookie import RouteCookie
-from sessile.balance.headers import end_to_end, unforged
-from sessile.balance.message import Reply, asks_for_websocket, is_replayable, to_server
+from sessile.balance.headers import end_to_end, strip_forwarded
+from sessile.balance.message import ResponseRewriter, asks_for_websocket, is_replayable, to_server
 
 
 def request(*headers, method="GET", target="/", version="1.1"):
@@ -26,7 +26,7 @@ def sent(*headers, **line):
 def got(*headers, version=b"1.1", status=200, last=False, set_cookie=None):
     """Return the headers that reach the client."""
     answer = h11.Response(status_code=status, headers=list(headers))
-    (seen,) = Reply(version, set_cookie).to_client([answer], last=last)
+    (seen,) = ResponseRewriter(version, set_cookie).to_client([answer], last=last)
     return [(name.decode(), value.decode()) for name, value in seen.headers]
 
 
@@ -81,7 +81,7 @@ def test_connection_cannot_strip_what_the_first_hop_says():
 
 def test_proxy_header_stops():
     """A Proxy header would become HTTP_PROXY in a CGI environment."""
-    assert unforged([(b"Proxy", b"http://evil.test")]) == []
+    assert strip_forwarded([(b"Proxy", b"http://evil.test")]) == []
 
 
 def test_the_route_is_hidden_and_the_session_is_not():
@@ -207,16 +207,16 @@ def test_interim_answers_spare_old_clients():
     """RFC 9110, 15.2: 1xx goes to HTTP/1.1 clients and not to older ones."""
     hints = h11.InformationalResponse(status_code=103, headers=[("Link", "</s.css>")])
 
-    (seen,) = Reply(b"1.1").to_client([hints])
+    (seen,) = ResponseRewriter(b"1.1").to_client([hints])
 
     assert (seen.status_code, list(seen.headers)) == (103, [(b"link", b"</s.css>")])
-    assert Reply(b"1.0").to_client([hints]) == []
+    assert ResponseRewriter(b"1.0").to_client([hints]) == []
 
 
 def test_trailers_are_dropped():
     """RFC 9110, 6.5.1: trailers are not merged and not passed on."""
     end = h11.EndOfMessage(headers=[("X-Forwarded-For", "1.2.3.4")])
 
-    (seen,) = Reply(b"1.1").to_client([end])
+    (seen,) = ResponseRewriter(b"1.1").to_client([end])
 
     assert list(seen.headers) == []

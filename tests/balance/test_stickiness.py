@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from sessile.balance import Affinity, Balancer, Check, State
+from sessile.balance import Affinity, Balancer, HealthCheck, State
 from sessile.errors import ConfigError
 
-RARE = Check(interval=600, fall=99)
+RARE = HealthCheck(interval=600, fall=99)
 
 
 @asynccontextmanager

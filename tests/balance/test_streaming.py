@@ -2,7 +2,7 @@
 
 import asyncio
 
-from sessile.balance import Limits
+from sessile.balance import BalancerLimits
 
 GET = b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -219,7 +219,7 @@ def test_a_quiet_stream_stays_open(run, behind, raw_client):
         await server.rest()
 
     async def listen():
-        limits = Limits(answer=0.1, stall=0.1)
+        limits = BalancerLimits(answer=0.1, stall=0.1)
         async with behind(play, limits=limits) as balancer, raw_client(balancer) as client:
             await client.say(GET)
             await client.head()

@@ -7,7 +7,7 @@ import struct
 import pytest
 import websockets
 
-from sessile.balance import Affinity, Balancer, Limits
+from sessile.balance import Affinity, Balancer, BalancerLimits
 from sessile.balance.pool import Pool
 
 UPGRADE = (
@@ -130,14 +130,14 @@ def test_a_server_may_finish_first(run, behind, raw_client):
 
 def test_the_last_bytes_are_waited_for(run, behind, raw_client, until, monkeypatch):
     """When both have finished, what a slow server has not yet taken is still delivered."""
-    dialled, closing, heard = [], asyncio.Event(), asyncio.Queue()
-    dial = Pool.dial
+    connected, closing, heard = [], asyncio.Event(), asyncio.Queue()
+    connect = Pool.connect
 
     async def noted(pool, server):
-        dialled.append(await dial(pool, server))
-        return dialled[-1]
+        connected.append(await connect(pool, server))
+        return connected[-1]
 
-    monkeypatch.setattr(Pool, "dial", noted)
+    monkeypatch.setattr(Pool, "connect", noted)
 
     @on_upgrade
     async def play(server):
@@ -160,7 +160,7 @@ def test_the_last_bytes_are_waited_for(run, behind, raw_client, until, monkeypat
         async with behind(play) as balancer, raw_client(balancer) as client:
             await client.say(UPGRADE)
             await client.head()
-            transport = dialled[-1]._writer.transport
+            transport = connected[-1]._writer.transport
             sent = await fill(client, transport)
             client.writer.write_eof()
             await until(transport.is_closing)
@@ -182,7 +182,7 @@ def test_an_end_that_never_finishes_is_not_waited_for(run, behind, raw_client, u
         await asyncio.Event().wait()
 
     async def go():
-        limits = Limits(stall=0.1)
+        limits = BalancerLimits(stall=0.1)
         async with behind(play, limits=limits) as balancer, raw_client(balancer) as client:
             await client.say(UPGRADE)
             await client.head()
@@ -263,7 +263,7 @@ def test_stopping_does_not_wait_for_websockets(run, servers):
     """A tunnel has no end of its own; when the balancer stops it is closed at once."""
 
     async def go():
-        async with Balancer(servers, limits=Limits(grace=600)) as balancer:
+        async with Balancer(servers, limits=BalancerLimits(grace=600)) as balancer:
             chat = await websockets.connect(ws(balancer))
         with pytest.raises(websockets.ConnectionClosed):
             await chat.recv()

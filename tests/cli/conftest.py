@@ -18,7 +18,7 @@ from sessile import Sessions
 from sessile.cli.app import app
 from sessile.core.flow import run
 from sessile.core.record import Record
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.core.ticket import Key
 from sessile.service.commit import commit_visit
 from sessile.service.opening import open_visit
@@ -66,7 +66,7 @@ def login() -> Login:
         user: str, device: str = "", *, remember: bool = False, url: str | None = None
     ) -> Key:
         sessions = Sessions(url, secrets=[SECRET])
-        visit = run(open_visit(sessions.parts, Said()))
+        visit = run(open_visit(sessions.parts, PlainRequest()))
         visit.session["cart"] = ["socks"]
         visit.session.login(user, device=device, remember=remember)
         run(commit_visit(sessions.parts, visit))

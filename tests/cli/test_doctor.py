@@ -123,8 +123,8 @@ def test_a_network_store_without_secrets_is_wrong(examine) -> None:
     (finding,) = examine(Far())["secrets"]
 
     assert finding.mark is Mark.WRONG
-    assert "sessile keygen" in finding.says
-    assert finding.says.endswith("(secrets=[...] in the application's code cannot be seen here)")
+    assert "sessile keygen" in finding.message
+    assert finding.message.endswith("(secrets=[...] in the application's code cannot be seen here)")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_clock_that_drifts_from_the_stores_is_wrong(examine, shows, says) -> N
     (finding,) = examine(store)["clock"]
 
     assert finding.mark is Mark.WRONG
-    assert says in finding.says
+    assert says in finding.message
 
 
 def test_a_clock_within_two_seconds_of_the_stores_is_fine(examine) -> None:
@@ -198,7 +198,7 @@ def test_a_clock_within_two_seconds_of_the_stores_is_fine(examine) -> None:
 
     (finding,) = examine(store)["clock"]
 
-    assert (finding.mark, "1900.0 ms from the store's" in finding.says) == (Mark.FINE, True)
+    assert (finding.mark, "1900.0 ms from the store's" in finding.message) == (Mark.FINE, True)
 
 
 def test_a_store_that_does_not_tell_the_time_is_no_fault(examine) -> None:
@@ -211,7 +211,7 @@ def test_a_store_that_does_not_tell_the_time_is_no_fault(examine) -> None:
     (finding,) = examine(Silent())["clock"]
 
     assert finding.mark is Mark.NOTE
-    assert "no permission" in finding.says
+    assert "no permission" in finding.message
 
 
 def test_a_clock_before_the_installation_is_wrong(monkeypatch) -> None:
@@ -220,7 +220,7 @@ def test_a_clock_before_the_installation_is_wrong(monkeypatch) -> None:
 
     (finding,) = [finding for finding in found if finding.subject == "clock"]
     assert finding.mark is Mark.WRONG
-    assert finding.says.startswith("1970-01-01T00:00:00Z is before sessile was installed")
+    assert finding.message.startswith("1970-01-01T00:00:00Z is before sessile was installed")
 
 
 def test_sessions_of_one_process_are_a_note(sessile) -> None:
@@ -279,7 +279,7 @@ def test_a_round_trip_finds_what_a_store_does_wrong(examine, store, says) -> Non
     (finding,) = examine(store())["round trip"]
 
     assert finding.mark is Mark.WRONG
-    assert says in finding.says
+    assert says in finding.message
 
 
 @pytest.mark.parametrize("store", [Forgetful, Stubborn, Lazy])

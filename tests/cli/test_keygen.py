@@ -15,7 +15,7 @@ def test_prints_one_secret_and_nothing_else(shell) -> None:
 
 def test_secret_holds_all_the_entropy_that_was_drawn(sessile, monkeypatch) -> None:
     """Thirty-two bytes are drawn, and each of them can be read back from the text."""
-    monkeypatch.setattr("sessile.wire.ambient.entropy", lambda count: bytes(range(count)))
+    monkeypatch.setattr("sessile.wire.system.entropy", lambda count: bytes(range(count)))
 
     assert sessile("keygen").output == "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n"
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sessile.cli.reach import every
+from sessile.cli.operator import scan
 from sessile.core.change import Capability, Page
 from sessile.core.client import Client
 from sessile.core.record import evolve, remains
@@ -96,7 +96,7 @@ def test_a_page_that_repeats_a_session_prints_it_once() -> None:
     store._add(sample.record())
     sessions = Sessions(store=store)
 
-    assert [len(page) for page in every(sessions)] == [1, 0]
+    assert [len(page) for page in scan(sessions)] == [1, 0]
 
 
 def test_what_is_left_of_an_ended_session_is_not_listed(sessile, put) -> None:
@@ -117,7 +117,7 @@ def test_every_page_is_asked_for(sessile, put) -> None:
 def test_a_store_without_a_scan_asks_for_a_user() -> None:
     """What the store cannot do is said, with what to write instead."""
     with pytest.raises(ConfigError, match="--owner"):
-        list(every(Sessions(store=Scanless())))
+        list(scan(Sessions(store=Scanless())))
 
 
 def test_nothing_is_made_by_looking(sessile, folder) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servers import RedisServer
+from harness.redis_server import RedisServer
 from sessile.testing import sample
 
 GOOD = "Vd8_nQw3kZ5x-Hj1Tm6pXc9Ry2Gf4Bs7Kl0La"

@@ -5,7 +5,7 @@ import time
 
 from sessile.core.client import Client
 from sessile.core.record import evolve
-from sessile.core.trail import packed, traced
+from sessile.core.trail import extend_trail, pack_trail
 from sessile.testing import sample
 
 
@@ -31,9 +31,9 @@ def test_shows_each_fact_on_a_line(sessile, put) -> None:
 def test_trail_says_what_was_done_and_from_where(sessile, put) -> None:
     """Each line with its time; whatever a client called itself is shown, not obeyed."""
     home, abroad = Client("203.0.113.7", "Chrome", "Linux"), Client("198.51.100.9", "\x1b]0;\n")
-    trail = traced(traced((), 0.0, home, "login"), 60.0, abroad, "another client")
+    trail = extend_trail(extend_trail((), 0.0, home, "login"), 60.0, abroad, "another client")
     record = sample.record(owner="alice")
-    put(evolve(record, client=home, past=packed(trail)))
+    put(evolve(record, client=home, past=pack_trail(trail)))
 
     printed = sessile("show", record.key).stdout
     shown = json.loads(sessile("show", record.key, "--json").stdout)

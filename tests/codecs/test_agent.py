@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessile.codecs import agent as module
-from sessile.codecs.agent import LOOKED_AT, Agent, recognise
+from sessile.codecs.agent import MAX_LENGTH, UserAgent, recognise
 from sessile.core.client import Client
 from sessile.testing.effort import effort
 
@@ -78,14 +78,14 @@ def resolver(request, monkeypatch):
     forget()
 
 
-def device(agent: Agent) -> str:
+def device(agent: UserAgent) -> str:
     """Return what a device with that agent is called."""
     return Client("", agent.browser, agent.system).device
 
 
 def forget() -> None:
     module._resolver.cache_clear()
-    module._recognised.cache_clear()
+    module._parse.cache_clear()
 
 
 @pytest.mark.parametrize(("header", "label"), REAL, ids=lambda text: text[-40:])
@@ -97,19 +97,19 @@ def test_real_agents_have_the_names_people_use(resolver: str, header: str, label
 def test_family_outlives_an_update() -> None:
     """What a session is bound to does not change when the browser is updated."""
     assert recognise(REAL[0][0]) == recognise(REAL[0][0].replace("131", "132"))
-    assert recognise(REAL[0][0]) == Agent("Chrome", "Windows")
+    assert recognise(REAL[0][0]) == UserAgent("Chrome", "Windows")
 
 
 @pytest.mark.parametrize(
     ("agent", "label"),
     [
-        (Agent("Chrome", "Android"), "Chrome on Android"),
-        (Agent("Firefox", ""), "Firefox"),
-        (Agent("", "Linux"), "Linux"),
-        (Agent("", ""), ""),
+        (UserAgent("Chrome", "Android"), "Chrome on Android"),
+        (UserAgent("Firefox", ""), "Firefox"),
+        (UserAgent("", "Linux"), "Linux"),
+        (UserAgent("", ""), ""),
     ],
 )
-def test_label_says_what_is_known(agent: Agent, label: str) -> None:
+def test_label_says_what_is_known(agent: UserAgent, label: str) -> None:
     """A part that is not known is left out."""
     assert device(agent) == label
 
@@ -154,17 +154,17 @@ def test_no_header_upsets_the_reader(header: str, tail: str) -> None:
 def test_only_the_beginning_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cost of an agent does not grow with its length, nor does what is remembered of it."""
     seen: list[str] = []
-    monkeypatch.setattr(module, "_recognised", seen.append)
+    monkeypatch.setattr(module, "_parse", seen.append)
     recognise("é" * 10_000)
     recognise("\0" * 10_000)
     recognise("a\0b")
 
-    assert [len(text) for text in seen] == [LOOKED_AT, 0, 2]
+    assert [len(text) for text in seen] == [MAX_LENGTH, 0, 2]
 
 
 def test_agents_remembered_are_few() -> None:
     """A client that sends a new agent each time does not fill the memory."""
-    assert module._recognised.cache_info().maxsize == 1024
+    assert module._parse.cache_info().maxsize == 1024
 
 
 def test_first_agents_may_come_at_once(resolver: str) -> None:

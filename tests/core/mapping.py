@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sessile.codecs.values import ValueCodec
-from sessile.core.values import Values
+from sessile.codecs.msgpack import ValueCodec
+from sessile.core.mapping import Values
 
 CODEC = ValueCodec()
 

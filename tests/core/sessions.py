@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sessile.codecs.values import ValueCodec
+from sessile.codecs.msgpack import ValueCodec
 from sessile.core.identity import Lock
 from sessile.core.record import Record
 from sessile.core.session import Session

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessile.core import address as module
-from sessile.core.address import LONGEST, canonical, subnet
+from sessile.core.address import MAX_LENGTH, canonical, subnet
 from sessile.testing.effort import effort
 
 PIECES = st.sampled_from(["1", "255", "0", ".", ":", "::", "[", "]", "%", "ffff", "f", "/", " "])
@@ -54,9 +54,9 @@ def test_what_is_no_address_is_none(text: str) -> None:
 @effort(2_000, 50_000)
 @given(TEXTS)
 @example("1" * 10_000)
-@example(":" * LONGEST)
-@example("%" * LONGEST)
-@example("[" * LONGEST)
+@example(":" * MAX_LENGTH)
+@example("%" * MAX_LENGTH)
+@example("[" * MAX_LENGTH)
 def test_no_text_upsets_the_reader(text: str) -> None:
     """What comes back is canonical already, and the standard library agrees that it is one."""
     found = canonical(text)
@@ -78,10 +78,10 @@ def test_every_address_is_known(address: ipaddress.IPv4Address | ipaddress.IPv6A
 
 def test_long_text_is_not_remembered() -> None:
     """What a client can send at will does not fill the memory."""
-    before = module._read.cache_info()
-    canonical("1" * (LONGEST + 1))
+    before = module._parse.cache_info()
+    canonical("1" * (MAX_LENGTH + 1))
 
-    assert module._read.cache_info() == before
+    assert module._parse.cache_info() == before
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessile.core.carrier import Bearer, CookieCarrier, ForgeableBody, LeakyQuery
-from sessile.core.carriers import Carriers
-from sessile.core.cookie import Cookie, Presented
-from sessile.core.request import Said
-from sessile.core.ticket import ENTROPY, Ticket
+from sessile.core.carrier import Bearer, Carriers, CookieCarrier, ForgeableBody, LeakyQuery
+from sessile.core.cookie import Cookie
+from sessile.core.request import PlainRequest
+from sessile.core.ticket import ENTROPY, NoTicket, Ticket
 from sessile.errors import ConfigError
 from sessile.testing.clock import SeededEntropy
 from sessile.testing.effort import effort
@@ -38,7 +37,7 @@ def carrying(*parts):
     whole = {"headers": {}, "query": "", "body": b""}
     for part in parts:
         whole |= part | {"headers": whole["headers"] | part.get("headers", {})}
-    return Said(**whole)
+    return PlainRequest(**whole)
 
 
 @pytest.mark.parametrize("carrier", EVERY)
@@ -59,9 +58,9 @@ def test_place_that_is_not_listed_has_no_effect(carrier) -> None:
         carriers = Carriers(allowed)
         stray = placed(carrier, OTHER)
 
-        assert carriers.find(carrying(stray)) == (allowed, Presented.NOTHING)
+        assert carriers.find(carrying(stray)) == (allowed, NoTicket.ABSENT)
         assert carriers.find(carrying(placed(allowed), stray)) == (allowed, TICKET)
-    assert Carriers(*others).find(carrying(stray)) == (others[0], Presented.NOTHING)
+    assert Carriers(*others).find(carrying(stray)) == (others[0], NoTicket.ABSENT)
 
 
 @pytest.mark.parametrize("second", [TICKET, OTHER, "", "junk"])
@@ -70,13 +69,13 @@ def test_tickets_in_two_places_are_ambiguous(one, two, second) -> None:
     """Equal or not, ticket or junk: who names two is nobody, and the answer goes the first way."""
     request = carrying(placed(one), placed(two, second))
 
-    assert Carriers(*EVERY).find(request) == (BY_COOKIE, Presented.AMBIGUOUS)
+    assert Carriers(*EVERY).find(request) == (BY_COOKIE, NoTicket.AMBIGUOUS)
 
 
 def test_request_without_a_ticket_is_answered_the_first_way() -> None:
     """A new session's ticket goes by the first carrier of the list."""
-    assert Carriers(BEARER, BY_COOKIE).find(Said()) == (BEARER, Presented.NOTHING)
-    assert Carriers(BY_COOKIE, BEARER).find(Said()) == (BY_COOKIE, Presented.NOTHING)
+    assert Carriers(BEARER, BY_COOKIE).find(PlainRequest()) == (BEARER, NoTicket.ABSENT)
+    assert Carriers(BY_COOKIE, BEARER).find(PlainRequest()) == (BY_COOKIE, NoTicket.ABSENT)
 
 
 @pytest.mark.parametrize(
@@ -87,21 +86,21 @@ def test_request_without_a_ticket_is_answered_the_first_way() -> None:
         (f"BEARER   {TICKET} ", TICKET),
         ("Bearer ", ""),
         ("Bearer two words", "two words"),
-        ("", Presented.NOTHING),
-        ("Bearer", Presented.NOTHING),
-        (f"Bearer{TICKET}", Presented.NOTHING),
-        (f"Bearer\t{TICKET}", Presented.NOTHING),
-        ("Basic QWxhZGRpbjpvcGVu", Presented.NOTHING),
-        ('Digest username="bearer", realm="shop"', Presented.NOTHING),
-        (TICKET, Presented.NOTHING),
-        (f"Bearer {TICKET}, Bearer {TICKET}", Presented.AMBIGUOUS),
-        (f"Bearer {TICKET},", Presented.AMBIGUOUS),
-        (f"Basic QWxhZGRpbjpvcGVu, Bearer {TICKET}", Presented.AMBIGUOUS),
+        ("", NoTicket.ABSENT),
+        ("Bearer", NoTicket.ABSENT),
+        (f"Bearer{TICKET}", NoTicket.ABSENT),
+        (f"Bearer\t{TICKET}", NoTicket.ABSENT),
+        ("Basic QWxhZGRpbjpvcGVu", NoTicket.ABSENT),
+        ('Digest username="bearer", realm="shop"', NoTicket.ABSENT),
+        (TICKET, NoTicket.ABSENT),
+        (f"Bearer {TICKET}, Bearer {TICKET}", NoTicket.AMBIGUOUS),
+        (f"Bearer {TICKET},", NoTicket.AMBIGUOUS),
+        (f"Basic QWxhZGRpbjpvcGVu, Bearer {TICKET}", NoTicket.AMBIGUOUS),
     ],
 )
 def test_bearer_reads_what_rfc_6750_writes(header, found) -> None:
     """The scheme knows no case and takes a space; two credentials are ambiguous."""
-    assert BEARER.presented(Said({"authorization": header})) == found
+    assert BEARER.find(PlainRequest({"authorization": header})) == found
 
 
 @pytest.mark.parametrize("carrier", [QUERY, BODY])
@@ -111,30 +110,30 @@ def test_bearer_reads_what_rfc_6750_writes(header, found) -> None:
         (f"sid={TICKET}", TICKET),
         (f"a=b&sid={TICKET}&c", TICKET),
         ("sid=", ""),
-        ("", Presented.NOTHING),
-        ("sid", Presented.NOTHING),
-        (f"SID={TICKET}", Presented.NOTHING),
-        (f"xsid={TICKET}", Presented.NOTHING),
-        (f"%73id={TICKET}", Presented.NOTHING),
-        (f"a=b;sid={TICKET}", Presented.NOTHING),
-        (f"a=sid={TICKET}", Presented.NOTHING),
-        (f"sid={TICKET}&sid={TICKET}", Presented.AMBIGUOUS),
-        (f"sid=&sid={TICKET}", Presented.AMBIGUOUS),
+        ("", NoTicket.ABSENT),
+        ("sid", NoTicket.ABSENT),
+        (f"SID={TICKET}", NoTicket.ABSENT),
+        (f"xsid={TICKET}", NoTicket.ABSENT),
+        (f"%73id={TICKET}", NoTicket.ABSENT),
+        (f"a=b;sid={TICKET}", NoTicket.ABSENT),
+        (f"a=sid={TICKET}", NoTicket.ABSENT),
+        (f"sid={TICKET}&sid={TICKET}", NoTicket.AMBIGUOUS),
+        (f"sid=&sid={TICKET}", NoTicket.AMBIGUOUS),
     ],
 )
 def test_fields_are_read_by_their_plain_name(carrier, text, found) -> None:
     """One field of that very name; another spelling is another name; twice is ambiguous."""
-    request = Said(query=text) if carrier is QUERY else Said(body=text.encode())
+    request = PlainRequest(query=text) if carrier is QUERY else PlainRequest(body=text.encode())
 
-    assert carrier.presented(request) == found
+    assert carrier.find(request) == found
 
 
 @pytest.mark.parametrize("carrier", [BEARER, QUERY, BODY])
 def test_only_a_cookie_becomes_a_cookie(carrier) -> None:
     """What came by another way is answered in a header that no browser keeps."""
-    assert carrier.hand_over(TICKET, 3600) == ("session-ticket", TICKET)
-    assert carrier.take_back() == ("session-ticket", "")
-    assert BY_COOKIE.hand_over(TICKET, None)[0] == "set-cookie"
+    assert carrier.issue(TICKET, 3600) == ("session-ticket", TICKET)
+    assert carrier.expire() == ("session-ticket", "")
+    assert BY_COOKIE.issue(TICKET, None)[0] == "set-cookie"
 
 
 def test_answers_vary_by_what_was_looked_at() -> None:
@@ -158,7 +157,7 @@ def test_program_with_a_bearer_ticket_is_exempt() -> None:
 @pytest.mark.parametrize(
     "request_",
     [
-        Said(),
+        PlainRequest(),
         carrying(placed(BY_COOKIE)),
         carrying(placed(QUERY)),
         carrying(placed(BODY)),
@@ -219,6 +218,6 @@ def test_field_names_need_no_escape(kind, name) -> None:
 def test_no_request_upsets_the_search(cookie, authorization, query, body) -> None:
     """Whatever the four places hold, it is a text or a reason."""
     headers = {"cookie": cookie, "authorization": authorization}
-    _, found = Carriers(*EVERY).find(Said(headers, "POST", query=query, body=body))
+    _, found = Carriers(*EVERY).find(PlainRequest(headers, "POST", query=query, body=body))
 
-    assert isinstance(found, str | Presented)
+    assert isinstance(found, str | NoTicket)

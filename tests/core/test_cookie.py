@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sessile.core.cookie import Cookie, Presented, SameSite
-from sessile.core.ticket import ENTROPY, Ticket
+from sessile.core.cookie import Cookie, SameSite
+from sessile.core.ticket import ENTROPY, NoTicket, Ticket
 from sessile.errors import ConfigError
 from sessile.testing.clock import SeededEntropy
 from sessile.testing.effort import effort
@@ -43,7 +43,7 @@ def test_no_header_upsets_the_reader(header: str) -> None:
     """Whatever a Cookie header holds, it is a value, nothing, or ambiguous; never an error."""
     found = COOKIE.find(header)
 
-    assert isinstance(found, str | Presented)
+    assert isinstance(found, str | NoTicket)
     if isinstance(found, str):
         assert header.count(f"{NAME}={found}") >= 1
         assert ";" not in found
@@ -78,14 +78,14 @@ def test_cookie_is_found_among_others(header: str) -> None:
 )
 def test_absent_cookie_is_nothing(header: str) -> None:
     """A header without a cookie of our exact name holds nothing of ours."""
-    assert COOKIE.find(header) is Presented.NOTHING
+    assert COOKIE.find(header) is NoTicket.ABSENT
 
 
 @pytest.mark.parametrize("second", [TICKET, "planted", ""])
 def test_cookie_that_stands_twice_is_ambiguous(second: str) -> None:
     """Of two cookies of our name one may be planted, and nobody can tell which."""
-    assert COOKIE.find(f"{NAME}={TICKET}; {NAME}={second}") is Presented.AMBIGUOUS
-    assert COOKIE.find(f"{NAME}={second}; a=b; {NAME}={TICKET}") is Presented.AMBIGUOUS
+    assert COOKIE.find(f"{NAME}={TICKET}; {NAME}={second}") is NoTicket.AMBIGUOUS
+    assert COOKIE.find(f"{NAME}={second}; a=b; {NAME}={TICKET}") is NoTicket.AMBIGUOUS
 
 
 def test_name_is_taken_literally() -> None:
@@ -93,7 +93,7 @@ def test_name_is_taken_literally() -> None:
     cookie = Cookie(name="a.b*c|d+e^$")
 
     assert cookie.find(f"a.b*c|d+e^$={TICKET}") == TICKET
-    assert cookie.find(f"axbbc={TICKET}; d={TICKET}; a.b*c={TICKET}") is Presented.NOTHING
+    assert cookie.find(f"axbbc={TICKET}; d={TICKET}; a.b*c={TICKET}") is NoTicket.ABSENT
 
 
 def test_long_header_is_read_in_one_pass() -> None:
@@ -138,7 +138,7 @@ def test_settings_are_spelt_out(settings: dict[str, Any], name: str, attributes:
     assert cookie.full_name == name
     assert cookie.issue("v") == f"{name}=v; {attributes}"
     assert cookie.issue("v", 60) == f"{name}=v; Max-Age=60; {attributes}"
-    assert cookie.erase() == f"{name}=; Max-Age=0; {attributes}"
+    assert cookie.expire() == f"{name}=; Max-Age=0; {attributes}"
 
 
 def test_what_is_issued_is_found_again() -> None:

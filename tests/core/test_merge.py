@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.anything import TEXT, VALUES, exact
-from sessile.codecs.values import ValueCodec
+from sessile.codecs.msgpack import ValueCodec
+from sessile.core.mapping import Values
 from sessile.core.merge import Delta, merge, merge_value, plus, same
-from sessile.core.values import Values
 from sessile.testing.effort import effort
 
 CODEC = ValueCodec()

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessile.core.origin import Check, Origins
-from sessile.core.request import Said
+from sessile.core.origin import OriginCheck, Origins
+from sessile.core.request import PlainRequest
 from sessile.errors import ConfigError
 from sessile.testing.effort import effort
 
@@ -17,9 +17,9 @@ TRUSTING = Origins(
 OLD = Origins()
 
 
-def said(method="POST", *, site="", origin="", host="shop.example"):
+def sent_by(method="POST", *, site="", origin="", host="shop.example"):
     headers = {"host": host, "origin": origin, "sec-fetch-site": site}
-    return Said({name: value for name, value in headers.items() if value}, method)
+    return PlainRequest({name: value for name, value in headers.items() if value}, method)
 
 
 def passes(request, origins=OLD):
@@ -30,39 +30,39 @@ def passes(request, origins=OLD):
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "", "same-origin, cross-site"])
 def test_safe_methods_pass(method, site) -> None:
     """A link from another site is no attack: a safe method changes nothing."""
-    assert passes(said(method, site=site, origin=THIEF))
+    assert passes(sent_by(method, site=site, origin=THIEF))
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "get", "", "BREW"])
 def test_every_other_method_is_looked_at(method) -> None:
     """A method is safe if it is known to be, and methods know case."""
-    assert not passes(said(method, site="cross-site", origin=THIEF))
+    assert not passes(sent_by(method, site="cross-site", origin=THIEF))
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 def test_own_pages_and_typed_addresses_pass(site) -> None:
     """What a browser says of itself is believed: no page can write that header."""
-    assert passes(said(site=site, origin=SHOP))
-    assert passes(said(site=site, origin=SHOP, host="backend:8000"))  # a proxy rewrote Host
-    assert passes(said(site=site))
+    assert passes(sent_by(site=site, origin=SHOP))
+    assert passes(sent_by(site=site, origin=SHOP, host="backend:8000"))  # a proxy rewrote Host
+    assert passes(sent_by(site=site))
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "SAME-ORIGIN", "none ", "future"])
 def test_other_sites_are_refused(site) -> None:
     """A sibling host is another origin too, and what is no known word is no permission."""
-    assert not passes(said(site=site, origin=THIEF))
-    assert not passes(said(site=site))
+    assert not passes(sent_by(site=site, origin=THIEF))
+    assert not passes(sent_by(site=site))
 
 
 def test_sec_fetch_site_comes_before_an_origin_that_names_the_host() -> None:
     """Http and https of one host differ in Sec-Fetch-Site alone."""
-    assert not passes(said(site="cross-site", origin="http://shop.example"))
+    assert not passes(sent_by(site="cross-site", origin="http://shop.example"))
 
 
 def test_no_browser_passes() -> None:
     """A program says neither header, and has no visitor to act for."""
-    assert passes(said())
-    assert passes(Said(method="POST"))
+    assert passes(sent_by())
+    assert passes(PlainRequest(method="POST"))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_no_browser_passes() -> None:
 )
 def test_older_browsers_pass_when_origin_names_the_host(origin, host) -> None:
     """Without Sec-Fetch-Site the Origin decides; case and the port that a scheme implies do not."""
-    assert passes(said(origin=origin, host=host))
+    assert passes(sent_by(origin=origin, host=host))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_older_browsers_pass_when_origin_names_the_host(origin, host) -> None:
 )
 def test_any_other_origin_is_refused(origin, host) -> None:
     """What does not name the host, as it stands, is another site; so is what is malformed."""
-    assert not passes(said(origin=origin, host=host))
+    assert not passes(sent_by(origin=origin, host=host))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_any_other_origin_is_refused(origin, host) -> None:
 @pytest.mark.parametrize("site", ["cross-site", "same-site", ""])
 def test_trusted_origins_pass(origin, site) -> None:
     """An origin that the application trusts may, in old browsers and new ones."""
-    assert passes(said(site=site, origin=origin), TRUSTING)
+    assert passes(sent_by(site=site, origin=origin), TRUSTING)
 
 
 @pytest.mark.parametrize(
@@ -152,12 +152,12 @@ def test_trusted_origins_pass(origin, site) -> None:
 )
 def test_trust_goes_to_that_very_origin(origin, site) -> None:
     """Another scheme, port or host is another origin; a header that stands twice is nobody's."""
-    assert not passes(said(site=site, origin=origin), TRUSTING)
+    assert not passes(sent_by(site=site, origin=origin), TRUSTING)
 
 
 def test_proxy_that_rewrites_host_is_answered_by_trust() -> None:
     """An old browser behind such a proxy is refused until its site is named; the text says so."""
-    request = said(origin=SHOP, host="backend:8000")
+    request = sent_by(origin=SHOP, host="backend:8000")
     why = OLD.refuses(request)
 
     assert why is not None
@@ -170,19 +170,19 @@ def test_proxy_that_rewrites_host_is_answered_by_trust() -> None:
 @pytest.mark.parametrize("method", ["GET", "CONNECT"])
 def test_handshakes_are_looked_at_whatever_their_method(method) -> None:
     """No preflight guards a WebSocket, and its method says nothing."""
-    thief = said(method, origin=THIEF)
+    thief = sent_by(method, origin=THIEF)
 
     assert OLD.refuses_handshake(thief) is not None
-    assert OLD.refuses_handshake(said(method, origin=SHOP)) is None
-    assert OLD.refuses_handshake(said(method)) is None
+    assert OLD.refuses_handshake(sent_by(method, origin=SHOP)) is None
+    assert OLD.refuses_handshake(sent_by(method)) is None
 
 
 def test_off_refuses_nothing() -> None:
     """Whoever switches it off takes the risk whole."""
-    off = Origins(check=Check.OFF)
+    off = Origins(check=OriginCheck.OFF)
 
-    assert passes(said(site="cross-site", origin=THIEF), off)
-    assert off.refuses_handshake(said(site="cross-site", origin=THIEF)) is None
+    assert passes(sent_by(site="cross-site", origin=THIEF), off)
+    assert off.refuses_handshake(sent_by(site="cross-site", origin=THIEF)) is None
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_what_is_no_origin_is_a_config_error(trusted) -> None:
 
 def test_check_is_an_enum() -> None:
     """A bool would be a guess."""
-    with pytest.raises(ConfigError, match=r"Check\.OFF"):
+    with pytest.raises(ConfigError, match=r"OriginCheck\.OFF"):
         Origins(check=False)
 
 
@@ -217,6 +217,6 @@ def test_check_is_an_enum() -> None:
 @given(st.text(), st.text(), st.text())
 def test_no_header_upsets_the_check(site, origin, host) -> None:
     """Whatever the headers hold, the answer is yes or a reason; a long one is cut."""
-    why = TRUSTING.refuses(said(site=site, origin=origin, host=host))
+    why = TRUSTING.refuses(sent_by(site=site, origin=origin, host=host))
 
     assert why is None or len(why) < 4_000

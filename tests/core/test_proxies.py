@@ -7,8 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessile.core.address import canonical
-from sessile.core.forwarded import WINDOW, paired
-from sessile.core.proxies import ForwardedHeader, Proxies
+from sessile.core.proxies import WINDOW, ForwardedHeader, Proxies, hops_of_forwarded
 from sessile.errors import ConfigError
 from sessile.testing.effort import effort
 
@@ -147,7 +146,7 @@ def test_forwarded_is_read_by_its_grammar(header: str, client: str) -> None:
 @given(st.text('for=;,"\\ 1.x', max_size=60), st.sampled_from([ALICE, '"[2001:db8::1]:80"']))
 def test_clients_writing_never_hides_the_proxys(written: str, said: str) -> None:
     """Whatever the client sent, what the proxy added after a comma is understood."""
-    assert next(paired(f"{written}, for={said}")) == canonical(said.strip('"'))
+    assert next(hops_of_forwarded(f"{written}, for={said}")) == canonical(said.strip('"'))
 
 
 # Bounds.

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.mapping import CODEC, stored
+from sessile.core.mapping import Values
 from sessile.core.merge import Delta, merge
-from sessile.core.values import Values
 from sessile.testing.effort import effort
 
 KEYS = st.sampled_from("abc")
@@ -189,10 +189,10 @@ def test_strayed_names_what_was_changed_after_the_delta() -> None:
     values = stored(a=[1], b=[1])
     values["a"].append(2)
     values.delta()
-    assert values.strayed() == []
+    assert values.changes_since_delta() == []
     values["b"].append(2)
 
-    assert values.strayed() == ["b"]
+    assert values.changes_since_delta() == ["b"]
 
 
 def test_everything_strays_from_a_delta_that_was_never_taken() -> None:
@@ -200,7 +200,7 @@ def test_everything_strays_from_a_delta_that_was_never_taken() -> None:
     values = stored(a=[1], b=[1])
     values["a"].append(2)
 
-    assert values.strayed() == ["a"]
+    assert values.changes_since_delta() == ["a"]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from sessile.core.record import (
     unpack,
 )
 from sessile.core.ticket import Key
-from sessile.core.trail import Trace
+from sessile.core.trail import TrailEntry
 from sessile.testing.clock import T0
 from sessile.testing.effort import effort
 from sessile.testing.sample import key, record
@@ -185,7 +185,7 @@ def test_evidence_is_whose_it_was_and_its_trail() -> None:
         owner="alice", device="Kitchen", client=client, grants={"pay": T0}, assurance=2,
         pending=Pending("alice", ("password",), T0), parent=b"p" * 32, factors=("password",),
     )  # fmt: skip
-    trail = (Trace(T0, "login"),)
+    trail = (TrailEntry(T0, "login"),)
     kept = evidence(stolen, T0 + 5, 60.0, trail)
 
     assert (kept.key, kept.owner, kept.device, kept.client) == (

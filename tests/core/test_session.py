@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sessile.codecs.values import ValueCodec
+from sessile.codecs.msgpack import ValueCodec
 from sessile.core.intent import Intent
 from sessile.core.record import Record
 from sessile.core.session import FLASHES, Session

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessile.core.client import Client
-from sessile.core.trail import LONGEST, Trace, Trail, packed, said, tells, traced, unpacked
+from sessile.core.trail import (
+    MAX_ENTRIES,
+    Trail,
+    TrailEntry,
+    extend_trail,
+    has_entry,
+    pack_trail,
+    printable,
+    unpack_trail,
+)
 from sessile.testing.clock import T0
 from sessile.testing.effort import effort
 
@@ -20,37 +29,37 @@ def words(trail: Trail) -> list[str]:
 
 def test_line_says_what_when_and_from_where() -> None:
     """Each word is a line, in order, with the client's address and device."""
-    first = Trace(T0, "login", "192.0.2.7", "Firefox on Linux")
-    trail = traced((), T0, HOME, "login")
-    trail = traced(trail, T0 + 5.0, ABROAD, "paid", "left")
+    first = TrailEntry(T0, "login", "192.0.2.7", "Firefox on Linux")
+    trail = extend_trail((), T0, HOME, "login")
+    trail = extend_trail(trail, T0 + 5.0, ABROAD, "paid", "left")
 
     assert trail[0] == first
     assert trail[1:] == (
-        Trace(T0 + 5.0, "paid", "198.51.100.9", "curl"),
-        Trace(T0 + 5.0, "left", "198.51.100.9", "curl"),
+        TrailEntry(T0 + 5.0, "paid", "198.51.100.9", "curl"),
+        TrailEntry(T0 + 5.0, "left", "198.51.100.9", "curl"),
     )
-    assert traced(trail, T0, HOME) == trail
+    assert extend_trail(trail, T0, HOME) == trail
 
 
 def test_full_trail_loses_its_oldest_line_but_the_first() -> None:
     """The beginning and the newest lines stay."""
-    trail = traced((), T0, HOME, *map(str, range(LONGEST)))
-    assert words(trail) == [str(n) for n in range(LONGEST)]
-    trail = traced(trail, T0, HOME, "a", "b")
+    trail = extend_trail((), T0, HOME, *map(str, range(MAX_ENTRIES)))
+    assert words(trail) == [str(n) for n in range(MAX_ENTRIES)]
+    trail = extend_trail(trail, T0, HOME, "a", "b")
 
-    assert words(trail) == ["0", *(str(n) for n in range(3, LONGEST)), "a", "b"]
+    assert words(trail) == ["0", *(str(n) for n in range(3, MAX_ENTRIES)), "a", "b"]
 
 
 def test_line_that_is_repeated_gives_way_to_itself() -> None:
     """However often one thing is written, what was written once stays."""
-    trail = traced((), T0, HOME, "login", "changed the password")
+    trail = extend_trail((), T0, HOME, "login", "changed the password")
     for n in range(200):
-        trail = traced(trail, T0 + n, ABROAD, "another client")
-    trail = traced(trail, T0 + 200, HOME, "paid")
+        trail = extend_trail(trail, T0 + n, ABROAD, "another client")
+    trail = extend_trail(trail, T0 + 200, HOME, "paid")
 
-    assert len(trail) == LONGEST
+    assert len(trail) == MAX_ENTRIES
     assert {"login", "changed the password", "paid"} <= set(words(trail))
-    assert trail[2].at == T0 + 200 - (LONGEST - 3)
+    assert trail[2].at == T0 + 200 - (MAX_ENTRIES - 3)
 
 
 @effort(100, 2_000)
@@ -60,10 +69,10 @@ def test_trail_is_bounded_and_keeps_its_first_and_newest(batches: list[list[str]
     trail: Trail = ()
     everything: list[str] = []
     for n, batch in enumerate(batches):
-        trail = traced(trail, T0 + n, HOME, *batch)
+        trail = extend_trail(trail, T0 + n, HOME, *batch)
         everything += batch
 
-    assert len(trail) == min(len(everything), LONGEST)
+    assert len(trail) == min(len(everything), MAX_ENTRIES)
     assert words(trail)[:1] == everything[:1]
     assert [line.at for line in trail] == sorted(line.at for line in trail)
     kinds = {*everything}
@@ -72,13 +81,13 @@ def test_trail_is_bounded_and_keeps_its_first_and_newest(batches: list[list[str]
 
 def test_trail_tells_what_a_client_did() -> None:
     """A line is known by its words, its address and its device together."""
-    trail = traced((), T0, HOME, "login")
+    trail = extend_trail((), T0, HOME, "login")
 
-    assert tells(trail, "login", HOME)
-    assert not tells(trail, "logout", HOME)
-    assert not tells(trail, "login", ABROAD)
-    assert not tells(trail, "login", Client(HOME.address, "curl"))
-    assert not tells((), "login", HOME)
+    assert has_entry(trail, "login", HOME)
+    assert not has_entry(trail, "logout", HOME)
+    assert not has_entry(trail, "login", ABROAD)
+    assert not has_entry(trail, "login", Client(HOME.address, "curl"))
+    assert not has_entry((), "login", HOME)
 
 
 @pytest.mark.parametrize(
@@ -87,14 +96,14 @@ def test_trail_tells_what_a_client_did() -> None:
 )
 def test_words_are_one_printable_line(given: str, kept: str) -> None:
     """Nothing in a trail can break a list, a log or a terminal."""
-    assert said(given) == kept
-    assert words(traced((), T0, HOME, given)) == [kept]
+    assert printable(given) == kept
+    assert words(extend_trail((), T0, HOME, given)) == [kept]
 
 
 def test_packed_trail_comes_back() -> None:
     """A trail is unpacked as it was packed; what is no trail's bytes is an empty one."""
-    trail = traced((), T0, HOME, "login", "paid")
+    trail = extend_trail((), T0, HOME, "login", "paid")
 
-    assert unpacked(packed(trail)) == trail
-    for blob in (b"", b"\xc1", packed(trail)[:-1], msgspec.msgpack.encode([[1]]), b"\x00" * 9):
-        assert unpacked(blob) == ()
+    assert unpack_trail(pack_trail(trail)) == trail
+    for blob in (b"", b"\xc1", pack_trail(trail)[:-1], msgspec.msgpack.encode([[1]]), b"\x00" * 9):
+        assert unpack_trail(blob) == ()

@@ -6,8 +6,9 @@ import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
-from demo.launched import Launched
-from servers import RedisServer, required
+from demo.process import DemoProcess
+from harness.programs import find_program
+from harness.redis_server import RedisServer
 
 ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -17,8 +18,8 @@ ARGUMENTS = (
 
 @pytest.fixture(scope="session")
 def _demo():
-    with Launched() as demo:
-        assert demo.url, demo.said
+    with DemoProcess() as demo:
+        assert demo.url, demo.output
         yield demo
 
 
@@ -40,8 +41,8 @@ def _shop(request, tmp_path_factory):
         url = None
         if request.param == "redis":
             url = stack.enter_context(RedisServer(tmp_path_factory.mktemp("redis"))).url
-        shop = stack.enter_context(Launched(servers=2, url=url))
-        assert shop.url, shop.said
+        shop = stack.enter_context(DemoProcess(servers=2, url=url))
+        assert shop.url, shop.output
         yield shop
 
 
@@ -71,7 +72,7 @@ def visitor(demo):
 @pytest.fixture(scope="module")  # while it is open no other test can run an event loop
 def chromium():
     """A real browser; every context of it is a profile of its own."""
-    program = required("chromium", "chromium", "apt-get install chromium")
+    program = find_program("chromium", "chromium", "apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from demo.watched import DESK, PHONE, Watched
+from demo.browser_page import DESK, PHONE, BrowserPage
 
 pytestmark = pytest.mark.browser
 
@@ -11,25 +11,25 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_a_phone(chromium, demo, scheme):
     """Nothing sticks out sideways, before and after a login, and every button can be hit."""
-    with Watched(chromium, demo, viewport=PHONE, color_scheme=scheme) as watched:
+    with BrowserPage(chromium, demo, viewport=PHONE, color_scheme=scheme) as window:
         widths = []
-        watched.page.goto(demo.url)
-        widths.append(watched.width())
-        watched.page.get_by_role("button", name="Add to cart: Anemone socks").click()
-        watched.log_in()
-        widths.append(watched.width())
-        heights = watched.heights()
+        window.page.goto(demo.url)
+        widths.append(window.width())
+        window.page.get_by_role("button", name="Add to cart: Anemone socks").click()
+        window.log_in()
+        widths.append(window.width())
+        heights = window.heights()
 
     assert max(widths) <= PHONE["width"]
     assert min(heights) >= 35
-    assert watched.complaints == []
-    assert watched.hosts == {watched.host}
+    assert window.complaints == []
+    assert window.hosts == {window.host}
 
 
 def test_everything_works_without_javascript(chromium, demo):
     """Log in, fill the cart, change a setting, kill a server, log out: forms are enough."""
-    with Watched(chromium, demo, viewport=DESK, java_script_enabled=False) as watched:
-        page = watched.page
+    with BrowserPage(chromium, demo, viewport=DESK, java_script_enabled=False) as window:
+        page = window.page
         page.goto(demo.url)
         page.get_by_role("link", name="Fill in").first.click()
         page.get_by_label("Remember me").check()
@@ -50,11 +50,11 @@ def test_everything_works_without_javascript(chromium, demo):
 
 def test_the_page_follows_the_servers(chromium, demo, visitor):
     """With JavaScript the open page shows a death and a return without being loaded again."""
-    with Watched(chromium, demo, viewport=DESK) as watched:
-        watched.log_in()
-        card = watched.page.locator("[data-server=C]")
+    with BrowserPage(chromium, demo, viewport=DESK) as window:
+        window.log_in()
+        card = window.page.locator("[data-server=C]")
         loads = []
-        watched.page.on("load", lambda _: loads.append(1))
+        window.page.on("load", lambda _: loads.append(1))
 
         visitor.post("/servers/C/kill")
         expect(card).to_have_attribute("data-phase", "down")
@@ -62,15 +62,15 @@ def test_the_page_follows_the_servers(chromium, demo, visitor):
         visitor.post("/servers/C/restart")
         expect(card).to_have_attribute("data-phase", "up", timeout=15_000)
         expect(card.get_by_role("button", name="Kill server C")).to_be_visible()
-        expect(watched.page.locator("[data-ticks] .tick").first).to_be_visible()
+        expect(window.page.locator("[data-ticks] .tick").first).to_be_visible()
 
     assert loads == []
-    assert watched.complaints == []
+    assert window.complaints == []
 
 
 def test_two_browsers_are_two_devices(chromium, demo):
     """One ends the other, whose next page is that of a stranger and says why."""
-    with Watched(chromium, demo, viewport=DESK) as one, Watched(chromium, demo) as two:
+    with BrowserPage(chromium, demo, viewport=DESK) as one, BrowserPage(chromium, demo) as two:
         one.log_in()
         two.log_in()
         two.page.get_by_role("button", name="End all others").click()
@@ -84,10 +84,10 @@ def test_two_browsers_are_two_devices(chromium, demo):
 
 def test_every_control_has_a_name(chromium, demo):
     """Whoever cannot see the page is told what each field and button is for."""
-    with Watched(chromium, demo, viewport=DESK) as watched:
-        watched.page.goto(demo.url)
-        nameless = watched.nameless()
-        buttons = watched.page.get_by_role("button").all()
+    with BrowserPage(chromium, demo, viewport=DESK) as window:
+        window.page.goto(demo.url)
+        nameless = window.nameless()
+        buttons = window.page.get_by_role("button").all()
         names = [b.get_attribute("aria-label") or b.inner_text() for b in buttons]
 
     assert nameless == []

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from demo.watched import DESK, PHONE, Watched
+from demo.browser_page import DESK, PHONE, BrowserPage
 
 pytestmark = pytest.mark.browser
 
@@ -26,16 +26,16 @@ def to_checkout(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_new_pages_fit_a_phone(chromium, demo, scheme):
     """Nothing sticks out sideways, each field has a label, and every button can be hit."""
-    with Watched(chromium, demo, viewport=PHONE, color_scheme=scheme) as watched:
-        page, widths, heights, nameless = watched.page, [], [], []
+    with BrowserPage(chromium, demo, viewport=PHONE, color_scheme=scheme) as window:
+        page, widths, heights, nameless = window.page, [], [], []
 
         def look():
             page.wait_for_load_state()
-            widths.append(watched.width())
-            heights.extend(watched.heights())
-            nameless.extend(watched.nameless())
+            widths.append(window.width())
+            heights.extend(window.heights())
+            nameless.extend(window.nameless())
 
-        watched.log_in()
+        window.log_in()
         to_checkout(page)
         look()
         page.goto(f"{demo.url}/theft")
@@ -46,7 +46,7 @@ def test_the_new_pages_fit_a_phone(chromium, demo, scheme):
         press(page, "Steal it and run ahead")
         expect(page.get_by_role("heading", name="The thief got in")).to_be_visible()
         look()
-        watched.log_in()
+        window.log_in()
         page.get_by_role("link", name="Your activity").click()
         expect(page.locator(".alarm").first).to_be_visible()
         look()
@@ -54,15 +54,15 @@ def test_the_new_pages_fit_a_phone(chromium, demo, scheme):
     assert max(widths) <= PHONE["width"]
     assert min(heights) >= 35
     assert nameless == []
-    assert watched.complaints == []
-    assert watched.hosts == {watched.host}
+    assert window.complaints == []
+    assert window.hosts == {window.host}
 
 
 def test_checking_out_takes_a_code(chromium, demo):
     """Without JavaScript: a wrong code, the right one, the order; and the same code again."""
-    with Watched(chromium, demo, viewport=DESK, java_script_enabled=False) as watched:
-        page = watched.page
-        watched.log_in()
+    with BrowserPage(chromium, demo, viewport=DESK, java_script_enabled=False) as window:
+        page = window.page
+        window.log_in()
         code = to_checkout(page)
         other = ("1" if code[0] != "1" else "2") + code[1:]
 
@@ -81,9 +81,9 @@ def test_checking_out_takes_a_code(chromium, demo):
 
 def test_a_thief_who_is_turned_away_leaves_a_line(chromium, demo):
     """The default policy: the owner goes on as if nothing had been, and can read of it."""
-    with Watched(chromium, demo, viewport=DESK) as watched:
-        page = watched.page
-        watched.log_in()
+    with BrowserPage(chromium, demo, viewport=DESK) as window:
+        page = window.page
+        window.log_in()
         page.get_by_role("link", name="Steal this session").first.click()
         cookie = page.evaluate("document.cookie")
 
@@ -97,14 +97,14 @@ def test_a_thief_who_is_turned_away_leaves_a_line(chromium, demo):
         expect(first).to_contain_text("curl from 127.66.0.66")
 
     assert cookie == ""
-    assert watched.complaints == []
+    assert window.complaints == []
 
 
 def test_a_theft_that_ends_the_session_is_explained(chromium, demo):
     """Without JavaScript: the owner is out as well, and after a login sees the evidence."""
-    with Watched(chromium, demo, viewport=DESK, java_script_enabled=False) as watched:
-        page = watched.page
-        watched.log_in()
+    with BrowserPage(chromium, demo, viewport=DESK, java_script_enabled=False) as window:
+        page = window.page
+        window.log_in()
         page.goto(f"{demo.url}/theft")
         press(page, "End")
         press(page, "Steal this session")
@@ -112,7 +112,7 @@ def test_a_theft_that_ends_the_session_is_explained(chromium, demo):
         page.get_by_role("link", name="See what you get now").click()
         expect(page.get_by_role("status")).to_contain_text("a session that has ended")
 
-        watched.log_in()
+        window.log_in()
         expect(page.get_by_role("status")).to_contain_text("ended for theft")
         page.get_by_role("link", name="Your activity").click()
 
@@ -124,7 +124,7 @@ def test_a_theft_that_ends_the_session_is_explained(chromium, demo):
 def test_a_locked_session_is_unlocked(chromium, demo):
     """The same cookie in another browser: a form for the password, and then the same cart."""
     agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-    with Watched(chromium, demo) as one, Watched(chromium, demo, user_agent=agent) as two:
+    with BrowserPage(chromium, demo) as one, BrowserPage(chromium, demo, user_agent=agent) as two:
         one.log_in()
         press(one.page, "Add to cart: Barnacle mug")
         expect(one.page.locator("#cart")).to_contain_text("Barnacle mug")

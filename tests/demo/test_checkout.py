@@ -4,15 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from demo.launched import Seen
+from demo.process import PageContent
 
 
 def confirm(visitor, code):
     return visitor.post("/checkout/code", data={"code": code})
 
 
-def said(answer):
-    return Seen(answer.text).messages
+def messages(answer):
+    return PageContent(answer.text).messages
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_the_right_code_buys_once(buyer):
     again = buyer.post("/checkout")
 
     assert "Order for €59.00" in granted.text
-    assert any("Ordered for €59.00" in text for text in said(bought))
+    assert any("Ordered for €59.00" in text for text in messages(bought))
     assert buyer.look().id != before
     assert "a new one each time" in again.text
     assert buyer.look().cart == {"Barnacle mug": 1}

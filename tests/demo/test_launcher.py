@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.launched import Launched, is_alive, wait_for
+from demo.process import DemoProcess, is_alive, wait_for
 from sessile.demo.launcher import launch
 from sessile.errors import ConfigError, StoreUnavailable
 
@@ -18,25 +18,25 @@ def pids(demo):
 
 
 def folder(demo):
-    return Path(re.search(r"sqlite:///(/\S+)/sessions.db", demo.said).group(1))
+    return Path(re.search(r"sqlite:///(/\S+)/sessions.db", demo.output).group(1))
 
 
 def test_the_terminal_says_where_and_who():
     """Address, users and passwords, and how to stop stand on the terminal; no secret does."""
-    with Launched(servers=1) as demo:
+    with DemoProcess(servers=1) as demo:
         secret = (folder(demo) / "sessions.db.key").read_bytes().strip().decode("latin-1")
         demo.end()
 
-    users = re.findall(r"log in as (\w+) with the password (\S+)", demo.said)
+    users = re.findall(r"log in as (\w+) with the password (\S+)", demo.output)
     assert [name for name, _ in users] == ["alice", "bob", "carol"]
-    assert "Ctrl-C" in demo.said
-    assert secret not in demo.said
+    assert "Ctrl-C" in demo.output
+    assert secret not in demo.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_everything(number):
     """Ctrl-C, a polite kill and a closed terminal end the servers and remove what they kept."""
-    with Launched(servers=1) as demo:
+    with DemoProcess(servers=1) as demo:
         servers, kept = pids(demo), folder(demo)
         assert kept.exists()
 
@@ -45,14 +45,14 @@ def test_a_signal_ends_everything(number):
     assert code == 0
     assert not any(map(is_alive, servers))
     assert not kept.exists()
-    assert demo.said.endswith("closed\n")
-    assert "Traceback" not in demo.said
+    assert demo.output.endswith("closed\n")
+    assert "Traceback" not in demo.output
 
 
 def test_servers_do_not_outlive_their_parent(tmp_path):
     """Even when the launcher is killed without a last word, its servers notice and end."""
     env = {**os.environ, "TMPDIR": str(tmp_path)}  # for what nobody can clear away
-    with Launched(servers=2, env=env) as demo:
+    with DemoProcess(servers=2, env=env) as demo:
         servers = pids(demo)
 
         demo.end(signal.SIGKILL)
@@ -64,11 +64,11 @@ def test_a_taken_port_is_left_to_its_owner():
     """Where the wanted port is taken the next free one is used, and it is said so."""
     with socket.create_server(("127.0.0.1", 0)) as owner:
         taken = owner.getsockname()[1]
-        with Launched(servers=1, port=taken) as demo:
+        with DemoProcess(servers=1, port=taken) as demo:
             port = int(demo.url.rpartition(":")[2])
 
     assert taken < port <= taken + 20
-    assert f"port {taken} is taken; using {port}" in demo.said
+    assert f"port {taken} is taken; using {port}" in demo.output
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_taken_port_is_left_to_its_owner():
 )
 def test_the_shop_listens_where_it_is_told(host, address):
     """For all addresses, and for IPv6, the banner names one where the buttons work."""
-    with Launched(servers=2, host=host) as demo, demo.visitor() as visitor:
+    with DemoProcess(servers=2, host=host) as demo, demo.visitor() as visitor:
         page = visitor.get("/").text
 
     assert demo.url.startswith(address)
@@ -89,17 +89,17 @@ def test_a_server_that_fails_to_start_is_quoted(tmp_path):
     broken.write_text("#!/bin/sh\necho the sea is dry >&2\nexit 3\n")
     broken.chmod(0o700)
 
-    with Launched(servers=1, before=f"sys.executable = {str(broken)!r}") as demo:
+    with DemoProcess(servers=1, before=f"sys.executable = {str(broken)!r}") as demo:
         code = demo.end()
 
     assert demo.url is None
     assert code == 1
-    assert "server A ended with exit code 3\nthe sea is dry\n" in demo.said
+    assert "server A ended with exit code 3\nthe sea is dry\n" in demo.output
 
 
 def test_a_death_that_nobody_ordered_is_reported():
     """A server killed from outside is down and can be restarted; when all are dead it is over."""
-    with Launched(servers=2) as demo, demo.visitor() as visitor:
+    with DemoProcess(servers=2) as demo, demo.visitor() as visitor:
         visitor.log_in()
         os.kill(demo.members()["A"]["pid"], signal.SIGKILL)
         demo.until(lambda members: members["A"]["phase"] == "down")
@@ -109,12 +109,12 @@ def test_a_death_that_nobody_ordered_is_reported():
 
         for server in pids(demo):
             os.kill(server, signal.SIGKILL)
-        code = demo.ended()
+        code = demo.wait()
 
     assert survivor == "alice"
     assert code == 1
-    assert demo.said.count("server A ended with exit code -9") == 2
-    assert demo.said.count("server B ended with exit code -9") == 1
+    assert demo.output.count("server A ended with exit code -9") == 2
+    assert demo.output.count("server B ended with exit code -9") == 1
 
 
 def test_the_demo_runs_on_redis(own_redis, monkeypatch):
@@ -123,7 +123,7 @@ def test_the_demo_runs_on_redis(own_redis, monkeypatch):
     While Redis is frozen the answer is 503 with Retry-After; afterwards the session is there.
     """
     monkeypatch.delenv("SESSILE_SECRETS", raising=False)
-    with Launched(servers=2, url=own_redis.url) as demo, demo.visitor() as visitor:
+    with DemoProcess(servers=2, url=own_redis.url) as demo, demo.visitor() as visitor:
         visitor.log_in()
         users = {visitor.look().user for _ in range(2)}
         environ = Path(f"/proc/{pids(demo)[0]}/environ").read_bytes().decode()
@@ -139,19 +139,19 @@ def test_the_demo_runs_on_redis(own_redis, monkeypatch):
     assert (frozen.status_code, "retry-after" in frozen.headers) == (503, True)
     assert "set-cookie" not in frozen.headers
     assert thawed == "alice"
-    assert "a secret drawn for this run" in demo.said
-    assert secret not in demo.said
+    assert "a secret drawn for this run" in demo.output
+    assert secret not in demo.output
     assert own_redis.ask("DBSIZE") > 0
 
 
 def test_given_secrets_are_used(own_redis, monkeypatch):
     """Where SESSILE_SECRETS is set no other secret is drawn."""
     monkeypatch.setenv("SESSILE_SECRETS", "qV7-kz0Lw3Xn9Rb5Tm1Yc8Hd4Fs6Jp2GuA")
-    with Launched(servers=1, url=own_redis.url) as demo:
+    with DemoProcess(servers=1, url=own_redis.url) as demo:
         environ = Path(f"/proc/{pids(demo)[0]}/environ").read_text()
 
     assert "SESSILE_SECRETS=qV7-kz0Lw3Xn9Rb5Tm1Yc8Hd4Fs6Jp2GuA" in environ
-    assert "drawn" not in demo.said
+    assert "drawn" not in demo.output
 
 
 @pytest.mark.parametrize(

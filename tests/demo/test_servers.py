@@ -5,7 +5,7 @@ import os
 import httpx
 import pytest
 
-from demo.launched import everywhere, is_alive, wait_for
+from demo.process import everywhere, is_alive, wait_for
 
 
 def test_a_session_survives_the_death_of_its_server(demo, visitor):

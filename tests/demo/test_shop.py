@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from demo.launched import everywhere
+from demo.process import everywhere
 
 
 def test_a_login_on_one_server_is_known_on_all(visitor):

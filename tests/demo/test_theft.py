@@ -8,7 +8,7 @@ import re
 import httpx
 import pytest
 
-from demo.launched import Seen, Visitor, everywhere
+from demo.process import PageContent, Visitor, everywhere
 
 THIEF = ("curl", "127.66.0.66")
 OWNER = ("Firefox on Linux", "127.0.0.1")
@@ -62,7 +62,7 @@ def test_end_ends_the_session_and_keeps_the_evidence(shop, alice):
 
     page = alice.steal().text
     looks = everywhere(alice)
-    back = Seen(alice.log_in().text)
+    back = PageContent(alice.log_in().text)
     activity = alice.get("/activity").text
 
     assert "The thief got nothing" in page
@@ -73,7 +73,7 @@ def test_end_ends_the_session_and_keeps_the_evidence(shop, alice):
     assert any("ended for theft" in text for text in back.messages)
     assert f"<code>{session}</code>" in activity
     assert alice.evidence()[0] == ("Ended: another client presented its ticket", *THIEF)
-    assert not any("ended for theft" in text for text in Seen(alice.log_in().text).messages)
+    assert not any("ended for theft" in text for text in PageContent(alice.log_in().text).messages)
 
 
 @pytest.mark.parametrize("policy", ["record", "rotate", "step_up", "end"])

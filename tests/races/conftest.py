@@ -1,41 +1,34 @@
 """Sites on every store, behind ASGI and WSGI."""
 
-import itertools
-
 import pytest
 
-from races.site import FACES, serving
+from harness.backends import BACKENDS, as_params, fresh_url
+from harness.sites import INTERFACES, serve
 from sessile import Policy
 
-NUMBERS = itertools.count()
 
-
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=as_params(BACKENDS))
 def url(request, tmp_path):
     """Where a test's sessions are kept: a place of its own."""
-    if request.param == "memory":
-        return "memory://"
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/sessile.db"
-    server = request.getfixturevalue("redis_server")
-    return f"{server.url}?prefix=race{next(NUMBERS)}:"
+    with fresh_url(request.param, tmp_path) as url:
+        yield url
 
 
-@pytest.fixture(params=list(FACES))
-def face(request):
+@pytest.fixture(params=INTERFACES)
+def interface(request):
     """The server's interface."""
     return request.param
 
 
 @pytest.fixture
-def site(url, face):
+def site(url, interface):
     """A site with the ordinary policy."""
-    with serving(face, url) as site:
+    with serve(interface, url) as site:
         yield site
 
 
 @pytest.fixture
-def limited_site(url, face):
+def limited_site(url, interface):
     """A site whose users have one session each."""
-    with serving(face, url, policy=Policy(limit=1)) as site:
+    with serve(interface, url, policy=Policy(limit=1)) as site:
         yield site

@@ -2,7 +2,7 @@
 
 import pytest
 
-from races.site import serving
+from harness.sites import serve
 from sessile import Cookie, SameSite
 
 APPLICATIONS = [
@@ -38,9 +38,9 @@ def begins(session):
 
 
 @pytest.fixture
-def site(face):
+def site(interface):
     """A site in memory: what is shown here does not depend on the store."""
-    with serving(face, "memory://") as site:
+    with serve(interface, "memory://") as site:
         yield site
 
 
@@ -85,7 +85,7 @@ def test_cookies_of_the_application_stay_as_they_are(site):
         assert reply.headers.get("cache-control") == ("no-store" if ours else None)
 
 
-def test_every_cookie_has_the_attributes_of_the_first(face):
+def test_every_cookie_has_the_attributes_of_the_first(interface):
     """What is set, turned, renewed and deleted is one cookie to a browser; the lifetime differs."""
     acts = [
         begins,
@@ -95,8 +95,8 @@ def test_every_cookie_has_the_attributes_of_the_first(face):
         lambda s: s.logout(),
     ]
     cookie, lines = "", []
-    with serving(
-        face, "memory://", cookie=Cookie(same_site=SameSite.STRICT, partitioned=True)
+    with serve(
+        interface, "memory://", cookie=Cookie(same_site=SameSite.STRICT, partitioned=True)
     ) as site:
         for act in acts:
             reply = site.ask(act, cookie)

@@ -8,8 +8,8 @@ from contextlib import closing
 
 import msgspec
 
-from races.acts import reads
-from races.site import serving
+from harness.handlers import reads
+from harness.sites import serve
 from sessile.core.record import Record, unpack
 from sessile.service import events
 
@@ -48,9 +48,9 @@ def spoiled(cookie):
     ]
 
 
-def test_spoiled_cookies_are_anonymous_and_ask_nothing(face, tmp_path):
+def test_spoiled_cookies_are_anonymous_and_ask_nothing(interface, tmp_path):
     """Wrong length, alphabet, encoding and duplicates are refused before the store is asked."""
-    with serving(face, f"sqlite:///{tmp_path}/sessile.db") as site:
+    with serve(interface, f"sqlite:///{tmp_path}/sessile.db") as site:
         cookie = site.ask(start).cookie
         asked = []
         site.sessions.parts.store.read = lambda *args: asked.append(args)
@@ -93,11 +93,11 @@ def planted(blob):
     }
 
 
-def test_planted_rows_are_absent_and_never_executed(face, tmp_path, monkeypatch):
+def test_planted_rows_are_absent_and_never_executed(interface, tmp_path, monkeypatch):
     """A row that is no sound record is an anonymous visitor and an event; nothing in it runs."""
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "sessile.db"
-    with serving(face, f"sqlite:///{file}") as site, closing(sqlite3.connect(file)) as db:
+    with serve(interface, f"sqlite:///{file}") as site, closing(sqlite3.connect(file)) as db:
         cookie = site.ask(start).cookie
         ((key, blob),) = db.execute("SELECT key, blob FROM sessile_session").fetchall()
         assert unpack(blob, key) is not None

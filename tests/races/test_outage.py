@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from races.acts import reads
-from races.site import serving
-from servers import RedisServer
+from harness.handlers import reads
+from harness.redis_server import RedisServer
+from harness.sites import serve
 
 KEEPS = ("--appendonly", "yes", "--appendfsync", "always")
 LIMIT = 0.5
@@ -39,9 +39,9 @@ def check_refused(reply, took):
 
 
 @pytest.mark.parametrize("act", [reads, puts])
-def test_killed_server_is_503_and_the_session_comes_back_with_it(face, tmp_path, act):
+def test_killed_server_is_503_and_the_session_comes_back_with_it(interface, tmp_path, act):
     """While Redis is gone the answer is 503; once it is back so is the session."""
-    with RedisServer(tmp_path, options=KEEPS) as redis, serving(face, redis.url) as site:
+    with RedisServer(tmp_path, options=KEEPS) as redis, serve(interface, redis.url) as site:
         cookie = site.ask(start).cookie
         redis.stop()
         check_refused(*timed(lambda: site.ask(act, cookie)))
@@ -50,9 +50,9 @@ def test_killed_server_is_503_and_the_session_comes_back_with_it(face, tmp_path,
         assert site.values(cookie) == {"v": 1}
 
 
-def test_frozen_server_is_503_within_the_limit(face, tmp_path):
+def test_frozen_server_is_503_within_the_limit(interface, tmp_path):
     """A Redis that takes connections and answers nothing costs a client no more than the limit."""
-    with RedisServer(tmp_path) as redis, serving(face, redis.url) as site:
+    with RedisServer(tmp_path) as redis, serve(interface, redis.url) as site:
         cookie = site.ask(start).cookie
         redis.freeze()
         try:
@@ -64,9 +64,9 @@ def test_frozen_server_is_503_within_the_limit(face, tmp_path):
         assert site.values(cookie) == {"v": 1}
 
 
-def test_server_that_dies_between_read_and_write_is_503(face, tmp_path):
+def test_server_that_dies_between_read_and_write_is_503(interface, tmp_path):
     """A request whose session was loaded and cannot be saved is answered 503, not 200."""
-    with RedisServer(tmp_path, options=KEEPS) as redis, serving(face, redis.url) as site:
+    with RedisServer(tmp_path, options=KEEPS) as redis, serve(interface, redis.url) as site:
         cookie = site.ask(start).cookie
         with site.held(puts, cookie) as late:
             redis.stop()
@@ -77,18 +77,18 @@ def test_server_that_dies_between_read_and_write_is_503(face, tmp_path):
         assert site.values(cookie) == {"v": 1}
 
 
-def test_visitors_without_a_session_do_not_notice(face, tmp_path):
+def test_visitors_without_a_session_do_not_notice(interface, tmp_path):
     """Who carries no cookie and stores nothing is served while the store is gone."""
-    with RedisServer(tmp_path) as redis, serving(face, redis.url) as site:
+    with RedisServer(tmp_path) as redis, serve(interface, redis.url) as site:
         redis.stop()
 
         assert site.ask(reads).status == 200
 
 
-def test_locked_file_refuses_writers_and_serves_readers(face, tmp_path):
+def test_locked_file_refuses_writers_and_serves_readers(interface, tmp_path):
     """While another process holds SQLite's write lock, readers read on and writers get 503."""
     file = tmp_path / "sessile.db"
-    with serving(face, f"sqlite:///{file}") as site:
+    with serve(interface, f"sqlite:///{file}") as site:
         cookie = site.ask(start).cookie
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

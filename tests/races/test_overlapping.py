@@ -1,6 +1,6 @@
 """Two requests at once over real HTTP: the experiments that the peers fail, on every store."""
 
-from races.acts import adds, logs_in, logs_out, puts, reads, start, who
+from harness.handlers import adds, logs_in, logs_out, puts, reads, start, who
 from sessile.core.ticket import Ticket
 from sessile.service import events
 

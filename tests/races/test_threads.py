@@ -5,17 +5,17 @@ Whatever takes two overlapping requests of the usual kinds is in ``test_overlapp
 
 import pytest
 
-from races.acts import logs_in, logs_out, names, puts, reads, start, who
-from races.site import serving
+from harness.handlers import logs_in, logs_out, names, puts, reads, start, who
+from harness.sites import serve
 from sessile import Policy
 from sessile.core.flow import run
 from sessile.core.record import LATE
 
 
 @pytest.fixture
-def steady_site(url, face):
+def steady_site(url, interface):
     """A site whose tickets do not turn."""
-    with serving(face, url, policy=Policy(rotate=None)) as site:
+    with serve(interface, url, policy=Policy(rotate=None)) as site:
         yield site
 
 

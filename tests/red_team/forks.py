@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from red_team.stage import apply_weakening
+from red_team.attack import apply_weakening
 from sessile import Sessions
 
 

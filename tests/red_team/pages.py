@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
-from races.site import Site, serving
+from harness.sites import Site, serve
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Pages(Site):
 
     async def asgi(self, scope, receive, send):
         said = {name.decode(): value.decode() for name, value in scope["headers"]}
-        page = self.acts[scope["path"]](scope["session"], {**said, "method": scope["method"]})
+        page = self.handlers[scope["path"]](scope["session"], {**said, "method": scope["method"]})
         headers = [(name.encode(), value.encode()) for name, value in page.fields()]
         await send({"type": "http.response.start", "status": page.status, "headers": headers})
         body = b"" if _bare(page, scope["method"]) else page.text
@@ -53,7 +53,7 @@ class Pages(Site):
     def wsgi(self, environ, start_response):
         said = {k[5:].replace("_", "-").lower(): v for k, v in environ.items() if k[:5] == "HTTP_"}
         method, session = environ["REQUEST_METHOD"], environ["sessile.session"]
-        page = self.acts[environ["PATH_INFO"]](session, {**said, "method": method})
+        page = self.handlers[environ["PATH_INFO"]](session, {**said, "method": method})
         start_response(f"{page.status} {HTTPStatus(page.status).phrase}", page.fields())
         body = [] if _bare(page, method) else [page.text]
         return body if page.late is None else _and_then(body, page.late, session)
@@ -68,5 +68,5 @@ def _and_then(body, late, session):
     late(session)
 
 
-publishing = partial(serving, kind=Pages)
-"""Serve pages; the stage of attacks on what an answer's headers say, and on what follows."""
+publishing = partial(serve, kind=Pages)
+"""Serve pages; for attacks on what an answer's headers say, and on what follows."""

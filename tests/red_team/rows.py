@@ -59,7 +59,7 @@ class RedisRows(Rows):
 
     def __init__(self, store):
         self._prefix = store._prefix
-        self._place = store._link._endpoint
+        self._place = store._client._endpoint
 
     def _server(self):
         return redis.Redis(self._place.host, self._place.port, self._place.db, protocol=2)

@@ -1,8 +1,8 @@
 """User-Agents: a thief copies the victim's, a victim has a new one; and who is locked out by it."""
 
-from races.acts import logs_in, logs_out, puts, reads, who
-from red_team.stage import told, weakened_by
-from red_team.weak import mismatches_end_the_session
+from harness.handlers import logs_in, logs_out, puts, reads, who
+from mutations.defences import mismatches_end_the_session
+from red_team.attack import events_of, weakened_by
 from sessile import Agent, Binding, Mismatch, Policy
 from sessile.core.change import Change
 from sessile.core.record import Over
@@ -49,10 +49,10 @@ def test_a42_update_of_the_browser_is_no_mismatch(site):
     cookie = site.ask(logs_in, headers=agent(FIREFOX)).cookie
     for text in (NEWER, ON_WINDOWS, FIREFOX):
         assert site.ask(who, cookie, headers=agent(text)).json == "alice"
-    assert told(site, Mismatched) == []
+    assert events_of(site, Mismatched) == []
     for text in (CHROME, "curl/8.5.0", "", "x" * 9000):
         assert site.ask(who, cookie, headers=agent(text)).json is None
-    assert {event.reaction for event in told(site, Mismatched)} == {Mismatch.STEP_UP}
+    assert {event.reaction for event in events_of(site, Mismatched)} == {Mismatch.STEP_UP}
 
 
 @weakened_by(agents_are_enough, policy=WARY)
@@ -70,7 +70,7 @@ def test_a42_policy_says_whether_the_browser_counts(site):
     """Where the policy ignores it any browser is at home, and no event says otherwise."""
     cookie = site.ask(logs_in, headers=agent(FIREFOX)).cookie
     assert [site.ask(who, cookie, headers=agent(one)).json for one in (CHROME, "")] == ["alice"] * 2
-    assert told(site, Mismatched) == []
+    assert events_of(site, Mismatched) == []
 
 
 def logins_stay_where_the_first_was(patch):
@@ -96,7 +96,7 @@ def test_a42_owner_who_moves_logs_in_once(site):
         reply = site.ask(who, cookie, **moved)
         cookie = reply.cookie or cookie
         assert reply.json == "alice"
-    assert len(told(site, Mismatched)) == 1
+    assert len(events_of(site, Mismatched)) == 1
     assert len(site.sessions.sync.of("alice")) == 1
 
 
@@ -106,7 +106,7 @@ def who_came_last_is_at_home(patch):
 
     async def moved(parts, visit, record, values):
         version = record.version + 1
-        draft, _ = parts.vault.store(record, {}, frozenset(), version=version, client=visit.client)
+        draft, _ = parts.sealer.seal(record, {}, frozenset(), version=version, client=visit.client)
         await parts.store.commit(Change(draft, record.version))
         return await shut(parts, visit, draft, values)
 
@@ -159,7 +159,7 @@ def test_a42_victim_is_at_peace_after_one_login(site):
         site.clock.advance(GRACE + 1)
         assert site.ask(who, stolen, source=ELSEWHERE).json is None
     assert logins == 2
-    assert len(told(site, Replayed)) == 1
+    assert len(events_of(site, Replayed)) == 1
     assert site.ask(who, cookie).json == "alice"
 
 

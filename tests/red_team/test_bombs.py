@@ -4,10 +4,10 @@ import json
 
 import msgspec
 
-from races.acts import logs_in, reads
+from harness.handlers import logs_in, reads
+from red_team.attack import events_of, weakened_by
 from red_team.rows import rows_of
-from red_team.stage import told, weakened_by
-from sessile.codecs import values
+from sessile.codecs import msgpack
 from sessile.core import record as records
 from sessile.core.record import evolve, pack
 from sessile.core.trail import Trail
@@ -54,12 +54,12 @@ KEPT = [
 
 def nothing_is_too_deep(patch):
     """Values may stand in each other without end."""
-    patch.setattr(values, "DEEPEST", 10_000)
+    patch.setattr(msgpack, "MAX_DEPTH", 10_000)
 
 
 def what_cannot_be_kept_is_none(patch):
     """A value that cannot be kept is kept as something else."""
-    encode = values.ValueCodec.encode
+    encode = msgpack.ValueCodec.encode
 
     def lenient(codec, value):
         try:
@@ -67,7 +67,7 @@ def what_cannot_be_kept_is_none(patch):
         except UnsupportedValue:
             return encode(codec, None)
 
-    patch.setattr(values.ValueCodec, "encode", lenient)
+    patch.setattr(msgpack.ValueCodec, "encode", lenient)
 
 
 @weakened_by(nothing_is_too_deep, what_cannot_be_kept_is_none)
@@ -84,7 +84,7 @@ def test_a32_json_bombs_are_refused_when_they_are_set(site):
 
 def digits_are_enough(patch):
     """Numbers are kept as floats, as in JavaScript."""
-    patch.setitem(values._HANDLERS, int, lambda value, depth: float("inf"))
+    patch.setitem(msgpack._HANDLERS, int, lambda value, depth: float("inf"))
 
 
 @weakened_by(digits_are_enough)
@@ -121,7 +121,7 @@ PLANTED = [
 
 def unreadable_is_none(patch):
     """What cannot be read is None, as if it had been set so."""
-    decode = values.ValueCodec.decode
+    decode = msgpack.ValueCodec.decode
 
     def lenient(codec, blob):
         try:
@@ -129,7 +129,7 @@ def unreadable_is_none(patch):
         except ValueError:
             return None
 
-    patch.setattr(values.ValueCodec, "decode", lenient)
+    patch.setattr(msgpack.ValueCodec, "decode", lenient)
 
 
 @weakened_by(unreadable_is_none, sealing=Sealing.OFF)
@@ -143,7 +143,7 @@ def test_a32_planted_values_are_absent(site):
         reply = site.ask(reads, cookie)
 
         assert (reply.status, reply.json) == (200, {"w": 2}), bomb[:40]
-        assert [event.keys for event in told(site, Malformed)] == [("v",)], bomb[:40]
+        assert [event.keys for event in events_of(site, Malformed)] == [("v",)], bomb[:40]
 
 
 def first_bytes_are_enough(patch):
@@ -173,12 +173,12 @@ def test_a32_planted_records_are_absent(site):
         reply = site.ask(reads, cookie)
 
         assert (reply.status, reply.json, reply.set_cookie) == (200, {}, None), bomb[:40]
-        assert [event.session for event in told(site, Malformed)] == [key], bomb[:40]
+        assert [event.session for event in events_of(site, Malformed)] == [key], bomb[:40]
 
 
 def trails_are_sound(patch):
     """What a record keeps as its trail is one."""
-    patch.setattr(records, "unpacked", lambda past: msgspec.msgpack.decode(past, type=Trail))
+    patch.setattr(records, "unpack_trail", lambda past: msgspec.msgpack.decode(past, type=Trail))
 
 
 @weakened_by(trails_are_sound)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from red_team.attack import weakened_by
 from red_team.pages import Page, publishing
-from red_team.stage import weakened_by
 from sessile.web import exchange
 
 ALICE, BOB = "alice", "bob"
@@ -114,7 +114,7 @@ def answers_do_not_vary(patch):
     patch.setattr(exchange, "_varied", lambda headers, *_: headers)
 
 
-@weakened_by(answers_do_not_vary, stage=publishing)
+@weakened_by(answers_do_not_vary, serve=publishing)
 def test_a43_no_visitor_is_shown_the_page_of_another(site):
     """Whole, in part and asked for again: each visitor is greeted by their own name."""
     alice, bob = (site.ask(enters(user)).cookie for user in (ALICE, BOB))
@@ -181,7 +181,7 @@ def cookies_may_be_kept_by_some(patch):
     patch.setattr(exchange, "_untargeted", lambda headers, words: headers)
 
 
-@weakened_by(cookies_may_be_kept, cookies_may_be_kept_by_some, stage=publishing)
+@weakened_by(cookies_may_be_kept, cookies_may_be_kept_by_some, serve=publishing)
 def test_a43_no_cookie_is_served_to_another_visitor(site):
     """A new ticket and the end of one reach the client that asked, and leave nothing in a cache."""
     acts = [

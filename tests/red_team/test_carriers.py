@@ -1,13 +1,11 @@
 """Carriers: a ticket in a place where none is looked for, in two places, or in the wrong one."""
 
-from races.acts import logs_in, logs_out, puts, reads, start, who
-from red_team.stage import commands, told, weakened_by
-from red_team.weak import ids_are_adopted
+from harness.handlers import logs_in, logs_out, puts, reads, start, who
+from mutations.defences import ids_are_adopted
+from red_team.attack import commands, events_of, weakened_by
 from sessile import Cookie
-from sessile.core.carrier import Bearer, CookieCarrier, ForgeableBody, LeakyQuery
-from sessile.core.carriers import Carriers
-from sessile.core.cookie import Presented
-from sessile.core.ticket import Ticket
+from sessile.core.carrier import Bearer, Carriers, CookieCarrier, ForgeableBody, LeakyQuery
+from sessile.core.ticket import NoTicket, Ticket
 from sessile.service.events import Refusal, Refused
 
 COOKIE, BEARER = Cookie("sid", secure=False), Bearer()
@@ -59,9 +57,9 @@ def every_place_is_looked_at(patch):
 
     def wherever(carriers, request):
         carrier, found = find(carriers, request)
-        for place in everywhere if found is Presented.NOTHING else ():
-            elsewhere = place.presented(request)
-            if elsewhere is not Presented.NOTHING:
+        for place in everywhere if found is NoTicket.ABSENT else ():
+            elsewhere = place.find(request)
+            if elsewhere is not NoTicket.ABSENT:
                 return carrier, elsewhere
         return carrier, found
 
@@ -132,10 +130,10 @@ def first_place_counts(patch):
 
     def first(carriers, request):
         for one in carriers.all:
-            found = one.presented(request)
-            if found is not Presented.NOTHING:
+            found = one.find(request)
+            if found is not NoTicket.ABSENT:
                 return one, found
-        return carriers.first, Presented.NOTHING
+        return carriers.first, NoTicket.ABSENT
 
     patch.setattr(Carriers, "find", first)
 
@@ -145,7 +143,7 @@ def equal_tickets_are_one(patch):
     find = Carriers.find
 
     def lenient(carriers, request):
-        said = {one.presented(request) for one in carriers.all} - {Presented.NOTHING}
+        said = {one.find(request) for one in carriers.all} - {NoTicket.ABSENT}
         return (carriers.first, said.pop()) if len(said) == 1 else find(carriers, request)
 
     patch.setattr(Carriers, "find", lenient)
@@ -166,7 +164,7 @@ def test_a36_tickets_in_two_places_open_neither_session(site):
                     reply = site.ask(who, **request)
                 assert (reply.json, reply.set_cookie, reply.ticket) == (None, None, None)
                 assert asked == []
-    assert {event.reason for event in told(site, Refused)} == {Refusal.AMBIGUOUS}
+    assert {event.reason for event in events_of(site, Refused)} == {Refusal.AMBIGUOUS}
     assert site.ask(who, f"sid={mine}").json == "alice"
     assert site.ask(who, f"sid={theirs}").json == "mallory"
 
@@ -174,11 +172,11 @@ def test_a36_tickets_in_two_places_open_neither_session(site):
 def first_of_two_is_taken(patch):
     """Of two values in one place the first is read."""
     for kind in (CookieCarrier, LeakyQuery, ForgeableBody, Bearer):
-        presented = kind.presented
+        find = kind.find
 
-        def first(carrier, request, presented=presented, kind=kind):
-            found = presented(carrier, request)
-            if found is not Presented.AMBIGUOUS:
+        def first(carrier, request, find=find, kind=kind):
+            found = find(carrier, request)
+            if found is not NoTicket.AMBIGUOUS:
                 return found
             text = {
                 CookieCarrier: request.header("cookie"),
@@ -188,7 +186,7 @@ def first_of_two_is_taken(patch):
             }[kind]
             return text.partition("sid=")[2][:60]
 
-        patch.setattr(kind, "presented", first)
+        patch.setattr(kind, "find", first)
 
 
 @weakened_by(first_of_two_is_taken, **EVERY)
@@ -205,7 +203,7 @@ def test_a36_place_that_holds_two_tickets_holds_none(site):
     for request in twice:
         reply = site.ask(who, **request)
         assert (reply.json, reply.set_cookie, reply.ticket) == (None, None, None), request
-    assert [event.reason for event in told(site, Refused)] == [Refusal.AMBIGUOUS] * len(twice)
+    assert [event.reason for event in events_of(site, Refused)] == [Refusal.AMBIGUOUS] * len(twice)
     assert site.ask(who, f"sid={mine}").json == "alice"
 
 

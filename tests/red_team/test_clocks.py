@@ -2,9 +2,9 @@
 
 from itertools import accumulate
 
-from races.acts import logs_in, puts, reads, start, who
-from red_team.stage import commands, told, weakened_by
-from red_team.weak import absolute_time_is_forgotten
+from harness.handlers import logs_in, puts, reads, start, who
+from mutations.defences import absolute_time_is_forgotten
+from red_team.attack import commands, events_of, weakened_by
 from sessile.core import verdict
 from sessile.core.policy import Policy
 from sessile.core.verdict import Successor
@@ -88,7 +88,7 @@ def test_a15_clock_set_back_revives_no_old_ticket(site):
     site.clock.advance(GRACE + 1 - HOUR)
 
     assert site.ask(who, old).json is None
-    assert len(told(site, Replayed)) == 1
+    assert len(events_of(site, Replayed)) == 1
 
 
 def polls(session):

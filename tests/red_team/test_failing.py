@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from races.acts import logs_in, puts, reads, who
+from harness.handlers import logs_in, puts, reads, who
+from red_team.attack import weakened_by
 from red_team.rows import rows_of
-from red_team.stage import weakened_by
 from sessile.core.flow import run
 from sessile.core.session import Session
 from sessile.core.ticket import Ticket

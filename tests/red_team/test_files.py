@@ -6,11 +6,12 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from red_team.stage import weakened_by
+from red_team.attack import weakened_by
 from sessile import Sessions
 from sessile.errors import ConfigError
 from sessile.stores import sqlite
-from sessile.wire import keyfile, sqlitepool
+from sessile.wire import keyfile
+from sessile.wire.sqlite import pool as sqlite_pool
 
 KEY = b"what an attacker knows, 32 bytes"
 
@@ -55,7 +56,7 @@ def test_a19_link_in_place_of_the_key_is_refused(site):
 
 def modes_are_not_looked_at(patch):
     """The key is read whoever else can read or write it."""
-    patch.setattr(keyfile, "_refuse", lambda path, found: None)
+    patch.setattr(keyfile, "_check", lambda path, found: None)
 
 
 @weakened_by(modes_are_not_looked_at)
@@ -71,7 +72,7 @@ def test_a19_key_that_others_reach_is_refused(site):
 
 def files_are_as_the_umask_says(patch):
     """SQLite makes the file itself."""
-    patch.setattr(sqlitepool, "_make_private", lambda path: None)
+    patch.setattr(sqlite_pool, "_make_private", lambda path: None)
 
 
 @weakened_by(files_are_as_the_umask_says)
@@ -89,7 +90,7 @@ def test_a19_new_files_are_for_one_user(site):
 
 def doors_may_stand_open(patch):
     """The database is used wherever it lies."""
-    patch.setattr(sqlite, "refuse_open_doors", lambda place: None)
+    patch.setattr(sqlite, "refuse_world_writable", lambda place: None)
 
 
 @weakened_by(doors_may_stand_open)

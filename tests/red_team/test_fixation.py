@@ -1,22 +1,21 @@
 """Fixation: the attacker chooses or knows the id that the victim will log in with."""
 
-from races.acts import logs_in, names, puts, reads, who
-from races.site import serving
-from red_team.stage import told, weakened_by
-from red_team.weak import ids_are_adopted, predecessors_live_on, refusals_are_not_told
+from harness.handlers import logs_in, names, puts, reads, who
+from harness.sites import serve
+from mutations.defences import ids_are_adopted, predecessors_live_on, refusals_are_not_told
+from red_team.attack import events_of, weakened_by
 from sessile import Cookie
 from sessile.core.change import Change
-from sessile.core.cookie import Presented
-from sessile.core.ticket import Ticket
+from sessile.core.ticket import NoTicket, Ticket
 from sessile.service import commit
 from sessile.service.events import Refusal, Refused
 
 PLANTED = Ticket.mint(bytes(range(45)))
 
 
-def hosted(face, url):
+def hosted(interface, url):
     """Serve with the default cookie, which the other sites here cannot have without https."""
-    return serving(face, url, cookie=Cookie())
+    return serve(interface, url, cookie=Cookie())
 
 
 @weakened_by(ids_are_adopted, refusals_are_not_told)
@@ -29,7 +28,7 @@ def test_a1_chosen_id_is_not_adopted(site):
         assert issued[:24] != planted[:24]
         assert site.ask(reads, planted).json == {}
         assert site.ask(who, planted).json is None
-    assert Refusal.UNKNOWN in {event.reason for event in told(site, Refused)}
+    assert Refusal.UNKNOWN in {event.reason for event in events_of(site, Refused)}
 
 
 def logins_stay_in_place(patch):
@@ -40,7 +39,7 @@ def logins_stay_in_place(patch):
         if visit.record is None:
             return await whole(parts, visit, now)
         old, owner = visit.record, visit.session.user
-        again, _ = parts.vault.store(
+        again, _ = parts.sealer.seal(
             old, visit.values, frozenset(), owner=owner, version=old.version + 1
         )
         await parts.store.commit(Change(again, old.version, again.data))
@@ -69,7 +68,7 @@ def first_of_two_is_taken(patch):
 
     def first(cookie, header):
         found = find(cookie, header)
-        if found is not Presented.AMBIGUOUS:
+        if found is not NoTicket.AMBIGUOUS:
             return found
         return header.partition(f"{cookie.full_name}=")[2].partition(";")[0]
 
@@ -94,7 +93,7 @@ def default_names_are_bare(patch):
     patch.setattr(Cookie, "_default_name", lambda cookie: "sid")
 
 
-@weakened_by(first_of_two_is_taken, names_end_alike, stage=hosted)
+@weakened_by(first_of_two_is_taken, names_end_alike, serve=hosted)
 def test_a3_sibling_host_cannot_plant_a_cookie(site):
     """Beside ours another cookie changes nothing; one that stands under our name is refused."""
     mine, theirs = site.ask(logs_in).cookie, site.ask(logs_in).cookie
@@ -107,10 +106,10 @@ def test_a3_sibling_host_cannot_plant_a_cookie(site):
     for header in (f"{theirs}; {mine}", f"{mine}; {theirs}", f"{mine}; {mine}"):
         reply = site.ask(who, header)
         assert (reply.json, reply.set_cookie) == (None, None)
-    assert {event.reason for event in told(site, Refused)} == {Refusal.AMBIGUOUS}
+    assert {event.reason for event in events_of(site, Refused)} == {Refusal.AMBIGUOUS}
 
 
-@weakened_by(default_names_are_bare, stage=hosted)
+@weakened_by(default_names_are_bare, serve=hosted)
 def test_a3_default_cookie_is_one_that_browsers_take_from_this_host_alone(site):
     """The default cookie is ``__Host-``: Secure, from the root, without a Domain."""
     ours = site.ask(logs_in).set_cookie

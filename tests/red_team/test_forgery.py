@@ -2,13 +2,13 @@
 
 import base64
 
-from races.acts import logs_in, logs_out, start, who
-from red_team.stage import commands, told, weakened_by
+from harness.handlers import logs_in, logs_out, start, who
+from red_team.attack import commands, events_of, weakened_by
 from sessile import Cookie
 from sessile.core import csrf, origin
 from sessile.core.origin import Origins
 from sessile.core.record import evolve
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.service import commit
 from sessile.service.events import CrossSite
 from sessile.web.csrf import check_token, token_of
@@ -110,7 +110,7 @@ def first_of_two_counts(patch):
     def lenient(origins, request):
         names = ("sec-fetch-site", "origin", "host")
         said = {name: request.header(name).partition(",")[0] for name in names}
-        return refuses(origins, Said(said, request.method))
+        return refuses(origins, PlainRequest(said, request.method))
 
     patch.setattr(Origins, "refuses_handshake", lenient)
 
@@ -148,7 +148,7 @@ def test_a4_login_from_another_site_never_reaches_its_handler(site):
             reply = site.ask(logs_mallory_in, method="POST", headers=headers)
 
             assert (reply.status, reply.set_cookie) == (403, None), headers
-            assert len(told(site, CrossSite)) == number
+            assert len(events_of(site, CrossSite)) == number
     assert (ran, asked) == ([], [])
 
 
@@ -234,7 +234,7 @@ def logouts_always_delete(patch):
     """Whoever asks for a logout is told to forget the cookie, carried or not."""
 
     async def log_out(parts, visit, now):
-        return visit.carrier.take_back()
+        return visit.carrier.expire()
 
     patch.setattr(commit, "_log_out", log_out)
 
@@ -255,13 +255,13 @@ def test_a4_image_on_another_site_logs_nobody_out(site):
     assert site.ask(who, login.cookie).json == "alice"
 
 
-@weakened_by(other_sites_pass, null_is_no_origin, siblings_are_the_site, faces=("asgi",))
+@weakened_by(other_sites_pass, null_is_no_origin, siblings_are_the_site, interfaces=("asgi",))
 def test_a45_page_of_another_site_opens_no_websocket(site):
     """Browsers send the cookie with a handshake and no CORS stops them; its Origin does."""
     cookie, address = start(site), site.address
     for headers in foreign(site):
         assert site.talk(who, cookie, headers.items()) == 403, headers
-    assert len(told(site, CrossSite)) == len(foreign(site))
+    assert len(events_of(site, CrossSite)) == len(foreign(site))
 
     assert site.talk(who, cookie, [("Origin", address)]) == "alice"
     assert site.talk(who, cookie, [("Sec-Fetch-Site", "same-origin")]) == "alice"

@@ -13,9 +13,9 @@ from itertools import count, pairwise
 
 import pytest
 
-from races.acts import logs_in, logs_out, reads, who
-from red_team.stage import commands, told, weakened_by
-from red_team.weak import refusals_are_not_told, strangers_end_sessions
+from harness.handlers import logs_in, logs_out, reads, who
+from mutations.defences import refusals_are_not_told, strangers_end_sessions
+from red_team.attack import commands, events_of, weakened_by
 from sessile.core import verdict
 from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.errors import LimitReached
@@ -166,7 +166,7 @@ def test_a6_guessed_id_costs_one_read_and_is_told(site):
         (200, None, b"{}")
     }
     assert asked == ["read"] * GUESSES
-    assert [event.reason for event in told(site, Refused)] == [Refusal.UNKNOWN] * GUESSES
+    assert [event.reason for event in events_of(site, Refused)] == [Refusal.UNKNOWN] * GUESSES
 
 
 @weakened_by(shapes_are_not_checked, refusals_are_not_told)
@@ -179,7 +179,7 @@ def test_a6_malformed_ticket_costs_the_store_nothing(site):
 
     assert users == [None] * len(values)
     assert asked == []
-    assert [event.reason for event in told(site, Refused)] == [Refusal.SHAPE] * len(values)
+    assert [event.reason for event in events_of(site, Refused)] == [Refusal.SHAPE] * len(values)
 
 
 @weakened_by(strangers_end_sessions, chains_have_no_end, refusals_are_not_told)
@@ -200,7 +200,7 @@ def test_a6_guessed_secret_harms_nobody_and_costs_little(site):
 
     assert asked == ["read"] * GUESSES
     assert len(steps) <= 8 * GUESSES
-    assert [event.reason for event in told(site, Refused)] == [Refusal.STRANGER] * GUESSES
+    assert [event.reason for event in events_of(site, Refused)] == [Refusal.STRANGER] * GUESSES
     assert site.ask(who, cookie).json == "alice"
 
 

@@ -3,9 +3,9 @@
 import re
 import time
 
-from races.acts import logs_in, puts, reads, who
-from red_team.stage import commands, told, weakened_by
-from sessile.codecs.sealed import SealedVault
+from harness.handlers import logs_in, puts, reads, who
+from red_team.attack import commands, events_of, weakened_by
+from sessile.codecs.sealing import AesGcmSealer
 from sessile.core.cookie import Cookie
 from sessile.service.events import Refusal, Refused
 
@@ -57,13 +57,13 @@ def test_a33_flood_of_cookies_and_headers_hides_nothing(site):
 
 def values_travel_in_the_cookie(patch):
     """The cookie carries the values along."""
-    store, issue, last = SealedVault.store, Cookie.issue, []
+    seal, issue, last = AesGcmSealer.seal, Cookie.issue, []
 
-    def noting(vault, record, written, removed, **changes):
+    def noting(sealer, record, written, removed, **changes):
         last[:] = [b"".join(written.values()).hex()]
-        return store(vault, record, written, removed, **changes)
+        return seal(sealer, record, written, removed, **changes)
 
-    patch.setattr(SealedVault, "store", noting)
+    patch.setattr(AesGcmSealer, "seal", noting)
     patch.setattr(Cookie, "issue", lambda cookie, value, *age: issue(cookie, value + last[0], *age))
 
 
@@ -159,5 +159,5 @@ def test_a36_ambiguous_cookies_are_nobody(site):
         reply = site.ask(who, header)
 
         assert (reply.status, reply.json, reply.set_cookie) == (200, None, None), header
-        assert [event.reason for event in told(site, Refused)] == reasons, header
+        assert [event.reason for event in events_of(site, Refused)] == reasons, header
     assert site.ask(who, f'$Version="1"; {cookie}').json == "alice"

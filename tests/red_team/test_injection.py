@@ -2,8 +2,8 @@
 
 import unicodedata
 
-from races.acts import reads, who
-from red_team.stage import commands, weakened_by
+from harness.handlers import reads, who
+from red_team.attack import commands, weakened_by
 from sessile import Cookie
 from sessile.core import cookie as cookies
 from sessile.core.session import Session

@@ -5,11 +5,11 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from races.acts import logs_in, logs_out, puts, reads, who
-from races.site import serving
+from harness.handlers import logs_in, logs_out, puts, reads, who
+from harness.redis_server import RedisServer
+from harness.sites import serve
+from red_team.attack import commands, weakened_by
 from red_team.rows import rows_of
-from red_team.stage import commands, weakened_by
-from servers import RedisServer
 from sessile.core.change import COMMITTED, Claimed
 from sessile.core.session import Session
 from sessile.core.ticket import Ticket
@@ -24,7 +24,7 @@ KEEPS = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 @contextmanager
-def own_server(face, _, *, patience=20, **options):
+def own_server(interface, _, *, patience=20, **options):
     """Serve a site on a Redis of its own, which the attack may stop, freeze and fill.
 
     A server that is gone or full says so at once; the patience is for the machine of the tests.
@@ -32,7 +32,7 @@ def own_server(face, _, *, patience=20, **options):
     with (
         tempfile.TemporaryDirectory() as place,
         RedisServer(Path(place), options=KEEPS) as server,
-        serving(face, f"{server.url}?timeout={patience}", **options) as site,
+        serve(interface, f"{server.url}?timeout={patience}", **options) as site,
     ):
         site.server = server
         yield site
@@ -81,7 +81,7 @@ def _erasing(refusal):
     return refused
 
 
-@weakened_by(outage_is_a_stranger, cookies_die_with_the_store, stage=own_server)
+@weakened_by(outage_is_a_stranger, cookies_die_with_the_store, serve=own_server)
 def test_a62_outage_logs_nobody_out(site):
     """While the store is gone every use of a session is a 503, and then everybody is back."""
     cookie = site.ask(begins).cookie
@@ -101,7 +101,7 @@ def patience_is_long(patch):
     patch.setattr(redis, "seconds", lambda text: 3.0)
 
 
-@weakened_by(patience_is_long, stage=own_server, patience=LIMIT)
+@weakened_by(patience_is_long, serve=own_server, patience=LIMIT)
 def test_a62_slow_store_costs_no_more_than_the_limit(site):
     """A server that takes commands and answers none is given up in time."""
     cookie = site.ask(begins).cookie
@@ -136,7 +136,7 @@ def _forgetful(commit_visit):
     return committed
 
 
-@weakened_by(what_is_not_stored_is_forgotten, stage=own_server)
+@weakened_by(what_is_not_stored_is_forgotten, serve=own_server)
 def test_a62_store_that_dies_in_the_middle_is_told(site):
     """A request whose session was read and cannot be stored is no success, and changes nothing."""
     cookie = site.ask(begins).cookie
@@ -195,7 +195,7 @@ def _deaf(method, said):
     return asked
 
 
-@weakened_by(full_is_fine, stage=own_server)
+@weakened_by(full_is_fine, serve=own_server)
 def test_a63_full_store_refuses_writers_and_keeps_its_sessions(site):
     """Without memory left Redis takes nothing new: a 503 for writers, the others read on.
 

@@ -8,13 +8,13 @@ from operator import attrgetter
 
 import msgspec
 
-from races.acts import logs_in, puts, reads, start, who
-from races.site import PATIENCE, serving
-from red_team.crew import NUMBER, crew
-from red_team.stage import told, weakened_by
-from red_team.weak import continued_sessions_outlive_an_end
+from harness.handlers import logs_in, puts, reads, start, who
+from harness.sites import PATIENCE, serve
+from mutations.defences import continued_sessions_outlive_an_end
+from red_team.attack import events_of, weakened_by
+from red_team.workers import NUMBER, workers
 from sessile import Cookie, Policy
-from sessile.codecs.sealed import SealedVault
+from sessile.codecs.sealing import AesGcmSealer
 from sessile.core.change import Excess
 from sessile.core.ticket import Key, Ticket
 from sessile.service import owners, sessions
@@ -102,7 +102,7 @@ def test_a38_refused_logins_look_alike(site):
 
     assert answers[0] == answers[1]
     assert (answers[0][0], b"alice" in answers[0][2]) == (403, False)
-    assert [event.owner for event in told(site, LimitReached)] == ["alice", "bob"]
+    assert [event.owner for event in events_of(site, LimitReached)] == ["alice", "bob"]
     assert site.sessions.sync.of("nobody") == []
     assert [end("A" * 20), end("../" * 7), end("")] == [False] * 3
 
@@ -129,7 +129,7 @@ def test_a38_handle_ends_no_session_of_another_user(site):
     for thief in (mallory, stranger, ""):
         for key in (cookie[4:24], stranger[4:24], "A" * 20):
             assert site.ask(partial(ends, key), thief).json is False
-    assert told(site, Ended) == []
+    assert events_of(site, Ended) == []
     assert site.ask(who, cookie).json == "alice"
     assert site.values(stranger) == {"v": 1}
     assert site.ask(partial(ends, cookie[4:24]), cookie).json is True
@@ -137,16 +137,18 @@ def test_a38_handle_ends_no_session_of_another_user(site):
 
 
 @contextmanager
-def tenants(face, url, *, place="", **options):
+def tenants(interface, url, *, place="", **options):
     """Serve two applications; ``place`` is another file or prefix for the second one."""
-    elsewhere = url.replace("sessile.db", f"{place}sessile.db").replace("=red", f"={place}red")
-    with serving(face, url) as site, serving(face, elsewhere, **options) as site.neighbour:
+    elsewhere = url.replace("sessile.db", f"{place}sessile.db").replace(
+        "prefix=", f"prefix={place}"
+    )
+    with serve(interface, url) as site, serve(interface, elsewhere, **options) as site.neighbour:
         yield site
 
 
 def proofs_are_not_checked(patch):
     """A record is what the store says, whoever sealed it."""
-    patch.setattr(SealedVault, "open", lambda vault, record: {})
+    patch.setattr(AesGcmSealer, "unseal", lambda sealer, record: {})
 
 
 def assert_worthless(site, name="sid"):
@@ -169,16 +171,16 @@ def assert_worthless(site, name="sid"):
     assert site.values(cookie) == {}
 
 
-@weakened_by(proofs_are_not_checked, stage=tenants, secrets=[NEWER])
+@weakened_by(proofs_are_not_checked, serve=tenants, secrets=[NEWER])
 def test_a39_tenant_with_secrets_of_its_own_takes_no_foreign_ticket(site):
     """Two applications on one store, each with its secrets: a ticket of the one is none there."""
     assert_worthless(site)
-    assert told(site.neighbour, Malformed) != []
+    assert events_of(site.neighbour, Malformed) != []
 
 
 @weakened_by(
     proofs_are_not_checked,
-    stage=tenants,
+    serve=tenants,
     secrets=[NEWER],
     cookie=Cookie("other", secure=False),
 )
@@ -199,7 +201,7 @@ def places_are_shared(patch):
     patch.setattr(sessions, "open_store", first)
 
 
-@weakened_by(places_are_shared, stage=tenants, place="b")
+@weakened_by(places_are_shared, serve=tenants, place="b")
 def test_a39_tenant_with_a_place_of_its_own_has_no_foreign_session(site):
     """With another prefix, or file, the same secrets do no harm, and lists do not mix."""
     assert_worthless(site)
@@ -294,7 +296,7 @@ def nobody_is_ended(patch):
     patch.setattr(SQLiteStore, "end_everybody", nothing)
 
 
-@weakened_by(processes_remember, nobody_is_ended, stage=crew, limit=50)
+@weakened_by(processes_remember, nobody_is_ended, serve=workers, limit=50)
 def test_a66_one_call_ends_everything_on_every_process(site):
     """The very next request on each of five processes is refused, whoever's ticket it has."""
     cookies = [site.ask(logs_in).cookie for _ in range(4)]

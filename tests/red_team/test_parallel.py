@@ -9,10 +9,11 @@ from functools import partial
 import msgspec
 import pytest
 
-from races.acts import adds, logs_in, logs_out, puts, reads, start, who
-from red_team.crew import crew
-from red_team.stage import told, weakened_by
-from red_team.weak import versions_are_forgotten
+from harness.backends import BACKENDS, as_params
+from harness.handlers import adds, logs_in, logs_out, puts, reads, start, who
+from mutations.defences import versions_are_forgotten
+from red_team.attack import events_of, weakened_by
+from red_team.workers import workers
 from sessile import Policy
 from sessile.core.change import COMMITTED, GONE, Claimed, Conflict, Excess, Full
 from sessile.core.flow import Ask
@@ -24,7 +25,6 @@ from sessile.stores.sqlite import SQLiteStore
 
 CROWD = 50
 ROTATE = 900
-STORES = ["memory", "sqlite", "redis"]
 REFUSING = Policy(limit=1, excess=Excess.REFUSE)
 REPLACING = Policy(limit=1, excess=Excess.END_OTHERS)
 
@@ -57,8 +57,8 @@ def test_a10_crowd_at_renewal_time_gets_one_successor(site):
     assert len(issued) == 1
     new = issued.pop()
     assert new not in {cookie, ""}
-    assert len(told(site, Rotated)) == 1
-    assert told(site, Ended) == []
+    assert len(events_of(site, Rotated)) == 1
+    assert events_of(site, Ended) == []
     assert site.values(new) == {"hits": CROWD}
     assert site.ask(who, new).json == "alice"
 
@@ -132,7 +132,7 @@ def test_a11_request_that_arrives_after_logout_starts_nothing(site):
     late = site.ask(puts(v=1), cookie)
 
     assert (late.status, late.set_cookie) == (200, None)
-    assert [event.keys for event in told(site, events.Dropped)] == [("v",)]
+    assert [event.keys for event in events_of(site, events.Dropped)] == [("v",)]
 
 
 @weakened_by(last_writer_wins, versions_are_forgotten)
@@ -278,7 +278,7 @@ def live(site, replies):
     return [user for reply in replies if (user := site.ask(who, reply.cookie).json)]
 
 
-@pytest.mark.parametrize("url", STORES, indirect=True)
+@pytest.mark.parametrize("url", as_params(BACKENDS), indirect=True)
 @weakened_by(excess_lives_on, sessions_are_counted_before_the_claim, policy=Policy(limit=1))
 def test_a13_fifty_logins_at_once_leave_one(site):
     """Of fifty logins of one user at once, with a limit of one, one session lives."""
@@ -290,7 +290,7 @@ def test_a13_fifty_logins_at_once_leave_one(site):
     assert len(site.sessions.sync.of("alice")) == 1
 
 
-@pytest.mark.parametrize("url", STORES, indirect=True)
+@pytest.mark.parametrize("url", as_params(BACKENDS), indirect=True)
 @weakened_by(sessions_are_counted_before_the_claim, policy=REFUSING)
 def test_a13_fifty_logins_at_once_are_refused_but_one(site):
     """Where the policy refuses more than one, one of fifty logins at once is admitted."""
@@ -298,10 +298,10 @@ def test_a13_fifty_logins_at_once_are_refused_but_one(site):
 
     assert sorted(reply.status for reply in replies) == [200] + [403] * (CROWD - 1)
     assert live(site, [reply for reply in replies if reply.cookie]) == ["alice"]
-    assert len(told(site, events.LimitReached)) == CROWD - 1
+    assert len(events_of(site, events.LimitReached)) == CROWD - 1
 
 
-@pytest.mark.parametrize("url", STORES, indirect=True)
+@pytest.mark.parametrize("url", as_params(BACKENDS), indirect=True)
 @weakened_by(excess_lives_on, logins_end_whoever_is_there, policy=REPLACING)
 def test_a13_fifty_logins_at_once_end_each_other_but_one(site):
     """Where each login ends its user's other sessions, fifty at once leave one, and not none."""
@@ -311,7 +311,7 @@ def test_a13_fifty_logins_at_once_end_each_other_but_one(site):
     assert live(site, replies) == ["alice"]
 
 
-@weakened_by(excess_lives_on, processes_count_their_own, stage=crew, limit=1)
+@weakened_by(excess_lives_on, processes_count_their_own, serve=workers, limit=1)
 def test_a13_fifty_logins_in_five_processes_leave_one(site):
     """The same holds where each of five processes has ten of the fifty."""
     replies = site.crowd(logs_in, "", CROWD)

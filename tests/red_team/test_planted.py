@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from races.acts import puts, reads, who
+from harness.handlers import puts, reads, who
+from red_team.attack import events_of, weakened_by
 from red_team.rows import rows_of
-from red_team.stage import told, weakened_by
-from sessile.codecs import sealed, values
+from sessile.codecs import msgpack, sealing
 from sessile.core.client import Client
 from sessile.core.policy import hours
 from sessile.core.record import Record, evolve, pack
@@ -112,12 +112,12 @@ def test_a22_planted_rows_are_never_executed(site):
 
             assert list(Path(place).iterdir()) == [], row
             assert (reply.status, reply.json, reply.set_cookie) == (200, {}, None), row
-            assert [event.session for event in told(site, Malformed)] == [key_of(cookie)], row
+            assert [event.session for event in events_of(site, Malformed)] == [key_of(cookie)], row
 
 
 def extensions_are_loaded(patch):
     """The codec knows one more extension, for whatever has none of its own."""
-    patch.setitem(values._READERS, 99, lambda data: pickle.loads(bytes(data)))
+    patch.setitem(msgpack._READERS, 99, lambda data: pickle.loads(bytes(data)))
 
 
 @weakened_by(extensions_are_loaded, sealing=Sealing.OFF)
@@ -151,12 +151,12 @@ def test_a23_record_under_another_key_is_none(site):
 
     assert site.ask(who, mallory).json is None
     assert site.ask(who, alice).json == "alice"
-    assert [event.session for event in told(site, Malformed)] == [key_of(mallory)]
+    assert [event.session for event in events_of(site, Malformed)] == [key_of(mallory)]
 
 
 def proofs_are_not_checked(patch):
     """Every record proves itself."""
-    patch.setattr(sealed._Keys, "prove", lambda keys, record: keys.id + bytes(16))
+    patch.setattr(sealing._Keys, "prove", lambda keys, record: keys.id + bytes(16))
 
 
 @weakened_by(proofs_are_not_checked)
@@ -183,13 +183,13 @@ def test_a23_changed_record_is_forged(site):
         reply = site.ask(who, cookie)
 
         assert (reply.status, reply.json, reply.set_cookie) == (200, None, None), forged.owner
-        assert [event.session for event in told(site, Malformed)] == [forged.key]
+        assert [event.session for event in events_of(site, Malformed)] == [forged.key]
 
 
 def values_are_bound_to_nothing(patch):
     """All values are sealed under one key and to no place."""
-    patch.setattr(sealed, "_bound", lambda key: b"")
-    patch.setattr(sealed._Keys, "_cipher", lambda keys, key: AESGCM(keys._seal))
+    patch.setattr(sealing, "_aad_prefix", lambda key: b"")
+    patch.setattr(sealing._Keys, "_cipher", lambda keys, key: AESGCM(keys._value_key))
 
 
 @weakened_by(values_are_bound_to_nothing)
@@ -202,14 +202,14 @@ def test_a23_values_of_another_session_are_forged(site):
 
     assert site.ask(reads, mallory).json == {}
     assert site.ask(reads, alice).json == {"role": "admin"}
-    assert [event.session for event in told(site, Malformed)] == [key_of(mallory)]
+    assert [event.session for event in events_of(site, Malformed)] == [key_of(mallory)]
 
 
 def deadlines_are_not_proved(patch):
     """The proof says nothing of when a session ends."""
-    prove = sealed._Keys.prove
+    prove = sealing._Keys.prove
     patch.setattr(
-        sealed._Keys, "prove", lambda keys, record: prove(keys, evolve(record, until=0.0))
+        sealing._Keys, "prove", lambda keys, record: prove(keys, evolve(record, until=0.0))
     )
 
 
@@ -277,8 +277,8 @@ def test_a24_dump_opens_no_session(site):
 
 def values_stay_plain(patch):
     """Nothing is encrypted."""
-    patch.setattr(sealed.SealedVault, "_seal", lambda vault, key, plain, bound: plain)
-    patch.setattr(sealed.SealedVault, "_open", lambda vault, key, plain, bound: plain)
+    patch.setattr(sealing.AesGcmSealer, "_encrypt", lambda sealer, key, plain, aad: plain)
+    patch.setattr(sealing.AesGcmSealer, "_decrypt", lambda sealer, key, plain, aad: plain)
 
 
 @weakened_by(values_stay_plain)

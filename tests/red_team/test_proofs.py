@@ -1,8 +1,8 @@
 """Proofs of identity: what is half proved, proved for something else, or proved too late."""
 
-from races.acts import logs_in, puts, reads, start, who
-from red_team.stage import told, weakened_by
-from red_team.weak import continued_sessions_outlive_an_end, versions_are_forgotten
+from harness.handlers import logs_in, puts, reads, start, who
+from mutations.defences import continued_sessions_outlive_an_end, versions_are_forgotten
+from red_team.attack import events_of, weakened_by
 from sessile import Policy, require
 from sessile.core.authentication import Authentication
 from sessile.core.change import Change
@@ -106,7 +106,7 @@ def test_a48_values_are_no_login(site):
     assert_nobody(site, cookie)
     assert site.ask(refused(finishes), cookie).json == "LoginNeeded"
     assert site.ask(refused(unlocks), cookie).json == "LoginNeeded"
-    assert told(site, LoggedIn) == []
+    assert events_of(site, LoggedIn) == []
 
 
 def begun_logins_never_end(patch):
@@ -147,7 +147,7 @@ def test_a48_locked_session_is_nobodys(site):
     assert site.ask(refused(finishes), cookie).json == "LoginNeeded"
     assert site.ask(spends(site), cookie).status == 403
     assert site.ask(puts(v=2), cookie).set_cookie is None
-    assert [event.keys for event in told(site, Dropped)] == [("v",)]
+    assert [event.keys for event in events_of(site, Dropped)] == [("v",)]
     opened = site.ask(unlocks, cookie).cookie
     assert site.values(opened) == {"v": 1}
     assert site.ask(who, cookie).json is None
@@ -190,7 +190,7 @@ def grants_belong_to_the_user(patch):
     async def anywhere(parts, session, purpose):
         for record in await parts.store.owned_by(session.user or "", parts.clock()):
             if purpose in record.grants:
-                rest = parts.vault.store(
+                rest = parts.sealer.seal(
                     record, {}, frozenset(), version=record.version + 1, grants={}
                 )[0]
                 await parts.store.commit(Change(rest, record.version))
@@ -224,7 +224,7 @@ def test_a49_grant_for_one_thing_is_none_for_another(site):
         assert site.ask(spends(site, purpose), cookie).status == 403
     assert site.ask(spends(site), cookie).status == 200
     assert site.ask(spends(site), cookie).status == 403
-    assert [event.purpose for event in told(site, GrantUsed)] == ["pay"]
+    assert [event.purpose for event in events_of(site, GrantUsed)] == ["pay"]
 
 
 @weakened_by(grants_belong_to_the_user)
@@ -252,7 +252,7 @@ def test_a49_grant_dies_with_its_id(site):
         old = site.ask(steps_up, start(site)).cookie
         new = site.ask(login, old).cookie
         assert [site.ask(spends(site), one).status for one in (old, new)] == [403, 403]
-    assert told(site, GrantUsed) == []
+    assert events_of(site, GrantUsed) == []
 
 
 @weakened_by(grants_never_age)
@@ -278,7 +278,7 @@ def test_a49_fifty_at_once_spend_a_grant_once(site):
     replies = site.rush(spends(site), cookie, CROWD)
 
     assert sorted(reply.status for reply in replies) == [200] + [403] * (CROWD - 1)
-    assert len(told(site, GrantUsed)) == 1
+    assert len(events_of(site, GrantUsed)) == 1
 
 
 def ends(site, cookie):
@@ -308,7 +308,7 @@ def test_a49_step_up_does_not_outlive_the_end_of_its_session(site):
     """A session that is ended from elsewhere during its step-up ends: its proof rests on it."""
     for way in range(3):
         assert_ended(site, steps_up, way)
-    assert told(site, SteppedUp) == []
+    assert events_of(site, SteppedUp) == []
 
 
 @weakened_by(continued_sessions_outlive_an_end, policy=LOCKING)

@@ -2,12 +2,13 @@
 
 import ipaddress
 
-from races.acts import logs_in, who
-from races.site import serving
-from red_team.stage import told, weakened_by
-from red_team.weak import every_client_is_at_home
+from harness.handlers import logs_in, who
+from harness.sites import serve
+from mutations.defences import every_client_is_at_home
+from red_team.attack import events_of, weakened_by
 from sessile import Binding, Cookie, ForwardedHeader, Mismatch, Policy, Proxies
-from sessile.core import address, binding, forwarded
+from sessile.core import address, binding
+from sessile.core import proxies as proxies_module
 from sessile.service import clients, commit
 from sessile.service.events import LoggedIn
 
@@ -41,7 +42,7 @@ def at_home(site, headers):
 def placed(site, headers, source=""):
     """Return the address from which a login with these headers is noted to come."""
     site.ask(logs_in, headers=headers, source=source)
-    return told(site, LoggedIn)[-1].client.address
+    return events_of(site, LoggedIn)[-1].client.address
 
 
 def claims_are_believed(patch):
@@ -131,10 +132,10 @@ def test_a40_hop_that_the_client_made_up_is_not_believed(site):
     assert site.ask(who, cookie, headers=hops(THIEF, VICTIM)).json == "alice"
 
 
-def paired(face, url, **options):
+def paired(interface, url, **options):
     """Serve behind a proxy that says Forwarded; made here, so that a weakened reader is taken."""
     proxies = Proxies(trusted=TRUSTED, header=ForwardedHeader.FORWARDED)
-    return serving(face, url, proxies=proxies, **options)
+    return serve(interface, url, proxies=proxies, **options)
 
 
 def quotes_go_on(patch):
@@ -149,13 +150,13 @@ def quotes_go_on(patch):
                 rest = rest.lstrip(", ")
             else:
                 value, _, rest = value.partition(",")
-            found.append(forwarded.canonical(value.partition(",")[0].partition(";")[0]))
+            found.append(proxies_module.canonical(value.partition(",")[0].partition(";")[0]))
         return iter(reversed(found))
 
-    patch.setattr(forwarded, "paired", from_the_left)
+    patch.setattr(proxies_module, "hops_of_forwarded", from_the_left)
 
 
-@weakened_by(quotes_go_on, every_hop_is_a_proxy, policy=WARY, stage=paired)
+@weakened_by(quotes_go_on, every_hop_is_a_proxy, policy=WARY, serve=paired)
 def test_a40_forwarded_is_read_from_the_right(site):
     """The same of RFC 7239: no quote, parameter or repetition of the thief's hides our hop."""
     cookie = at_home(site, [("Forwarded", f"for={VICTIM}")])
@@ -176,7 +177,7 @@ def test_a40_forwarded_is_read_from_the_right(site):
 def mapped_addresses_are_others(patch):
     """An IPv4 address in IPv6 clothes is an address of its own."""
     patch.setattr(
-        forwarded, "canonical", lambda text: str(ipaddress.ip_address(address._bare(text)))
+        proxies_module, "canonical", lambda text: str(ipaddress.ip_address(address._host(text)))
     )
 
 
@@ -192,7 +193,7 @@ def networks_are_wide(patch):
 
 def addresses_are_texts(patch):
     """Addresses are compared as they were written."""
-    patch.setattr(forwarded, "canonical", lambda text: text)
+    patch.setattr(proxies_module, "canonical", lambda text: text)
     patch.setattr(binding, "subnet", lambda one: one)
     patch.setattr(Proxies, "_believes", lambda proxies, peer, here: True)
 
@@ -235,9 +236,9 @@ def test_a40_client_keeps_its_network_of_ipv6_and_no_more(site):
     assert [site.ask(who, cookie, headers=hops(one)).json for one in away] == [None] * 5
 
 
-def hosted(face, url):
+def hosted(interface, url):
     """Serve the default cookie behind a proxy."""
-    return serving(face, url, cookie=Cookie(), proxies=LISTED)
+    return serve(interface, url, cookie=Cookie(), proxies=LISTED)
 
 
 def secure_follows_the_request(patch):
@@ -266,7 +267,7 @@ def domains_follow_the_host(patch):
     patch.setattr(commit, "_issued", given)
 
 
-@weakened_by(secure_follows_the_request, domains_follow_the_host, stage=hosted)
+@weakened_by(secure_follows_the_request, domains_follow_the_host, serve=hosted)
 def test_a41_no_header_weakens_the_cookie(site):
     """Whatever scheme and host a request claims, also by way of a trusted proxy, it is the same."""
     plain = [

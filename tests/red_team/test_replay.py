@@ -1,14 +1,14 @@
 """Replay: a ticket that was replaced comes back, soon or late, once or in a loop."""
 
-from races.acts import names, puts, reads, start, who
-from red_team.stage import told, weakened_by
-from red_team.weak import (
+from harness.handlers import names, puts, reads, start, who
+from mutations.defences import (
     every_client_is_at_home,
     overlapping_requests_turn_again,
     predecessors_live_on,
     predecessors_turn_into_the_current,
     untold,
 )
+from red_team.attack import events_of, weakened_by
 from sessile import Policy
 from sessile.core import verdict
 from sessile.core.binding import Binding, Mismatch
@@ -63,7 +63,7 @@ def test_a7_predecessor_within_grace_is_the_same_session_and_turns_nothing(site)
         assert reply.cookie == new
     assert site.ask(names, old).json == site.ask(names, new).json == old[4:24]
     assert deadlines(site, new)[1] == before[1]
-    assert len(told(site, Rotated)) == 1
+    assert len(events_of(site, Rotated)) == 1
     assert site.values(new) == {"v": 2}
 
 
@@ -74,8 +74,8 @@ def test_a7_predecessor_within_grace_gets_no_successor_elsewhere(site):
     for act in (reads, puts(v=2), rotates):
         assert site.ask(act, old, source=ELSEWHERE).set_cookie is None
 
-    assert len(told(site, Rotated)) == 1
-    assert {event.reaction for event in told(site, Mismatched)} == {Mismatch.RECORD}
+    assert len(events_of(site, Rotated)) == 1
+    assert {event.reaction for event in events_of(site, Mismatched)} == {Mismatch.RECORD}
     assert site.ask(reads, old).cookie == new
 
 
@@ -85,7 +85,7 @@ def test_a7_rotation_on_mismatch_gives_a_replay_nothing(site):
     old, new = turned(site)
 
     assert site.ask(reads, old, source=ELSEWHERE).set_cookie is None
-    assert len(told(site, Rotated)) == 1
+    assert len(events_of(site, Rotated)) == 1
     assert site.ask(who, new).json == "alice"
 
 
@@ -124,8 +124,8 @@ def assert_ended_by_replay(site, *tickets):
     for ticket in tickets:
         reply = site.ask(who, ticket)
         assert (reply.json, reply.set_cookie) == (None, None)
-    assert [event.owner for event in told(site, Replayed)] == ["alice"]
-    assert [event.reason for event in told(site, Ended)] == [End.REPLAY]
+    assert [event.owner for event in events_of(site, Replayed)] == ["alice"]
+    assert [event.reason for event in events_of(site, Ended)] == [End.REPLAY]
     assert site.sessions.sync.of("alice") == []
 
 

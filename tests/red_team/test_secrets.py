@@ -8,8 +8,8 @@ from types import FrameType, FunctionType, ModuleType
 
 import pytest
 
-from races.acts import logs_out, puts, reads
-from red_team.stage import weakened_by
+from harness.handlers import logs_out, puts, reads
+from red_team.attack import weakened_by
 from sessile import Sessions
 from sessile.core import secrets
 from sessile.core.secrets import KeyRing
@@ -189,5 +189,5 @@ def test_a65_nothing_a_handler_reaches_shows_a_secret(site):
                 told.extend(type(found).__name__ for secret in hidden if secret in text)
 
     site.ask(looks, cookie)
-    assert kinds >= {"Ticket", "KeyRing", "SealedVault", "Parts", "Record", "Cookie", "Created"}
+    assert kinds >= {"Ticket", "KeyRing", "AesGcmSealer", "Parts", "Record", "Cookie", "Created"}
     assert told == []

@@ -4,14 +4,14 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from serving import serving as listening
 from websockets.sync.client import connect
 
-from races.acts import logs_out, who
-from races.site import serving
+from harness.handlers import logs_out, who
+from harness.servers import serve_asgi
+from harness.sites import serve
+from red_team.attack import events_of, weakened_by
 from red_team.pages import Page, publishing
 from red_team.rows import rows_of
-from red_team.stage import told, weakened_by
 from sessile.core.change import COMMITTED, GONE
 from sessile.core.policy import hours
 from sessile.core.session import Session
@@ -39,13 +39,13 @@ async def chat(scope, receive, send):
 
 
 @contextmanager
-def with_sockets(face, url, **options):
+def with_sockets(interface, url, **options):
     """Serve a site whose sessions WebSockets share, which are ASGI in either case."""
     with (
-        serving(face, url, **options) as site,
-        listening(asgi.SessionMiddleware(chat, site.sessions)) as place,
+        serve(interface, url, **options) as site,
+        serve_asgi(asgi.SessionMiddleware(chat, site.sessions)) as address,
     ):
-        site.socket = f"ws://{place}/"
+        site.socket = address.replace("http", "ws", 1) + "/"
         yield site
 
 
@@ -71,7 +71,7 @@ ENDS = {
 }
 
 
-@weakened_by(gone_is_written_anew, stage=with_sockets)
+@weakened_by(gone_is_written_anew, serve=with_sockets)
 def test_a45_socket_does_not_outlive_its_session(site):
     """A socket that was open at the end of its session saves nothing, is nobody's, and is told."""
     for name, end in ENDS.items():
@@ -84,7 +84,7 @@ def test_a45_socket_does_not_outlive_its_session(site):
             socket.send("after")
 
             assert json.loads(socket.recv()) == [False, None, {}], name
-        assert [event.keys for event in told(site, Dropped)] == [("v",)], name
+        assert [event.keys for event in events_of(site, Dropped)] == [("v",)], name
         assert site.ask(who, cookie).json is None, name
         assert site.values(cookie) == {}, name
 
@@ -100,7 +100,7 @@ def ends_are_not_looked_up(patch):
     patch.setattr(sqlite.SQLiteStore, "read", remembered)
 
 
-@weakened_by(ends_are_not_looked_up, stage=with_sockets)
+@weakened_by(ends_are_not_looked_up, serve=with_sockets)
 def test_a45_socket_can_ask_whether_its_session_lives(site):
     """``sessions.show(session.id)`` is None from the moment of the end: the application's signal.
 
@@ -139,7 +139,7 @@ LATE = {
 }
 
 
-@weakened_by(late_changes_are_lost_in_silence, stage=publishing)
+@weakened_by(late_changes_are_lost_in_silence, serve=publishing)
 def test_a46_change_after_the_headers_have_left_raises(site):
     """Whatever a handler does to its session once its answer has begun is refused aloud."""
     cookie = site.ask(lambda session, _: Page(session.update(v=1))).cookie

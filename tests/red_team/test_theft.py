@@ -1,13 +1,13 @@
 """Theft: a stolen ticket under each policy, what is told of it, and what is kept."""
 
-from races.acts import puts, reads, start, who
-from red_team.stage import told, weakened_by
-from red_team.weak import (
+from harness.handlers import puts, reads, start, who
+from mutations.defences import (
     every_client_is_at_home,
     mismatches_end_the_session,
     others_of_a_stolen_session_live_on,
     untold,
 )
+from red_team.attack import events_of, weakened_by
 from sessile import Policy
 from sessile.core.binding import Binding, Mismatch
 from sessile.core.policy import Theft
@@ -35,7 +35,7 @@ def assert_told(site, reaction):
     """Make sure that the mismatch is told once, with both clients."""
     assert [
         (event.owner, event.reaction, event.expected.address, event.client.address)
-        for event in told(site, Mismatched)
+        for event in events_of(site, Mismatched)
     ] == [("alice", reaction, HERE, ELSEWHERE)]
 
 
@@ -46,8 +46,8 @@ def mismatches_are_not_told(patch):
 
 def lines_are_not_written(patch):
     """Trails stay empty."""
-    patch.setattr(opening, "traced", lambda trail, *_: trail)
-    patch.setattr(save, "traced", lambda trail, *_: trail)
+    patch.setattr(opening, "extend_trail", lambda trail, *_: trail)
+    patch.setattr(save, "extend_trail", lambda trail, *_: trail)
 
 
 @weakened_by(
@@ -93,7 +93,7 @@ def test_a40_stolen_ticket_turns_and_so_shows_as_a_replay(site):
     site.clock.advance(GRACE + 1)
     assert site.ask(who, cookie).json is None
     assert site.ask(who, reply.cookie, source=ELSEWHERE).json is None
-    (event,) = told(site, Replayed)
+    (event,) = events_of(site, Replayed)
     assert (event.expected.address, event.client.address) == (ELSEWHERE, HERE)
 
 
@@ -117,7 +117,7 @@ def test_a40_stolen_ticket_is_turned_away(site):
         assert (reply.status, reply.json, reply.set_cookie) == (200, answer, None)
 
     assert_told(site, Mismatch.STEP_UP)
-    assert len(told(site, Locked)) == 4
+    assert len(events_of(site, Locked)) == 4
     info = site.sessions.sync.show(cookie[4:24])
     assert trail(info) == [("login", HERE), ("another client was turned away", ELSEWHERE)]
     assert info.address == HERE
@@ -136,7 +136,7 @@ def test_a40_stolen_half_of_a_login_is_worth_nothing(site):
     assert site.ask(pends, cookie).json is True
     assert site.ask(pends, cookie, source=ELSEWHERE).json is False
     assert site.ask(pends, cookie).json is False
-    assert [event.reason for event in told(site, Ended)] == [End.MISMATCH]
+    assert [event.reason for event in events_of(site, Ended)] == [End.MISMATCH]
 
 
 def evidence_is_not_kept(patch):
@@ -156,7 +156,7 @@ def test_a40_stolen_ticket_ends_its_session(site):
     cookie, other = start(site, v=1), start(site)
     assert site.ask(who, cookie, source=ELSEWHERE).json is None
     assert_told(site, Mismatch.END)
-    assert [event.reason for event in told(site, Ended)] == [End.MISMATCH]
+    assert [event.reason for event in events_of(site, Ended)] == [End.MISMATCH]
 
     evidence = site.sessions.sync.evidence(cookie[4:24])
     assert trail(evidence) == [("login", HERE), (f"ended: {End.MISMATCH.value}", ELSEWHERE)]
@@ -202,7 +202,7 @@ def test_a8_evidence_of_a_replay_is_kept_and_opens_nothing(site):
     for source in (ELSEWHERE, HERE):
         old, new = replayed(site, source)
         key = old[4:24]
-        event = told(site, Replayed)[-1]
+        event = events_of(site, Replayed)[-1]
         assert (event.session, event.owner, event.client.address) == (key, "alice", source)
 
         site.clock.advance(30 * DAY - 1)
@@ -227,7 +227,8 @@ def test_a8_theft_of_one_session_may_end_them_all(site):
 
     assert [site.ask(who, ticket).json for ticket in (old, new, *others)] == [None] * 5
     assert site.ask(who, bob).json == "bob"
-    assert sorted(event.reason.name for event in told(site, Ended)) == ["REPLAY"] + ["THEFT"] * 3
+    reasons = sorted(event.reason.name for event in events_of(site, Ended))
+    assert reasons == ["REPLAY"] + ["THEFT"] * 3
 
 
 @weakened_by(others_of_a_stolen_session_live_on, policy=reacting(Mismatch.END, theft=Theft.END_ALL))

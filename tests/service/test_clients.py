@@ -4,7 +4,7 @@ import pytest
 
 from sessile import Proxies, Sessions
 from sessile.core.flow import run
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.core.ticket import ENTROPY, Ticket
 from sessile.service.commit import commit_visit
 from sessile.service.events import Event, Refusal, Refused
@@ -17,7 +17,7 @@ CLIENT, PROXY, WISH = "192.0.2.7", "10.0.0.1", "203.0.113.9"
 def address_of_a_login(proxies: Proxies | None, peer: str, header: str) -> str:
     sessions = Sessions(store=MemoryStore(), proxies=proxies)
     headers = dict.fromkeys(("x-forwarded-for", "forwarded", "x-real-ip"), header)
-    visit = run(open_visit(sessions.parts, Said(headers, peer=peer)))
+    visit = run(open_visit(sessions.parts, PlainRequest(headers, peer=peer)))
     visit.session.login("alice")
     run(commit_visit(sessions.parts, visit))
     (info,) = sessions.sync.of("alice")
@@ -47,7 +47,7 @@ def test_guess_is_told_with_the_address_it_came_from(ticket: str) -> None:
     told: list[Event] = []
     sessions = Sessions(store=MemoryStore(), proxies=Proxies(["10.0.0.0/8"]), hooks=[told.append])
     headers = {"cookie": f"__Host-sid={ticket}", "x-forwarded-for": f"{WISH}, {CLIENT}"}
-    run(open_visit(sessions.parts, Said(headers, peer=PROXY)))
+    run(open_visit(sessions.parts, PlainRequest(headers, peer=PROXY)))
     (event,) = told
 
     assert isinstance(event, Refused)

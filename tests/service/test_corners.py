@@ -6,7 +6,7 @@ from sessile import Policy, Sessions
 from sessile.core.binding import Binding, Mismatch
 from sessile.core.change import Change
 from sessile.core.flow import run
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.errors import StoreUnavailable, WeakSecret
 from sessile.service import events
 from sessile.service.commit import accept_visit, save_visit
@@ -78,7 +78,7 @@ def test_unreadable_value_goes_to_no_other_user():
     world.ask(lambda s: (s.login("alice"), s.update(odd=1)))
     store, parts = world.sessions.parts.store, world.sessions.parts
     record = run(store.read(world.ask(lambda s: s.id).result, world.clock()))
-    draft, _ = parts.vault.store(record, {"odd": b"\xc1"}, frozenset(), version=record.version + 1)
+    draft, _ = parts.sealer.seal(record, {"odd": b"\xc1"}, frozenset(), version=record.version + 1)
     run(store.commit(Change(draft, record.version)))
     world.ask(lambda s: (s.get("odd"), s.login("bob")))
 
@@ -115,7 +115,7 @@ def test_server_without_secrets_opens_no_sealed_session():
     wrong = Sessions(store=store, clock=right.clock)
     from sessile.service.commit import commit_visit
 
-    visit = run(open_visit(wrong.parts, Said({"cookie": right.cookie})))
+    visit = run(open_visit(wrong.parts, PlainRequest({"cookie": right.cookie})))
     seen = (visit.session.user, visit.session.get("cart"))
     run(commit_visit(wrong.parts, visit))
 
@@ -149,7 +149,7 @@ def test_remains_are_no_session_for_operators():
     assert world.sessions.sync.of("alice") == []
     assert world.sessions.sync.end(key) is False
     assert world.ask(lambda s: s.update(v=1), cookie=old).set_cookie is None
-    assert world.told(events.Dropped)
+    assert world.events_of(events.Dropped)
 
 
 def test_reader_of_a_corrupt_value_writes_nothing():
@@ -165,7 +165,7 @@ def test_reader_of_a_corrupt_value_writes_nothing():
     held = world.ask(lambda s: ("b" in s, s.get("b"), s["a"])).result
 
     assert held[1:] == (None, 1)
-    assert world.told(events.Malformed)
+    assert world.events_of(events.Malformed)
     assert sessions.sync.show(key).version == version
     world.ask(lambda s: s.update(b=3))
     assert world.values() == {"a": 1, "b": 3}
@@ -211,7 +211,7 @@ def moved_socket():
     """Return a world whose policy turns tickets, and the visit of a WebSocket from elsewhere."""
     world = World(MemoryStore(), run, policy=Policy(binding=Binding(mismatch=Mismatch.ROTATE)))
     world.ask(logs_in)
-    said = Said({"cookie": world.cookie, "user-agent": FIREFOX}, peer=ABROAD)
+    said = PlainRequest({"cookie": world.cookie, "user-agent": FIREFOX}, peer=ABROAD)
     return world, run(open_visit(world.sessions.parts, said))
 
 
@@ -250,5 +250,5 @@ def test_late_request_tells_why_its_session_is_over(ended):
 
     world.ask(slow)
 
-    assert bool(world.told(events.Expired)) is not ended
-    assert world.told(events.Dropped)
+    assert bool(world.events_of(events.Expired)) is not ended
+    assert world.events_of(events.Dropped)

@@ -79,7 +79,7 @@ def test_writer_in_flight_brings_no_session_back(store, drive):
     dropped = 0
     for met in meetings(store, drive, puts(n=1)):
         met.a.get(), met.b.get()
-        dropped += len(met.world.told(events.Dropped))
+        dropped += len(met.world.events_of(events.Dropped))
         assert met.world.ask(reads).user is None, met.stop
         assert met.world.sessions.sync.of("alice") == [], met.stop
     assert dropped

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from sessile import Sessions
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.service import events
 from sessile.service.watch import watched
 from sessile.stores.memory import MemoryStore
@@ -120,7 +120,7 @@ def test_time_is_told_to_timers_alone(drive) -> None:
     async def nothing() -> None:
         sessions.parts.tell(EVENT)
 
-    drive(watched(sessions.parts, events.Work.SAVE, Said(), nothing()))
+    drive(watched(sessions.parts, events.Work.SAVE, PlainRequest(), nothing()))
 
     assert told == [EVENT]
     assert heard[0] == EVENT

@@ -6,7 +6,7 @@ import pytest
 
 from sessile import Policy, hours, minutes, require
 from sessile.core.flow import run
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.errors import StepUpNeeded, StoreUnavailable
 from sessile.service.commit import commit_visit, save_visit
 from sessile.service.events import Dropped, End, Ended, Locked, Replayed
@@ -20,7 +20,9 @@ LOCKING = Policy(idle=hours(1), lock=hours(8))
 
 def begun(world, cookie=None):
     """Return the visit of a request that has not answered yet."""
-    said = Said({"cookie": cookie or world.cookie, "user-agent": world.agent}, peer=world.peer)
+    said = PlainRequest(
+        {"cookie": cookie or world.cookie, "user-agent": world.agent}, peer=world.peer
+    )
     return run(open_visit(world.sessions.parts, said))
 
 
@@ -51,8 +53,8 @@ def test_idle_session_takes_nothing_of_what_is_still_open(save):
     saved = run(save(world.sessions.parts, visit))
 
     assert not saved
-    assert world.told(Dropped)
-    assert world.told(Locked)
+    assert world.events_of(Dropped)
+    assert world.events_of(Locked)
     world.ask(lambda s: s.unlock(factors=("password",)))
     assert world.values() == {"cart": ["hat"]}
 
@@ -102,7 +104,7 @@ def test_late_logout_ends_what_a_step_up_made():
 
     assert late.set_cookie is None
     assert world.ask(lambda s: s.user).result is None
-    assert [event.reason for event in world.told(Ended)] == [End.LOGIN, End.LOGOUT]
+    assert [event.reason for event in world.events_of(Ended)] == [End.LOGIN, End.LOGOUT]
 
 
 def test_forged_late_logout_ends_nothing():
@@ -124,14 +126,14 @@ def test_replay_that_a_step_up_overtakes_still_ends_the_session():
     world.ask()
     world.clock.advance(minutes(1))
     parts = world.sessions.parts
-    said = Said({"cookie": stolen, "user-agent": world.agent}, peer=world.peer)
+    said = PlainRequest({"cookie": stolen, "user-agent": world.agent}, peer=world.peer)
     replay = open_visit(parts, said)
     read = replay.send(None)
     erase = replay.send(read.block())
     world.ask(steps_up)
     finish(replay, erase.block())
 
-    assert world.told(Replayed)
+    assert world.events_of(Replayed)
     assert world.ask(lambda s: s.user).result is None
 
 

@@ -12,7 +12,7 @@ from sessile import Bearer, Cookie, Policy, Sealing, Sessions
 from sessile.core.change import Capability
 from sessile.core.flow import run
 from sessile.core.policy import days
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.errors import ConfigError, WeakSecret
 from sessile.service import events
 from sessile.service.commit import commit_visit
@@ -31,7 +31,7 @@ class NetworkStore(MemoryStore):
 
 
 def browser(sessions: Sessions, act: Callable, cookie: str = "") -> str:
-    visit = run(open_visit(sessions.parts, Said({"cookie": cookie})))
+    visit = run(open_visit(sessions.parts, PlainRequest({"cookie": cookie})))
     act(visit.session)
     return (run(commit_visit(sessions.parts, visit)) or ("", ""))[1].partition(";")[0]
 
@@ -206,7 +206,7 @@ def test_repr_shows_no_secret() -> None:
     """Neither Sessions nor its ring shows a secret."""
     sessions = Sessions(store=MemoryStore(), secrets=[SECRET])
 
-    assert SECRET not in f"{sessions!r}{sessions.parts.ring!r}{sessions.parts.vault!r}"
+    assert SECRET not in f"{sessions!r}{sessions.parts.ring!r}{sessions.parts.sealer!r}"
 
 
 @pytest.mark.parametrize(

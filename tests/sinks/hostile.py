@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from sessile.core.client import Client
 from sessile.service.events import Event
-from sessile.sinks.kind import KINDS
+from sessile.sinks.kinds import KINDS
 from sessile.testing.clock import FakeClock
 
 NOW = FakeClock()()

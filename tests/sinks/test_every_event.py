@@ -8,7 +8,7 @@ import pytest
 
 from sessile.service.events import Event, Timed
 from sessile.sinks.jsonlines import JsonLines
-from sessile.sinks.kind import KINDS
+from sessile.sinks.kinds import KINDS
 from sessile.sinks.opentelemetry import OpenTelemetry
 from sessile.sinks.prometheus import Prometheus
 from sessile.sinks.users import Users
@@ -115,11 +115,11 @@ def test_traces_carry_ids_and_reasons_alone(text, trace) -> None:
             hook(without_id(event))
     request = trace.spans["request"]
 
-    told = [event.attributes for event in request.events]
-    told += [span.attributes for name, span in trace.spans.items() if name != "request"]
-    assert len(told) > 2
-    assert {key for attributes in told for key in attributes} <= {"sessile.reason"}
-    assert all(re.fullmatch("[A-Z_]+", value) for told in told for value in told.values())
+    found = [event.attributes for event in request.events]
+    found += [span.attributes for name, span in trace.spans.items() if name != "request"]
+    assert len(found) > 2
+    assert {key for attributes in found for key in attributes} <= {"sessile.reason"}
+    assert all(re.fullmatch("[A-Z_]+", value) for each in found for value in each.values())
 
 
 def owned(owner: str) -> list[Event]:

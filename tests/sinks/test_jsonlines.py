@@ -104,7 +104,7 @@ def test_repr_shows_no_key() -> None:
     hook = JsonLines(users=Users.PSEUDONYM, key=KEY)
 
     assert repr(hook) == "<JsonLines to sessile.events>"
-    assert KEY.decode() not in repr(hook._named)
+    assert KEY.decode() not in repr(hook._user_name)
 
 
 def test_long_text_is_cut(log) -> None:
@@ -135,9 +135,9 @@ def test_list_that_fits_is_whole(log) -> None:
 def test_time_that_no_calendar_has_is_null(at, log) -> None:
     """A clock gone mad costs the time, not the line."""
     JsonLines()(events.Replayed(at, ID, None, PHONE, at))
-    told = log.only()
+    line = log.only()
 
-    assert (told["at"], told["evidence"]) == (None, None)
+    assert (line["at"], line["evidence"]) == (None, None)
 
 
 def test_number_that_json_lacks_is_null(log) -> None:

@@ -40,11 +40,11 @@ def test_other_events_are_events_of_the_current_span(trace) -> None:
     """What happened to sessions within a request stands in its span, at its time."""
     with trace.current():
         OpenTelemetry(trace.provider)(events.Ended(NOW, ID, End.LOGOUT, "alice"))
-    (told,) = trace.spans["request"].events
+    (added,) = trace.spans["request"].events
 
-    assert told.name == "sessile.Ended"
-    assert told.timestamp == int(NOW * NANO)
-    assert dict(told.attributes) == {"sessile.session": ID, "sessile.reason": "LOGOUT"}
+    assert added.name == "sessile.Ended"
+    assert added.timestamp == int(NOW * NANO)
+    assert dict(added.attributes) == {"sessile.session": ID, "sessile.reason": "LOGOUT"}
 
 
 def test_without_a_span_events_are_in_no_trace(trace) -> None:

@@ -17,7 +17,7 @@ VALUE = "size 43 woollen"
 
 
 @pytest.fixture
-def told(drive):
+def recording(drive):
     """A life of sessions with logins, turns of the ticket, a theft and refusals: what hooks heard.
 
     Returns:
@@ -59,17 +59,17 @@ def verifiers(cookies) -> set[str]:
     return {cookie[20:] for cookie in cookies}
 
 
-def test_story_tells_of_every_danger(told) -> None:
+def test_story_tells_of_every_danger(recording) -> None:
     """The story below holds the events that a careless word would be in."""
-    events, cookies = told
+    events, cookies = recording
 
     assert {"Created", "LoggedIn", "Rotated", "Replayed", "Ended", "Refused"} <= names(events)
     assert len(verifiers(cookies)) >= 5
 
 
-def test_no_event_shows_a_secret(told) -> None:
+def test_no_event_shows_a_secret(recording) -> None:
     """Neither the repr of an event nor its fields hold a ticket, half of one, or a value."""
-    events, cookies = told
+    events, cookies = recording
     shown = "\n".join(repr(event) for event in events)
 
     assert not [verifier for verifier in verifiers(cookies) if verifier[:30] in shown]
@@ -77,9 +77,9 @@ def test_no_event_shows_a_secret(told) -> None:
     assert re.search(r"[\w-]{60}", shown) is None
 
 
-def test_no_sink_shows_a_secret(told, log, metrics, trace) -> None:
+def test_no_sink_shows_a_secret(recording, log, metrics, trace) -> None:
     """No log line, metric or span holds a ticket, a value or a user."""
-    events, cookies = told
+    events, cookies = recording
     written = everything(events, log, metrics, trace)
 
     assert events[0].session in written

@@ -9,7 +9,7 @@ import pytest
 from sessile.core.change import COMMITTED, GONE, Claimed, Conflict
 from sessile.core.client import Client
 from sessile.core.record import evolve, pack
-from sessile.core.trail import packed, traced
+from sessile.core.trail import extend_trail, pack_trail
 from sessile.errors import KeyTaken
 from sessile.stores.redis import RedisStore
 from sessile.testing.clock import T0
@@ -128,7 +128,7 @@ def test_line_of_the_trail_is_lean():
     """What a session remembers of its past costs at most 64 bytes a line, and 20 lines."""
     client = Client("2001:db8:1234:5678::9abc", "Chrome", "Android", 2**32 - 1)
     short = record("a", client=client)
-    one = evolve(short, past=packed(traced((), T0, client, "login")))
+    one = evolve(short, past=pack_trail(extend_trail((), T0, client, "login")))
 
     assert len(pack(one)) - len(pack(short)) <= 64
 

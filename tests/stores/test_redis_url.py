@@ -11,7 +11,7 @@ from sessile.stores.redis import RedisStore
 def meant(url):
     """Return what a URL sets beside the defaults."""
     store = RedisStore.from_url(url)
-    endpoint = store._link._endpoint
+    endpoint = store._client._endpoint
     fields = ("host", "port", "path", "db", "username", "password", "timeout", "connect_timeout")
     found = {name: getattr(endpoint, name) for name in fields} | {"prefix": store._prefix}
     usual = {

@@ -2,16 +2,19 @@
 
 import re
 
+from harness.reference_store import ReferenceStore, place_of
 from sessile.stores.memory import MemoryStore
 from sessile.testing.conformance import StoreContract
 from sessile.testing.matrix import summary, table
 from sessile.testing.place import Backend, Place
-from stores.pretend import Served, place_of
 
 
 class TwoStores(
     StoreContract,
-    backends=[Backend("memory", MemoryStore, Place), Backend("served", Served, place_of(Served))],
+    backends=[
+        Backend("memory", MemoryStore, Place),
+        Backend("served", ReferenceStore, place_of(ReferenceStore)),
+    ],
 ):
     """Looked at, not collected."""
 
@@ -23,7 +26,7 @@ def test_table_has_a_row_for_each_promise() -> None:
     assert rows[:2] == ["| promise | memory | served |", "| --- | --- | --- |"]
     assert "| A key that was never written is None, never an error. | ✓ | ✓ |" in rows
     assert "| The same user under another prefix is another user. | - | ✓ |" in rows
-    assert "| **Limits** |  |  |" in rows
+    assert "| **OwnerLimits** |  |  |" in rows
     assert len(rows) == 2 + len(TwoStores.promises) + len(StoreContract.__bases__)
 
 

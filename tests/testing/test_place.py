@@ -2,10 +2,16 @@
 
 import pytest
 
+from harness.reference_store import ReferenceStore, place_of
 from sessile.core.change import Capability
 from sessile.stores.memory import MemoryStore
 from sessile.testing.place import Backend, Place, needs, unless
-from stores.pretend import Served, place_of
+
+
+class OwnersAlone(ReferenceStore):
+    """A store that cannot list its rows."""
+
+    capabilities = Capability.OWNERS
 
 
 @needs(Capability.SCAN, Place.dump)
@@ -22,8 +28,8 @@ def excuse() -> None:
     ("store", "place", "why"),
     [
         (MemoryStore, Place, "has a place without dump()"),
-        (Served, place_of(Served), None),
-        (type("Plain", (Served,), {"capabilities": Capability.OWNERS}), Place, "has no SCAN"),
+        (ReferenceStore, place_of(ReferenceStore), None),
+        (OwnersAlone, Place, "has no SCAN"),
     ],
 )
 def test_backend_says_why_it_is_not_asked(store: type, place: type[Place], why: str | None) -> None:
@@ -33,4 +39,4 @@ def test_backend_says_why_it_is_not_asked(store: type, place: type[Place], why: 
 
 def test_backend_is_excused_from_what_it_does_otherwise() -> None:
     """A store with the capability that excuses it is not asked."""
-    assert Backend("it", Served, Place).lacks(excuse) == "has SCAN"
+    assert Backend("it", ReferenceStore, Place).lacks(excuse) == "has SCAN"

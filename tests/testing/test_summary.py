@@ -28,7 +28,7 @@ def test_tests_are_counted_by_folder() -> None:
 
 @pytest.mark.parametrize(("outcome", "said"), [("passed", True), ("skipped", False)])
 def test_skipped_tests_are_not_hidden(outcome: str, *, said: bool) -> None:
-    """ "None skipped" is said where it is true."""
+    """That none was skipped is said where it is true."""
     lines = list(summary.table(*summary.count({outcome: [report("tests/core/test_a.py::b")]})))
 
     assert ("none skipped" in lines) is said

@@ -2,16 +2,17 @@
 
 import asyncio
 
-from serving import Browser, application, asked, request_scope
-
+from harness.applications import asgi_app
+from harness.browsers import AsgiBrowser, request_scope
+from harness.recording_store import take_commands
 from sessile.web.asgi import SessionMiddleware
 
 
-def stored(sessions, act, cookie=b""):
+def stored(sessions, act, cookie=""):
     """Let an ordinary request act; return the cookie its browser holds then."""
-    browser = Browser(SessionMiddleware(application(act), sessions), cookie)
+    browser = AsgiBrowser(SessionMiddleware(asgi_app(act), sessions), cookie)
     browser.get()
-    asked(sessions)
+    take_commands(sessions)
     return browser.cookie
 
 
@@ -26,7 +27,7 @@ def begin(session):
     session["cart"] = ["socks"]
 
 
-def talk(act, sessions, cookie=b"", *, extensions=(), headers=None, **options):
+def talk(act, sessions, cookie="", *, extensions=(), headers=None, **options):
     """Connect in process; return what ``act(session, send)`` and its server said to the client."""
     said, heard = [], []
 

@@ -1,7 +1,8 @@
 """Small ASGI applications behind the middleware, and browsers before them."""
 
-from serving import Browser, application, asked, fresh_sessions
-
+from harness.applications import asgi_app
+from harness.browsers import AsgiBrowser
+from harness.recording_store import fresh_sessions, take_commands
 from sessile.web.asgi import SessionMiddleware
 
 
@@ -9,26 +10,26 @@ def cart(session):
     session.setdefault("cart", []).append("socks")
 
 
-def shop(act, sessions=None, *, cookie=b"", **options):
+def shop(act, sessions=None, *, cookie="", **options):
     """A browser before an application whose every request does that to its session."""
-    app = SessionMiddleware(application(act), sessions or fresh_sessions(), **options)
-    return Browser(app, cookie)
+    app = SessionMiddleware(asgi_app(act), sessions or fresh_sessions(), **options)
+    return AsgiBrowser(app, cookie)
 
 
-def bare(act, sessions=None, *, cookie=b"", **options):
+def bare(act, sessions=None, *, cookie="", **options):
     """A browser before an application of which ``act(scope, send)`` is all."""
 
     async def app(scope, receive, send):
         await act(scope, send)
 
-    return Browser(SessionMiddleware(app, sessions or fresh_sessions(), **options), cookie)
+    return AsgiBrowser(SessionMiddleware(app, sessions or fresh_sessions(), **options), cookie)
 
 
 def customer(sessions, act=cart):
     """The cookie of a browser that has been there before."""
     browser = shop(act, sessions)
     browser.get()
-    asked(sessions)
+    take_commands(sessions)
     return browser.cookie
 
 

@@ -1,8 +1,9 @@
 """What the Flask tests stand on: an application that counts, and a browser that has counted."""
 
 import flask
-from wsgi_serving import Browser, counted
 
+from harness.applications import counting_cookie
+from harness.browsers import WsgiBrowser
 from sessile.web.flask import Sessile
 
 
@@ -38,9 +39,7 @@ def shop(sessions):
 
 def customer(app, sessions):
     """A browser whose session holds n = 1."""
-    browser = Browser(app)
-    browser.cookie = counted(sessions)
-    return browser
+    return WsgiBrowser(app, counting_cookie(sessions))
 
 
 def stream(app, *steps):

@@ -6,19 +6,19 @@ from wsgiref.util import FileWrapper
 from wsgiref.validate import validator
 
 import pytest
-from serving import asked, fresh_sessions
-from wsgi_serving import (
-    PLAIN,
-    Browser,
-    answering,
-    conforming,
-    count,
-    counted,
-    stored,
-    streaming,
-    touch,
-)
 
+from harness.applications import (
+    PLAIN,
+    count,
+    count_of,
+    counting_cookie,
+    touch,
+    validate,
+    wsgi_app,
+    wsgi_stream,
+)
+from harness.browsers import WsgiBrowser
+from harness.recording_store import fresh_sessions, take_commands
 from sessile.errors import StoreUnavailable, TooLate
 from sessile.web.wsgi import KEY, SessionMiddleware
 
@@ -30,12 +30,14 @@ def sessions():
 
 def test_session_may_change_until_the_first_byte(sessions) -> None:
     """After ``start_response`` and empty chunks a change is saved and its cookie is sent."""
-    app = streaming(lambda _: b"", lambda s: count(s) and b"", count, lambda _: b"", lambda _: b"!")
+    app = wsgi_stream(
+        lambda _: b"", lambda s: count(s) and b"", count, lambda _: b"", lambda _: b"!"
+    )
 
-    reply = Browser(conforming(app, sessions)).get()
+    reply = WsgiBrowser(validate(app, sessions)).get()
 
     assert reply.body == b"2!"
-    assert stored(sessions, reply.one("set-cookie").partition(";")[0]) == "2"
+    assert count_of(sessions, reply.one("set-cookie").partition(";")[0]) == "2"
 
 
 def test_generator_application_is_served(sessions) -> None:
@@ -47,10 +49,10 @@ def test_generator_application_is_served(sessions) -> None:
         yield b"a"
         yield b"b"
 
-    reply = Browser(conforming(app, sessions)).get()
+    reply = WsgiBrowser(validate(app, sessions)).get()
 
     assert reply.body == b"ab"
-    assert stored(sessions, reply.one("set-cookie").partition(";")[0]) == "1"
+    assert count_of(sessions, reply.one("set-cookie").partition(";")[0]) == "1"
 
 
 @pytest.mark.parametrize("body", [[], (), [b""], iter(())], ids=["list", "tuple", "blank", "iter"])
@@ -62,22 +64,22 @@ def test_empty_body_is_saved_at_its_end(sessions, body) -> None:
         start_response("302 Found", [*PLAIN, ("Location", "/")])
         return body
 
-    reply = Browser(validator(SessionMiddleware(app, sessions))).get()
+    reply = WsgiBrowser(validator(SessionMiddleware(app, sessions))).get()
 
     assert (reply.status, reply.body) == (302, b"")
-    assert stored(sessions, reply.one("set-cookie").partition(";")[0]) == "1"
+    assert count_of(sessions, reply.one("set-cookie").partition(";")[0]) == "1"
 
 
 def test_head_request_is_saved(sessions) -> None:
     """HEAD sends the headers that GET would."""
-    app = conforming(answering(count), sessions)
+    app = validate(wsgi_app(count), sessions)
 
-    assert Browser(app).get(method="HEAD").one("set-cookie").startswith("sid=")
+    assert WsgiBrowser(app).get(method="HEAD").one("set-cookie").startswith("sid=")
 
 
 def test_write_after_the_first_byte_is_refused(sessions) -> None:
     """A change once the headers have left raises; it is never lost quietly."""
-    browser = Browser(SessionMiddleware(streaming(count, count), sessions))
+    browser = WsgiBrowser(SessionMiddleware(wsgi_stream(count, count), sessions))
 
     with pytest.raises(TooLate, match="before the first byte"):
         browser.get()
@@ -85,7 +87,7 @@ def test_write_after_the_first_byte_is_refused(sessions) -> None:
 
 def test_first_look_after_the_first_byte_is_refused(sessions) -> None:
     """A stream cannot begin to depend on a session when it is too late to say Vary."""
-    browser = Browser(SessionMiddleware(streaming(lambda _: b"a", touch), sessions))
+    browser = WsgiBrowser(SessionMiddleware(wsgi_stream(lambda _: b"a", touch), sessions))
 
     with pytest.raises(TooLate, match="Vary: Cookie"):
         browser.get()
@@ -93,7 +95,7 @@ def test_first_look_after_the_first_byte_is_refused(sessions) -> None:
 
 def test_later_looks_are_allowed(sessions) -> None:
     """A stream that looked in time may go on looking."""
-    browser = Browser(conforming(streaming(count, touch, touch), sessions))
+    browser = WsgiBrowser(validate(wsgi_stream(count, touch, touch), sessions))
 
     assert browser.get().body == b"111"
 
@@ -105,10 +107,10 @@ def test_nested_change_after_the_first_byte_is_noticed(sessions) -> None:
         session["cart"] = ["socks"]
         return b"a"
 
-    app = streaming(first, lambda s: s["cart"].append("hat") or b"b")
+    app = wsgi_stream(first, lambda s: s["cart"].append("hat") or b"b")
 
     with pytest.raises(TooLate, match=r"session\['cart'\] was changed in place too late"):
-        Browser(SessionMiddleware(app, sessions)).get()
+        WsgiBrowser(SessionMiddleware(app, sessions)).get()
 
 
 def test_session_is_saved_before_the_server_gets_the_headers(sessions) -> None:
@@ -121,7 +123,7 @@ def test_session_is_saved_before_the_server_gets_the_headers(sessions) -> None:
         return [b"done"]
 
     def server(*_):
-        seen.extend(asked(sessions))
+        seen.extend(take_commands(sessions))
 
     environ = {"PATH_INFO": "/", "REQUEST_METHOD": "GET"}
     SessionMiddleware(app, sessions)(environ, server)
@@ -145,16 +147,16 @@ def test_write_callable_saves_at_its_first_byte(sessions) -> None:
     """``write`` with a byte sends the headers; until then the session may change."""
     app = writing(lambda s: count(s) and b"", count, touch, then=[b"!"])
 
-    reply = Browser(conforming(app, sessions)).get()
+    reply = WsgiBrowser(validate(app, sessions)).get()
 
     assert reply.body == b"22!"
-    assert stored(sessions, reply.one("set-cookie").partition(";")[0]) == "2"
+    assert count_of(sessions, reply.one("set-cookie").partition(";")[0]) == "2"
 
 
 def test_change_after_write_is_refused(sessions) -> None:
     """What was written by ``write`` has left, and so have the headers."""
     with pytest.raises(TooLate, match="before the first byte"):
-        Browser(SessionMiddleware(writing(count, count), sessions)).get()
+        WsgiBrowser(SessionMiddleware(writing(count, count), sessions)).get()
 
 
 def test_nested_change_after_write_is_noticed(sessions) -> None:
@@ -169,7 +171,7 @@ def test_nested_change_after_write_is_noticed(sessions) -> None:
         return b"b"
 
     with pytest.raises(TooLate, match="changed in place"):
-        Browser(SessionMiddleware(writing(nest, stray), sessions)).get()
+        WsgiBrowser(SessionMiddleware(writing(nest, stray), sessions)).get()
 
 
 def test_outage_replaces_what_is_written(sessions) -> None:
@@ -181,7 +183,7 @@ def test_outage_replaces_what_is_written(sessions) -> None:
         return b"secret"
 
     app = SessionMiddleware(writing(fails_at_commit, touch, then=[b"!"]), sessions)
-    reply = Browser(app).get()
+    reply = WsgiBrowser(app).get()
 
     assert reply.status == 503
     assert reply.body == b"Sessions are unavailable for a moment; try again.\n"
@@ -194,7 +196,7 @@ def test_outage_after_write_is_raised(sessions) -> None:
         raise StoreUnavailable("memory://", "a test says so")
 
     with pytest.raises(StoreUnavailable):
-        Browser(SessionMiddleware(writing(count, fail), sessions)).get()
+        WsgiBrowser(SessionMiddleware(writing(count, fail), sessions)).get()
 
 
 def test_start_response_twice_is_an_error(sessions) -> None:
@@ -206,7 +208,7 @@ def test_start_response_twice_is_an_error(sessions) -> None:
         return [b""]
 
     with pytest.raises(AssertionError, match="start_response was called twice"):
-        Browser(SessionMiddleware(app, sessions)).get()
+        WsgiBrowser(SessionMiddleware(app, sessions)).get()
 
 
 def test_start_response_never_called_is_the_servers_to_tell(sessions) -> None:
@@ -217,8 +219,8 @@ def test_start_response_never_called_is_the_servers_to_tell(sessions) -> None:
         return [b"done"]
 
     with pytest.raises(AssertionError, match=r"write\(\) before start_response"):
-        Browser(SessionMiddleware(app, sessions)).get()
-    assert asked(sessions) == []
+        WsgiBrowser(SessionMiddleware(app, sessions)).get()
+    assert take_commands(sessions) == []
 
 
 def test_failed_handler_saves_nothing(sessions) -> None:
@@ -230,28 +232,28 @@ def test_failed_handler_saves_nothing(sessions) -> None:
         held.append(session)
         raise RuntimeError("a bug")
 
-    browser = Browser(SessionMiddleware(answering(fail), sessions))
-    browser.cookie = counted(sessions)
+    browser = WsgiBrowser(SessionMiddleware(wsgi_app(fail), sessions))
+    browser.cookie = counting_cookie(sessions)
 
     with pytest.raises(RuntimeError, match="a bug"):
         browser.get()
 
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
     with pytest.raises(TooLate, match="the handler failed"):
         held[0].clear()
 
 
 def test_stream_that_fails_before_its_first_byte_saves_nothing(sessions) -> None:
     """The same holds for the first chunk of a body."""
-    browser = Browser(
-        SessionMiddleware(streaming(lambda s: count(s) and b"", lambda _: 1 / 0), sessions)
+    browser = WsgiBrowser(
+        SessionMiddleware(wsgi_stream(lambda s: count(s) and b"", lambda _: 1 / 0), sessions)
     )
-    browser.cookie = counted(sessions)
+    browser.cookie = counting_cookie(sessions)
 
     with pytest.raises(ZeroDivisionError):
         browser.get()
 
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
 
 
 def recovering(start):
@@ -271,25 +273,25 @@ def recovering(start):
 
 def test_exc_info_replaces_headers_and_drops_changes(sessions) -> None:
     """Before the first byte ``exc_info`` gives another answer; what the handler did is dropped."""
-    browser = Browser(conforming(recovering(lambda session, _: count(session)), sessions))
-    browser.cookie = counted(sessions)
+    browser = WsgiBrowser(validate(recovering(lambda session, _: count(session)), sessions))
+    browser.cookie = counting_cookie(sessions)
 
     reply = browser.get()
 
     assert (reply.status, reply.body) == (500, b"1")
-    assert reply.headers == [("Content-Type", "text/html"), ("vary", "Cookie")]
-    assert asked(sessions) == ["read", "read"]
+    assert reply.fields == [("Content-Type", "text/html"), ("vary", "Cookie")]
+    assert take_commands(sessions) == ["read", "read"]
 
 
 def test_exc_info_after_the_first_byte_raises_the_error(sessions) -> None:
     """Once headers have left ``exc_info`` is raised again, and what was saved stays."""
-    browser = Browser(SessionMiddleware(recovering(lambda s, write: write(count(s))), sessions))
-    browser.cookie = counted(sessions)
+    browser = WsgiBrowser(SessionMiddleware(recovering(lambda s, write: write(count(s))), sessions))
+    browser.cookie = counting_cookie(sessions)
 
     with pytest.raises(ZeroDivisionError):
         browser.get()
 
-    assert stored(sessions, browser.cookie) == "2"
+    assert count_of(sessions, browser.cookie) == "2"
 
 
 def test_value_that_cannot_be_kept_stops_the_answer(sessions) -> None:
@@ -299,7 +301,7 @@ def test_value_that_cannot_be_kept_stops_the_answer(sessions) -> None:
         session.setdefault("cart", []).append(object())
 
     with pytest.raises(TypeError, match=r"session\['cart'\]"):
-        Browser(SessionMiddleware(answering(nest), sessions)).get()
+        WsgiBrowser(SessionMiddleware(wsgi_app(nest), sessions)).get()
 
 
 class Spied:
@@ -331,7 +333,7 @@ def test_body_is_closed_once(sessions) -> None:
     """The application's ``close`` is called once when the server calls ours."""
     body = Spied(b"a", b"b")
 
-    assert Browser(SessionMiddleware(returning(body), sessions)).get().body == b"ab"
+    assert WsgiBrowser(SessionMiddleware(returning(body), sessions)).get().body == b"ab"
     assert body.closed == 1
 
 
@@ -359,7 +361,7 @@ def test_body_of_a_refused_answer_is_closed(sessions) -> None:
         count(session)
         sessions.parts.store.down = True
 
-    reply = Browser(SessionMiddleware(returning(body, break_store), sessions)).get()
+    reply = WsgiBrowser(SessionMiddleware(returning(body, break_store), sessions)).get()
 
     assert (reply.status, body.closed) == (503, 1)
 
@@ -381,7 +383,7 @@ def test_file_wrapper_may_be_a_function(sessions) -> None:
     """A server whose file wrapper is no class gets the file's bytes."""
     app = SessionMiddleware(returning(BytesIO(b"file")), sessions)
 
-    assert Browser(app).get(**{"wsgi.file_wrapper": lambda file: file}).body == b"file"
+    assert WsgiBrowser(app).get(**{"wsgi.file_wrapper": lambda file: file}).body == b"file"
 
 
 def test_file_is_closed_when_its_answer_cannot_be_saved(sessions) -> None:
@@ -393,6 +395,6 @@ def test_file_is_closed_when_its_answer_cannot_be_saved(sessions) -> None:
 
     app = SessionMiddleware(returning(FileWrapper(file), nest), sessions)
     with pytest.raises(TypeError):
-        Browser(app).get(**{"wsgi.file_wrapper": FileWrapper})
+        WsgiBrowser(app).get(**{"wsgi.file_wrapper": FileWrapper})
 
     assert file.closed

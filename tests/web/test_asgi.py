@@ -3,14 +3,16 @@
 import asyncio
 
 import pytest
-from asgi_shop import bare, cart, customer, end, ignore, shop
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from serving import application, asked, fresh_sessions, request_scope
 
+from harness.applications import asgi_app
+from harness.browsers import request_scope
+from harness.recording_store import fresh_sessions, take_commands
 from sessile import Cookie
 from sessile.errors import ConfigError, NotLoaded
 from sessile.web.asgi import SessionMiddleware, load_session
+from web.asgi_shop import bare, cart, customer, end, ignore, shop
 
 
 def test_visitor_without_a_cookie_costs_nothing() -> None:
@@ -19,7 +21,7 @@ def test_visitor_without_a_cookie_costs_nothing() -> None:
 
     reply = shop(lambda session: session.get("cart"), sessions).get()
 
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
     assert reply.one("set-cookie") is None
 
 
@@ -39,7 +41,7 @@ def test_reader_costs_one_read_and_sends_no_cookie() -> None:
     sessions = fresh_sessions()
     reply = shop(lambda session: session["cart"], sessions, cookie=customer(sessions)).get()
 
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
     assert reply.one("vary") == "Cookie"
     assert reply.one("set-cookie") is None
 
@@ -49,7 +51,7 @@ def test_writer_costs_a_read_and_a_commit() -> None:
     sessions = fresh_sessions()
     shop(cart, sessions, cookie=customer(sessions)).get()
 
-    assert asked(sessions) == ["read", "commit"]
+    assert take_commands(sessions) == ["read", "commit"]
 
 
 def test_untouched_session_leaves_no_mark() -> None:
@@ -58,7 +60,7 @@ def test_untouched_session_leaves_no_mark() -> None:
 
     reply = shop(ignore, sessions, cookie=customer(sessions)).get()
 
-    assert reply.headers == []
+    assert reply.fields == []
 
 
 def test_first_value_hands_out_a_cookie_no_cache_keeps() -> None:
@@ -100,7 +102,7 @@ def test_several_cookie_fields_are_one() -> None:
     sessions, seen = fresh_sessions(), []
     cookie = customer(sessions)
 
-    shop(lambda session: seen.append(session.new), sessions).get(cookies=[b"a=1", cookie, b"b=2"])
+    shop(lambda session: seen.append(session.new), sessions).get(cookies=["a=1", cookie, "b=2"])
 
     assert seen == [False]
 
@@ -112,7 +114,7 @@ def test_cookie_twice_is_anonymous() -> None:
 
     shop(lambda session: seen.append(session.new), sessions).get(cookies=[cookie, cookie])
 
-    assert (seen, asked(sessions)) == ([True], [])
+    assert (seen, take_commands(sessions)) == ([True], [])
 
 
 @settings(max_examples=300, deadline=None)
@@ -121,9 +123,11 @@ def test_any_bytes_are_a_visitor_without_a_session(value) -> None:
     """Whatever stands in the Cookie header: no error, no store command, anonymous."""
     sessions, seen = fresh_sessions(), []
 
-    reply = shop(lambda session: seen.append(session.new), sessions).get(cookies=[value])
+    reply = shop(lambda session: seen.append(session.new), sessions).get(
+        cookies=[value.decode("latin-1")]
+    )
 
-    assert (reply.status, seen, asked(sessions)) == (200, [True], [])
+    assert (reply.status, seen, take_commands(sessions)) == (200, [True], [])
 
 
 def test_deletion_cookie_is_the_answer_to_the_logout_alone() -> None:
@@ -135,7 +139,7 @@ def test_deletion_cookie_is_the_answer_to_the_logout_alone() -> None:
     late = shop(lambda session: session.get("cart"), sessions, cookie=cookie).get()
 
     assert "Max-Age=0" in reply.one("set-cookie")
-    assert asked(sessions) == ["read", "delete", "read"]
+    assert take_commands(sessions) == ["read", "delete", "read"]
     assert late.one("set-cookie") is None
 
 
@@ -163,7 +167,7 @@ def test_excluded_path_says_so() -> None:
 
     with pytest.raises(NotLoaded, match=r"exclude=\('/static/'\)"):
         shop(cart, sessions, cookie=cookie, exclude=("/static/",)).get("/static/logo.png")
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
 
 
 def test_excluded_path_cannot_be_loaded_either() -> None:
@@ -182,9 +186,9 @@ def test_excluded_path_is_below_the_mount() -> None:
     browser = shop(ignore, sessions, cookie=customer(sessions), exclude=("/static/",))
 
     browser.get("/static/logo.png", root="/shop")
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
     browser.get("/cart", root="/static")
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
 
 
 def test_no_middleware_says_so() -> None:
@@ -210,9 +214,9 @@ def test_what_is_no_request_passes_through(kind) -> None:
 def test_wrong_options_are_refused_at_start() -> None:
     """A misspelt option is an error that says what to write, before the first request."""
     with pytest.raises(ConfigError, match='write load="eager" or load="lazy"'):
-        SessionMiddleware(application(ignore), fresh_sessions(), load="sometimes")
+        SessionMiddleware(asgi_app(ignore), fresh_sessions(), load="sometimes")
     with pytest.raises(ConfigError, match="begin with '/'"):
-        SessionMiddleware(application(ignore), fresh_sessions(), exclude=("static",))
+        SessionMiddleware(asgi_app(ignore), fresh_sessions(), exclude=("static",))
 
 
 def test_cookie_attributes_are_the_sessions_own() -> None:

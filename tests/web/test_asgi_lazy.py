@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from asgi_shop import bare, cart, customer, end, outage, shop, start
-from serving import asked, fresh_sessions
 
+from harness.recording_store import fresh_sessions, take_commands
 from sessile.errors import NotLoaded, StoreUnavailable, TooLate
 from sessile.web.asgi import Load, load_session
+from web.asgi_shop import bare, cart, customer, end, outage, shop, start
 
 
 def test_untouched_lazy_request_passes_straight_through() -> None:
@@ -21,7 +21,7 @@ def test_untouched_lazy_request_passes_straight_through() -> None:
 
     reply = bare(app, sessions, cookie=cookie, load="lazy").get()
 
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
     assert reply.messages[0] is message
 
 
@@ -73,7 +73,7 @@ def test_lazy_session_is_saved_once_it_is_loaded() -> None:
 
     reply = bare(app, sessions, cookie=cookie, load="lazy").get()
 
-    assert asked(sessions) == ["read", "commit"]
+    assert take_commands(sessions) == ["read", "commit"]
     assert reply.one("vary") == "Cookie"
 
 

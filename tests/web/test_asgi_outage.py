@@ -1,13 +1,13 @@
 """What an ASGI client is told when a session cannot be opened or saved."""
 
 import pytest
-from asgi_shop import bare, cart, customer, outage, shop, start
-from serving import fresh_sessions
 
+from harness.recording_store import fresh_sessions
 from sessile import Excess, Policy
 from sessile.core.change import Conflict
 from sessile.core.flow import run
 from sessile.errors import StoreUnavailable
+from web.asgi_shop import bare, cart, customer, outage, shop, start
 
 
 def test_outage_before_the_handler_is_503() -> None:
@@ -81,7 +81,7 @@ def test_lost_race_is_503() -> None:
     sessions = fresh_sessions()
     cookie = customer(sessions)
     store = sessions.parts.store
-    record = run(store.read(cookie.decode()[4:24], sessions.parts.clock()))
+    record = run(store.read(cookie[4:24], sessions.parts.clock()))
 
     async def always(change):
         return Conflict(record)

@@ -3,11 +3,13 @@
 import asyncio
 
 import pytest
-from asgi_shop import bare, cart, customer, end, shop, start
-from serving import application, asked, fresh_sessions, request_scope
 
+from harness.applications import asgi_app
+from harness.browsers import request_scope
+from harness.recording_store import fresh_sessions, take_commands
 from sessile.errors import TooLate, UnsupportedValue
 from sessile.web.asgi import SessionMiddleware
+from web.asgi_shop import bare, cart, customer, end, shop, start
 
 
 def test_session_is_stored_before_the_headers_leave() -> None:
@@ -18,7 +20,7 @@ def test_session_is_stored_before_the_headers_leave() -> None:
         async def send(message):
             found.append((message["type"], len(sessions.parts.store._rows)))
 
-        app = SessionMiddleware(application(cart), sessions)
+        app = SessionMiddleware(asgi_app(cart), sessions)
         await app(request_scope(), None, send)
 
     asyncio.run(ask())
@@ -38,7 +40,7 @@ def test_failed_handler_saves_nothing() -> None:
     with pytest.raises(ZeroDivisionError):
         shop(fail, sessions).get()
 
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
     with pytest.raises(TooLate, match="handler failed"):
         held[0]["later"] = 1
 
@@ -133,7 +135,7 @@ def test_application_may_answer_for_a_value_that_cannot_be_kept() -> None:
 
     reply = bare(app, sessions).get()
 
-    assert (reply.status, reply.headers, asked(sessions)) == (422, [], [])
+    assert (reply.status, reply.fields, take_commands(sessions)) == (422, [], [])
 
 
 def test_parallel_writers_both_survive() -> None:

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-import wsgi_serving
-from serving import Browser, application, asked, fresh_sessions
-from wsgi_serving import answering, counted
 
+from harness.applications import asgi_app, counting_cookie, wsgi_app
+from harness.browsers import AsgiBrowser, WsgiBrowser
+from harness.recording_store import fresh_sessions, take_commands
 from sessile.core.ticket import ENTROPY, Ticket
 from sessile.errors import SessileError
 from sessile.testing.clock import SeededEntropy
@@ -25,18 +25,18 @@ def leave(session):
 
 def asgi_crowd(act, sessions, cookies, **options):
     """Ask an ASGI application once with each of these cookies, in one event loop."""
-    browser = Browser(asgi.SessionMiddleware(application(act), sessions, **options))
+    browser = AsgiBrowser(asgi.SessionMiddleware(asgi_app(act), sessions, **options))
 
     async def crowd():
-        return [await browser.ask(cookies=[c.encode()] if c else []) for c in cookies]
+        return [await browser.ask(cookies=[c] if c else []) for c in cookies]
 
     return asyncio.run(crowd())
 
 
 def wsgi_crowd(act, sessions, cookies, **options):
     """Ask a WSGI application once with each of these cookies."""
-    browser = wsgi_serving.Browser(wsgi.SessionMiddleware(answering(act), sessions, **options))
-    return [browser.get(**({"HTTP_COOKIE": c} if c else {})) for c in cookies]
+    browser = WsgiBrowser(wsgi.SessionMiddleware(wsgi_app(act), sessions, **options))
+    return [browser.get(cookies=[c] if c else []) for c in cookies]
 
 
 @pytest.fixture(params=[asgi_crowd, wsgi_crowd])
@@ -60,7 +60,7 @@ def test_ten_thousand_strangers_cost_nothing(crowd, sessions, act) -> None:
 
     assert len(replies) == HITS
     assert set_cookies(replies) == []
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
     assert len(sessions.parts.store._rows) == 0
 
 
@@ -71,18 +71,18 @@ def test_scan_with_invented_cookies_leaves_no_record(crowd, sessions) -> None:
     replies = crowd(look, sessions, cookies)
 
     assert set_cookies(replies) == []
-    assert asked(sessions) == ["read"] * 500
+    assert take_commands(sessions) == ["read"] * 500
     assert len(sessions.parts.store._rows) == 0
 
 
 def test_static_files_cost_nothing_even_with_a_cookie(crowd, sessions) -> None:
     """Below an excluded prefix a visitor's cookie is not looked at, and no header is added."""
-    cookie = counted(sessions)
+    cookie = counting_cookie(sessions)
     replies = crowd(lambda _: None, sessions, [cookie] * 20, exclude=("/",))
 
     assert {reply.status for reply in replies} == {200}
     assert [name for reply in replies for name in ("vary", "set-cookie") if reply.all(name)] == []
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
 
 
 def test_hundred_reads_and_writes_are_one_read_and_one_commit(crowd, sessions) -> None:
@@ -93,14 +93,14 @@ def test_hundred_reads_and_writes_are_one_read_and_one_commit(crowd, sessions) -
             session[f"k{n}"] = session.get(f"k{n - 1}")
             session.increment("n")
 
-    crowd(busy, sessions, [counted(sessions)])
+    crowd(busy, sessions, [counting_cookie(sessions)])
 
-    assert asked(sessions) == ["read", "commit"]
+    assert take_commands(sessions) == ["read", "commit"]
 
 
 def test_outage_is_caught_as_an_error_of_ours(sessions) -> None:
     """A handler that can do without its session catches the outage and answers by itself."""
-    cookie, caught = counted(sessions), []
+    cookie, caught = counting_cookie(sessions), []
     sessions.parts.store.down = True
 
     def careful(session):
@@ -115,10 +115,10 @@ def test_outage_is_caught_as_an_error_of_ours(sessions) -> None:
             await asgi.load_session(scope)
         except SessileError as error:
             caught.append(error)
-        await application(lambda _: None)(scope, receive, send)
+        await asgi_app(lambda _: None)(scope, receive, send)
 
     lazy = asgi.SessionMiddleware(lazily, sessions, load="lazy")
-    replies = [*wsgi_crowd(careful, sessions, [cookie]), Browser(lazy, cookie.encode()).get()]
+    replies = [*wsgi_crowd(careful, sessions, [cookie]), AsgiBrowser(lazy, cookie).get()]
 
     assert [reply.status for reply in replies] == [200, 200]
     assert set_cookies(replies) == []

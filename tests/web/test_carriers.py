@@ -1,9 +1,9 @@
-"""Tickets by other ways than the cookie, at both doors: there, back, and from no wrong place."""
+"""Tickets by other ways than the cookie, in ASGI and WSGI: there, back, from no wrong place."""
 
 import pytest
-from doors import AsgiDoor, WsgiDoor
-from serving import asked, fresh_sessions
 
+from harness.clients import AsgiClient, WsgiClient
+from harness.recording_store import fresh_sessions, take_commands
 from sessile import Cookie
 from sessile.core.carrier import Bearer, ForgeableBody, LeakyQuery
 from sessile.core.ticket import ENTROPY, Ticket
@@ -18,7 +18,7 @@ FORM = "application/x-www-form-urlencoded"
 ALL = {"cookie": COOKIE, "bearer": BEARER, "query": QUERY, "body": BODY}
 
 
-@pytest.fixture(params=[AsgiDoor, WsgiDoor])
+@pytest.fixture(params=[AsgiClient, WsgiClient])
 def kind(request):
     return request.param
 
@@ -61,10 +61,10 @@ def handed(reply):
 @pytest.mark.parametrize("way", ALL)
 def test_session_travels_by_each_way(kind, way) -> None:
     """A ticket that is handed over is brought back that way, and finds its session."""
-    door = kind(count, sessions_by(way))
-    first = door.ask()
+    client = kind(count, sessions_by(way))
+    first = client.ask()
     ticket, as_cookie = handed(first)
-    second = door.ask(**bringing(way, ticket))
+    second = client.ask(**bringing(way, ticket))
 
     assert (first.body, second.body) == (b"1", b"2")
     assert as_cookie is (way == "cookie")
@@ -94,32 +94,32 @@ def test_id_in_a_place_that_is_not_listed_has_no_effect(kind, way, stray) -> Non
         return
     events = []
     sessions = sessions_by(way, hooks=[events.append])
-    door = kind(count, sessions)
-    ticket, _ = handed(door.ask())
-    asked(sessions)
+    client = kind(count, sessions)
+    ticket, _ = handed(client.ask())
+    take_commands(sessions)
     events.clear()
     look = kind(lambda s: str(s.get("n")).encode(), sessions)
     alone = look.ask(**bringing(stray, ticket))
 
-    assert (alone.body, asked(sessions), events) == (b"None", [], [])
+    assert (alone.body, take_commands(sessions), events) == (b"None", [], [])
 
 
 def test_tickets_in_two_places_open_nothing(kind) -> None:
     """A thief who plants one beside a visitor's own reaches neither session."""
     events = []
     sessions = sessions_by("cookie", "query", hooks=[events.append])
-    door = kind(lambda s: str(s.get("n")).encode(), sessions)
+    client = kind(lambda s: str(s.get("n")).encode(), sessions)
     ticket, _ = handed(kind(count, sessions).ask())
     planted = Ticket.mint(SeededEntropy(5)(ENTROPY)).reveal()
-    asked(sessions)
+    take_commands(sessions)
     events.clear()
     for other in (planted, ticket, "junk"):
-        both = door.ask(**bringing("cookie", ticket), **bringing("query", other))
+        both = client.ask(**bringing("cookie", ticket), **bringing("query", other))
         assert (both.body, handed(both)) == (b"None", (None, False))
 
     assert [event.reason for event in events if type(event) is Refused] == [Refusal.AMBIGUOUS] * 3
-    assert asked(sessions) == []
-    assert door.ask(**bringing("cookie", ticket)).body == b"1"
+    assert take_commands(sessions) == []
+    assert client.ask(**bringing("cookie", ticket)).body == b"1"
 
 
 def test_answers_vary_by_every_carrier(kind) -> None:
@@ -158,7 +158,7 @@ def test_what_is_no_form_is_not_looked_at(kind, change) -> None:
     ticket, _ = handed(kind(count, sessions).ask())
     look = kind(lambda s: str(s.get("n")).encode(), sessions)
     body = f"sid={ticket}".encode()
-    if kind is WsgiDoor and "content-length" in change:
+    if kind is WsgiClient and "content-length" in change:
         change = {"content-length": ""}  # its server refuses the others itself
 
     assert look.ask(**posted(body)).body == b"1"
@@ -205,7 +205,7 @@ def test_form_that_breaks_off_carries_nothing(kind) -> None:
 
 def test_form_longer_than_it_says_is_cut_off_by_no_one(kind) -> None:
     """The length it says is no reason to lose a piece; but such a form carries nothing."""
-    if kind is WsgiDoor:
+    if kind is WsgiClient:
         return  # there the length is all a server goes by
     sessions = sessions_by("body")
     ticket, _ = handed(kind(count, sessions).ask())

@@ -8,14 +8,14 @@ import httpx
 import jinja2
 import pytest
 from fastapi import Depends, FastAPI, Form, Request
-from serving import asked, fresh_sessions, serving
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
-from wsgi_serving import serving as serving_wsgi
 
+from harness.recording_store import fresh_sessions, take_commands
+from harness.servers import serve_asgi, serve_wsgi
 from sessile import Policy
 from sessile.core.policy import minutes
 from sessile.errors import ConfigError, TokenNeeded
@@ -59,7 +59,7 @@ def starlette(sessions, **options):
         Route("/rotate", rotate, methods=["POST"]),
     ]
     middleware = [Middleware(SessionMiddleware, sessions=sessions, **options)]
-    return serving(Starlette(routes=routes, middleware=middleware))
+    return serve_asgi(Starlette(routes=routes, middleware=middleware))
 
 
 def fastapi(sessions):
@@ -90,7 +90,7 @@ def fastapi(sessions):
         request.session.rotate()
         return PlainTextResponse("rotated")
 
-    return serving(app)
+    return serve_asgi(app)
 
 
 def shop(sessions):
@@ -119,7 +119,7 @@ def shop(sessions):
         flask.session.rotate()
         return "rotated"
 
-    return serving_wsgi(app)
+    return serve_wsgi(app)
 
 
 @pytest.fixture
@@ -130,10 +130,8 @@ def sessions():
 @pytest.fixture(params=[starlette, fastapi, shop])
 def browser(request, sessions):
     """A browser before a form; it keeps cookies."""
-    with request.param(sessions) as place:
-        address = place if place.startswith("http") else f"http://{place}"
-        with httpx.Client(base_url=address) as client:
-            yield client
+    with request.param(sessions) as address, httpx.Client(base_url=address) as client:
+        yield client
 
 
 def token(browser):
@@ -226,12 +224,12 @@ def test_page_outlives_one_rotation(browser) -> None:
 
 def test_token_costs_a_visitor_one_session_and_then_nothing(browser, sessions) -> None:
     """The first form stores the session it belongs to; the next one only reads it."""
-    asked(sessions)
+    take_commands(sessions)
     token(browser)
-    first = asked(sessions)
+    first = take_commands(sessions)
     token(browser)
 
-    assert (first, asked(sessions)) == (["create"], ["read"])
+    assert (first, take_commands(sessions)) == (["create"], ["read"])
 
 
 def test_application_may_answer_by_itself() -> None:
@@ -247,8 +245,8 @@ def test_application_may_answer_by_itself() -> None:
     async def send():
         return "sent"
 
-    with serving(app) as place:
-        assert httpx.post(f"http://{place}/").status_code == 418
+    with serve_asgi(app) as address:
+        assert httpx.post(f"{address}/").status_code == 418
 
 
 def test_flask_checks_every_view_at_once(sessions) -> None:
@@ -272,8 +270,8 @@ def test_foreign_flask_session_is_told_so() -> None:
 
 def test_plain_wsgi_has_the_two_functions(sessions) -> None:
     """Where there is no framework, ``sessions.parts`` and the session are enough."""
-    from wsgi_serving import Browser, answering
-
+    from harness.applications import wsgi_app
+    from harness.browsers import WsgiBrowser
     from sessile.web.wsgi import SessionMiddleware as Plain
 
     pages = []
@@ -283,7 +281,7 @@ def test_plain_wsgi_has_the_two_functions(sessions) -> None:
             check_token(sessions.parts, session, pages[-1])
         pages.append(token_of(sessions.parts, session))
 
-    browser = Browser(Plain(answering(handle), sessions))
+    browser = WsgiBrowser(Plain(wsgi_app(handle), sessions))
     statuses = [browser.get().status, browser.get().status]
     browser.cookie = ""
 
@@ -293,7 +291,7 @@ def test_plain_wsgi_has_the_two_functions(sessions) -> None:
 
 def test_lazy_session_is_loaded_for_the_check(sessions) -> None:
     """With ``load="lazy"`` the check loads the session by itself."""
-    from serving import Browser
+    from harness.browsers import AsgiBrowser
 
     token_then = []
 
@@ -307,9 +305,9 @@ def test_lazy_session_is_loaded_for_the_check(sessions) -> None:
         await on_starlette.check_csrf(on_starlette.Request(scope, receive))
         await PlainTextResponse("sent")(scope, receive, send)
 
-    browser = Browser(SessionMiddleware(app, sessions, load="lazy"))
+    browser = AsgiBrowser(SessionMiddleware(app, sessions, load="lazy"))
     browser.get()
-    again = Browser(SessionMiddleware(checked, sessions, load="lazy"), browser.cookie)
+    again = AsgiBrowser(SessionMiddleware(checked, sessions, load="lazy"), browser.cookie)
     headers = {"x-csrf-token": token_then[0]}
 
     assert asyncio.run(again.ask(method="POST", headers=headers)).status == 200

@@ -3,10 +3,10 @@
 import gc
 
 import pytest
-from serving import asked, fresh_sessions
 
+from harness.recording_store import fresh_sessions, take_commands
 from sessile import Session
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.core.session import FLASHES
 from sessile.errors import StoreUnavailable, TooLate
 from sessile.web.deferred import Deferred
@@ -48,7 +48,7 @@ NO_TOUCH = {
 
 
 def asks(cookie):
-    return Said({"cookie": cookie})
+    return PlainRequest({"cookie": cookie})
 
 
 @pytest.fixture
@@ -59,10 +59,10 @@ def sessions():
 @pytest.fixture
 def cookie(sessions):
     """What a browser sends whose session holds ``n``."""
-    session = Deferred(sessions.parts, Said())
+    session = Deferred(sessions.parts, PlainRequest())
     session["n"] = 1
     sent = session.commit()[1].partition(";")[0]
-    asked(sessions)
+    take_commands(sessions)
     return sent
 
 
@@ -74,7 +74,7 @@ def test_every_touch_opens(sessions, cookie, touch) -> None:
     touch(session)
     session.get("n")
 
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
     assert session.touched
 
 
@@ -86,7 +86,7 @@ def test_looking_from_outside_opens_nothing(sessions, cookie, look) -> None:
     look(session)
     session.commit()
 
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
     assert not session.touched
 
 
@@ -103,7 +103,7 @@ def test_unknown_attribute_is_an_attribute_error(sessions, cookie) -> None:
     with pytest.raises(AttributeError, match="a session has no attribute 'usr'"):
         _ = Deferred(sessions.parts, asks(cookie)).usr
 
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
 
 
 def test_saved_session_can_be_read_and_not_changed(sessions, cookie) -> None:
@@ -126,18 +126,18 @@ def test_first_look_after_the_answer_is_refused(sessions, cookie) -> None:
     for use in (lambda: session.user, lambda: session.update(n=2)):
         with pytest.raises(TooLate, match="Vary: Cookie"):
             use()
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
 
 
 def test_commit_is_made_once(sessions) -> None:
     """A second commit stores nothing and returns the same cookie."""
-    session = Deferred(sessions.parts, Said())
+    session = Deferred(sessions.parts, PlainRequest())
     session["n"] = 1
 
     first, second = session.commit(), session.commit()
 
     assert first == second is not None
-    assert asked(sessions) == ["create"]
+    assert take_commands(sessions) == ["create"]
 
 
 def test_restart_forgets_what_was_not_saved(sessions, cookie) -> None:
@@ -151,12 +151,12 @@ def test_restart_forgets_what_was_not_saved(sessions, cookie) -> None:
     assert session.touched
     assert (dict(session), session.user) == ({"n": 1}, None)
     assert session.commit() is None
-    assert asked(sessions) == ["read", "read"]
+    assert take_commands(sessions) == ["read", "read"]
 
 
 def test_restart_after_the_commit_changes_nothing(sessions) -> None:
     """What is saved is saved: the session stays as it is, and so does its cookie."""
-    session = Deferred(sessions.parts, Said())
+    session = Deferred(sessions.parts, PlainRequest())
     session["n"] = 1
     cookie = session.commit()
 
@@ -181,16 +181,16 @@ def test_outage_is_remembered_until_the_store_is_back(sessions, cookie) -> None:
 
 def test_in_place_change_after_the_commit_is_found(sessions) -> None:
     """A list that grows after it was saved is reported by its key."""
-    session = Deferred(sessions.parts, Said())
+    session = Deferred(sessions.parts, PlainRequest())
     session.flash("in time")
     waiting = session[FLASHES]
     session.commit()
-    assert session.strayed() == []
+    assert session.changes_since_delta() == []
 
     waiting.append(("message", "too late"))
 
-    assert session.strayed() == [FLASHES]
-    assert Deferred(sessions.parts, Said()).strayed() == []
+    assert session.changes_since_delta() == [FLASHES]
+    assert Deferred(sessions.parts, PlainRequest()).changes_since_delta() == []
 
 
 def test_finished_request_leaves_nothing_to_the_collector(sessions, cookie) -> None:

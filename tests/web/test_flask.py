@@ -6,16 +6,18 @@ import sys
 import flask
 import httpx
 import pytest
-from flask_shop import count, customer, route, shop, show, stream
-from serving import asked, fresh_sessions
 from werkzeug.test import EnvironBuilder
 from werkzeug.wsgi import ClosingIterator
-from wsgi_serving import Browser, serving, stored
 
+from harness.applications import count_of
+from harness.browsers import WsgiBrowser
+from harness.recording_store import fresh_sessions, take_commands
+from harness.servers import serve_wsgi
 from sessile import Session
 from sessile.core.session import FLASHES
 from sessile.errors import ConfigError, StoreUnavailable, TooLate
 from sessile.web.flask import Sessile, session
+from web.flask_shop import count, customer, route, shop, show, stream
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_init_app_does_the_same(sessions) -> None:
     extension.init_app(app)
     route(app, "/")(count)
 
-    assert Browser(app).get().one("set-cookie").startswith("sid=")
+    assert WsgiBrowser(app).get().one("set-cookie").startswith("sid=")
 
 
 def test_sessions_default_to_the_environment(monkeypatch) -> None:
@@ -74,7 +76,7 @@ def test_sessions_default_to_the_environment(monkeypatch) -> None:
     Sessile(app)
     route(app, "/")(count)
 
-    assert Browser(app).get().one("set-cookie").startswith("__Host-sid=")
+    assert WsgiBrowser(app).get().one("set-cookie").startswith("__Host-sid=")
 
 
 def test_session_is_a_session(app, browser) -> None:
@@ -97,7 +99,7 @@ def test_untouched_view_costs_nothing(app, sessions, browser) -> None:
     reply = browser.get("/none")
 
     assert (reply.all("vary"), reply.all("set-cookie")) == ([], [])
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
 
 
 def test_reader_varies_and_writes_nothing(app, sessions, browser) -> None:
@@ -113,7 +115,7 @@ def test_reader_varies_and_writes_nothing(app, sessions, browser) -> None:
 
     assert (reply.body, reply.one("vary")) == (b"1", "Accept, Cookie")
     assert reply.one("set-cookie") is None
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
 
 
 def test_logout_ends_the_session(app, sessions, browser) -> None:
@@ -125,7 +127,7 @@ def test_logout_ends_the_session(app, sessions, browser) -> None:
         flask.session.logout()
 
     assert "Max-Age=0" in browser.get("/logout").one("set-cookie")
-    assert stored(sessions, old) == "None"
+    assert count_of(sessions, old) == "None"
 
 
 def test_flashes_are_flasks_own(app, browser) -> None:
@@ -156,7 +158,7 @@ def test_flash_shown_at_once_is_not_stored(app, sessions, browser) -> None:
         return str(flask.get_flashed_messages())
 
     assert browser.get("/view").body == b"['now']"
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
 
 
 def test_permanent_tells_and_names_the_way(app, browser) -> None:
@@ -276,12 +278,12 @@ def test_sent_file_is_saved_with_its_session(app, sessions) -> None:
         count()
         return flask.send_file(__file__)
 
-    assert stored(sessions, Browser(app).get("/view").one("set-cookie").partition(";")[0]) == "1"
+    assert count_of(sessions, WsgiBrowser(app).get("/view").cookie) == "1"
 
 
 def test_session_lives_over_http(app) -> None:
     """A real client on a real threaded server keeps its session."""
-    with serving(app) as url, httpx.Client(base_url=url) as client:
+    with serve_wsgi(app) as url, httpx.Client(base_url=url) as client:
         assert [client.get("/").text for _ in range(3)] == ["1", "2", "3"]
 
 

@@ -2,15 +2,15 @@
 
 import flask
 import pytest
-from flask_shop import count, customer, route, shop, show, stream
 from markupsafe import Markup
-from serving import fresh_sessions
 from werkzeug.exceptions import ImATeapot
-from wsgi_serving import Browser
 
+from harness.browsers import WsgiBrowser
+from harness.recording_store import fresh_sessions
 from sessile import Excess, Policy
 from sessile.core.session import FLASHES
 from sessile.errors import LimitReached, StoreUnavailable, UnsupportedValue
+from web.flask_shop import count, customer, route, shop, show, stream
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def login(sessions, page=None):
     route(app, "/take")(lambda: str(flask.get_flashed_messages()))
     if page is not None:
         app.register_error_handler(LimitReached, page)
-    return Browser(app)
+    return WsgiBrowser(app)
 
 
 def test_login_beyond_the_limit_is_403(limited) -> None:

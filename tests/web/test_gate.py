@@ -1,21 +1,21 @@
-"""The cross-site check at both doors: before the application, without the store, with an event."""
+"""The cross-site check, in ASGI and WSGI: before the application, without the store, an event."""
 
 import pytest
-from asgi_chat import accept, begin, stored, talk
-from doors import AsgiDoor, WsgiDoor
-from serving import asked, fresh_sessions
 
+from harness.clients import AsgiClient, WsgiClient
+from harness.recording_store import fresh_sessions, take_commands
 from sessile import Cookie
 from sessile.core.carrier import Bearer
-from sessile.core.origin import Check, Origins
+from sessile.core.origin import OriginCheck, Origins
 from sessile.service.events import CrossSite
+from web.asgi_chat import accept, begin, stored, talk
 
 THIEF = {"sec-fetch-site": "cross-site", "origin": "https://thief.example"}
 OLD_THIEF = {"origin": "https://thief.example"}
 OWN = {"sec-fetch-site": "same-origin", "origin": "https://shop"}
 
 
-@pytest.fixture(params=[AsgiDoor, WsgiDoor])
+@pytest.fixture(params=[AsgiClient, WsgiClient])
 def kind(request):
     return request.param
 
@@ -26,8 +26,8 @@ class Shop:
     def __init__(self, kind, options=None, **settings):
         self.events, self.counted = [], 0
         self.sessions = fresh_sessions(hooks=[self.events.append], **settings)
-        self.door = kind(self.count, self.sessions, **(options or {}))
-        self.cookie = self.door.ask().one("set-cookie")
+        self.client = kind(self.count, self.sessions, **(options or {}))
+        self.cookie = self.client.ask().one("set-cookie")
         self.cookie = self.cookie and self.cookie.partition(";")[0]
         self.forget()
 
@@ -36,12 +36,12 @@ class Shop:
         session.increment("n")
 
     def forget(self):
-        asked(self.sessions)
+        take_commands(self.sessions)
         self.events.clear()
         self.counted = 0
 
     def post(self, headers, path="/", **more):
-        return self.door.ask(path, method="POST", headers=headers, cookie=self.cookie, **more)
+        return self.client.ask(path, method="POST", headers=headers, cookie=self.cookie, **more)
 
 
 @pytest.mark.parametrize("headers", [THIEF, OLD_THIEF, {"sec-fetch-site": "same-site"}])
@@ -51,7 +51,7 @@ def test_post_from_another_site_never_reaches_the_application(kind, headers) -> 
     reply = shop.post(headers)
     (event,) = shop.events
 
-    assert (reply.status, shop.counted, asked(shop.sessions)) == (403, 0, [])
+    assert (reply.status, shop.counted, take_commands(shop.sessions)) == (403, 0, [])
     assert type(event) is CrossSite
     assert (event.origin, event.session) == (headers.get("origin", ""), None)
     assert event.client is not None
@@ -84,13 +84,13 @@ def test_link_from_another_site_passes(kind) -> None:
     """A safe method is no attack, and people follow links."""
     shop = Shop(kind)
 
-    assert shop.door.ask(headers=THIEF, cookie=shop.cookie).status == 200
+    assert shop.client.ask(headers=THIEF, cookie=shop.cookie).status == 200
 
 
 def test_login_form_of_another_site_is_refused(kind) -> None:
     """A request without a ticket is looked at too: a login in the attacker's name is an attack."""
     shop = Shop(kind)
-    reply = shop.door.ask(method="POST", headers=THIEF)
+    reply = shop.client.ask(method="POST", headers=THIEF)
 
     assert (reply.status, shop.counted) == (403, 0)
 
@@ -105,13 +105,13 @@ def test_trusted_site_passes(kind) -> None:
 
 def test_check_can_be_switched_off(kind) -> None:
     """By a name that says so."""
-    assert Shop(kind, origins=Origins(check=Check.OFF)).post(THIEF).status == 200
+    assert Shop(kind, origins=Origins(check=OriginCheck.OFF)).post(THIEF).status == 200
 
 
 def test_excluded_paths_are_the_applications_own(kind) -> None:
     """Where there is no session there is no check."""
     shop = Shop(kind, {"exclude": ("/hook",)})
-    shop.door = kind(lambda _: b"mine", shop.sessions, exclude=("/hook",))
+    shop.client = kind(lambda _: b"mine", shop.sessions, exclude=("/hook",))
 
     assert shop.post(THIEF, "/hook").body == b"mine"
     assert shop.post(THIEF, "/other").status == 403
@@ -124,7 +124,7 @@ def bearer(ticket):
 def test_program_with_a_bearer_ticket_is_not_checked(kind) -> None:
     """No page can have a browser attach that; with any cookie beside it the check stays."""
     shop = Shop(kind, carriers=[Bearer(), Cookie(secure=False)])
-    ticket = shop.door.ask().one("session-ticket")
+    ticket = shop.client.ask().one("session-ticket")
     shop.cookie = ""
     alone = shop.post({**THIEF, **bearer(ticket)})
     shop.cookie = "theme=dark"
@@ -162,7 +162,7 @@ def test_socket_from_another_site_is_declined() -> None:
     assert answered[0]["status"] == 403
     assert [(message["type"], message["code"]) for message in closed] == [("websocket.close", 1008)]
     assert [type(event) for event in events] == [CrossSite, CrossSite]
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
 
 
 @pytest.mark.parametrize("headers", [OWN, {}, {"origin": "http://shop"}])

@@ -4,16 +4,17 @@ import asyncio
 
 import flask
 import pytest
-from asgi_chat import accept, stored, talk
-from doors import AsgiDoor, WsgiDoor
-from serving import asked, fresh_sessions
 
+from harness.browsers import WsgiBrowser
+from harness.clients import AsgiClient, Client, WsgiClient
+from harness.recording_store import fresh_sessions, take_commands
 from sessile import Policy
 from sessile.core.flow import run
 from sessile.core.policy import minutes
 from sessile.core.ticket import Key
 from sessile.errors import StoreUnavailable
 from sessile.web.flask import Sessile
+from web.asgi_chat import accept, stored, talk
 
 IDLE = minutes(30)
 
@@ -31,60 +32,54 @@ def look(session):
     return str(session.get("n")).encode()
 
 
-class FlaskDoor:
-    """A Flask application whose every view does that to its session."""
+class FlaskClient(Client):
+    """A client of a Flask application."""
 
-    def __init__(self, act, sessions, **options):
+    def browse(self, act, sessions, options):
         app = flask.Flask("shop")
         Sessile(app, sessions, **options)
         app.add_url_rule("/", "root", lambda: act(flask.session))
         app.add_url_rule("/<path:_>", "view", lambda _: act(flask.session))
-        self.app = app
-
-    def ask(self, path, cookie=""):
-        client = self.app.test_client(use_cookies=False)
-        reply = client.get(path, headers={"cookie": cookie})
-        reply.body = reply.data
-        return reply
+        return WsgiBrowser(app)
 
 
-@pytest.fixture(params=[AsgiDoor, WsgiDoor, FlaskDoor])
+@pytest.fixture(params=[AsgiClient, WsgiClient, FlaskClient])
 def kind(request):
     return request.param
 
 
 def customer(sessions):
-    return stored(sessions, count).decode()
+    return stored(sessions, count)
 
 
 def test_poll_keeps_no_session_alive(kind, sessions) -> None:
     """However often a page polls, its session ends when its visitor has been away long enough."""
-    cookie, door = customer(sessions), kind(look, sessions, passive=("/poll",))
+    cookie, client = customer(sessions), kind(look, sessions, passive=("/poll",))
     found = []
     for _ in range(7):
         sessions.parts.clock.advance(IDLE / 6)
-        found.append(door.ask("/poll/news", cookie=cookie).body)
+        found.append(client.ask("/poll/news", cookie=cookie).body)
 
     assert found == [b"1"] * 5 + [b"None"] * 2
 
 
 def test_any_other_request_keeps_it_alive(kind, sessions) -> None:
     """A path that only resembles a poll is a visitor's own."""
-    cookie, door = customer(sessions), kind(look, sessions, passive=("/poll",))
+    cookie, client = customer(sessions), kind(look, sessions, passive=("/poll",))
     found = []
     for path in ["/po", "/a/poll", "/POLL", "/"] * 2:
         sessions.parts.clock.advance(IDLE / 2)
-        found.append(door.ask(path, cookie=cookie).body)
+        found.append(client.ask(path, cookie=cookie).body)
 
     assert found == [b"1"] * 8
 
 
 def test_poll_reads_and_writes_as_any_request(kind, sessions) -> None:
     """What it changes is kept; the clock alone stands still."""
-    cookie, door = customer(sessions), kind(count, sessions, passive=("/poll",))
+    cookie, client = customer(sessions), kind(count, sessions, passive=("/poll",))
     until = [stored_until(sessions, cookie)]
     sessions.parts.clock.advance(IDLE / 2)
-    said = door.ask("/poll", cookie=cookie).body
+    said = client.ask("/poll", cookie=cookie).body
     until.append(stored_until(sessions, cookie))
 
     assert said == b"2"
@@ -95,17 +90,17 @@ def stored_until(sessions, cookie):
     """When the session ends if nobody comes: read from the store, without a request."""
     key = cookie.removeprefix("sid=")[:20]
     record = run(sessions.parts.store.read(Key(key), sessions.parts.clock()))
-    asked(sessions)
+    take_commands(sessions)
     return record.idle_until
 
 
 def test_poll_that_only_reads_costs_one_read(kind, sessions) -> None:
     """No commit moves a clock that is not to move."""
-    cookie, door = customer(sessions), kind(look, sessions, passive=("/poll",))
+    cookie, client = customer(sessions), kind(look, sessions, passive=("/poll",))
     sessions.parts.clock.advance(IDLE / 2)
-    door.ask("/poll", cookie=cookie)
+    client.ask("/poll", cookie=cookie)
 
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
 
 
 def test_passive_socket_is_no_sign_of_life(sessions) -> None:
@@ -119,7 +114,7 @@ def test_passive_socket_is_no_sign_of_life(sessions) -> None:
         session.increment("n")
         await session.save()
 
-    talk(act, sessions, cookie.encode(), passive=("/",))
+    talk(act, sessions, cookie, passive=("/",))
 
     assert stored_until(sessions, cookie) == before
 
@@ -165,7 +160,7 @@ def test_socket_hears_of_a_logout_elsewhere(sessions, begin) -> None:
 
 def test_socket_hears_that_the_time_is_over(sessions) -> None:
     """Asking is no sign of life: the clocks run on."""
-    cookie = customer(sessions).encode()
+    cookie = customer(sessions)
 
     async def almost():
         sessions.parts.clock.advance(IDLE - 1)
@@ -178,13 +173,13 @@ def test_socket_hears_that_the_time_is_over(sessions) -> None:
 
 def test_nobodys_socket_has_no_session_that_lives(sessions) -> None:
     """A stranger's WebSocket asks no store."""
-    assert told(sessions, b"") == [False]
-    assert asked(sessions) == []
+    assert told(sessions, "") == [False]
+    assert take_commands(sessions) == []
 
 
 def test_outage_is_no_end(sessions) -> None:
     """Whether the session lives cannot be told, so nothing is."""
-    cookie = customer(sessions).encode()
+    cookie = customer(sessions)
     caught = []
 
     async def act(session, send):

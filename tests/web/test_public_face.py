@@ -5,8 +5,8 @@ import asyncio
 import httpx
 import pytest
 from fastapi import FastAPI, Request
-from serving import serving
 
+from harness.servers import serve_asgi
 from sessile import Cookie, Sessions
 from sessile.web.asgi import SessionMiddleware
 
@@ -47,7 +47,7 @@ def sessions(request, tmp_path):
 @pytest.fixture
 def browser(sessions):
     """A browser that keeps cookies, before the served shop."""
-    with serving(shop(sessions)) as place, httpx.Client(base_url=f"http://{place}") as client:
+    with serve_asgi(shop(sessions)) as address, httpx.Client(base_url=address) as client:
         yield client
 
 

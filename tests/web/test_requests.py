@@ -4,9 +4,10 @@ import gc
 import weakref
 
 import pytest
-from serving import application, fresh_sessions, request_scope
-from wsgi_serving import Browser, answering
 
+from harness.applications import asgi_app, wsgi_app
+from harness.browsers import WsgiBrowser, request_scope
+from harness.recording_store import fresh_sessions
 from sessile.web.asgi import SessionMiddleware
 from sessile.web.requests import AsgiRequest, EnvironRequest
 from sessile.web.wsgi import KEY
@@ -92,7 +93,7 @@ def test_scope_goes_with_its_request() -> None:
 
     canary = Canary()
     alive = weakref.ref(canary)
-    app = SessionMiddleware(application(lambda s: s.get("n")), fresh_sessions())
+    app = SessionMiddleware(asgi_app(lambda s: s.get("n")), fresh_sessions())
 
     async def once(held):
         async def receive():
@@ -118,7 +119,7 @@ def test_environ_goes_with_its_request(handle) -> None:
     """The environ holds the session, and the session lets go of the environ when it is saved."""
     canary = Canary()
     alive = weakref.ref(canary)
-    browser = Browser(WsgiMiddleware(answering(handle), fresh_sessions()))
+    browser = WsgiBrowser(WsgiMiddleware(wsgi_app(handle), fresh_sessions()))
     gc.collect()
     gc.disable()
     try:
@@ -140,7 +141,7 @@ def test_session_that_is_held_longer_holds_no_environ() -> None:
         start_response("200 OK", [])
         return [b"done"]
 
-    Browser(WsgiMiddleware(app, fresh_sessions())).get(canary=canary)
+    WsgiBrowser(WsgiMiddleware(app, fresh_sessions())).get(canary=canary)
     del canary
     gc.collect()
 

@@ -6,9 +6,7 @@ from typing import Annotated
 import flask
 import httpx
 import pytest
-from asgi_chat import accept, stored
 from fastapi import Depends, FastAPI, Request, WebSocket
-from serving import Browser, asked, fresh_sessions, serving
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
@@ -16,8 +14,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
-from wsgi_serving import serving as serving_wsgi
 
+from harness.browsers import AsgiBrowser
+from harness.recording_store import fresh_sessions, take_commands
+from harness.servers import serve_asgi, serve_wsgi
 from sessile import Session
 from sessile.core.policy import minutes
 from sessile.errors import ConfigError, LoginNeeded, StepUpNeeded
@@ -27,6 +27,7 @@ from sessile.web import flask as on_flask
 from sessile.web import starlette as on_starlette
 from sessile.web.asgi import SessionMiddleware
 from sessile.web.flask import Sessile
+from web.asgi_chat import accept, stored
 
 ASKED = {
     "anybody": {},
@@ -78,7 +79,7 @@ def starlette(sessions, **options):
         Route("/class", Rooms),
     ]
     middleware = [Middleware(SessionMiddleware, sessions=sessions, **options)]
-    return serving(Starlette(routes=routes, middleware=middleware))
+    return serve_asgi(Starlette(routes=routes, middleware=middleware))
 
 
 def lazily(sessions):
@@ -108,7 +109,7 @@ def fastapi(sessions):
     def plain(request: Request):
         return PlainTextResponse(f"welcome {request.session.user}")
 
-    return serving(app)
+    return serve_asgi(app)
 
 
 def shop(sessions):
@@ -129,7 +130,7 @@ def shop(sessions):
     def sent():
         return f"welcome {flask.session.user}"
 
-    return serving_wsgi(app)
+    return serve_wsgi(app)
 
 
 @pytest.fixture
@@ -146,22 +147,20 @@ def sessions(told):
 @pytest.fixture(params=[starlette, lazily, fastapi, shop])
 def browser(request, sessions):
     """A browser before the doors; it keeps cookies."""
-    with request.param(sessions) as place:
-        address = place if place.startswith("http") else f"http://{place}"
-        with httpx.Client(base_url=address) as client:
-            if request.param is lazily:
-                client.post = _lazy_post(client, sessions)
-            yield client
+    with request.param(sessions) as address, httpx.Client(base_url=address) as client:
+        if request.param is lazily:
+            client.post = _lazy_post(client, sessions)
+        yield client
 
 
 def _lazy_post(client, sessions):
     """Act in a request of its own kind: a lazy handler would have to load the session first."""
 
     def post(path):
-        cookie = f"sid={client.cookies['sid']}".encode() if "sid" in client.cookies else b""
+        cookie = f"sid={client.cookies['sid']}" if "sid" in client.cookies else ""
         deed = path.rpartition("/")[2]
         new = stored(sessions, lambda session: act(session, deed), cookie)
-        client.cookies.set("sid", new.decode().partition("=")[2])
+        client.cookies.set("sid", new.partition("=")[2])
 
     return post
 
@@ -260,7 +259,7 @@ def test_plain_handler_blocks_no_loop(sessions) -> None:
 
     cookie = stored(sessions, lambda session: session.login("alice"))
     app = Starlette(routes=[Route("/", room)])
-    reply = Browser(SessionMiddleware(app, sessions), cookie).get()
+    reply = AsgiBrowser(SessionMiddleware(app, sessions), cookie).get()
 
     assert reply.status == 200
     assert ran != [threading.current_thread()]
@@ -268,8 +267,8 @@ def test_plain_handler_blocks_no_loop(sessions) -> None:
 
 def test_method_of_a_class_is_a_handler_too(sessions) -> None:
     """The request is found wherever it stands among the arguments."""
-    with starlette(sessions) as place:
-        assert httpx.get(f"http://{place}/class").headers["location"] == "/login"
+    with starlette(sessions) as address:
+        assert httpx.get(f"{address}/class").headers["location"] == "/login"
 
 
 def test_handler_without_a_request_is_told_so(sessions) -> None:
@@ -297,8 +296,8 @@ def test_applications_handlers_come_first(sessions) -> None:
     async def room():
         return "welcome"
 
-    with serving(app) as place:
-        assert httpx.get(f"http://{place}/").status_code == 418
+    with serve_asgi(app) as address:
+        assert httpx.get(f"{address}/").status_code == 418
 
 
 def test_flask_handlers_come_first(sessions) -> None:
@@ -353,11 +352,12 @@ def chat(sessions):
 @pytest.mark.parametrize("door", ["decorated", "depending"])
 def test_sockets_have_doors_too(sessions, door) -> None:
     """Nobody's WebSocket is declined with a 401, a user's is accepted."""
-    cookie = stored(sessions, lambda session: session.login("alice")).decode()
-    with serving(chat(sessions)) as place:
-        with pytest.raises(InvalidStatus) as refused, connect(f"ws://{place}/{door}"):
+    cookie = stored(sessions, lambda session: session.login("alice"))
+    with serve_asgi(chat(sessions)) as address:
+        url = f"{address.replace('http', 'ws', 1)}/{door}"
+        with pytest.raises(InvalidStatus) as refused, connect(url):
             pass
-        with connect(f"ws://{place}/{door}", additional_headers={"Cookie": cookie}) as socket:
+        with connect(url, additional_headers={"Cookie": cookie}) as socket:
             said = socket.recv()
 
     assert refused.value.response.status_code == 401
@@ -366,20 +366,20 @@ def test_sockets_have_doors_too(sessions, door) -> None:
 
 def test_check_asks_no_store(sessions) -> None:
     """Whoever has been loaded is judged by what was read; a grant is one commit."""
-    with starlette(sessions) as place, httpx.Client(base_url=f"http://{place}") as browser:
+    with starlette(sessions) as address, httpx.Client(base_url=address) as browser:
         browser.post("/do/login")
         browser.post("/do/grant")
-        asked(sessions)
+        take_commands(sessions)
         browser.get("/anybody")
-        plain = asked(sessions)
+        plain = take_commands(sessions)
         browser.get("/granted")
 
-    assert (plain, asked(sessions)) == (["read"], ["read", "commit"])
+    assert (plain, take_commands(sessions)) == (["read"], ["read", "commit"])
 
 
 def test_accepting_is_not_ours_to_forget() -> None:
     """A declined WebSocket of a server without answers is closed for policy, not for later."""
-    from asgi_chat import talk
+    from web.asgi_chat import talk
 
     async def act_(session, send):
         if session.user is None:

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 from fastapi import Depends, FastAPI
-from serving import Browser, asked, fresh_sessions
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
@@ -14,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route
 
+from harness.browsers import AsgiBrowser
+from harness.recording_store import fresh_sessions, take_commands
 from sessile import Session
 from sessile.errors import ConfigError, MissingExtra, NotLoaded, TooLate
 from sessile.web.asgi import SessionMiddleware
@@ -24,7 +25,7 @@ from sessile.web.starlette import get_session, load_session
 def starlette(endpoint, sessions, **options):
     """A browser before a Starlette application of one endpoint, as people set it up."""
     middleware = [Middleware(SessionMiddleware, sessions=sessions, **options)]
-    return Browser(Starlette(routes=[Route("/", endpoint)], middleware=middleware))
+    return AsgiBrowser(Starlette(routes=[Route("/", endpoint)], middleware=middleware))
 
 
 def values(sessions, cookie):
@@ -49,7 +50,7 @@ def test_error_of_the_application_saves_nothing() -> None:
     with pytest.raises(ZeroDivisionError):
         starlette(fail, sessions).get()
 
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
 
 
 def test_http_exception_is_an_answer() -> None:
@@ -96,7 +97,7 @@ def test_stream_is_saved_when_it_starts() -> None:
 
     with pytest.raises(TooLate):
         starlette(stream, sessions).get()
-    assert asked(sessions) == ["create"]
+    assert take_commands(sessions) == ["create"]
 
 
 def test_background_task_may_not_write() -> None:
@@ -123,7 +124,7 @@ def test_mounted_application_has_the_same_session() -> None:
     inner = Starlette(routes=[Route("/add", add)])
     app = Starlette(routes=[Mount("/shop", inner)])
     app.add_middleware(SessionMiddleware, sessions=sessions)
-    browser = Browser(app)
+    browser = AsgiBrowser(app)
     browser.get("/shop/add")
 
     assert values(sessions, browser.cookie) == b'{"from":"/shop/add"}'
@@ -174,19 +175,19 @@ def lazy():
     def look(session: Session = Depends(load)):  # noqa: B008, FAST002  (the older way works too)
         return session.get("cart")
 
-    return Browser(app), sessions
+    return AsgiBrowser(app), sessions
 
 
 def test_operations_that_take_no_session_cost_nothing(lazy) -> None:
     """With the dependency only those who ask for a session have one read."""
     browser, sessions = lazy
     browser.get("/cart")
-    asked(sessions)
+    take_commands(sessions)
 
     browser.get("/")
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
     assert browser.get("/look").body == b'["socks"]'
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
 
 
 def test_dependency_gives_the_session_to_write(lazy) -> None:

@@ -4,18 +4,19 @@ import json
 
 import httpx
 import pytest
-from asgi_chat import accept, begin, cookies_set, held, stored, talk
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
-from serving import asked, fresh_sessions, serving
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from harness.recording_store import fresh_sessions, take_commands
+from harness.servers import serve_asgi
 from sessile import Policy
 from sessile.core.policy import minutes
 from sessile.errors import NotLoaded
 from sessile.web.asgi import SessionMiddleware
 from sessile.web.starlette import get_session
 from sessile.web.websocket import WebSocketSession
+from web.asgi_chat import accept, begin, cookies_set, held, stored, talk
 
 
 def chat(sessions):
@@ -48,18 +49,18 @@ def chat(sessions):
 
 
 @pytest.fixture
-def place():
+def served():
     """The address of a served chat, its sessions, and a browser that is logged in."""
     sessions = fresh_sessions()
-    with serving(chat(sessions)) as place, httpx.Client(base_url=f"http://{place}") as browser:
+    with serve_asgi(chat(sessions)) as address, httpx.Client(base_url=address) as browser:
         browser.post("/login")
         cookie = f"sid={browser.cookies['sid']}"
-        yield f"ws://{place}/live", sessions, browser, {"Cookie": cookie}
+        yield f"{address.replace('http', 'ws', 1)}/live", sessions, browser, {"Cookie": cookie}
 
 
-def test_socket_and_requests_share_one_session(place) -> None:
+def test_socket_and_requests_share_one_session(served) -> None:
     """What a WebSocket saves, a request finds; both know who it is."""
-    address, _, browser, headers = place
+    address, _, browser, headers = served
 
     with connect(address, additional_headers=headers) as socket:
         socket.send("socks")
@@ -73,9 +74,9 @@ def test_socket_and_requests_share_one_session(place) -> None:
     assert browser.get("/cart").json() == ["socks", "hat"]
 
 
-def test_outage_at_the_handshake_is_503(place) -> None:
+def test_outage_at_the_handshake_is_503(served) -> None:
     """A server that can refuse a WebSocket with an answer refuses it with the honest one."""
-    address, sessions, _, headers = place
+    address, sessions, _, headers = served
     sessions.parts.store.down = True
 
     with pytest.raises(InvalidStatus) as refused, connect(address, additional_headers=headers):
@@ -96,7 +97,7 @@ def test_stranger_costs_nothing() -> None:
 
     talk(act, sessions)
 
-    assert (seen, asked(sessions)) == ([(True, WebSocketSession)], [])
+    assert (seen, take_commands(sessions)) == ([(True, WebSocketSession)], [])
 
 
 def test_lazy_middleware_loads_a_socket_at_the_handshake() -> None:
@@ -147,7 +148,7 @@ def test_change_before_accept_is_saved_with_it() -> None:
     (said,) = talk(act, sessions)
     (cookie,) = cookies_set(said)
 
-    assert held(sessions, cookie.partition(";")[0].encode()) == {"cart": ["socks"]}
+    assert held(sessions, cookie.partition(";")[0]) == {"cart": ["socks"]}
 
 
 def test_accept_keeps_the_headers_of_the_application() -> None:
@@ -213,8 +214,8 @@ def test_handshake_turns_the_ticket_when_asked() -> None:
     (said,) = talk(act, sessions, cookie)
     (turned,) = cookies_set(said)
 
-    assert turned.partition(";")[0].encode() != cookie
-    assert held(sessions, turned.partition(";")[0].encode()) == {"cart": ["socks"]}
+    assert turned.partition(";")[0] != cookie
+    assert held(sessions, turned.partition(";")[0]) == {"cart": ["socks"]}
 
 
 def test_handshake_hands_over_a_lost_successor() -> None:
@@ -224,4 +225,4 @@ def test_handshake_hands_over_a_lost_successor() -> None:
 
     (said,) = talk(only_accept, sessions, cookie)
 
-    assert [line.partition(";")[0].encode() for line in cookies_set(said)] == [successor]
+    assert [line.partition(";")[0] for line in cookies_set(said)] == [successor]

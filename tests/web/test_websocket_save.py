@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from asgi_chat import accept, begin, held, stored, talk
-from serving import asked, fresh_sessions
 
+from harness.recording_store import fresh_sessions, take_commands
 from sessile.errors import ConfigError, StoreUnavailable, TooLate
 from sessile.service.events import Dropped
 from sessile.testing.clock import FakeClock
+from web.asgi_chat import accept, begin, held, stored, talk
 
 
 def test_save_stores_and_goes_on() -> None:
@@ -26,7 +26,7 @@ def test_save_stores_and_goes_on() -> None:
 
     talk(act, sessions, cookie)
 
-    assert asked(sessions) == ["read", "commit", "commit"]
+    assert take_commands(sessions) == ["read", "commit", "commit"]
     assert held(sessions, cookie) == {"cart": ["socks", "hat", "scarf"]}
 
 
@@ -41,7 +41,7 @@ def test_save_without_a_change_costs_nothing() -> None:
 
     talk(act, sessions, cookie)
 
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
 
 
 def test_save_merges_with_requests() -> None:
@@ -188,7 +188,7 @@ def test_closing_socket_writes_no_old_copy_back() -> None:
 
     talk(act, sessions, cookie)
 
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
     assert held(sessions, cookie) == {}
 
 
@@ -227,7 +227,7 @@ def test_save_cannot_hand_out_a_ticket(wish) -> None:
 
     with pytest.raises(ConfigError, match="before accept, or in a request"):
         talk(act, sessions, cookie)
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
 
 
 def test_stranger_cannot_begin_a_session_after_the_handshake() -> None:

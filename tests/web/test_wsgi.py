@@ -5,20 +5,20 @@ from wsgiref.validate import validator
 
 import httpx
 import pytest
-from serving import asked, fresh_sessions
-from wsgi_serving import (
-    PLAIN,
-    Browser,
-    answering,
-    conforming,
-    count,
-    counted,
-    serving,
-    stored,
-    streaming,
-    touch,
-)
 
+from harness.applications import (
+    PLAIN,
+    count,
+    count_of,
+    counting_cookie,
+    touch,
+    validate,
+    wsgi_app,
+    wsgi_stream,
+)
+from harness.browsers import WsgiBrowser
+from harness.recording_store import fresh_sessions, take_commands
+from harness.servers import serve_wsgi
 from sessile import Excess, Policy, Session
 from sessile.errors import ConfigError, LostRace, NotLoaded, StoreUnavailable, TooLate
 from sessile.web.wsgi import KEY, SessionMiddleware
@@ -39,7 +39,7 @@ def test_lines_of_the_readme(sessions) -> None:
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [f"{session['cart']}".encode()]
 
-    browser = Browser(validator(SessionMiddleware(validator(app), sessions)))
+    browser = WsgiBrowser(validator(SessionMiddleware(validator(app), sessions)))
 
     assert browser.get().body == b"['socks']"
     assert browser.get().body == b"['socks', 'socks']"
@@ -54,33 +54,33 @@ def test_untouched_request_costs_nothing(sessions) -> None:
         return body
 
     sent = []
-    environ = {"HTTP_COOKIE": counted(sessions), "PATH_INFO": "/", "REQUEST_METHOD": "GET"}
+    environ = {"HTTP_COOKIE": counting_cookie(sessions), "PATH_INFO": "/", "REQUEST_METHOD": "GET"}
     returned = SessionMiddleware(app, sessions)(environ, lambda *started: sent.append(started))
 
     assert returned is body
     assert sent == [("200 OK", headers)]
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
 
 
-@pytest.mark.parametrize("shape", [answering(touch), streaming(touch)], ids=["list", "generator"])
+@pytest.mark.parametrize("shape", [wsgi_app(touch), wsgi_stream(touch)], ids=["list", "generator"])
 def test_reader_sends_vary_and_no_cookie(sessions, shape) -> None:
     """A read is one store command and ``Vary: Cookie``, nothing else."""
-    browser = Browser(conforming(shape, sessions))
-    browser.cookie = counted(sessions)
+    browser = WsgiBrowser(validate(shape, sessions))
+    browser.cookie = counting_cookie(sessions)
 
     reply = browser.get()
 
     assert reply.body == b"1"
     assert reply.headers == [*PLAIN, ("vary", "Cookie")]
-    assert asked(sessions) == ["read"]
+    assert take_commands(sessions) == ["read"]
 
 
 def test_anonymous_reader_varies_as_well(sessions) -> None:
     """A page that looked for a session varies even where it found none."""
-    reply = Browser(conforming(answering(touch), sessions)).get()
+    reply = WsgiBrowser(validate(wsgi_app(touch), sessions)).get()
 
     assert reply.one("vary") == "Cookie"
-    assert asked(sessions) == []
+    assert take_commands(sessions) == []
 
 
 def test_header_rules_are_those_of_exchange(sessions) -> None:
@@ -93,7 +93,7 @@ def test_header_rules_are_those_of_exchange(sessions) -> None:
         start_response("200 OK", headers)
         return [b"done"]
 
-    reply = Browser(SessionMiddleware(app, sessions)).get()
+    reply = WsgiBrowser(SessionMiddleware(app, sessions)).get()
 
     assert reply.one("vary") == "Accept, Cookie"
     assert reply.one("cache-control") == "private"
@@ -103,20 +103,20 @@ def test_header_rules_are_those_of_exchange(sessions) -> None:
 
 def test_logout_ends_the_session_and_the_cookie(sessions) -> None:
     """Logout removes the record and sends the one deletion cookie."""
-    browser = Browser(conforming(answering(lambda s: s.logout()), sessions))
-    browser.cookie = counted(sessions)
+    browser = WsgiBrowser(validate(wsgi_app(lambda s: s.logout()), sessions))
+    browser.cookie = counting_cookie(sessions)
     old = browser.cookie
 
     reply = browser.get()
 
     assert "Max-Age=0" in reply.one("set-cookie")
-    assert stored(sessions, old) == "None"
+    assert count_of(sessions, old) == "None"
 
 
 def test_outage_is_503_and_leaves_the_cookie_alone(sessions) -> None:
     """A store that is down is 503 with ``Retry-After``; when it is back, the session is there."""
-    browser = Browser(conforming(answering(count), sessions))
-    browser.cookie = counted(sessions)
+    browser = WsgiBrowser(validate(wsgi_app(count), sessions))
+    browser.cookie = counting_cookie(sessions)
     sessions.parts.store.down = True
 
     reply = browser.get()
@@ -129,8 +129,8 @@ def test_outage_is_503_and_leaves_the_cookie_alone(sessions) -> None:
     assert browser.get().body == b"2"
 
 
-@pytest.mark.parametrize("wrap", [conforming, SessionMiddleware])
-@pytest.mark.parametrize("shape", [answering, streaming], ids=["list", "generator"])
+@pytest.mark.parametrize("wrap", [validate, SessionMiddleware])
+@pytest.mark.parametrize("shape", [wsgi_app, wsgi_stream], ids=["list", "generator"])
 def test_outage_at_the_commit_replaces_the_answer(sessions, shape, wrap) -> None:
     """When the change cannot be stored the application's answer does not leave."""
     held = []
@@ -141,8 +141,8 @@ def test_outage_at_the_commit_replaces_the_answer(sessions, shape, wrap) -> None
         sessions.parts.store.down = True
         return b"secret"
 
-    browser = Browser(wrap(shape(break_store), sessions))
-    browser.cookie = counted(sessions)
+    browser = WsgiBrowser(wrap(shape(break_store), sessions))
+    browser.cookie = counting_cookie(sessions)
 
     reply = browser.get()
 
@@ -154,8 +154,8 @@ def test_outage_at_the_commit_replaces_the_answer(sessions, shape, wrap) -> None
 
 def test_outage_in_a_stream_before_its_first_byte_is_503(sessions) -> None:
     """A body that meets the outage before the headers leave is replaced as well."""
-    browser = Browser(conforming(streaming(touch), sessions))
-    browser.cookie = counted(sessions)
+    browser = WsgiBrowser(validate(wsgi_stream(touch), sessions))
+    browser.cookie = counting_cookie(sessions)
     sessions.parts.store.down = True
 
     assert browser.get().status == 503
@@ -163,8 +163,8 @@ def test_outage_in_a_stream_before_its_first_byte_is_503(sessions) -> None:
 
 def test_refusal_of_a_head_request_has_no_body(sessions) -> None:
     """A 503 to HEAD is headers alone."""
-    browser = Browser(conforming(answering(touch), sessions))
-    browser.cookie = counted(sessions)
+    browser = WsgiBrowser(validate(wsgi_app(touch), sessions))
+    browser.cookie = counting_cookie(sessions)
     sessions.parts.store.down = True
 
     reply = browser.get(method="HEAD")
@@ -188,8 +188,8 @@ def catching(status):
 @pytest.mark.parametrize(("status", "seen"), [("500 Oops", 503), ("200 OK", 200)])
 def test_frameworks_own_500_becomes_503(sessions, status, seen) -> None:
     """A 500 made of an outage is an outage; an application's own answer to it is respected."""
-    browser = Browser(conforming(catching(status), sessions))
-    browser.cookie = counted(sessions)
+    browser = WsgiBrowser(validate(catching(status), sessions))
+    browser.cookie = counting_cookie(sessions)
     sessions.parts.store.down = True
 
     reply = browser.get()
@@ -199,7 +199,7 @@ def test_frameworks_own_500_becomes_503(sessions, status, seen) -> None:
 
 def test_other_500s_are_the_applications_own(sessions) -> None:
     """Without an outage a 500 passes through."""
-    browser = Browser(conforming(answering(touch, status="500 Oops"), sessions))
+    browser = WsgiBrowser(validate(wsgi_app(touch, status="500 Oops"), sessions))
 
     assert browser.get().status == 500
 
@@ -210,7 +210,7 @@ def test_lost_race_is_503(sessions) -> None:
     def lose(session):
         raise LostRace(session.id, attempts=128)
 
-    assert Browser(conforming(answering(lose), sessions)).get().status == 503
+    assert WsgiBrowser(validate(wsgi_app(lose), sessions)).get().status == 503
 
 
 def test_outage_after_the_first_byte_is_raised(sessions) -> None:
@@ -220,44 +220,44 @@ def test_outage_after_the_first_byte_is_raised(sessions) -> None:
         raise StoreUnavailable("memory://", "a test says so")
 
     with pytest.raises(StoreUnavailable):
-        Browser(SessionMiddleware(streaming(lambda _: b"a", fail), sessions)).get()
+        WsgiBrowser(SessionMiddleware(wsgi_stream(lambda _: b"a", fail), sessions)).get()
 
 
 def test_login_beyond_the_limit_is_403() -> None:
     """A refused login is a 403 without a cookie; the session before it lives on."""
     sessions = fresh_sessions(policy=Policy(limit=1, excess=Excess.REFUSE))
-    app = conforming(answering(lambda session: session.login("alice")), sessions)
-    first, second = Browser(app), Browser(app)
-    second.cookie = counted(sessions)
+    app = validate(wsgi_app(lambda session: session.login("alice")), sessions)
+    first, second = WsgiBrowser(app), WsgiBrowser(app)
+    second.cookie = counting_cookie(sessions)
     first.get()
 
     reply = second.get()
 
     assert (reply.status, reply.one("set-cookie")) == (403, None)
-    assert stored(sessions, second.cookie) == "1"
+    assert count_of(sessions, second.cookie) == "1"
 
 
 @pytest.mark.parametrize("path", ["/static/app.js", "/größe/x"])
 def test_excluded_path_has_no_session(sessions, path) -> None:
     """Under an excluded prefix the session refuses, with the reason, and nothing is added."""
-    app = conforming(answering(touch), sessions, exclude=("/static/", "/größe/"))
+    app = validate(wsgi_app(touch), sessions, exclude=("/static/", "/größe/"))
 
     with pytest.raises(NotLoaded, match="exclude="):
-        Browser(app).get(path.encode().decode("latin-1"))
-    assert asked(sessions) == []
+        WsgiBrowser(app).get(path.encode().decode("latin-1"))
+    assert take_commands(sessions) == []
 
 
 def test_excluded_prefix_is_below_the_mount(sessions) -> None:
     """A prefix counts from where the application is mounted; other paths have their session."""
-    app = conforming(answering(touch), sessions, exclude=("/shop/",))
+    app = validate(wsgi_app(touch), sessions, exclude=("/shop/",))
 
-    assert Browser(app).get("/cart", SCRIPT_NAME="/shop").body == b"None"
+    assert WsgiBrowser(app).get("/cart", root="/shop").body == b"None"
 
 
 def test_wrong_prefix_is_refused_at_start(sessions) -> None:
     """A prefix without its slash is an error when the application starts."""
     with pytest.raises(ConfigError, match="begin with '/'"):
-        SessionMiddleware(answering(touch), sessions, exclude=("static/",))
+        SessionMiddleware(wsgi_app(touch), sessions, exclude=("static/",))
 
 
 def shop(environ, start_response):
@@ -274,7 +274,7 @@ def shop(environ, start_response):
 
 def test_login_and_logout_over_http(sessions) -> None:
     """A real client keeps its session through login, and its old cookie is dead after logout."""
-    with serving(SessionMiddleware(shop, sessions)) as url, httpx.Client(base_url=url) as client:
+    with serve_wsgi(SessionMiddleware(shop, sessions)) as url, httpx.Client(base_url=url) as client:
         client.get("/count")
         assert client.get("/login").text == "alice 1"
         old = client.cookies["sid"]
@@ -287,7 +287,7 @@ def test_login_and_logout_over_http(sessions) -> None:
 
 def test_parallel_increments_add_up(sessions) -> None:
     """Forty requests on eight threads of a real server lose no increment."""
-    with serving(SessionMiddleware(shop, sessions)) as url, httpx.Client(base_url=url) as client:
+    with serve_wsgi(SessionMiddleware(shop, sessions)) as url, httpx.Client(base_url=url) as client:
         client.get("/count")
         headers = {"cookie": f"sid={client.cookies['sid']}"}
         with ThreadPoolExecutor(8) as pool:

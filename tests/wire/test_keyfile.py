@@ -18,15 +18,15 @@ def path(tmp_path):
 
 def test_first_secret_is_kept(path):
     """What was kept first is returned for ever, whatever is drawn later."""
-    assert keyfile.keep(path, FRESH) == FRESH
-    assert keyfile.keep(path, b"another") == FRESH
+    assert keyfile.load_or_create(path, FRESH) == FRESH
+    assert keyfile.load_or_create(path, b"another") == FRESH
 
 
 def test_nobody_else_can_read_it(path):
     """The file has mode 0600, whatever the umask allows, and no draft of it stays behind."""
     umask = os.umask(0)
     try:
-        keyfile.keep(path, FRESH)
+        keyfile.load_or_create(path, FRESH)
     finally:
         os.umask(umask)
 
@@ -40,7 +40,7 @@ def test_rival_that_came_first_wins(path, monkeypatch):
     path.chmod(0o600)
     monkeypatch.setattr(os.path, "lexists", lambda _: False)
 
-    assert keyfile.keep(path, FRESH) == b"the rival's"
+    assert keyfile.load_or_create(path, FRESH) == b"the rival's"
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -51,18 +51,18 @@ def test_open_doors_are_refused(path, mode):
     path.chmod(mode)
 
     with pytest.raises(ConfigError, match=f"mode {mode:04o}.*chmod 600"):
-        keyfile.keep(path, FRESH)
+        keyfile.load_or_create(path, FRESH)
 
 
 def test_symbolic_link_is_refused(path):
     """A link could lead to a file that somebody else chose; even one that leads nowhere."""
     path.symlink_to(path.with_name("elsewhere"))
     with pytest.raises(ConfigError, match="symbolic link"):
-        keyfile.keep(path, FRESH)
+        keyfile.load_or_create(path, FRESH)
 
-    keyfile.keep(path.with_name("elsewhere"), FRESH)
+    keyfile.load_or_create(path.with_name("elsewhere"), FRESH)
     with pytest.raises(ConfigError, match="symbolic link"):
-        keyfile.keep(path, FRESH)
+        keyfile.load_or_create(path, FRESH)
 
 
 def test_what_is_no_plain_file_is_refused(path):
@@ -70,7 +70,7 @@ def test_what_is_no_plain_file_is_refused(path):
     os.mkfifo(path, 0o600)
 
     with pytest.raises(ConfigError, match="no plain file"):
-        keyfile.keep(path, FRESH)
+        keyfile.load_or_create(path, FRESH)
 
 
 def test_empty_file_is_refused(path):
@@ -78,13 +78,13 @@ def test_empty_file_is_refused(path):
     path.touch(mode=0o600)
 
     with pytest.raises(ConfigError, match="is empty"):
-        keyfile.keep(path, FRESH)
+        keyfile.load_or_create(path, FRESH)
 
 
 def test_folder_that_is_not_there_is_named(path):
     """What the system refuses becomes an error that says what to do, with its cause."""
     with pytest.raises(ConfigError, match=r"No such file.*SESSILE_SECRETS") as caught:
-        keyfile.keep(path.parent / "missing" / "key", FRESH)
+        keyfile.load_or_create(path.parent / "missing" / "key", FRESH)
 
     assert isinstance(caught.value.__cause__, FileNotFoundError)
 
@@ -92,11 +92,11 @@ def test_folder_that_is_not_there_is_named(path):
 @pytest.mark.parametrize("spoil", [lambda p: p.chmod(0o644), lambda p: p.write_bytes(b"")])
 def test_errors_never_show_the_secret(path, spoil):
     """No error quotes what the file holds or what was to be put there."""
-    keyfile.keep(path, FRESH)
+    keyfile.load_or_create(path, FRESH)
     spoil(path)
 
     with pytest.raises(ConfigError) as caught:
-        keyfile.keep(path, b"drawn in vain")
+        keyfile.load_or_create(path, b"drawn in vain")
 
     assert "fresh" not in str(caught.value)
     assert "vain" not in str(caught.value)

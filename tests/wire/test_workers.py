@@ -34,7 +34,7 @@ from sessile.wire import workers
 )
 def test_number_of_workers_is_found(line, environ, number):
     """Each server's own ways of asking for workers are understood, in its own order."""
-    assert workers.count(line.split(), environ) == number
+    assert workers.parse(line.split(), environ) == number
 
 
 @pytest.mark.parametrize(
@@ -52,16 +52,16 @@ def test_number_of_workers_is_found(line, environ, number):
 )
 def test_one_worker_is_assumed(line, environ):
     """Where nothing asks for several workers of a known server, there is one."""
-    assert workers.count(line.split(), environ) == 1
+    assert workers.parse(line.split(), environ) == 1
 
 
 def test_uwsgi_tells_itself(monkeypatch):
     """Under uWSGI the number comes from the module that uWSGI puts in place."""
     monkeypatch.setattr(sys, "argv", ["uwsgi"])
-    assert workers.asked_for() == 1
+    assert workers.count() == 1
 
     monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(numproc=4))
-    assert workers.asked_for() == 4
+    assert workers.count() == 4
 
 
 def test_own_command_line_and_environment_are_read(monkeypatch):
@@ -69,4 +69,4 @@ def test_own_command_line_and_environment_are_read(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["gunicorn", "shop:app"])
     monkeypatch.setenv("WEB_CONCURRENCY", "7")
 
-    assert workers.asked_for() == 7
+    assert workers.count() == 7

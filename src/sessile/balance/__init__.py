@@ -1,10 +1,11 @@
-"""A small embedded balancer for development, the demo and the lab. It knows nothing of sessions.
+"""A small embedded balancer for development and the demo. It knows nothing of sessions.
 
-    servers = [Server("a", "127.0.0.1", 8001), Server("b", "127.0.0.1", 8002)]
+    servers = [BackendServer("a", "127.0.0.1", 8001), BackendServer("b", "127.0.0.1", 8002)]
     asyncio.run(serve(Balancer(servers, affinity=Affinity.COOKIE, port=8000)))
 
-``routing``, ``health``, ``headers``, ``message``, ``refusal`` and ``cookie`` decide and are pure;
-``peer``, ``pool``, ``probe``, ``tunnel``, ``carrier``, ``visit`` and ``balancer`` do.
+``routing``, ``health``, ``headers``, ``message``, ``error_response`` and ``cookie`` decide and
+are pure; ``peer``, ``pool``, ``probe``, ``tunnel``, ``forwarder``, ``connection`` and
+``balancer`` do the I/O.
 """
 
 from sessile.errors import MissingExtra
@@ -15,11 +16,20 @@ except ImportError as error:
     raise MissingExtra("the embedded balancer", "balance") from error
 
 from sessile.balance.balancer import Balancer
-from sessile.balance.fleet import Report
-from sessile.balance.health import Check, State
-from sessile.balance.limits import Limits
+from sessile.balance.group import Report
+from sessile.balance.health import HealthCheck, State
+from sessile.balance.limits import BalancerLimits
 from sessile.balance.routing import Affinity
 from sessile.balance.serve import serve
-from sessile.balance.server import Server
+from sessile.balance.server import BackendServer
 
-__all__ = ["Affinity", "Balancer", "Check", "Limits", "Report", "Server", "State", "serve"]
+__all__ = [
+    "Affinity",
+    "BackendServer",
+    "Balancer",
+    "BalancerLimits",
+    "HealthCheck",
+    "Report",
+    "State",
+    "serve",
+]

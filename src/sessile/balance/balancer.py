@@ -1,22 +1,22 @@
-"""The balancer: listens, starts and ends visits and checks. ``serve`` runs one until a signal."""
+"""The balancer: listens, serves connections, runs checks. ``serve`` runs one until a signal."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Self
 
 from sessile.balance import probe
-from sessile.balance.carrier import Carrier
+from sessile.balance.connection import ClientConnection
 from sessile.balance.cookie import RouteCookie
 from sessile.balance.fault import Side
-from sessile.balance.fleet import Fleet, Report
-from sessile.balance.health import Check, Seen
-from sessile.balance.limits import Limits
+from sessile.balance.forwarder import Forwarder
+from sessile.balance.group import Report, ServerGroup
+from sessile.balance.health import HealthCheck, Observation
+from sessile.balance.limits import BalancerLimits
 from sessile.balance.peer import Peer
 from sessile.balance.pool import Pool
 from sessile.balance.routing import Affinity, Router
-from sessile.balance.server import Server, authority
-from sessile.balance.visit import Visit
-from sessile.wire.ambient import entropy
+from sessile.balance.server import BackendServer, authority
+from sessile.wire.system import entropy
 
 
 class Balancer:
@@ -36,23 +36,23 @@ class Balancer:
 
     def __init__(
         self,
-        servers: Sequence[Server],
+        servers: Sequence[BackendServer],
         *,
         affinity: Affinity = Affinity.NONE,
         host: str = "127.0.0.1",
         port: int = 0,
         cookie: str = "sessile-route",
         key: bytes | None = None,
-        check: Check | None = None,
-        limits: Limits | None = None,
+        check: HealthCheck | None = None,
+        limits: BalancerLimits | None = None,
     ) -> None:
         self._at = (host, port)
-        self._limits = limits or Limits()
-        self._fleet = Fleet(servers, check or Check())
-        self._router = Router(list(self._fleet.servers), affinity, key=key or entropy(32))
+        self._limits = limits or BalancerLimits()
+        self._group = ServerGroup(servers, check or HealthCheck())
+        self._router = Router(list(self._group.servers), affinity, key=key or entropy(32))
         self._cookie = RouteCookie(cookie)
         self._listener: asyncio.Server | None = None
-        self._visits: dict[asyncio.Task[None], Visit] = {}
+        self._connections: dict[asyncio.Task[None], ClientConnection] = {}
         self._checks: list[asyncio.Task[None]] = []
 
     @property
@@ -77,30 +77,32 @@ class Balancer:
         self._router.affinity = affinity
 
     def report(self) -> tuple[Report, ...]:
-        """Return state and counts of every server, in the order they were given."""
-        return self._fleet.report()
+        """Return the state and counts of every server, in the order they were given."""
+        return self._group.report()
 
     def drain(self, name: str) -> None:
         """Give a server no new clients; those it has still go to it."""
-        self._fleet.drain(name, draining=True)
+        self._group.drain(name, draining=True)
 
     def undrain(self, name: str) -> None:
         """Give a server new clients again, once it is well."""
-        self._fleet.drain(name, draining=False)
+        self._group.drain(name, draining=False)
 
-    def gone(self, name: str) -> None:
-        """Take a server down at once, as somebody knows that it goes; its checks bring it back."""
-        self._fleet.observe(name, Seen.GONE)
+    def mark_down(self, name: str) -> None:
+        """Take a server down at once, before a check can fail; its checks bring it back."""
+        self._group.observe(name, Observation.GONE)
 
     async def start(self) -> None:
         """Listen, and begin to check the servers."""
         self._pool = Pool(self._limits)
-        self._carrier = Carrier(self._fleet, self._router, self._cookie, self._pool, self._limits)
+        self._forwarder = Forwarder(
+            self._group, self._router, self._cookie, self._pool, self._limits
+        )
         host, port = self._at
         self._listener = await asyncio.start_server(self._accept, host, port, backlog=1024)
         self._checks = [
-            asyncio.create_task(probe.watch(self._fleet, server, self._pool))
-            for server in self._fleet.servers.values()
+            asyncio.create_task(probe.watch(self._group, server, self._pool))
+            for server in self._group.servers.values()
         ]
 
     async def stop(self) -> None:
@@ -112,10 +114,10 @@ class Balancer:
             return
         listener, self._listener = self._listener, None
         listener.close()
-        leaving = [task for task, visit in self._visits.items() if visit.leave()]
-        if leaving:
-            await asyncio.wait(leaving, timeout=self._limits.grace)
-        await _end([*self._checks, *self._visits])
+        busy = [task for task, connection in self._connections.items() if connection.shutdown()]
+        if busy:
+            await asyncio.wait(busy, timeout=self._limits.grace)
+        await _end([*self._checks, *self._connections])
         await self._pool.close()
         await listener.wait_closed()
 
@@ -132,14 +134,16 @@ class Balancer:
         if not address:  # it is gone again already
             return client.abort()
         own = writer.get_extra_info("sockname")
-        visit = Visit(client, self._carrier, address=address[0], own=authority(*own[:2]))
-        task = asyncio.create_task(visit.run())
-        self._visits[task] = visit
-        task.add_done_callback(self._ended)
+        connection = ClientConnection(
+            client, self._forwarder, address=address[0], own=authority(*own[:2])
+        )
+        task = asyncio.create_task(connection.run())
+        self._connections[task] = connection
+        task.add_done_callback(self._on_done)
         return None
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        del self._visits[task]
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        del self._connections[task]
         if not task.cancelled() and (error := task.exception()):
             context = {"message": "a visit to the balancer failed", "exception": error}
             task.get_loop().call_exception_handler(context)

@@ -38,5 +38,5 @@ class RouteCookie:
         return value if len(kept) == len(pairs) else b";".join(kept).strip()
 
     def write(self, token: str) -> bytes:
-        """Return the value of the Set-Cookie header. It ends with the browser, as a visit does."""
+        """Return the value of the Set-Cookie header. It ends when the browser closes."""
         return f"{self.name}={token}; HttpOnly; Path=/; SameSite=Lax".encode()

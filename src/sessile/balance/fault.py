@@ -1,4 +1,4 @@
-"""What went wrong with a peer. ``peer`` raises it, ``refusal`` says what the client is told."""
+"""What went wrong with a peer. ``peer`` raises it, ``error_response`` has the answer."""
 
 from enum import Enum
 

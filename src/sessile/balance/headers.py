@@ -24,7 +24,7 @@ HOP_BY_HOP = frozenset(
 # anyway tries to change what the server sees behind the balancer's back.
 NOT_AN_OPTION = frozenset({b"content-length", b"cookie", b"host"})
 
-# Said by the first hop or by nobody. ``Proxy`` would become HTTP_PROXY in a CGI environment.
+# Written by the first hop or by nobody. ``Proxy`` would become HTTP_PROXY in a CGI environment.
 FIRST_HOP = frozenset({b"forwarded", b"proxy", b"x-real-ip"})
 
 
@@ -46,20 +46,20 @@ def end_to_end(headers: Headers) -> Headers:
     return [(name, value) for name, value in headers if name.lower() not in dropped]
 
 
-def unforged(headers: Headers) -> Headers:
+def strip_forwarded(headers: Headers) -> Headers:
     """Return the headers without those that only the first hop can know.
 
     CGI and WSGI write ``X_Real_IP`` and ``X-Real-IP`` as one name, so they are one name here.
     """
-    return [(name, value) for name, value in headers if not _first_hop(name)]
+    return [(name, value) for name, value in headers if not _is_first_hop(name)]
 
 
-def _first_hop(name: bytes) -> bool:
+def _is_first_hop(name: bytes) -> bool:
     plain = name.lower().replace(b"_", b"-")
     return plain in FIRST_HOP or plain.startswith(b"x-forwarded-")
 
 
-def forwarded(address: str, host: bytes | None, proto: str = "http") -> Headers:
-    """Return what the first hop knows: who asked, over what, for which host."""
-    told = [(b"X-Forwarded-For", address.encode()), (b"X-Forwarded-Proto", proto.encode())]
-    return told if host is None else [*told, (b"X-Forwarded-Host", host)]
+def forwarding_headers(address: str, host: bytes | None, proto: str = "http") -> Headers:
+    """Return the headers of the first hop: the client's address, the protocol, the host."""
+    headers = [(b"X-Forwarded-For", address.encode()), (b"X-Forwarded-Proto", proto.encode())]
+    return headers if host is None else [*headers, (b"X-Forwarded-Host", host)]

@@ -1,4 +1,4 @@
-"""Judge whether a server is well. Pure; ``probe`` and ``carrier`` bring the observations.
+"""Judge whether a server is well. Pure; ``probe`` and ``forwarder`` bring the observations.
 
 Two things are known of a server and neither overrules the other: whether it answers (``alive``,
 from observations) and whether somebody asked that it be emptied (``draining``, by hand). A server
@@ -24,7 +24,7 @@ class State(Enum):
     DOWN = "down"
 
 
-class Seen(Enum):
+class Observation(Enum):
     """One observation of a server."""
 
     WELL = "well"  # a check was answered as it should be
@@ -33,7 +33,7 @@ class Seen(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class HealthCheck:
     """How health is asked for, and how many answers it takes to believe a change.
 
     Args:
@@ -75,11 +75,11 @@ class Health:
             return State.DOWN
         return State.DRAIN if self.draining else State.UP
 
-    def after(self, seen: Seen, check: Check) -> "Health":
-        """Return what is known after one more observation."""
-        if seen is Seen.GONE:
+    def after(self, observation: Observation, check: HealthCheck) -> "Health":
+        """Return the health after one more observation."""
+        if observation is Observation.GONE:
             return replace(self, alive=False, streak=0)
-        if (seen is Seen.WELL) == self.alive:
+        if (observation is Observation.WELL) == self.alive:
             return replace(self, streak=0)
         if self.streak + 1 < (check.fall if self.alive else check.rise):
             return replace(self, streak=self.streak + 1)

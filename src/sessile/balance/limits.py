@@ -6,7 +6,7 @@ from sessile.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BalancerLimits:
     """Bounds on time (seconds) and room.
 
     Args:

@@ -1,4 +1,4 @@
-"""Rewrite messages for the other side. Pure, h11 events in and out; ``carrier`` moves them."""
+"""Rewrite messages for the other side. Pure, h11 events in and out; ``forwarder`` moves them."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import h11
 
 from sessile.balance.cookie import RouteCookie
-from sessile.balance.headers import Headers, end_to_end, forwarded, options, unforged, values
+from sessile.balance.headers import (
+    Headers,
+    end_to_end,
+    forwarding_headers,
+    options,
+    strip_forwarded,
+    values,
+)
 
 # RFC 9110, 9.2.2: repeating one of these does no more than sending it once.
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
@@ -68,7 +75,7 @@ def to_server(request: h11.Request, *, address: str, cookie: RouteCookie, own: s
     host, target = host_and_target(request)
     kept = [
         (name, value)
-        for name, value in unforged(end_to_end(request.headers.raw_items()))
+        for name, value in strip_forwarded(end_to_end(request.headers.raw_items()))
         if name.lower() not in {b"host", b"expect"}
     ]
     return h11.Request(
@@ -76,16 +83,16 @@ def to_server(request: h11.Request, *, address: str, cookie: RouteCookie, own: s
         target=target,
         headers=[
             (b"Host", own.encode() if host is None else host),
-            *_routeless(kept, cookie),
+            *_hide_route(kept, cookie),
             *_next_hop(request),
-            *forwarded(address, host),
+            *forwarding_headers(address, host),
             # RFC 9110, 7.6.3: a gateway must say in a request that it was there.
             (b"Via", request.http_version + b" sessile"),
         ],
     )
 
 
-def _routeless(headers: Headers, cookie: RouteCookie) -> Headers:
+def _hide_route(headers: Headers, cookie: RouteCookie) -> Headers:
     hidden = [
         (name, cookie.hide(value) if name.lower() == b"cookie" else value)
         for name, value in headers
@@ -94,21 +101,21 @@ def _routeless(headers: Headers, cookie: RouteCookie) -> Headers:
 
 
 def _next_hop(request: h11.Request) -> Headers:
-    """Return the headers that this hop says anew."""
-    said: Headers = []
+    """Return the headers that each hop writes for itself."""
+    headers: Headers = []
     if is_chunked(request):
-        said.append((b"Transfer-Encoding", b"chunked"))
+        headers.append((b"Transfer-Encoding", b"chunked"))
     # RFC 9110, 10.1.1: the expectation is the server's to meet; from HTTP/1.0 it is ignored.
     if request.http_version >= b"1.1" and b"100-continue" in options(request.headers, b"expect"):
-        said.append((b"Expect", b"100-continue"))
+        headers.append((b"Expect", b"100-continue"))
     if asks_for_websocket(request):
-        said += [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
-    return said
+        headers += [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+    return headers
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """How answers to one request are rewritten.
+class ResponseRewriter:
+    """Rewrites the responses to one request.
 
     Args:
         version: the client's HTTP version.
@@ -125,10 +132,10 @@ class Reply:
             events: from the server.
             last: whether the connection closes after this answer.
         """
-        seen = (self._rewritten(event, last=last) for event in events)
+        seen = (self._rewrite(event, last=last) for event in events)
         return [event for event in seen if event is not None]
 
-    def _rewritten(self, event: h11.Event, *, last: bool) -> h11.Event | None:
+    def _rewrite(self, event: h11.Event, *, last: bool) -> h11.Event | None:
         match event:
             case h11.InformationalResponse():
                 return self._interim(event)

@@ -11,13 +11,13 @@ from contextlib import suppress
 import h11
 
 from sessile.balance.fault import Fault, PeerFailed, Side
-from sessile.balance.limits import Limits
+from sessile.balance.limits import BalancerLimits
 
-_PIECE = 64 * 1024
+_CHUNK = 64 * 1024
 _ANSWER_HEAD = 256 * 1024  # a server is trusted with more header than a client
 _LINGER = 1.0
-_UNSAID = (h11.IDLE, h11.SEND_RESPONSE)
-_SAID = (h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
+_BEFORE_RESPONSE = (h11.IDLE, h11.SEND_RESPONSE)
+_MESSAGE_ENDED = (h11.DONE, h11.MUST_CLOSE, h11.CLOSED)
 
 
 class Peer:
@@ -25,8 +25,9 @@ class Peer:
 
     Attributes:
         reused: whether the connection carried an earlier exchange.
-        heard: whether anything of the present exchange has come from the peer.
-        leaving: whether the connection is to close after the present exchange.
+        has_sent: whether the peer has sent anything of the present exchange.
+        closing: whether the connection is to close after the present exchange.
+        last_active: when bytes last went either way, on the event loop's clock.
     """
 
     def __init__(
@@ -34,22 +35,22 @@ class Peer:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         side: Side,
-        limits: Limits,
+        limits: BalancerLimits,
     ) -> None:
         role, head = (
             (h11.SERVER, limits.head) if side is Side.CLIENT else (h11.CLIENT, _ANSWER_HEAD)
         )
         self.side = side
         self.reused = False
-        self.heard = False
-        self.leaving = False
+        self.has_sent = False
+        self.closing = False
         self._http = h11.Connection(role, max_incomplete_event_size=head)
         self._reader = reader
         self._writer = writer
         self._limits = limits
         self._clock = asyncio.get_running_loop().time
         self._failure: PeerFailed | None = None
-        self.touched = self._clock()
+        self.last_active = self._clock()
 
     @property
     def is_sending(self) -> bool:
@@ -59,7 +60,7 @@ class Peer:
     @property
     def is_unanswered(self) -> bool:
         """Return whether a final answer to this client can still be begun."""
-        return self._http.our_state in _UNSAID
+        return self._http.our_state in _BEFORE_RESPONSE
 
     @property
     def has_switched(self) -> bool:
@@ -103,7 +104,7 @@ class Peer:
     def ready(self) -> list[h11.Event]:
         """Return the events of this message that have arrived already; none is no error."""
         events: list[h11.Event] = []
-        while self._http.their_state not in _SAID and (event := self._next()):
+        while self._http.their_state not in _MESSAGE_ENDED and (event := self._next()):
             events.append(event)
         if self._failure and not events:  # what came before a breach is still good
             raise self._failure
@@ -127,8 +128,8 @@ class Peer:
             self._http.start_next_cycle()
         except h11.LocalProtocolError:
             return False
-        self.reused, self.heard = True, False
-        return not self.leaving
+        self.reused, self.has_sent = True, False
+        return not self.closing
 
     def _next(self) -> h11.Event | None:
         """Return the next event; None if there is none yet, or none any more after a failure."""
@@ -147,7 +148,7 @@ class Peer:
 
     async def _fill(self, silence: float | None) -> None:
         data = await self.read(silence)
-        self.heard = self.heard or bool(data)
+        self.has_sent = self.has_sent or bool(data)
         self._http.receive_data(data)
 
     # Bytes
@@ -156,16 +157,16 @@ class Peer:
         """Return the next bytes; none means that the peer has finished."""
         while True:
             try:
-                until = None if silence is None else self.touched + silence
+                until = None if silence is None else self.last_active + silence
                 async with asyncio.timeout_at(until) as timer:
-                    data = await self._reader.read(_PIECE)
+                    data = await self._reader.read(_CHUNK)
             except OSError as error:
                 if not timer.expired():
                     raise self.fail(Fault.CLOSED) from error
-                if self._clock() - self.touched >= (silence or 0):
+                if self._clock() - self.last_active >= (silence or 0):
                     raise self.fail(Fault.SILENT) from error
             else:
-                self.touched = self._clock()
+                self.last_active = self._clock()
                 return data
 
     async def write(self, data: bytes) -> None:
@@ -178,10 +179,10 @@ class Peer:
                 await self._writer.drain()
         except OSError as error:
             raise self.fail(Fault.SILENT if timer.expired() else Fault.CLOSED) from error
-        self.touched = self._clock()
+        self.last_active = self._clock()
 
-    def unread(self) -> bytes:
-        """Return what arrived behind the last message, as after a change of protocol."""
+    def trailing_data(self) -> bytes:
+        """Return the bytes that arrived behind the last message, as after a change of protocol."""
         return self._http.trailing_data[0]
 
     async def watch(self) -> None:
@@ -218,9 +219,9 @@ class Peer:
         self.abort()
 
     async def _linger(self) -> None:
-        """Read on for a moment: closing over unread data resets, and eats our last words."""
+        """Read on for a moment: closing over unread data resets, and loses what we sent last."""
         self.finish()
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER):
-                while await self._reader.read(_PIECE):
+                while await self._reader.read(_CHUNK):
                     pass

@@ -1,4 +1,4 @@
-"""Connections to servers, kept open between requests. ``carrier`` borrows and returns them."""
+"""Connections to servers, kept open between requests. ``forwarder`` takes and releases them."""
 
 import asyncio
 import errno
@@ -6,11 +6,11 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 
+from sessile.balance.error_response import NO_ROOM, GatewayError
 from sessile.balance.fault import PeerFailed, Side, Unreachable
-from sessile.balance.limits import Limits
+from sessile.balance.limits import BalancerLimits
 from sessile.balance.peer import Peer
-from sessile.balance.refusal import NO_ROOM, Refused
-from sessile.balance.server import Server
+from sessile.balance.server import BackendServer
 
 # Servers close idle connections after some seconds (uvicorn after 5), and a request that crosses
 # such a close in flight is lost. A connection this young is not about to be closed.
@@ -31,16 +31,16 @@ class _Spare:
 class Pool:
     """Spare connections, a bounded number per server, the freshest first."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: BalancerLimits) -> None:
         self._limits = limits
         self._spares: defaultdict[str, list[_Spare]] = defaultdict(list)
 
-    async def take(self, server: Server) -> Peer:
+    async def acquire(self, server: BackendServer) -> Peer:
         """Return a spare connection, or else a new one.
 
         Raises:
             Unreachable: there was no spare one and nobody listens.
-            Refused: there was no spare one and the balancer can open no more.
+            GatewayError: there was no spare one and the balancer can open no more.
         """
         oldest = asyncio.get_running_loop().time() - _FRESH
         spares = self._spares[server.name]
@@ -48,34 +48,34 @@ class Pool:
             spare = spares.pop()
             spare.watch.cancel()
             await asyncio.wait([spare.watch])
-            if spare.watch.cancelled() and spare.peer.touched >= oldest:
+            if spare.watch.cancelled() and spare.peer.last_active >= oldest:
                 return spare.peer
             spare.peer.abort()
-        return await self.dial(server)
+        return await self.connect(server)
 
-    async def dial(self, server: Server) -> Peer:
+    async def connect(self, server: BackendServer) -> Peer:
         """Return a new connection.
 
         Raises:
             Unreachable: nobody listens.
-            Refused: the balancer can open no more.
+            GatewayError: the balancer can open no more.
         """
         try:
             async with asyncio.timeout(self._limits.connect):
                 reader, writer = await asyncio.open_connection(server.host, server.port)
         except OSError as error:
             if error.errno in _OUR_FAULT:
-                raise Refused(NO_ROOM) from error
+                raise GatewayError(NO_ROOM) from error
             raise Unreachable(server.name) from error
         return Peer(reader, writer, Side.SERVER, self._limits)
 
-    def give(self, server: Server, peer: Peer) -> None:
+    def release(self, server: BackendServer, peer: Peer) -> None:
         """Take a connection back; it is closed if it is of no more use."""
         spares = self._spares[server.name]
         if len(spares) >= self._limits.spare or not peer.recycle():
             peer.abort()
             return
-        spare = _Spare(peer, asyncio.create_task(_spoil(peer)))
+        spare = _Spare(peer, asyncio.create_task(_watch_spare(peer)))
         spares.append(spare)
         spare.watch.add_done_callback(lambda _: _discard(spares, spare))
 
@@ -89,7 +89,7 @@ class Pool:
         await asyncio.gather(*(spare.watch for spare in spares), return_exceptions=True)
 
 
-async def _spoil(peer: Peer) -> None:
+async def _watch_spare(peer: Peer) -> None:
     """Wait until a spare connection is of no more use, and drop it."""
     with suppress(PeerFailed):
         await peer.watch()

@@ -1,27 +1,27 @@
-"""Ask servers how they are, again and again. ``health`` decides what the answers mean."""
+"""Health checks: ask every server, again and again. ``health`` judges the answers."""
 
 import asyncio
 
 import h11
 
+from sessile.balance.error_response import GatewayError
 from sessile.balance.fault import PeerFailed, Unreachable
-from sessile.balance.fleet import Fleet
-from sessile.balance.health import Check, Seen
+from sessile.balance.group import ServerGroup
+from sessile.balance.health import HealthCheck, Observation
 from sessile.balance.pool import Pool
-from sessile.balance.refusal import Refused
-from sessile.balance.server import Server
+from sessile.balance.server import BackendServer
 
 
-async def watch(fleet: Fleet, server: Server, pool: Pool) -> None:
+async def watch(group: ServerGroup, server: BackendServer, pool: Pool) -> None:
     """Observe one server for as long as the balancer runs."""
     while True:
-        if seen := await probe(server, fleet.check, pool):
-            fleet.observe(server.name, seen)
-        await asyncio.sleep(fleet.check.interval)
+        if observation := await probe(server, group.check, pool):
+            group.observe(server.name, observation)
+        await asyncio.sleep(group.check.interval)
 
 
-async def probe(server: Server, check: Check, pool: Pool) -> Seen | None:
-    """Return what one check sees; None if it could not look.
+async def probe(server: BackendServer, check: HealthCheck, pool: Pool) -> Observation | None:
+    """Return the observation of one check; None if the balancer could not connect.
 
     It has a connection of its own: a spare one would not prove that the server still accepts.
     """
@@ -29,16 +29,16 @@ async def probe(server: Server, check: Check, pool: Pool) -> Seen | None:
         async with asyncio.timeout(check.timeout):
             status = await _ask(server, check.path, pool)
     except (TimeoutError, PeerFailed, Unreachable):
-        return Seen.ILL
-    except Refused:
+        return Observation.ILL
+    except GatewayError:
         return None
-    return Seen.WELL if status < 500 else Seen.ILL
+    return Observation.WELL if status < 500 else Observation.ILL
 
 
-async def _ask(server: Server, path: str, pool: Pool) -> int:
-    peer = await pool.dial(server)
+async def _ask(server: BackendServer, path: str, pool: Pool) -> int:
+    peer = await pool.connect(server)
     try:
-        await peer.send(_question(server, path), h11.EndOfMessage())
+        await peer.send(_request(server, path), h11.EndOfMessage())
         while True:
             for event in await peer.receive():
                 if isinstance(event, h11.Response):
@@ -47,7 +47,7 @@ async def _ask(server: Server, path: str, pool: Pool) -> int:
         peer.abort()
 
 
-def _question(server: Server, path: str) -> h11.Request:
+def _request(server: BackendServer, path: str) -> h11.Request:
     headers = [
         ("Host", server.authority),
         ("User-Agent", "sessile-balance"),

@@ -1,4 +1,4 @@
-"""Choose the server of a request. Pure; ``carrier`` connects to the choice.
+"""Choose the server of a request. Pure; ``forwarder`` connects to it.
 
 Who belongs where is known in one of three ways (``Affinity``). A client that belongs to a server
 that is up or draining goes there; everybody else is new and goes to a server that is up.
@@ -32,7 +32,7 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Route:
     """The server chosen, by name, and the route token to hand out, if the client needs one."""
 
     name: str
@@ -74,42 +74,42 @@ class Router:
         self._remembered = remembered
         self._turn = 0
 
-    def choose(self, visitor: Visitor, states: Mapping[str, State]) -> Choice | None:
+    def choose(self, visitor: Visitor, states: Mapping[str, State]) -> Route | None:
         """Return where the visitor goes; None if no server may take it."""
         match self.affinity:
             case Affinity.NONE:
                 return self._next(states)
             case Affinity.COOKIE:
-                return self._by_cookie(visitor, states)
+                return self._choose_by_cookie(visitor, states)
             case Affinity.ADDRESS:
-                return self._by_home(visitor.address, states)
+                return self._choose_by_address(visitor.address, states)
 
-    def _next(self, states: Mapping[str, State]) -> Choice | None:
+    def _next(self, states: Mapping[str, State]) -> Route | None:
         """Return the next server that is up, starting after the one chosen last."""
         for step in range(len(self._names)):
             place = (self._turn + step) % len(self._names)
             if states[self._names[place]] is State.UP:
                 self._turn = place + 1
-                return Choice(self._names[place])
+                return Route(self._names[place])
         return None
 
-    def _by_cookie(self, visitor: Visitor, states: Mapping[str, State]) -> Choice | None:
+    def _choose_by_cookie(self, visitor: Visitor, states: Mapping[str, State]) -> Route | None:
         for token in visitor.tokens:
             name = self._by_token.get(token)
             if name is not None and states[name] is not State.DOWN:
-                return Choice(name)
+                return Route(name)
         new = self._next(states)
-        return new and Choice(new.name, self._tokens[new.name])
+        return new and Route(new.name, self._tokens[new.name])
 
-    def _by_home(self, address: str, states: Mapping[str, State]) -> Choice | None:
+    def _choose_by_address(self, address: str, states: Mapping[str, State]) -> Route | None:
         bound = self._by_address.get(address)
         if bound is not None and states[bound] is State.DRAIN:
-            return Choice(bound)
+            return Route(bound)
         up = [name for name in self._names if states[name] is State.UP]
         if not up:
             return None
         self._remember(address, home := rendezvous(address, up))
-        return Choice(home)
+        return Route(home)
 
     def _remember(self, address: str, name: str) -> None:
         self._by_address[address] = name

@@ -1,4 +1,4 @@
-"""A server behind the balancer: its name and where it listens. ``fleet`` keeps its health."""
+"""A server behind the balancer: its name and where it listens. ``group`` keeps its health."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from sessile.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class BackendServer:
     """One server. The name is shown to operators and never to clients."""
 
     name: str
@@ -15,7 +15,9 @@ class Server:
 
     def __post_init__(self) -> None:
         if not self.name:
-            raise ConfigError("a server needs a name, such as Server('a', '127.0.0.1', 8001)")
+            raise ConfigError(
+                "a server needs a name, such as BackendServer('a', '127.0.0.1', 8001)"
+            )
         if not 0 < self.port < 1 << 16:
             raise ConfigError(f"server {self.name!r}: {self.port} is no port; write 1 to 65535")
 

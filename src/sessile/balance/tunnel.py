@@ -1,4 +1,4 @@
-"""Carry bytes both ways after a change of protocol. ``carrier`` opens it after a 101."""
+"""Carry bytes both ways after a change of protocol. ``forwarder`` opens it after a 101."""
 
 import asyncio
 from contextlib import suppress
@@ -19,7 +19,7 @@ async def tunnel(one: Peer, other: Peer, *, silence: float) -> None:
     }
     try:
         done, left = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        while left and all(pump.result() for pump in done) and _moved_lately(one, other, silence):
+        while left and all(pump.result() for pump in done) and _is_active(one, other, silence):
             done, left = await asyncio.wait(left, timeout=silence)
     finally:
         for pump in pumps:
@@ -30,7 +30,7 @@ async def tunnel(one: Peer, other: Peer, *, silence: float) -> None:
 async def _pump(source: Peer, sink: Peer) -> bool:
     """Carry bytes one way; return whether the source finished in good order."""
     with suppress(PeerFailed):
-        await sink.write(source.unread())
+        await sink.write(source.trailing_data())
         while data := await source.read():
             await sink.write(data)
         sink.finish()
@@ -38,6 +38,6 @@ async def _pump(source: Peer, sink: Peer) -> bool:
     return False
 
 
-def _moved_lately(one: Peer, other: Peer, silence: float) -> bool:
+def _is_active(one: Peer, other: Peer, silence: float) -> bool:
     now = asyncio.get_running_loop().time()
-    return now - max(one.touched, other.touched) < silence
+    return now - max(one.last_active, other.last_active) < silence

@@ -7,7 +7,7 @@ import typer
 from sessile.core.ticket import Key, Ticket, is_key
 
 
-def _inherited(context: typer.Context, url: str | None) -> str | None:
+def _resolve_url(context: typer.Context, url: str | None) -> str | None:
     """Take the URL of this command, else the one before the command's name."""
     if url == "":  # as from --url "$UNSET": the default might be quite another store
         raise typer.BadParameter("it is empty; write a URL, or leave the option out")
@@ -42,7 +42,7 @@ Url: TypeAlias = Annotated[
     str | None,
     typer.Option(
         "--url",
-        callback=_inherited,
+        callback=_resolve_url,
         metavar="URL",
         help="Where sessions are kept, as in redis://localhost:6379/0. Without it SESSILE_URL, "
         "which keeps a password out of the list of processes; else sqlite:///sessile.db.",

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from sessile.cli.finding import Finding, fine, note, wrong
-from sessile.cli.moment import stamp
 from sessile.cli.round_trip import round_trip
+from sessile.cli.times import timestamp
 from sessile.core.change import Capability
 from sessile.core.cookie import Cookie
 from sessile.core.flow import run
@@ -17,7 +17,7 @@ from sessile.service.sessions import DEFAULT_URL, Sessions
 from sessile.stores.contract import Dated, InFile, Store
 from sessile.stores.location import redacted
 from sessile.stores.open import open_store
-from sessile.wire import ambient
+from sessile.wire import system
 
 Clock: TypeAlias = Callable[[], Instant]
 
@@ -33,7 +33,7 @@ def examine(url: str | None, clock: Clock, entropy: Callable[[int], bytes]) -> I
         yield from _secrets(store)
     yield from _cookie()
     if reachable and isinstance(store, Dated):
-        yield _clock_beside(store, clock)
+        yield _compare_clocks(store, clock)
     else:
         yield _clock(clock)
     if store is not None and reachable:
@@ -43,7 +43,7 @@ def examine(url: str | None, clock: Clock, entropy: Callable[[int], bytes]) -> I
 
 
 def _open(url: str | None) -> Generator[Finding, None, Store | None]:
-    setting = ambient.setting("SESSILE_URL")
+    setting = system.setting("SESSILE_URL")
     place = url or setting or DEFAULT_URL
     source = "--url" if url else "SESSILE_URL" if setting else "the default"
     try:
@@ -77,7 +77,7 @@ def _ping(store: Store, clock: Clock) -> Generator[Finding, None, bool]:
 
 
 def _secrets(store: Store) -> Iterator[Finding]:
-    given = ambient.setting("SESSILE_SECRETS") is not None
+    given = system.setting("SESSILE_SECRETS") is not None
     try:
         ring = Sessions(store=store).parts.ring
     except ConfigError as error:
@@ -106,22 +106,22 @@ def _clock(clock: Clock) -> Finding:
     if now < installed:
         return wrong(
             "clock",
-            f"{stamp(now)} is before sessile was installed, {stamp(installed)}; "
+            f"{timestamp(now)} is before sessile was installed, {timestamp(installed)}; "
             "set this machine's clock",
         )
-    return fine("clock", f"{stamp(now)}, which was compared with no other clock")
+    return fine("clock", f"{timestamp(now)}, which was compared with no other clock")
 
 
-def _clock_beside(store: Dated, clock: Clock) -> Finding:
+def _compare_clocks(store: Dated, clock: Clock) -> Finding:
     before = clock()
     try:
         theirs = run(store.server_time())
     except StoreError as error:  # a user that may do everything else may still not ask for the time
-        return note("clock", f"{stamp(before)}; the store's clock could not be asked: {error}")
+        return note("clock", f"{timestamp(before)}; the store's clock could not be asked: {error}")
     after = clock()
     drift = (before + after) / 2 - theirs
     if abs(drift) <= _DRIFT + (after - before) / 2:
-        return fine("clock", f"{stamp(after)}, {_milliseconds(abs(drift))} from the store's")
+        return fine("clock", f"{timestamp(after)}, {_milliseconds(abs(drift))} from the store's")
     relation = "ahead of" if drift > 0 else "behind"
     return wrong(
         "clock",

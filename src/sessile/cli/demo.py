@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from sessile.cli.arguments import Url
-from sessile.wire import ambient
+from sessile.wire import system
 
 
 def demo(
@@ -20,5 +20,5 @@ def demo(
     """
     from sessile.demo.launcher import launch  # noqa: PLC0415  (an extra, which it names itself)
 
-    place = url or ambient.setting("SESSILE_URL")
+    place = url or system.setting("SESSILE_URL")
     raise typer.Exit(launch(host=host, port=port, servers=servers, url=place))

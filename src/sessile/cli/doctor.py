@@ -8,7 +8,7 @@ from sessile.cli.arguments import Url
 from sessile.cli.checks import examine
 from sessile.cli.finding import Mark
 from sessile.cli.printable import printable
-from sessile.wire import ambient
+from sessile.wire import system
 
 _COLOUR: Final = {Mark.FINE: "green", Mark.NOTE: "yellow", Mark.WRONG: "red"}
 
@@ -21,9 +21,9 @@ def doctor(url: Url = None) -> None:
     and no secret is printed, only fingerprints that tell secrets apart.
     """
     wrong = 0
-    for finding in examine(url, ambient.clock, ambient.entropy):
+    for finding in examine(url, system.clock, system.entropy):
         mark = typer.style(finding.mark.value, fg=_COLOUR[finding.mark])
-        typer.echo(f"{mark} {finding.subject:<11}{printable(finding.says)}")
+        typer.echo(f"{mark} {finding.subject:<11}{printable(finding.message)}")
         wrong += finding.mark is Mark.WRONG
     if wrong:
         raise typer.Exit(1)

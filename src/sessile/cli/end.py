@@ -3,7 +3,7 @@
 import typer
 
 from sessile.cli.arguments import SessionId, Url
-from sessile.cli.reach import reached
+from sessile.cli.operator import connect
 
 
 def end(id: SessionId, url: Url = None) -> None:  # noqa: A002
@@ -11,7 +11,7 @@ def end(id: SessionId, url: Url = None) -> None:  # noqa: A002
 
     Every server refuses it at once.
     """
-    with reached(url) as sessions:
+    with connect(url) as sessions:
         if not sessions.sync.end(id):
             typer.echo(f"no live session has the id {id}; nothing was ended", err=True)
             raise typer.Exit(1)

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from sessile.cli.arguments import Owner, Url, session_id
-from sessile.cli.printable import counted, printable
-from sessile.cli.reach import reached
+from sessile.cli.operator import connect
+from sessile.cli.printable import pluralize, printable
 from sessile.core.ticket import Key
 from sessile.service.sessions import Sessions
 
@@ -21,18 +21,18 @@ def end_all(owner: Owner, url: Url = None, keep: Keep = None) -> None:
 
     Every server refuses them at once.
     """
-    with reached(url) as sessions:
+    with connect(url) as sessions:
         if keep is not None:
-            _insist(sessions, owner, keep)
+            _require_own(sessions, owner, keep)
         ended = sessions.sync.end_all(owner, keep=keep)
     if not ended:
         other = "" if keep is None else "other "
         typer.echo(f"{printable(owner)} has no {other}live session; nothing was ended", err=True)
         raise typer.Exit(1)
-    typer.echo(f"ended {counted(ended, 'session')} of {printable(owner)}")
+    typer.echo(f"ended {pluralize(ended, 'session')} of {printable(owner)}")
 
 
-def _insist(sessions: Sessions, owner: str, keep: Key) -> None:
+def _require_own(sessions: Sessions, owner: str, keep: Key) -> None:
     """Refuse before anything is ended: a mistyped ``--keep`` would end the one to be kept."""
     if all(info.id != keep for info in sessions.sync.of(owner)):
         raise typer.BadParameter(

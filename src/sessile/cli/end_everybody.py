@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from sessile.cli.arguments import Url
-from sessile.cli.reach import reached
+from sessile.cli.operator import connect
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -16,17 +16,17 @@ def end_everybody(url: Url = None, yes: Yes = False) -> None:
     For when sessions may have been stolen. Every server refuses them at once, and everybody has to
     log in again. Evidence of thefts and known devices go with them.
     """
-    with reached(url) as sessions:
+    with connect(url) as sessions:
         where = sessions.parts.store.name
         if not yes:
             sessions.sync.ping()  # a question about what cannot be reached is not worth an answer
-            _ask(where)
+            _confirm(where)
         sessions.sync.end_everybody()
     typer.echo(f"ended every session of everybody in {where}")
 
 
-def _ask(where: str) -> None:
-    """Return if it is meant. No answer is no."""
+def _confirm(where: str) -> None:
+    """Ask, and exit unless the answer is yes. No answer is no."""
     try:
         meant = typer.confirm(f"End every session of everybody in {where}?", err=True)
     except typer.Abort:

@@ -19,24 +19,24 @@ class Finding:
     Attributes:
         mark: how serious it is.
         subject: what was looked at, in a word or two.
-        says: what was found; when it is wrong, what to write instead.
+        message: what was found; when it is wrong, what to write instead.
     """
 
     mark: Mark
     subject: str
-    says: str
+    message: str
 
 
-def fine(subject: str, says: str) -> Finding:
+def fine(subject: str, message: str) -> Finding:
     """Return a finding that needs nothing done."""
-    return Finding(Mark.FINE, subject, says)
+    return Finding(Mark.FINE, subject, message)
 
 
-def note(subject: str, says: str) -> Finding:
+def note(subject: str, message: str) -> Finding:
     """Return a finding that is worth knowing."""
-    return Finding(Mark.NOTE, subject, says)
+    return Finding(Mark.NOTE, subject, message)
 
 
-def wrong(subject: str, says: object) -> Finding:
+def wrong(subject: str, message: object) -> Finding:
     """Return a finding that has to be put right, often told by an error."""
-    return Finding(Mark.WRONG, subject, str(says))
+    return Finding(Mark.WRONG, subject, str(message))

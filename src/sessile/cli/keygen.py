@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from sessile.wire import ambient
+from sessile.wire import system
 
 ENTROPY: Final = 32
 """Bytes: as many as the key of AES-256, which is derived from them."""
@@ -26,4 +26,4 @@ def keygen() -> None:
     Where servers restart one after the other, write OLD,NEW on all of them first. Drop the old
     one when the sessions from before have ended; with the default policy that takes 30 days.
     """
-    typer.echo(urlsafe_b64encode(ambient.entropy(ENTROPY)).decode().rstrip("="))
+    typer.echo(urlsafe_b64encode(system.entropy(ENTROPY)).decode().rstrip("="))

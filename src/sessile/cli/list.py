@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from sessile.cli.arguments import Json, OneOwner, Url
 from sessile.cli.listing import print_json, print_lines, print_table
-from sessile.cli.progress import counting
-from sessile.cli.reach import every, reached
+from sessile.cli.operator import connect, scan
+from sessile.cli.progress import show_count
 from sessile.service.owners import SessionInfo
 from sessile.service.sessions import Sessions
 
@@ -19,7 +19,7 @@ def list_sessions(owner: OneOwner = None, url: Url = None, json: Json = False) -
     and remembered, as in: sessile list | cut -f1
     """
     on_terminal = sys.stdout.isatty()
-    with reached(url) as sessions:
+    with connect(url) as sessions:
         found: Iterable[SessionInfo]
         found = _all(sessions) if owner is None else sessions.sync.of(owner)
         if on_terminal:  # which the progress would share with the list
@@ -33,7 +33,7 @@ def list_sessions(owner: OneOwner = None, url: Url = None, json: Json = False) -
 
 
 def _all(sessions: Sessions) -> Iterator[SessionInfo]:
-    with counting("listing") as count:
-        for page in every(sessions):
+    with show_count("listing") as count:
+        for page in scan(sessions):
             count(len(page))
             yield from page

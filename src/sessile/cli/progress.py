@@ -10,11 +10,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 
 @contextmanager
-def counting(doing: str) -> Iterator[Callable[[int], None]]:
-    """Show a count while it lasts; show nothing where stderr is no terminal.
+def show_count(doing: str) -> Iterator[Callable[[int], None]]:
+    """Show a count during the work; show nothing where stderr is no terminal.
 
     Yields:
-        What to call with how many more there are. Their total is not known beforehand.
+        A function that takes how many more there are. Their total is not known beforehand.
     """
     if not sys.stderr.isatty():
         yield lambda _: None  # a Progress that is disabled still ends with an empty line

@@ -19,7 +19,7 @@ async def round_trip(store: Store, now: Instant, entropy: Callable[[int], bytes]
     Raises:
         StoreError: it did not answer, or refused.
     """
-    record = _throwaway(Ticket.mint(entropy(ENTROPY)), now)
+    record = _sample_record(Ticket.mint(entropy(ENTROPY)), now)
     key, changed = Key(record.key), evolve(record, version=2, seen=now + 1)
     await store.create(record)
     try:
@@ -34,7 +34,7 @@ async def round_trip(store: Store, now: Instant, entropy: Callable[[int], bytes]
     return None if await store.read(key, now) is None else "what was deleted came back"
 
 
-def _throwaway(ticket: Ticket, now: Instant) -> Record:
+def _sample_record(ticket: Ticket, now: Instant) -> Record:
     return Record(
         format=FORMAT,
         key=ticket.key,

@@ -4,7 +4,7 @@ import typer
 
 from sessile.cli.arguments import Json, SessionId, Url
 from sessile.cli.listing import print_one, print_one_json
-from sessile.cli.reach import reached
+from sessile.cli.operator import connect
 
 
 def show(id: SessionId, url: Url = None, json: Json = False) -> None:  # noqa: A002
@@ -13,7 +13,7 @@ def show(id: SessionId, url: Url = None, json: Json = False) -> None:  # noqa: A
     Who, which device, from where, since when and until when, and what was done with it; never its
     values.
     """
-    with reached(url) as sessions:
+    with connect(url) as sessions:
         found = sessions.sync.show(id)
         if found is None:
             typer.echo(f"no live session has the id {id}", err=True)

@@ -3,9 +3,9 @@
 import typer
 
 from sessile.cli.arguments import Url
-from sessile.cli.printable import counted
-from sessile.cli.progress import counting
-from sessile.cli.reach import reached
+from sessile.cli.operator import connect
+from sessile.cli.printable import pluralize
+from sessile.cli.progress import show_count
 from sessile.core.change import Capability
 
 
@@ -16,11 +16,11 @@ def sweep(url: Url = None) -> None:
     all of them.
     """
     removed = 0
-    with reached(url) as sessions, counting("sweeping") as count:
+    with connect(url) as sessions, show_count("sweeping") as count:
         for batch in sessions.sync.sweep():
             removed += batch
             count(batch)
         store = sessions.parts.store
     if Capability.NATIVE_EXPIRY in store.capabilities:
         typer.echo(f"{store.name} removes what has expired by itself", err=True)
-    typer.echo(f"{counted(removed, 'expired session')} removed")
+    typer.echo(f"{pluralize(removed, 'expired session')} removed")

@@ -1,12 +1,12 @@
-"""A client's address, spelt in one way. ``core.proxies`` finds out whose address it is."""
+"""A client's address in canonical form. ``core.proxies`` finds out whose address it is."""
 
 import ipaddress
 import re
 from functools import lru_cache
 from typing import Final
 
-LONGEST: Final = 72  # 45 of IPv6 with an IPv4 tail, brackets, a port, an interface's name
-_REMEMBERED: Final = 2048
+MAX_LENGTH: Final = 72  # 45 of IPv6 with an IPv4 tail, brackets, a port, an interface's name
+_CACHE_SIZE: Final = 2048
 _BRACKETED: Final = re.compile(r"\[([^][]*:[^][]*)\](?::[0-9]{1,5})?", re.ASCII)
 _WITH_PORT: Final = re.compile(r"([0-9.]+):[0-9]{1,5}", re.ASCII)
 _ZONE: Final = re.compile(r"([0-9A-Fa-f:.]+)%[^%\x00-\x20\x7f]+", re.ASCII)
@@ -15,13 +15,13 @@ _ZONE: Final = re.compile(r"([0-9A-Fa-f:.]+)%[^%\x00-\x20\x7f]+", re.ASCII)
 def canonical(text: str) -> str | None:
     """Return the canonical text of an IPv4 or IPv6 address; anything else is None, never an error.
 
-    A port and a zone (``fe80::1%eth0``) are dropped. An IPv4 address in IPv6 clothes
+    A port and a zone (``fe80::1%eth0``) are dropped. An IPv4 address mapped into IPv6
     (``::ffff:192.0.2.1``) is that IPv4 address.
     """
-    return _read(text) if 2 <= len(text) <= LONGEST else None  # what is longer is not remembered
+    return _parse(text) if 2 <= len(text) <= MAX_LENGTH else None  # longer: not cached
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHE_SIZE)
 def subnet(address: str) -> str:
     """Return the network around a canonical address: /24 of IPv4, /64 of IPv6; ``""`` has none."""
     if ":" not in address:
@@ -30,9 +30,9 @@ def subnet(address: str) -> str:
     return f"{ipaddress.IPv6Address(network)}/64"
 
 
-@lru_cache(_REMEMBERED)
-def _read(text: str) -> str | None:
-    bare = _bare(text)
+@lru_cache(_CACHE_SIZE)
+def _parse(text: str) -> str | None:
+    bare = _host(text)
     if "%" in bare:  # a zone that is none
         return None
     try:
@@ -44,7 +44,7 @@ def _read(text: str) -> str | None:
     return str(address)
 
 
-def _bare(text: str) -> str:
+def _host(text: str) -> str:
     """Return the text without brackets, port and zone."""
     found = _BRACKETED.fullmatch(text) or _WITH_PORT.fullmatch(text)
     host: str = found[1] if found else text

@@ -19,11 +19,11 @@ from sessile.core.credentials import (
 )
 from sessile.core.identity import ANYONE, Identity, Lock, Pending
 from sessile.core.intent import Intent
+from sessile.core.mapping import Values
 from sessile.core.record import Record
 from sessile.core.ticket import Ticket
-from sessile.core.trail import said
+from sessile.core.trail import printable
 from sessile.core.value import Codec, Encoded, Instant, Seconds
-from sessile.core.values import Values
 from sessile.errors import ConfigError, LoginNeeded
 
 _MOST_GRANTS: Final = 8
@@ -213,7 +213,7 @@ class Authentication(Values):
             authenticated_at=min(self.opened_at, check_instant(authenticated_at, self.opened_at)),
             factors=check_factors(factors),
             persistent=before.persistent if remember is None else bool(remember),
-            device=before.device if device is None else said(device),
+            device=before.device if device is None else printable(device),
             until=None if until is None else check_instant(until, self.opened_at),
         )
         self._become(Intent.LOGIN, who)

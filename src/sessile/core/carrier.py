@@ -1,12 +1,17 @@
-"""Carriers: the ways a ticket travels. ``core.carriers`` looks in those that are switched on."""
+"""Carriers: the ways a ticket travels, one by one, and ``Carriers``: those that are switched on.
+
+A ticket goes back the way it came. An answer to a request that brought none goes the first way.
+What stands in a place that is not listed is not looked at.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from sessile.core.cookie import Cookie, Presented
+from sessile.core.cookie import Cookie
 from sessile.core.request import Request
+from sessile.core.ticket import NoTicket
 from sessile.errors import ConfigError
 
 Header: TypeAlias = tuple[str, str]
@@ -37,15 +42,15 @@ class Carrier(Protocol):
         """Whether it looks at the body of a request, which then has to be read first."""
         ...
 
-    def presented(self, request: Request) -> str | Presented:
-        """Return what the request carries here, or why there is no single ticket."""
+    def find(self, request: Request) -> str | NoTicket:
+        """Return the ticket's text that the request carries here, or why there is no single one."""
         ...
 
-    def hand_over(self, ticket: str, max_age: int | None) -> Header:
+    def issue(self, ticket: str, max_age: int | None) -> Header:
         """Return the header that gives the client a ticket; ``max_age`` is in seconds."""
         ...
 
-    def take_back(self) -> Header:
+    def expire(self) -> Header:
         """Return the header that tells the client to forget its ticket."""
         ...
 
@@ -63,36 +68,36 @@ class CookieCarrier:
     attached = True
     in_body = False
 
-    def presented(self, request: Request) -> str | Presented:
+    def find(self, request: Request) -> str | NoTicket:
         """Return the cookie's value, or why there is none."""
         header = request.header("cookie")
-        return self.cookie.find(header) if header else Presented.NOTHING
+        return self.cookie.find(header) if header else NoTicket.ABSENT
 
-    def hand_over(self, ticket: str, max_age: int | None) -> Header:
+    def issue(self, ticket: str, max_age: int | None) -> Header:
         """Return the Set-Cookie header with the ticket."""
         return "set-cookie", self.cookie.issue(ticket, max_age)
 
-    def take_back(self) -> Header:
+    def expire(self) -> Header:
         """Return the Set-Cookie header that deletes it."""
-        return "set-cookie", self.cookie.erase()
+        return "set-cookie", self.cookie.expire()
 
 
-class _ForPrograms:
+class _AnswerHeader:
     """The way back for tickets that no browser keeps: a header of the answer."""
 
     __slots__ = ()
 
-    def hand_over(self, ticket: str, max_age: int | None) -> Header:  # noqa: ARG002  (a program knows when it is refused)
+    def issue(self, ticket: str, max_age: int | None) -> Header:  # noqa: ARG002  (a program knows when it is refused)
         """Return the header with the ticket."""
         return TICKET, ticket
 
-    def take_back(self) -> Header:
+    def expire(self) -> Header:
         """Return the header that says to forget it: an empty one."""
         return TICKET, ""
 
 
 @dataclass(frozen=True, slots=True)
-class Bearer(_ForPrograms):
+class Bearer(_AnswerHeader):
     """The ticket in ``Authorization: Bearer``, for programs and apps (RFC 6750, 2.1).
 
     They find it in the header ``session-ticket`` of an answer, and replace theirs whenever an
@@ -104,21 +109,21 @@ class Bearer(_ForPrograms):
     attached = False
     in_body = False
 
-    def presented(self, request: Request) -> str | Presented:
-        """Return what stands after ``Bearer``. Another scheme is none of ours."""
+    def find(self, request: Request) -> str | NoTicket:
+        """Return the token after ``Bearer``. Another scheme is none of ours."""
         header = request.header("authorization")
         if not header:
-            return Presented.NOTHING
+            return NoTicket.ABSENT
         found = [match for part in header.split(",") if (match := _BEARER.match(part.lstrip()))]
         if not found:
-            return Presented.NOTHING
+            return NoTicket.ABSENT
         if "," in header:
-            return Presented.AMBIGUOUS
+            return NoTicket.AMBIGUOUS
         return found[0].string[found[0].end() :].rstrip()
 
 
 @dataclass(frozen=True, slots=True)
-class LeakyQuery(_ForPrograms):
+class LeakyQuery(_AnswerHeader):
     """The ticket in the query string: ``?sid=...``. It leaks.
 
     Servers and proxies write addresses to their logs, browsers keep them in the history, pages hand
@@ -141,15 +146,15 @@ class LeakyQuery(_ForPrograms):
     _values: Callable[[str], list[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_values", _field("LeakyQuery", self.name))
+        object.__setattr__(self, "_values", _finder("LeakyQuery", self.name))
 
-    def presented(self, request: Request) -> str | Presented:
+    def find(self, request: Request) -> str | NoTicket:
         """Return the parameter's value."""
-        return _only(self._values(request.query))
+        return _single(self._values(request.query))
 
 
 @dataclass(frozen=True, slots=True)
-class ForgeableBody(_ForPrograms):
+class ForgeableBody(_AnswerHeader):
     """The ticket in a field of a posted form. It can be forged.
 
     A form on any site can hold a ticket of the attacker's own, and put your visitor in the
@@ -171,21 +176,104 @@ class ForgeableBody(_ForPrograms):
     _values: Callable[[str], list[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_values", _field("ForgeableBody", self.name))
+        object.__setattr__(self, "_values", _finder("ForgeableBody", self.name))
 
-    def presented(self, request: Request) -> str | Presented:
+    def find(self, request: Request) -> str | NoTicket:
         """Return the field's value."""
-        return _only(self._values(request.body.decode("latin-1")))
+        return _single(self._values(request.body.decode("latin-1")))
 
 
-def _field(kind: str, name: object) -> Callable[[str], list[str]]:
-    """Return what finds the values of one field; its name as it is, no other spelling of it."""
+def _finder(kind: str, name: object) -> Callable[[str], list[str]]:
+    """Return a finder of the values of one field; its name as it is, no other spelling of it."""
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         raise ConfigError(f"{kind}({name!r}): write up to 64 letters, digits, '-', '_' or '.'")
     return re.compile(rf"(?:^|&){re.escape(name)}=([^&]*)").findall
 
 
-def _only(values: list[str]) -> str | Presented:
+def _single(values: list[str]) -> str | NoTicket:
     if len(values) == 1:
         return values[0]
-    return Presented.AMBIGUOUS if values else Presented.NOTHING
+    return NoTicket.AMBIGUOUS if values else NoTicket.ABSENT
+
+
+class Carriers:
+    """All places where a request may carry a ticket.
+
+    Args:
+        first: where an answer puts a ticket if the request brought none.
+        others: where else a request may bring one.
+
+    Attributes:
+        varies: the request headers that an answer depends on.
+        in_body: whether one of them looks at bodies.
+    """
+
+    __slots__ = ("_alone", "_detached", "all", "first", "in_body", "varies")
+
+    def __init__(self, first: Carrier, *others: Carrier) -> None:
+        self.first = first
+        self.all = (first, *others)
+        self._alone = not others
+        self.varies = tuple(dict.fromkeys(one.varies for one in self.all if one.varies))
+        self.in_body = any(one.in_body for one in self.all)
+        self._detached = not all(one.attached for one in self.all)
+
+    @classmethod
+    def of(cls, cookie: Cookie | None, given: Sequence[Cookie | Carrier] | None) -> "Carriers":
+        """Return the carriers that an application asked for; a cookie alone if it asked for none.
+
+        Raises:
+            ConfigError: none at all, one twice, or a cookie in both places.
+        """
+        if given is None:
+            return cls(CookieCarrier(cookie or Cookie()))
+        if cookie is not None:
+            raise ConfigError(
+                "cookie= and carriers= say it twice: write carriers=[cookie, ...] alone"
+            )
+        found = [_to_carrier(one) for one in given]
+        if not found:
+            raise ConfigError("carriers=[] leaves no way for a ticket; write carriers=[Cookie()]")
+        names = [one.cookie.full_name for one in found if isinstance(one, CookieCarrier)]
+        if len(set(names)) != len(names):
+            raise ConfigError("two cookies of one name in carriers; remove one, or rename it")
+        if any(one in found[:place] for place, one in enumerate(found)):
+            raise ConfigError("one carrier stands twice in carriers; remove the copy")
+        return cls(*found)
+
+    def find(self, request: Request) -> tuple[Carrier, str | NoTicket]:
+        """Return the carrier that the answer goes back by, and the text that the request brought.
+
+        Tickets in two places are ambiguous even if they are equal: the answer goes back one way,
+        and after the next rotation the copy left in the other would look like a stolen one.
+        """
+        if self._alone:
+            return self.first, self.first.find(request)
+        brought = [
+            (one, found) for one in self.all if (found := one.find(request)) is not NoTicket.ABSENT
+        ]
+        if len(brought) == 1:
+            return brought[0]
+        return self.first, NoTicket.AMBIGUOUS if brought else NoTicket.ABSENT
+
+    def exempt(self, request: Request) -> bool:
+        """Tell whether no other site can have made a browser send this request with its authority.
+
+        That is so of a request whose only credential is a ticket that a program put there. A cookie
+        of any name ends it: a browser attached that one, and somebody may go by it.
+        """
+        if not self._detached or request.header("cookie"):
+            return False
+        carrier, found = self.find(request)
+        return not carrier.attached and not isinstance(found, NoTicket)
+
+
+def _to_carrier(given: Cookie | Carrier) -> Carrier:
+    if isinstance(given, Cookie):
+        return CookieCarrier(given)
+    if hasattr(given, "find") and hasattr(given, "attached") and not isinstance(given, type):
+        return given
+    raise ConfigError(
+        f'carriers: {given!r} is none; write Cookie(), Bearer(), LeakyQuery("sid") or '
+        'ForgeableBody("sid")'
+    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from sessile.core.ticket import NoTicket
 from sessile.errors import ConfigError
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}", re.ASCII)
@@ -29,13 +30,6 @@ class SameSite(Enum):
     LAX = "Lax"  # top-level navigation only
     STRICT = "Strict"  # none: a link from a mail arrives logged out
     NONE = "None"  # all, for embedding in other sites; needs Secure
-
-
-class Presented(Enum):
-    """What a Cookie header holds when it holds no single ticket."""
-
-    NOTHING = "nothing"
-    AMBIGUOUS = "ambiguous"  # one name twice: a sibling host may have planted one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +64,14 @@ class Cookie:
         _check_rules(self, name)
         put = object.__setattr__
         put(self, "full_name", name)
-        put(self, "_attributes", self._spell())
+        put(self, "_attributes", self._format())
         put(self, "_values", re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}=([^;]*)").findall)
 
     def _default_name(self) -> str:
         hosted = self.secure and self.path == "/" and self.domain is None
         return "__Host-sid" if hosted else "__Secure-sid" if self.secure else "sid"
 
-    def _spell(self) -> str:
+    def _format(self) -> str:
         parts = [f"Path={self.path}"]
         parts += [f"Domain={self.domain}"] if self.domain else []
         parts += ["Secure"] if self.secure else []
@@ -85,25 +79,25 @@ class Cookie:
         parts += ["Partitioned"] if self.partitioned else []
         return "; ".join(parts)
 
-    def find(self, header: str) -> str | Presented:
+    def find(self, header: str) -> str | NoTicket:
         """Return the cookie's value in a Cookie header, or why there is none.
 
         Several header fields (RFC 9113, 8.2.3) are joined with ``"; "`` before.
         """
         if self.full_name not in header:
-            return Presented.NOTHING
+            return NoTicket.ABSENT
         values = self._values(header)
         if len(values) == 1:
             value: str = values[0].rstrip(" \t")
             return value
-        return Presented.AMBIGUOUS if values else Presented.NOTHING
+        return NoTicket.AMBIGUOUS if values else NoTicket.ABSENT
 
     def issue(self, value: str, max_age: int | None = None) -> str:
         """Return the Set-Cookie value that hands over a ticket; ``max_age`` is in seconds."""
         lifetime = "" if max_age is None else f"; Max-Age={max_age}"
         return f"{self.full_name}={value}{lifetime}; {self._attributes}"
 
-    def erase(self) -> str:
+    def expire(self) -> str:
         """Return the Set-Cookie value that deletes it, with the attributes it was set with."""
         return f"{self.full_name}=; Max-Age=0; {self._attributes}"
 

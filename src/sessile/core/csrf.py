@@ -36,7 +36,7 @@ def token(ring: KeyRing, key: Key, digest: bytes, mask: bytes) -> str:
     if len(mask) != MASK:
         raise ValueError(f"a token takes {MASK} random bytes, not {len(mask)}")
     base = _base(ring.newest, key, digest)
-    return base64.urlsafe_b64encode(mask + _either(base, mask)).decode()
+    return base64.urlsafe_b64encode(mask + _xor(base, mask)).decode()
 
 
 def check(ring: KeyRing, record: Record, given: str) -> bool:
@@ -44,23 +44,23 @@ def check(ring: KeyRing, record: Record, given: str) -> bool:
     if len(given) != 80 or _SHAPE.fullmatch(given) is None:
         return False
     raw = binascii.a2b_base64(given.replace("-", "+").replace("_", "/"))
-    base = _either(raw[MASK:], raw[:MASK])
+    base = _xor(raw[MASK:], raw[:MASK])
     return any(hmac.compare_digest(base, own) for own in _bases(ring, record))
 
 
 def _bases(ring: KeyRing, record: Record) -> Iterable[bytes]:
-    """Return what a token may come from: each secret, with the ticket and the one before it."""
+    """Return the tokens before masking: by each secret, of the ticket and of the one before it."""
     digests = filter(None, (record.digest, record.parent))
     return [_base(secret, Key(record.key), digest) for digest in digests for secret in ring]
 
 
 def _base(secret: bytes, key: Key, digest: bytes) -> bytes:
-    """Return what a token hides. Its key is for this purpose alone, so no other code is a token."""
+    """Return the token before masking. Its key is for this purpose alone: no other code is one."""
     purpose = hmac.digest(secret, _PURPOSE, "sha256")
     return hmac.digest(purpose, key.encode() + digest, "sha256")[:MASK]
 
 
-def _either(left: bytes, right: bytes) -> bytes:
-    """Return the exclusive or of two texts of one length."""
+def _xor(left: bytes, right: bytes) -> bytes:
+    """Return the exclusive or of two byte strings of one length."""
     both = int.from_bytes(left) ^ int.from_bytes(right)
     return both.to_bytes(len(left))

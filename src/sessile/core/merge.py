@@ -49,7 +49,7 @@ class Merged(msgspec.Struct, frozen=True):
 
 
 def merge(base: Encoded, theirs: Encoded, ours: Delta, codec: Codec) -> Merged:
-    """Return what our delta, made from ``base``, means on top of ``theirs``."""
+    """Return the changes of our delta, made from ``base``, on top of ``theirs``."""
     if theirs is base and not ours.added:  # nobody was faster: most commits
         return Merged(ours.set, ours.removed)
     written = {
@@ -59,7 +59,7 @@ def merge(base: Encoded, theirs: Encoded, ours: Delta, codec: Codec) -> Merged:
     for key, amount in ours.added.items():
         written[key] = codec.encode(plus(_number(theirs.get(key), codec), amount))
     for key in ours.removed & base.keys() & theirs.keys():
-        left = _since(base[key], theirs[key], codec)
+        left = _new_items(base[key], theirs[key], codec)
         if left:
             written[key] = codec.encode(left)
     return Merged(written, frozenset(k for k in ours.removed if k in theirs and k not in written))
@@ -68,7 +68,7 @@ def merge(base: Encoded, theirs: Encoded, ours: Delta, codec: Codec) -> Merged:
 def _blend(key: str, base: Encoded, theirs: Encoded, blob: bytes, codec: Codec) -> bytes:
     """Merge a key that both sides changed; what cannot be read counts as absent."""
     if key not in theirs:
-        left = _since(base[key], blob, codec)
+        left = _new_items(base[key], blob, codec)
         return codec.encode(left) if left else blob
     our, their = codec.decode(blob), _read(theirs[key], codec)
     was = _read(base.get(key), codec)
@@ -77,8 +77,8 @@ def _blend(key: str, base: Encoded, theirs: Encoded, blob: bytes, codec: Codec) 
     return codec.encode(merge_value(was, their, our))
 
 
-def _since(was: bytes, now: bytes, codec: Codec) -> list[Value]:
-    """Return what one side added to the end of a list that the other removed; empty for all else.
+def _new_items(was: bytes, now: bytes, codec: Codec) -> list[Value]:
+    """Return the items one side appended to a list that the other removed; empty for all else.
 
     Messages are taken by removing their list: one that came in meanwhile waits for the next page.
     """
@@ -128,11 +128,11 @@ def _merge_dicts(
     merged = {
         key: _merge_item(key, was, their, our) for key in their if key in our or key not in was
     }
-    merged.update((key, our[key]) for key in our if key not in their and not _kept(key, was, our))
+    merged.update((key, our[key]) for key in our if key not in their and not _keeps(key, was, our))
     return merged
 
 
-def _kept(key: Scalar, was: dict[Scalar, Value], side: dict[Scalar, Value]) -> bool:
+def _keeps(key: Scalar, was: dict[Scalar, Value], side: dict[Scalar, Value]) -> bool:
     """Tell whether that side left the item as it was."""
     return key in was and same(side[key], was[key])
 
@@ -140,9 +140,9 @@ def _kept(key: Scalar, was: dict[Scalar, Value], side: dict[Scalar, Value]) -> b
 def _merge_item(
     key: Scalar, was: dict[Scalar, Value], their: dict[Scalar, Value], our: dict[Scalar, Value]
 ) -> Value:
-    if key not in our or _kept(key, was, our):
+    if key not in our or _keeps(key, was, our):
         return their[key]
-    if _kept(key, was, their):
+    if _keeps(key, was, their):
         return our[key]
     return merge_value(was.get(key, _nothing_like(our[key])), their[key], our[key])
 

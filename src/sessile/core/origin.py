@@ -17,18 +17,18 @@ from sessile.errors import ConfigError
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, 9.2.1), but for TRACE, which no browser sends."""
 
-_OURS: Final = frozenset({"same-origin", "none"})  # none: an address typed, a bookmark
+_OWN_REQUESTS: Final = frozenset({"same-origin", "none"})  # none: an address typed, a bookmark
 _ORIGIN: Final = re.compile(
     r"([a-z][a-z0-9+.-]*)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII
 )
 _HOST: Final = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
-_Place: TypeAlias = tuple[str, str, str]
+_Origin: TypeAlias = tuple[str, str, str]
 """Scheme, host and port, in lower case; the port is empty where the scheme implies it."""
 
 
-class Check(Enum):
+class OriginCheck(Enum):
     """Which requests are looked at."""
 
     UNSAFE_METHODS = "unsafe methods"  # all but GET, HEAD and OPTIONS; and WebSocket handshakes
@@ -52,16 +52,18 @@ class Origins:
     """
 
     trusted: Sequence[str] = ()
-    check: Check = Check.UNSAFE_METHODS
-    _places: frozenset[_Place] = field(init=False, repr=False, compare=False)
+    check: OriginCheck = OriginCheck.UNSAFE_METHODS
+    _trusted: frozenset[_Origin] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.trusted, str) or not isinstance(self.trusted, Sequence):
             raise ConfigError(f"trusted={self.trusted!r}: write a list, trusted=[{self.trusted!r}]")
-        if not isinstance(self.check, Check):
-            raise ConfigError(f"check={self.check!r}: write Check.UNSAFE_METHODS or Check.OFF")
+        if not isinstance(self.check, OriginCheck):
+            raise ConfigError(
+                f"check={self.check!r}: write OriginCheck.UNSAFE_METHODS or OriginCheck.OFF"
+            )
         object.__setattr__(self, "trusted", tuple(self.trusted))
-        object.__setattr__(self, "_places", frozenset(map(_trusted, self.trusted)))
+        object.__setattr__(self, "_trusted", frozenset(map(_parse_trusted, self.trusted)))
 
     def refuses(self, request: Request) -> str | None:
         """Return why a request is refused, for the developer; None lets it pass."""
@@ -71,32 +73,32 @@ class Origins:
 
     def refuses_handshake(self, request: Request) -> str | None:
         """Return why a WebSocket is refused, whatever its method; None lets it pass."""
-        if self.check is Check.OFF:
+        if self.check is OriginCheck.OFF:
             return None
         site, origin = request.header("sec-fetch-site"), request.header("origin")
-        if site in _OURS or not (site or origin):
+        if site in _OWN_REQUESTS or not (site or origin):
             return None
         if "," in site or "," in origin:
             return "Sec-Fetch-Site or Origin stands twice in the request"
         host = "" if site else request.header("host")
-        place = _origin(origin)
-        if place is not None and (place in self._places or _same_host(place, host)):
+        place = _parse_origin(origin)
+        if place is not None and (place in self._trusted or _same_host(place, host)):
             return None
         return _why(site, origin)
 
 
 def _why(site: str, origin: str) -> str:
-    said = f"Sec-Fetch-Site is {site[:32]!r}" if site else "there is no Sec-Fetch-Site"
+    sent = f"Sec-Fetch-Site is {site[:32]!r}" if site else "there is no Sec-Fetch-Site"
     if not origin:
-        return f"{said}, and no Origin"
+        return f"{sent}, and no Origin"
     return (
-        f"{said}, and Origin, {origin[:256]!r}, is neither Host nor one of Origins(trusted=...). "
+        f"{sent}, and Origin, {origin[:256]!r}, is neither Host nor one of Origins(trusted=...). "
         "If it is your own site, as behind a proxy that rewrites Host, or one you trust, name it "
         "there"
     )
 
 
-def _origin(text: str) -> _Place | None:
+def _parse_origin(text: str) -> _Origin | None:
     """Return the place an Origin names; None for ``null`` and for what is no origin."""
     found = _ORIGIN.fullmatch(text.lower())
     if found is None:
@@ -105,7 +107,7 @@ def _origin(text: str) -> _Place | None:
     return scheme, host, _port(scheme, port)
 
 
-def _same_host(place: _Place, header: str) -> bool:
+def _same_host(place: _Origin, header: str) -> bool:
     """Tell whether a Host header names the place. It says no scheme, so the place's is assumed."""
     scheme, host, port = place
     found = _HOST.fullmatch(header.lower())
@@ -120,8 +122,8 @@ def _port(scheme: str, port: str | None) -> str:
     return "" if port is None or port == _DEFAULT_PORTS.get(scheme) else port
 
 
-def _trusted(given: object) -> _Place:
-    place = _origin(given) if isinstance(given, str) else None
+def _parse_trusted(given: object) -> _Origin:
+    place = _parse_origin(given) if isinstance(given, str) else None
     if place is None:
         raise ConfigError(
             f"trusted: {given!r} is no origin; write scheme, host and any unusual port, with no "

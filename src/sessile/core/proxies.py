@@ -1,6 +1,12 @@
-"""Trusted proxies: whose word on the client's address is taken. ``web`` hands over the header."""
+"""Trusted proxies: whose word on the client's address is taken. ``web`` hands over the header.
+
+Each proxy adds to the right of its header, and what stands to the left may be the client's own
+writing. So both readers begin at the right and stop at what they cannot read: nothing that a client
+wrote changes how the part of a proxy is understood, not even a quote that it left open.
+"""
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -8,14 +14,26 @@ from functools import lru_cache, partial
 from itertools import islice
 from typing import Final
 
-from sessile.core import forwarded
 from sessile.core.address import canonical
 from sessile.errors import ConfigError
 
-_HOPS: Final = 32
-_REMEMBERED: Final = 1024
+_MAX_HOPS: Final = 32
+_CACHE_SIZE: Final = 1024
 _UNIX: Final = "unix"
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+
+WINDOW: Final = 2048  # characters at the right end; what is further left is not looked at
+
+_OWS: Final = r"[ \t]*+"
+_NAME: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_BACKWARDS: Final = re.compile(
+    # One optional pair name=value of RFC 7239, 4, and what stands before it; to be matched
+    # against reversed text. Brackets and colons are taken without quotes too: proxies write so.
+    rf'{_OWS}(?:(?:"((?:.\\|[^"\\])*)"|([][:!#$%&\'*+\-.^_`|~0-9A-Za-z]++))=({_NAME}))?'
+    rf"{_OWS}([;,]|\Z)",
+    re.ASCII | re.DOTALL,
+)
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Ranges = Mapping[tuple[int, int], frozenset[int]]
@@ -57,12 +75,12 @@ class Proxies:
             raise ConfigError(
                 f"header={self.header!r}: write ForwardedHeader.X_FORWARDED_FOR or FORWARDED"
             )
-        listed = self.header is ForwardedHeader.X_FORWARDED_FOR
+        is_list = self.header is ForwardedHeader.X_FORWARDED_FOR
         put = object.__setattr__
         put(self, "trusted", entries)
         put(self, "_unix", _UNIX in entries)
-        put(self, "_trusts", lru_cache(_REMEMBERED)(partial(_within, ranges)))
-        put(self, "_hops", forwarded.listed if listed else forwarded.paired)
+        put(self, "_trusts", lru_cache(_CACHE_SIZE)(partial(_within, ranges)))
+        put(self, "_hops", hops_of_x_forwarded_for if is_list else hops_of_forwarded)
 
     @property
     def name(self) -> str:
@@ -83,7 +101,7 @@ class Proxies:
         here = canonical(peer) or ""
         if not self.trusted or not header or not self._believes(peer, here):
             return here
-        for hop in islice(self._hops(header), _HOPS):
+        for hop in islice(self._hops(header), _MAX_HOPS):
             if hop is None:
                 break
             here = hop
@@ -117,7 +135,7 @@ def _network(entry: str) -> _Network:
             "'10.0.0.0/8', or 'unix'; host names are not looked up"
         ) from None
     _check(entry, network)
-    network = _folded(network)
+    network = _unmap(network)
     if network.prefixlen == 0:
         raise ConfigError(_everybody(entry))
     return network
@@ -126,19 +144,19 @@ def _network(entry: str) -> _Network:
 def _check(entry: str, network: _Network) -> None:
     if "%" in entry:
         raise ConfigError(f"trusted proxy {entry!r}: write it without the zone after '%'")
-    if "/" in entry and str(network.network_address) != _spelt(entry):
+    if "/" in entry and str(network.network_address) != _host_of(entry):
         raise ConfigError(
             f"trusted proxy {entry!r}: write '{network}' for the network, "
-            f"or '{_spelt(entry)}' for the one address"
+            f"or '{_host_of(entry)}' for the one address"
         )
 
 
-def _spelt(entry: str) -> str:
+def _host_of(entry: str) -> str:
     return str(ipaddress.ip_address(entry.partition("/")[0]))
 
 
-def _folded(network: _Network) -> _Network:
-    """Return an IPv4 network in IPv6 clothes as what it is; ``canonical`` does so to addresses."""
+def _unmap(network: _Network) -> _Network:
+    """Return an IPv4-mapped network as the IPv4 one; ``canonical`` does so to addresses."""
     if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
         base = int(network.network_address) & 0xFFFF_FFFF
         return ipaddress.IPv4Network((base, network.prefixlen - 96))
@@ -165,3 +183,47 @@ def _within(ranges: _Ranges, address: str) -> bool:
     found = ipaddress.ip_address(address)
     number, version = int(found), found.version
     return any(number >> free in bases for (kind, free), bases in ranges.items() if kind == version)
+
+
+def hops_of_x_forwarded_for(header: str) -> Iterator[str | None]:
+    """Yield the addresses of an X-Forwarded-For header from the right; None is unreadable."""
+    pieces = header[-WINDOW:].split(",")
+    if len(header) > WINDOW:
+        pieces[0] = "?"  # cut in the middle
+    for piece in reversed(pieces):
+        text = piece.strip(" \t")
+        if text:  # RFC 9110, 5.6.1.2: empty elements of a list are ignored
+            yield canonical(text)
+
+
+def hops_of_forwarded(header: str) -> Iterator[str | None]:
+    """Yield the addresses of a Forwarded header (RFC 7239) from the right; None is unreadable."""
+    for pairs in _elements(header):
+        nodes = [value for name, value in pairs or () if name == "for"]
+        if pairs is None or len(nodes) != 1:  # RFC 7239, 4: once at most in each element
+            yield None
+            return
+        yield canonical(nodes[0])
+
+
+def _elements(header: str) -> Iterator[list[tuple[str, str]] | None]:
+    """Yield each element's names and values from the right; None where the grammar is broken."""
+    text, at = header[: -WINDOW - 1 : -1], 0
+    pairs: list[tuple[str, str]] = []
+    while at <= len(text):
+        found = _BACKWARDS.match(text, at)
+        if found is None or (not found[4] and len(header) > WINDOW):
+            yield None
+            return
+        quoted, plain, name, end = found.groups()
+        if name is not None:
+            value = plain[::-1] if quoted is None else _ESCAPED.sub(r"\1", quoted[::-1])
+            pairs.append((name[::-1].lower(), value))
+        at = found.end()
+        if end == ";":
+            continue
+        if pairs:
+            yield pairs
+        pairs = []
+        if not end:
+            return

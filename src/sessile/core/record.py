@@ -12,7 +12,7 @@ import msgspec
 from sessile.core.client import NOBODY, Client
 from sessile.core.identity import Identity, Pending
 from sessile.core.ticket import Key
-from sessile.core.trail import Trail, packed, unpacked
+from sessile.core.trail import Trail, pack_trail, unpack_trail
 from sessile.core.value import Instant, Seconds
 
 
@@ -103,7 +103,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     @property
     def trail(self) -> Trail:
         """What was done with the session, when and from where."""
-        return unpacked(self.past)
+        return unpack_trail(self.past)
 
     @property
     def identity(self) -> Identity:
@@ -152,7 +152,7 @@ def evidence(stolen: Record, now: Instant, lasts: Seconds, trail: Trail) -> Reco
     return Record(
         FORMAT, stolen.key, 0, stolen.created, now, end, end, bytes(32), now,
         owner=stolen.owner, device=stolen.device, over=Over.STOLEN, client=stolen.client,
-        past=packed(trail),
+        past=pack_trail(trail),
     )  # fmt: skip
 
 

@@ -37,8 +37,8 @@ class Request(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A request made of what it says, for tests and for interfaces of your own."""
+class PlainRequest:
+    """A request made of plain values, for tests and for interfaces of your own."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: str = "GET"

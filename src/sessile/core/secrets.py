@@ -1,6 +1,6 @@
 """The key ring: secrets from newest to oldest. The newest seals and derives, all open and verify.
 
-``wire.keyfile`` keeps one for a store on this host; ``codecs.sealed`` derives its keys from it.
+``wire.keyfile`` keeps one for a store on this host; ``codecs.sealing`` derives its keys from it.
 """
 
 import hashlib

@@ -12,7 +12,7 @@ from sessile.core.identity import Lock
 from sessile.core.intent import Intent
 from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
-from sessile.core.trail import said
+from sessile.core.trail import printable
 from sessile.core.value import Codec, Encoded, Instant
 from sessile.errors import ConfigError, TooLate
 
@@ -74,7 +74,7 @@ class Session(Authentication):
         self.accessed = True
         if type(what) is not str:
             raise ConfigError(f"note takes a text, not {type(what).__name__}")
-        self._notes += (said(what),)
+        self._notes += (printable(what),)
 
     def keep(self) -> None:
         """Store this session even if it holds nothing, as a form's token needs it."""

@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import hmac
 import re
+from enum import Enum
 from typing import Final, NewType
 
 Key = NewType("Key", str)
@@ -25,6 +26,13 @@ _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{60}", re.ASCII)
 _KEY_SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{20}", re.ASCII)
 _ROTATE: Final = b"sessile rotate"
 _DASH: Final = 62  # the sextet that base64url spells "-"
+
+
+class NoTicket(Enum):
+    """Why a request, or one place in it, holds no single ticket. Every carrier may answer so."""
+
+    ABSENT = "nothing"
+    AMBIGUOUS = "ambiguous"  # two of them: a sibling host may have planted one of two cookies
 
 
 class Ticket:

@@ -13,15 +13,15 @@ from sessile.core.client import Client
 from sessile.core.value import Instant
 from sessile.errors import ConfigError
 
-LONGEST: Final = 20
+MAX_ENTRIES: Final = 20
 """Lines a trail keeps. Of the others than the first, the oldest of the commonest kind gives way
 to a newer one: whoever repeats one act, as a thief who hops from address to address, cannot push
 out the rest."""
 
-_WORDS: Final = 80
+_MAX_LENGTH: Final = 80
 
 
-class Trace(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class TrailEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One line of a trail.
 
     Attributes:
@@ -37,15 +37,15 @@ class Trace(msgspec.Struct, frozen=True, array_like=True, gc=False):
     device: str = ""
 
 
-Trail: TypeAlias = tuple[Trace, ...]
+Trail: TypeAlias = tuple[TrailEntry, ...]
 
-packed: Final = msgspec.msgpack.Encoder().encode
+pack_trail: Final = msgspec.msgpack.Encoder().encode
 """A trail's bytes, as a record keeps them: it is unpacked for those who look, not per request."""
 
 _unpack: Final = msgspec.msgpack.Decoder(Trail).decode
 
 
-def unpacked(past: bytes) -> Trail:
+def unpack_trail(past: bytes) -> Trail:
     """Return the trail of a record's bytes; what is none is empty."""
     try:
         return _unpack(past) if past else ()
@@ -53,18 +53,18 @@ def unpacked(past: bytes) -> Trail:
         return ()
 
 
-def traced(trail: Trail, at: Instant, client: Client, *words: str) -> Trail:
+def extend_trail(trail: Trail, at: Instant, client: Client, *words: str) -> Trail:
     """Return the trail with a line for each of these words."""
-    new = tuple(Trace(at, said(what), client.address, client.device) for what in words)
+    new = tuple(TrailEntry(at, printable(what), client.address, client.device) for what in words)
     whole = [*trail, *new]
-    while len(whole) > LONGEST:
+    while len(whole) > MAX_ENTRIES:
         kinds = Counter(line.what for line in whole[1:])
         most = max(kinds.values())
         del whole[next(n for n, line in enumerate(whole) if n and kinds[line.what] == most)]
     return tuple(whole)
 
 
-def tells(trail: Trail, what: str, client: Client) -> bool:
+def has_entry(trail: Trail, what: str, client: Client) -> bool:
     """Tell whether the trail has that line of that client already."""
     return any(
         line.what == what and line.address == client.address and line.device == client.device
@@ -72,7 +72,7 @@ def tells(trail: Trail, what: str, client: Client) -> bool:
     )
 
 
-def said(words: str) -> str:
+def printable(words: str) -> str:
     """Return words fit for a line: printable, and 80 characters at most.
 
     Raises:
@@ -80,4 +80,4 @@ def said(words: str) -> str:
     """
     if not isinstance(words, str):
         raise ConfigError(f"write a text, not {type(words).__name__}")
-    return "".join(filter(str.isprintable, words))[:_WORDS]
+    return "".join(filter(str.isprintable, words))[:_MAX_LENGTH]

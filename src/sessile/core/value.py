@@ -1,4 +1,4 @@
-"""What a session may hold, and the codec's contract. ``codecs.values`` keeps it."""
+"""What a session may hold, and the codec's contract. ``codecs.msgpack`` keeps it."""
 
 import datetime as dt
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Floor 8: a small shop on several servers, to watch sessions at work. ``cli`` starts it.
 
-``launcher`` starts everything; ``fleet`` keeps the server processes; ``application`` is the shop
+``launcher`` starts everything; ``fleet`` runs the server processes; ``application`` is the shop
 that each of them runs; ``page`` decides what is shown.
 """
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from sessile import SessionInfo
-from sessile.core.trail import Trace
+from sessile.core.trail import TrailEntry
 from sessile.core.value import Instant
 from sessile.demo.alarms import Alarm
-from sessile.demo.moment import ago, stamp
+from sessile.demo.times import ago, stamp
 
 # What the service writes into a trail, as people say it. The shop's own lines are so already.
 _WORDS: Final = {
@@ -33,7 +33,7 @@ class Entry:
     current: bool
 
     @classmethod
-    def of(cls, line: Trace, info: SessionInfo, now: Instant) -> Self:
+    def of(cls, line: TrailEntry, info: SessionInfo, now: Instant) -> Self:
         """Return the line of a session's trail."""
         return cls(
             what=_WORDS.get(line.what, line.what[:1].upper() + line.what[1:]),
@@ -55,7 +55,7 @@ def entries(sessions: Iterable[SessionInfo], now: Instant) -> list[Entry]:
 
 
 @dataclass(frozen=True, slots=True)
-class Stolen:
+class StolenSession:
     """A session that was ended for theft.
 
     Attributes:
@@ -76,7 +76,7 @@ class Stolen:
 
     @classmethod
     def of(cls, alarm: Alarm, evidence: SessionInfo | None, now: Instant) -> Self:
-        """Return what an alarm and the evidence tell together."""
+        """Return the stolen session of an alarm, with its evidence if that is still kept."""
         return cls(
             session=alarm.session,
             why=alarm.why,

@@ -51,8 +51,11 @@ class Alarms:
                 "at REAL NOT NULL, why TEXT NOT NULL, told INTEGER NOT NULL DEFAULT 0) STRICT"
             )
 
-    def hear(self, event: Event) -> None:
-        """Note a theft: the hook. It blocks for a few milliseconds, once in a theft."""
+    def note_theft(self, event: Event) -> None:
+        """Store an alarm if the event is a theft: the hook.
+
+        It blocks for a few milliseconds, once in a theft.
+        """
         if isinstance(event, Ended) and event.reason in _THEFT and event.owner is not None:
             row = (event.owner, event.session, event.at, event.reason.value)
             with closing(sqlite3.connect(self._path)) as table, table:
@@ -64,8 +67,8 @@ class Alarms:
         with closing(sqlite3.connect(self._path)) as table:
             return [Alarm(*row) for row in table.execute(query, (owner, _SHOWN))]
 
-    def tell(self, owner: str) -> int:
-        """Return how many alarms the owner was not told of yet; now they are."""
+    def take_unread(self, owner: str) -> int:
+        """Mark an owner's alarms as read; return how many were unread."""
         with closing(sqlite3.connect(self._path)) as table, table:
             query = "UPDATE alarms SET told = 1 WHERE owner = ? AND told = 0"
             return table.execute(query, (owner,)).rowcount

@@ -10,10 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sessile.demo.choice import Choice
 from sessile.demo.guard import Guard
-from sessile.demo.protection import Protection
+from sessile.demo.policies import PolicyMiddleware
 from sessile.demo.routes import account, activity, cart, checkout, front, servers, settings, theft
+from sessile.demo.security_headers import SecurityHeaders
 from sessile.demo.shop import Shop
 from sessile.demo.template import STATIC, render
 
@@ -43,7 +43,7 @@ def application(shop: Shop) -> Starlette:
             Route("/theft", theft.steal, methods=_POST),
             Route("/policy", theft.choose, methods=_POST),
             Route("/turn", account.turn, methods=_POST),
-            Route("/me", theft.tell),
+            Route("/me", theft.show_identity),
             Route("/settings", settings.choose, methods=_POST),
             Route("/servers/{name}/kill", servers.kill, methods=_POST),
             Route("/servers/{name}/restart", servers.restart, methods=_POST),
@@ -51,22 +51,24 @@ def application(shop: Shop) -> Starlette:
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
-            Middleware(Protection),
+            Middleware(SecurityHeaders),
             Middleware(Guard),
-            Middleware(Choice, sessions=shop.policies, exclude=("/static/", "/health", "/now")),
+            Middleware(
+                PolicyMiddleware, sessions=shop.policies, exclude=("/static/", "/health", "/now")
+            ),
         ],
-        exception_handlers={HTTPException: _refused, 500: _failed},
+        exception_handlers={HTTPException: _show_http_error, 500: _show_failure},
     )
     app.state.shop = shop
     return app
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _show_http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return render(
         "error.html", status=error.status_code, sentence=error.detail, headers=error.headers
     )
 
 
-async def _failed(_: Request, __: Exception) -> Response:
+async def _show_failure(_: Request, __: Exception) -> Response:
     return render("error.html", status=500, sentence="Something went wrong in the shop.")

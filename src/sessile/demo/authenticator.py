@@ -13,13 +13,13 @@ from typing import Final
 from pyotp import TOTP
 
 from sessile.core.value import Instant
-from sessile.demo.users import Users
+from sessile.demo.users import UserTable
 
 _WINDOW: Final = (-1, 0, 1)  # RFC 6238, 5.2: one step for a slow typist or a clock that is off
 
 
-class Outcome(Enum):
-    """What a code was."""
+class CodeStatus(Enum):
+    """Whether a code was right."""
 
     RIGHT = "right"
     WRONG = "wrong"
@@ -50,22 +50,22 @@ class Authenticator:
         users: holds their secrets.
     """
 
-    def __init__(self, users: Users) -> None:
+    def __init__(self, users: UserTable) -> None:
         self._users = users
 
-    async def check(self, name: str, code: str, now: Instant) -> Outcome:
-        """Tell what that code is, and use it up if it is right."""
+    async def check(self, name: str, code: str, now: Instant) -> CodeStatus:
+        """Check a code, and use it up if it is right."""
         return await asyncio.to_thread(self._check, name, code, now)
 
     async def phone(self, name: str, now: Instant) -> Phone:
-        """Return what the user's app shows now."""
+        """Return the user's authenticator app as it is now."""
         return await asyncio.to_thread(self._phone, name, now)
 
-    def _check(self, name: str, code: str, now: Instant) -> Outcome:
+    def _check(self, name: str, code: str, now: Instant) -> CodeStatus:
         step = _step(TOTP(self._users.secret_of(name)), code, now)
         if step is None:
-            return Outcome.WRONG
-        return Outcome.RIGHT if self._users.use_step(name, step) else Outcome.USED
+            return CodeStatus.WRONG
+        return CodeStatus.RIGHT if self._users.use_step(name, step) else CodeStatus.USED
 
     def _phone(self, name: str, now: Instant) -> Phone:
         totp = TOTP(self._users.secret_of(name))

@@ -1,4 +1,4 @@
-"""What the shop sells, and for how much. ``basket`` keeps what was chosen."""
+"""What the shop sells, and for how much. ``cart`` keeps what was chosen."""
 
 from dataclasses import dataclass
 from enum import Enum

@@ -11,8 +11,8 @@ from sessile.demo import cart
 from sessile.demo.settings import Settings
 
 
-class Place(Enum):
-    """The pages."""
+class PagePath(Enum):
+    """The pages, by their path."""
 
     SHOP = "/"
     CHECKOUT = "/checkout"
@@ -41,7 +41,7 @@ class Frame:
     """The frame of a page.
 
     Attributes:
-        place: which page it is.
+        path: which page it is.
         servers: how many there are.
         user: who is logged in.
         lock: why the session is locked; None when it is not.
@@ -52,7 +52,7 @@ class Frame:
         flashes: the messages, now taken.
     """
 
-    place: Place
+    path: PagePath
     servers: int
     user: str | None
     lock: Lock | None
@@ -67,7 +67,7 @@ class Frame:
         cls,
         session: Session,
         *,
-        place: Place,
+        path: PagePath,
         servers: int,
         query: Mapping[str, str],
         presented: bool,
@@ -76,13 +76,13 @@ class Frame:
 
         Args:
             session: the visitor's; its waiting messages are taken.
-            place: which page it is.
+            path: which page it is.
             servers: how many there are.
             query: of the page's address.
             presented: whether the browser showed a ticket.
         """
         return cls(
-            place=place,
+            path=path,
             servers=servers,
             user=session.user,
             lock=session.lock,
@@ -95,7 +95,7 @@ class Frame:
 
 
 def _notice(session: Session, asked: str, *, presented: bool) -> Notice:
-    """Return what to say of a session that nobody is logged in to, and that keeps no messages."""
+    """Return the notice for a session without a user: it keeps no messages of its own."""
     if session.lock is not None:
         return Notice.WRONG if asked == "wrong" else Notice.LOCKED
     if not session.new:

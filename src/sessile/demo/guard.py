@@ -35,7 +35,7 @@ class Guard:
                 refused = render("error.html", status=403, sentence=_FOREIGN)
                 await refused(scope, receive, send)
                 return
-            receive = bounded(receive)
+            receive = limit_body(receive)
         await self._app(scope, receive, send)
 
 
@@ -49,7 +49,7 @@ def is_from_here(request: Request, proxies: Proxies) -> bool:
     return _is_loopback(client) and _is_loopback(request.url.hostname or "")
 
 
-def bounded(receive: Receive) -> Receive:
+def limit_body(receive: Receive) -> Receive:
     """Return a receive that raises 413 once a body is too large."""
     left = LARGEST
 

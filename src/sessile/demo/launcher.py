@@ -12,10 +12,10 @@ from rich.console import Console
 
 from sessile.demo.alarms import Alarms
 from sessile.demo.banner import Banner
-from sessile.demo.fleet.fleet import Fleet
 from sessile.demo.fleet.port import free_port
-from sessile.demo.place import Place
-from sessile.demo.users import ACCOUNTS, Users
+from sessile.demo.fleet.supervisor import Supervisor
+from sessile.demo.store import StoreConfig
+from sessile.demo.users import ACCOUNTS, UserTable
 from sessile.errors import ConfigError
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -39,8 +39,10 @@ def launch(
         raise ConfigError("the demo hands sockets to its servers, which needs Linux or macOS")
     banner = Banner(Console(soft_wrap=True))
     with TemporaryDirectory(prefix="sessile-demo-") as folder:
-        code = asyncio.run(_until_asked(_run(banner, (host, port), servers, url, Path(folder))))
-    banner.closed()
+        code = asyncio.run(
+            _run_until_signal(_run(banner, (host, port), servers, url, Path(folder)))
+        )
+    banner.show_end()
     return code
 
 
@@ -48,33 +50,33 @@ async def _run(
     banner: Banner, at: tuple[str, int], servers: int, url: str | None, folder: Path
 ) -> int:
     """Run the demo; return only when it has failed."""
-    place = Place.choose(url, folder)
+    store = StoreConfig.choose(url, folder)
     host, wanted = at
     port = free_port(host, wanted)
     if port != wanted:
-        banner.moved(wanted, port)
-    fleet = Fleet(
+        banner.show_port(wanted, port)
+    supervisor = Supervisor(
         servers,
         at=(host, port),
         folder=folder,
-        environ={**os.environ, **place.environ()},
-        failed=banner.failed,
+        environ={**os.environ, **store.environ()},
+        on_failure=banner.show_failure,
     )
     try:
-        await place.check()
-        banner.starting(servers, place)
-        Users.create(folder / "users.db", ACCOUNTS)
+        await store.check()
+        banner.show_start(servers, store)
+        UserTable.create(folder / "users.db", ACCOUNTS)
         Alarms.create(folder / "users.db")
-        if await fleet.start():
-            async with fleet.balancer:
-                banner.up(*fleet.balancer.address)
-                await fleet.over()
+        if await supervisor.start():
+            async with supervisor.balancer:
+                banner.show_address(*supervisor.balancer.address)
+                await supervisor.wait()
     finally:
-        await fleet.stop()
+        await supervisor.stop()
     return 1
 
 
-async def _until_asked(work: Coroutine[Any, Any, int]) -> int:
+async def _run_until_signal(work: Coroutine[Any, Any, int]) -> int:
     """Work until it ends by itself or a signal asks. Asking twice does not cut the ending short."""
     asked, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in _SIGNALS:

@@ -9,10 +9,10 @@ from sessile.balance import Affinity
 from sessile.core.value import Instant
 from sessile.demo import cart
 from sessile.demo.catalogue import ITEMS, Currency, Item
-from sessile.demo.clock import Clock, clocks
-from sessile.demo.fleet.message import Member, View
-from sessile.demo.moment import ago, span, stamp
+from sessile.demo.deadlines import Deadline, deadlines
+from sessile.demo.fleet.message import FleetView, Member
 from sessile.demo.settings import Settings
+from sessile.demo.times import ago, span, stamp
 from sessile.demo.users import ACCOUNTS
 from sessile.service.parts import Parts
 
@@ -36,7 +36,7 @@ class Facts:
     grants: list[tuple[str, str]]
     remembered: bool
     authenticated: str
-    clocks: list[Clock]
+    deadlines: list[Deadline]
     values: list[tuple[str, str]]
 
     @classmethod
@@ -56,7 +56,7 @@ class Facts:
             grants=[(name, span(end - now)) for name, end in record.grants.items() if end > now],
             remembered=record.persistent,
             authenticated="" if proven is None else ago(proven, now),
-            clocks=clocks(parts.policy, record, now),
+            deadlines=deadlines(parts.policy, record, now),
             values=[(key, repr(value)) for key, value in session.items()],
         )
 
@@ -77,7 +77,7 @@ class Device:
 
     @classmethod
     def of(cls, info: SessionInfo, now: Instant) -> Self:
-        """Return what is shown of it."""
+        """Return the device of a session."""
         return cls(
             id=info.id,
             name=info.device or "Unknown device",
@@ -92,7 +92,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LineItem:
     """An item on the shelf or in the cart, with its price for that many."""
 
     item: Item
@@ -101,42 +101,42 @@ class Line:
 
     @classmethod
     def of(cls, item: Item, count: int, currency: Currency) -> Self:
-        """Return the line."""
+        """Return the line item."""
         return cls(item, count, currency.show(item.cents * count))
 
 
-def lines(chosen: Mapping[Item, int], currency: Currency) -> list[Line]:
-    """Return the lines of a cart."""
-    return [Line.of(item, count, currency) for item, count in chosen.items()]
+def lines(chosen: Mapping[Item, int], currency: Currency) -> list[LineItem]:
+    """Return the line items of a cart."""
+    return [LineItem.of(item, count, currency) for item, count in chosen.items()]
 
 
 def total(chosen: Mapping[Item, int], currency: Currency) -> str:
-    """Return what a cart costs."""
+    """Return the price of a cart."""
     return currency.show(sum(item.cents * count for item, count in chosen.items()))
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FrontPage:
     """Everything on the front page but its frame.
 
     Attributes:
         server: which one made this page.
         view: all servers.
-        may_order: whether this visitor may kill servers.
+        may_control: whether this visitor may kill servers.
         served: which servers made the visitor's last pages, the newest last.
         facts: the session; None when nothing is kept for this visitor.
         account: who stands in the login form, with the password.
     """
 
     server: Member
-    view: View
-    may_order: bool
+    view: FleetView
+    may_control: bool
     served: tuple[str, ...]
     pages: int
     facts: Facts | None
     devices: Sequence[Device]
-    shelf: Sequence[Line]
-    cart: Sequence[Line]
+    shelf: Sequence[LineItem]
+    cart: Sequence[LineItem]
     total: str
     account: tuple[str, str]
 
@@ -146,12 +146,12 @@ class Page:
         session: Session,
         *,
         name: str,
-        view: View,
+        view: FleetView,
         parts: Parts,
         now: Instant,
         devices: Sequence[SessionInfo],
         wish: str,
-        may_order: bool,
+        may_control: bool,
     ) -> Self:
         """Return the page for a session.
 
@@ -163,19 +163,19 @@ class Page:
             now: the time.
             devices: the user's sessions.
             wish: who is to stand in the login form.
-            may_order: whether this visitor may kill servers.
+            may_control: whether this visitor may kill servers.
         """
         currency, chosen = Settings.of(session).currency, cart.contents(session)
         user = wish if wish in ACCOUNTS else next(iter(ACCOUNTS))
         return cls(
             server=next(member for member in view.members if member.name == name),
             view=view,
-            may_order=may_order,
+            may_control=may_control,
             served=tuple(cast("list[str]", session.get("served", []))),
             pages=cast("int", session.get("pages", 0)),
             facts=Facts.of(session, parts, now),
             devices=[Device.of(info, now) for info in devices],
-            shelf=[Line.of(item, 1, currency) for item in ITEMS.values()],
+            shelf=[LineItem.of(item, 1, currency) for item in ITEMS.values()],
             cart=lines(chosen, currency),
             total=total(chosen, currency),
             account=(user, ACCOUNTS[user]),

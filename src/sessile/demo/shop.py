@@ -10,12 +10,12 @@ from sessile import Sessions
 from sessile.core.binding import Mismatch
 from sessile.demo.alarms import Alarms
 from sessile.demo.authenticator import Authenticator
-from sessile.demo.choice import DEFAULT
-from sessile.demo.fleet.message import Order, View
-from sessile.demo.users import Users
+from sessile.demo.fleet.message import FleetCommand, FleetView
+from sessile.demo.policies import DEFAULT
+from sessile.demo.users import UserTable
 
-Parent: TypeAlias = Callable[[Order], Awaitable[View]]
-"""Takes an order to the process that keeps all servers."""
+Parent: TypeAlias = Callable[[FleetCommand], Awaitable[FleetView]]
+"""Sends a command to the process that keeps all servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class Shop:
         users: shared with them through a file, as are the next two.
         authenticator: checks second factors.
         alarms: whose sessions were stolen.
-        parent: takes orders concerning the servers.
+        parent: takes commands concerning the servers.
     """
 
     name: str
     policies: Mapping[Mismatch, Sessions]
-    users: Users
+    users: UserTable
     authenticator: Authenticator
     alarms: Alarms
     parent: Parent

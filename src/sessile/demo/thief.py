@@ -1,4 +1,4 @@
-"""The thief: brings a visitor's own cookies to the shop's door, as another client. For one page.
+"""The thief: sends a visitor's own cookies to the shop, as another client. For one page.
 
 What it does are real requests, through the balancer, so that what follows is what would follow.
 ``routes.theft`` asks for it; nothing else should: it is here to be watched.
@@ -18,7 +18,7 @@ _PATIENCE: Final = 5.0
 _TURNS: Final = 2  # after two the ticket left behind is older than the one that grace is for
 
 
-class Way(Enum):
+class Attack(Enum):
     """How the thief goes about it."""
 
     ELSEWHERE = "elsewhere"  # another address, another browser: what a binding notices
@@ -26,72 +26,72 @@ class Way(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Loot:
-    """What one request of the thief brought.
+class ThiefResponse:
+    """The response to one request of the thief.
 
     Attributes:
-        asked: the request's first words.
-        status: of the answer.
-        renewed: whether the answer carried a newer ticket.
-        said: what the shop told, where it told anything.
+        request: method and path.
+        status: of the response.
+        new_ticket: whether the response carried a newer ticket.
+        body: the JSON in it; empty where there is none.
     """
 
-    asked: str
+    request: str
     status: int
-    renewed: bool
-    said: dict[str, Any] = field(default_factory=dict)
+    new_ticket: bool
+    body: dict[str, Any] = field(default_factory=dict)
 
 
 class Thief:
     """Somebody who has a copy of the visitor's cookies.
 
     Args:
-        door: host and port of the balancer.
+        balancer: its host and port.
         cookies: the copy.
         ticket: the name of the cookie that holds the ticket.
         browser: the visitor's User-Agent.
     """
 
     def __init__(
-        self, door: tuple[str, int], cookies: Mapping[str, str], ticket: str, browser: str
+        self, balancer: tuple[str, int], cookies: Mapping[str, str], ticket: str, browser: str
     ) -> None:
-        self._door = door
+        self._balancer = balancer
         self._cookies = dict(cookies)
         self._ticket = ticket
         self._browser = browser
 
-    def steal(self, way: Way) -> list[Loot]:
-        """Make the requests of that way; it blocks.
+    def steal(self, attack: Attack) -> list[ThiefResponse]:
+        """Make the requests of that attack; it blocks.
 
         Raises:
             OSError: the shop cannot be reached.
             HTTPException: the answer is no HTTP.
         """
-        if way is Way.ELSEWHERE:
+        if attack is Attack.ELSEWHERE:
             return [self._ask("GET", "/me", _CURL, _ELSEWHERE)]
         return list(self._run_ahead())
 
-    def _run_ahead(self) -> Iterator[Loot]:
+    def _run_ahead(self) -> Iterator[ThiefResponse]:
         for _ in range(_TURNS):
             yield self._ask("POST", "/turn", self._browser)
         yield self._ask("GET", "/me", self._browser)
 
-    def _ask(self, method: str, path: str, agent: str, address: str = "") -> Loot:
+    def _ask(self, method: str, path: str, agent: str, address: str = "") -> ThiefResponse:
         headers = {
             "Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items()),
             "User-Agent": agent,
         }
-        with closing(self._connected(address)) as connection:
+        with closing(self._connect(address)) as connection:
             connection.request(method, path, headers=headers)
             answer = connection.getresponse()
-            body = answer.read()
-        told = json.loads(body) if answer.getheader("content-type") == "application/json" else {}
-        return Loot(f"{method} {path}", answer.status, self._renewed(answer), told)
+            content = answer.read()
+        body = json.loads(content) if answer.getheader("content-type") == "application/json" else {}
+        return ThiefResponse(f"{method} {path}", answer.status, self._take_ticket(answer), body)
 
-    def _connected(self, address: str) -> HTTPConnection:
+    def _connect(self, address: str) -> HTTPConnection:
         """Return a connection from that address; from any where the system has no such address."""
         for source in [(address, 0), None] if address else [None]:
-            connection = HTTPConnection(*self._door, timeout=_PATIENCE, source_address=source)
+            connection = HTTPConnection(*self._balancer, timeout=_PATIENCE, source_address=source)
             try:
                 connection.connect()
             except OSError:
@@ -101,7 +101,7 @@ class Thief:
                 return connection
         raise AssertionError
 
-    def _renewed(self, answer: HTTPResponse) -> bool:
+    def _take_ticket(self, answer: HTTPResponse) -> bool:
         """Take the newer ticket of an answer, if there is one."""
         for text in answer.headers.get_all("set-cookie", []):
             name, _, rest = text.partition("=")

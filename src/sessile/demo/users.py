@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from pyotp import random_base32
 
-from sessile.wire.ambient import entropy
+from sessile.wire.system import entropy
 
 ACCOUNTS: Final = {"alice": "looking-glass", "bob": "sponge-and-bucket", "carol": "silent-night"}
 """Who may log in. The page shows the passwords, so they protect nothing."""
@@ -31,7 +31,7 @@ _AT_ONCE: Final = 2
 """Hashes computed at once: each takes 64 MiB and a core."""
 
 
-class Users:
+class UserTable:
     """The accounts in one SQLite file.
 
     Args:

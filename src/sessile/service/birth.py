@@ -9,7 +9,7 @@ from sessile.core.identity import Identity
 from sessile.core.record import FORMAT, Record
 from sessile.core.session import Session
 from sessile.core.ticket import Ticket
-from sessile.core.trail import Trail, packed
+from sessile.core.trail import Trail, pack_trail
 from sessile.core.value import Encoded, Instant
 from sessile.errors import StoreUnavailable
 from sessile.service.parts import Parts
@@ -65,9 +65,9 @@ def born(
         factors=who.factors,
         pending=who.pending,
         grants=dict(who.grants),
-        past=packed(trail) if trail else b"",
+        past=pack_trail(trail) if trail else b"",
     )
-    return parts.vault.store(record, dict(values), frozenset())[0]
+    return parts.sealer.seal(record, dict(values), frozenset())[0]
 
 
 def _until(parts: Parts, who: Identity, now: Instant) -> Instant:

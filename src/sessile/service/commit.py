@@ -4,7 +4,7 @@ from sessile.core.carrier import Header
 from sessile.core.flow import Flow
 from sessile.core.intent import Intent
 from sessile.core.ticket import Key, Ticket
-from sessile.core.trail import traced
+from sessile.core.trail import extend_trail
 from sessile.core.value import Instant
 from sessile.errors import ConfigError
 from sessile.service.birth import born, tidy
@@ -127,7 +127,7 @@ def _go_on(parts: Parts, visit: Visit, done: Intent) -> None:
     """Take what is stored now as what the session was opened with."""
     visit.moved = visit.turn = False
     if visit.lock is None:
-        visit.stored = {} if visit.record is None else parts.vault.open(visit.record)
+        visit.stored = {} if visit.record is None else parts.sealer.unseal(visit.record)
         visit.values = visit.stored
     visit.session.resume(visit.record, visit.values, done)
 
@@ -141,7 +141,7 @@ async def _create(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
         drop(parts, visit, now)
         return None
     ticket, client = session.fresh(), glimpsed(parts, visit.request)
-    trail = traced((), now, client, *session.notes)
+    trail = extend_trail((), now, client, *session.notes)
     values = applied(parts, {}, {}, delta)
     record = born(parts, session, ticket, now, values, trail=trail)
     await parts.store.create(record)
@@ -163,11 +163,11 @@ async def _log_out(parts: Parts, visit: Visit, now: Instant) -> Header | None:
     again = delta.set or delta.added or session.kept
     ticket = await _create(parts, visit, now) if again else None
     if ticket is None:
-        return visit.carrier.take_back() if visit.carried and not visit.late else None
+        return visit.carrier.expire() if visit.carried and not visit.late else None
     return _issued(parts, visit, ticket, now)
 
 
 def _issued(parts: Parts, visit: Visit, ticket: Ticket | None, now: Instant) -> Header | None:
     if ticket is None or visit.record is None:
         return None
-    return visit.carrier.hand_over(ticket.reveal(), parts.policy.max_age(visit.record, now))
+    return visit.carrier.issue(ticket.reveal(), parts.policy.max_age(visit.record, now))

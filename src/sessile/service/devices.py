@@ -63,7 +63,7 @@ def _written(
     version, now = 1 if row is None else row.version + 1, record.created
     key = _key(record.owner or "")
     blank = Record(FORMAT, key, version, now, now, until, until, bytes(32), now, over=Over.MEMORY)
-    return parts.vault.store(blank, {_FIELD: blob}, frozenset())
+    return parts.sealer.seal(blank, {_FIELD: blob}, frozenset())
 
 
 def _known(parts: Parts, row: Record | None, since: Instant) -> _Known:

@@ -1,7 +1,7 @@
 """What happened, as frozen facts told to hooks. No fact holds a ticket, a verifier or a value.
 
 A hook is called with each fact before the answer leaves; an async hook is started and finishes on
-its own (see ``wire.errands``). ``sessile.sinks`` has ready-made ones.
+its own (see ``wire.background.tasks``). ``sessile.sinks`` has ready-made ones.
 """
 
 from collections.abc import Awaitable, Callable

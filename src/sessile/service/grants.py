@@ -25,7 +25,7 @@ async def spend_grant(parts: Parts, session: Session, purpose: str) -> None:
         if record is None or not _holds(parts, record, session, purpose, now):
             raise StepUpNeeded(purpose=purpose)
         rest = {name: until for name, until in record.grants.items() if name != purpose}
-        draft, written = parts.vault.store(
+        draft, written = parts.sealer.seal(
             record, {}, frozenset(), version=record.version + 1, grants=rest
         )
         answer = await parts.store.commit(Change(draft, record.version, written))

@@ -10,7 +10,7 @@ from sessile.core.merge import Delta, merge
 from sessile.core.policy import Limit
 from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
-from sessile.core.trail import Trail, packed, traced
+from sessile.core.trail import Trail, extend_trail, pack_trail
 from sessile.core.value import Encoded, Instant
 from sessile.errors import LimitReached, StoreUnavailable
 from sessile.service import events
@@ -113,7 +113,7 @@ def _heir(parts: Parts, visit: Visit, now: Instant) -> _Heir:
 def _trail(visit: Visit, old: Record | None, now: Instant) -> Trail:
     session = visit.session
     before = () if old is None or not session.inherits else old.trail
-    return traced(before, now, visit.client, session.intent.value, *session.notes)
+    return extend_trail(before, now, visit.client, session.intent.value, *session.notes)
 
 
 def _told(visit: Visit, record: Record, now: Instant) -> Event:
@@ -205,13 +205,13 @@ async def _move_over(parts: Parts, visit: Visit, heir: _Heir, last: Record, now:
     values = applied(parts, visit.values, theirs, heir.delta)
     record = heir.record
     gone = frozenset(record.data) - values.keys()
-    draft, written = parts.vault.store(
+    draft, written = parts.sealer.seal(
         record,
         values,
         gone,
         version=record.version + 1,
         grants=_unspent(record, last, visit.session.purpose),
-        past=packed(_trail(visit, last, now)),
+        past=pack_trail(_trail(visit, last, now)),
     )
     await parts.store.commit(Change(draft, record.version, written, gone))
     heir.record = draft

@@ -4,13 +4,12 @@ from typing import Final
 
 from sessile.core.binding import Mismatch
 from sessile.core.change import Change, Committed, Conflict
-from sessile.core.cookie import Presented
 from sessile.core.flow import Flow
 from sessile.core.identity import Lock
 from sessile.core.record import Over, Record, evolve, heir_of
 from sessile.core.request import Request
-from sessile.core.ticket import Key, Ticket
-from sessile.core.trail import packed, tells, traced
+from sessile.core.ticket import Key, NoTicket, Ticket
+from sessile.core.trail import extend_trail, has_entry, pack_trail
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.errors import LostRace
@@ -61,13 +60,13 @@ def open_visit(parts: Parts, request: Request, *, passive: bool = False) -> Flow
     return watched(parts, Work.OPEN, request, flow) if parts.heard else flow
 
 
-async def _open(parts: Parts, visit: Visit, found: str | Presented) -> Visit:
-    if found is Presented.NOTHING:
+async def _open(parts: Parts, visit: Visit, found: str | NoTicket) -> Visit:
+    if found is NoTicket.ABSENT:
         visit.carried = False
         return visit.anonymous()
-    ticket = None if isinstance(found, Presented) else Ticket.parse(found)
+    ticket = None if isinstance(found, NoTicket) else Ticket.parse(found)
     if ticket is None:
-        ambiguous = found is Presented.AMBIGUOUS
+        ambiguous = found is NoTicket.AMBIGUOUS
         return _refuse(parts, visit, None, Refusal.AMBIGUOUS if ambiguous else Refusal.SHAPE)
     record = await parts.store.read(ticket.key, ALWAYS)
     for _ in range(ATTEMPTS):
@@ -140,10 +139,10 @@ async def _shut(parts: Parts, visit: Visit, record: Record, values: Encoded) -> 
     """Return a locked visit; the first one of its client leaves a line in the trail."""
     parts.tell(Locked(visit.now, Key(record.key), Lock.MISMATCH, record.owner, client=visit.client))
     lines = [line for line in record.trail if line.what == TURNED_AWAY]
-    if not tells(record.trail, TURNED_AWAY, visit.client) and len(lines) < _MOST_TURNED_AWAY:
+    if not has_entry(record.trail, TURNED_AWAY, visit.client) and len(lines) < _MOST_TURNED_AWAY:
         _tell_mismatch(parts, visit, record)
-        past = packed(traced(record.trail, visit.now, visit.client, TURNED_AWAY))
-        draft, _ = parts.vault.store(record, {}, frozenset(), version=record.version + 1, past=past)
+        past = pack_trail(extend_trail(record.trail, visit.now, visit.client, TURNED_AWAY))
+        draft, _ = parts.sealer.seal(record, {}, frozenset(), version=record.version + 1, past=past)
         answer = await parts.store.commit(Change(draft, record.version))
         record = draft if isinstance(answer, Committed) else record
     return visit.locked(record, values, Lock.MISMATCH)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import isawaitable
 
-from sessile.codecs.sealed import Vault
-from sessile.core.carriers import Carriers
+from sessile.codecs.sealing import Sealer
+from sessile.core.carrier import Carriers
 from sessile.core.origin import Origins
 from sessile.core.policy import Policy
 from sessile.core.proxies import Proxies
@@ -14,7 +14,7 @@ from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.core.value import Codec, Instant, Seconds
 from sessile.service.events import Event, Hook, Malformed, Timed
 from sessile.stores.contract import Store
-from sessile.wire.errands import Errands
+from sessile.wire.background.tasks import BackgroundTasks
 
 
 class Parts:
@@ -26,9 +26,9 @@ class Parts:
     """
 
     __slots__ = (
-        "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "errands",
-        "failed", "heard", "origins", "policy", "proxies", "ring", "store", "timed", "timer",
-        "vault",
+        "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "failed",
+        "heard", "origins", "policy", "proxies", "ring", "store", "tasks", "timed", "timer",
+        "sealer",
     )  # fmt: skip
 
     def __init__(
@@ -41,13 +41,13 @@ class Parts:
         proxies: Proxies,
         origins: Origins,
         codec: Codec,
-        vault: Vault,
+        sealer: Sealer,
         clock: Callable[[], Instant],
         timer: Callable[[], Seconds],
         entropy: Callable[[int], bytes],
         hooks: Sequence[Hook] = (),
         failed: Callable[[Hook, BaseException], None],
-        errands: Errands,
+        tasks: BackgroundTasks,
     ) -> None:
         self.store = store
         self.ring = ring
@@ -56,11 +56,11 @@ class Parts:
         self.proxies = proxies
         self.origins = origins
         self.codec = codec
-        self.vault = vault
+        self.sealer = sealer
         self.clock = clock
         self.timer = timer
         self.entropy = entropy
-        self.errands = errands
+        self.tasks = tasks
         self.failed = failed
         self.created = 0
         self._hooks = tuple(hooks)
@@ -87,7 +87,7 @@ class Parts:
         try:
             told = hook(event)
             if told is not None and isawaitable(told):
-                self.errands.start(told, partial(self.failed, hook))
+                self.tasks.start(told, partial(self.failed, hook))
         except Exception as error:  # noqa: BLE001  (whatever a listener does wrong)
             self.failed(hook, error)
 

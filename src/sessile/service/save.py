@@ -11,7 +11,7 @@ from sessile.core.intent import Intent
 from sessile.core.merge import Delta, merge
 from sessile.core.record import Record
 from sessile.core.ticket import Key, Ticket
-from sessile.core.trail import Trail, packed, traced
+from sessile.core.trail import Trail, extend_trail, pack_trail
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.errors import LostRace
@@ -151,8 +151,8 @@ def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change
     if record.bound and visit.client is not record.client and _follows(parts, visit, record):
         changes["client"] = visit.client
     if _owes(visit):
-        changes["past"] = packed(_trail(visit, record, now))
-    draft, written = parts.vault.store(record, merged.set, merged.removed, **changes)
+        changes["past"] = pack_trail(_trail(visit, record, now))
+    draft, written = parts.sealer.seal(record, merged.set, merged.removed, **changes)
     return Change(draft, record.version, written, merged.removed)
 
 
@@ -169,7 +169,7 @@ def _at_home(parts: Parts, visit: Visit, record: Record) -> bool:
 def _trail(visit: Visit, record: Record, now: Instant) -> Trail:
     moves = visit.moved and record.client != visit.client  # a rival may have told it already
     words = (MOVED, *visit.session.notes) if moves else visit.session.notes
-    return traced(record.trail, now, visit.client, *words)
+    return extend_trail(record.trail, now, visit.client, *words)
 
 
 def _committed(

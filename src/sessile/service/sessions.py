@@ -4,10 +4,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from enum import Enum
 from typing import Final
 
-from sessile.codecs.sealed import PlainVault, SealedVault, Vault
-from sessile.codecs.values import ValueCodec
-from sessile.core.carrier import Carrier
-from sessile.core.carriers import Carriers
+from sessile.codecs.msgpack import ValueCodec
+from sessile.codecs.sealing import AesGcmSealer, NoSealer, Sealer
+from sessile.core.carrier import Carrier, Carriers
 from sessile.core.change import Capability
 from sessile.core.cookie import Cookie
 from sessile.core.flow import arun, run
@@ -26,8 +25,8 @@ from sessile.service.owners import SessionInfo, Whose
 from sessile.service.parts import Parts
 from sessile.stores.contract import Store
 from sessile.stores.open import open_store
-from sessile.wire import ambient, report
-from sessile.wire.errands import Errands
+from sessile.wire import log, system
+from sessile.wire.background.tasks import BackgroundTasks
 
 DEFAULT_URL: Final = "sqlite:///sessile.db"
 _SWEEP: Final = 1000
@@ -81,8 +80,8 @@ class Sessions:
         sealing: Sealing = Sealing.WHEN_SECRETS_ARE_GIVEN,
         hooks: Sequence[Hook] = (),
         store: Store | None = None,
-        clock: Callable[[], Instant] = ambient.clock,
-        entropy: Callable[[int], bytes] = ambient.entropy,
+        clock: Callable[[], Instant] = system.clock,
+        entropy: Callable[[int], bytes] = system.entropy,
     ) -> None:
         _check(Policy, policy=policy)
         _check(Cookie, cookie=cookie)
@@ -91,13 +90,13 @@ class Sessions:
         _check(Sealing, sealing=sealing)
         _check_each(hooks=hooks, carriers=carriers)
         if store is None:
-            store = open_store(url or ambient.setting("SESSILE_URL") or DEFAULT_URL)
+            store = open_store(url or system.setting("SESSILE_URL") or DEFAULT_URL)
         elif url is not None:
             raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
         given = _given(secrets)
         ring = given or _kept(store, entropy)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
-        vault: Vault = SealedVault(ring, entropy) if sealed else PlainVault()
+        sealer: Sealer = AesGcmSealer(ring, entropy) if sealed else NoSealer()
         cookies = (one for one in carriers or () if isinstance(one, Cookie))
         self.cookie = cookie or next(cookies, Cookie())
         self.parts = Parts(
@@ -108,13 +107,13 @@ class Sessions:
             origins=origins or Origins(),
             proxies=proxies or Proxies(),
             codec=ValueCodec(),
-            vault=vault,
+            sealer=sealer,
             clock=clock,
-            timer=ambient.timer,
+            timer=system.timer,
             entropy=entropy,
             hooks=hooks,
-            failed=report.hook_failed,
-            errands=Errands(),
+            failed=log.log_hook_failure,
+            tasks=BackgroundTasks(),
         )
         self.sync = SyncSessions(self.parts)
 
@@ -174,7 +173,7 @@ class Sessions:
 
     async def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
-        await self.parts.errands.aclose()
+        await self.parts.tasks.aclose()
         await arun(self.parts.store.close())
 
     def __repr__(self) -> str:
@@ -240,7 +239,7 @@ class SyncSessions:
 
     def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
-        self._parts.errands.close()
+        self._parts.tasks.close()
         run(self._parts.store.close())
 
 
@@ -261,7 +260,7 @@ def _check_each(**options: object) -> None:
 def _given(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
     if secrets is not None:
         return KeyRing(secrets)
-    setting = ambient.setting("SESSILE_SECRETS")
+    setting = system.setting("SESSILE_SECRETS")
     return KeyRing(part.strip() for part in setting.split(",")) if setting else None
 
 

@@ -4,7 +4,7 @@ from sessile.core.change import Capability
 from sessile.core.policy import Theft
 from sessile.core.record import Record, evidence, heir_of
 from sessile.core.ticket import Key
-from sessile.core.trail import traced
+from sessile.core.trail import extend_trail
 from sessile.service.ending import end_owned, remove
 from sessile.service.events import End, Ended, Mismatched, Replayed
 from sessile.service.parts import Parts
@@ -14,9 +14,9 @@ from sessile.service.visit import Visit
 async def end_stolen(parts: Parts, visit: Visit, record: Record, reason: End) -> Visit:
     """End the session for everyone who holds it; return the anonymous visit of who came now."""
     now, key, client = visit.now, Key(record.key), visit.client
-    trail = traced(record.trail, now, client, f"ended: {reason.value}")
+    trail = extend_trail(record.trail, now, client, f"ended: {reason.value}")
     kept = evidence(record, now, parts.policy.evidence, trail)
-    kept, _ = parts.vault.store(kept, {}, frozenset())
+    kept, _ = parts.sealer.seal(kept, {}, frozenset())
     last = await remove(parts, key, record.owner, kept)
     heir = None if last is None else heir_of(last)
     after = None if heir is None else await parts.store.read(heir, now)

@@ -1,4 +1,4 @@
-"""Events as JSON lines through ``logging``. ``sinks.line`` writes the line."""
+"""Events as JSON lines through ``logging``. ``sinks.json_line`` encodes the line."""
 
 import logging
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from sessile.core.identity import Lock
 from sessile.service import events
 from sessile.service.events import End, Event
-from sessile.sinks.line import line
+from sessile.sinks.json_line import encode_line
 from sessile.sinks.users import Naming, Users
 
 _LEVELS: Final[dict[type[Event], int]] = {
@@ -40,7 +40,7 @@ class JsonLines:
         WeakSecret: the key could be guessed.
     """
 
-    __slots__ = ("_log", "_named")
+    __slots__ = ("_log", "_user_name")
 
     def __init__(
         self,
@@ -50,20 +50,20 @@ class JsonLines:
         key: bytes | None = None,
     ) -> None:
         self._log = logging.getLogger(logger)
-        self._named = Naming(users, key)
+        self._user_name = Naming(users, key)
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
         level = level_of(event)
         if self._log.isEnabledFor(level):
-            self._log.log(level, line(event, self._named))
+            self._log.log(level, encode_line(event, self._user_name))
 
     def __repr__(self) -> str:
         return f"<JsonLines to {self._log.name}>"
 
 
 def level_of(event: Event) -> int:
-    """Return how loud an event is: what an attack looks like warns, a failing store is an error."""
+    """Return the logging level: signs of an attack are warnings, a failing store is an error."""
     if getattr(event, "reason", None) in _ALARMING:
         return logging.WARNING
     return _LEVELS.get(type(event), logging.INFO)

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from sessile.core.value import Seconds
 from sessile.errors import MissingExtra
 from sessile.service.events import Event, Timed
-from sessile.sinks.kind import name_of, reason_of
+from sessile.sinks.kinds import name_of, reason_of
 
 try:
     from opentelemetry import trace

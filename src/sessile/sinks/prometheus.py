@@ -1,6 +1,6 @@
 """Events as Prometheus metrics. Labels are words of the code: no id, user, address or other text.
 
-``sinks.kind`` knows those words, so every series is there, at zero, before the first event:
+``sinks.kinds`` knows those words, so every series is there, at zero, before the first event:
 otherwise an alert on its increase would miss the first theft.
 """
 
@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from sessile.errors import ConfigError, MissingExtra
 from sessile.service.events import Event, Timed, Work
-from sessile.sinks.kind import KINDS, name_of, reason_of, reason_type
+from sessile.sinks.kinds import KINDS, name_of, reason_of, reason_type
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram

@@ -45,7 +45,7 @@ class Naming:
         self._key = b"" if key is None else KeyRing([key]).newest
 
     def __call__(self, owner: str) -> str | None:
-        """Return what the log may call this user; None for nothing."""
+        """Return the name of this user for the log; None leaves the user out."""
         if self._users is Users.PSEUDONYM:
             return pseudonym(owner, self._key)
         return owner if self._users is Users.PLAIN else None
@@ -55,5 +55,5 @@ class Naming:
 
 
 def pseudonym(user: str, key: bytes) -> str:
-    """Return what ``Users.PSEUDONYM`` writes for a user, to look for it in a log."""
+    """Return the pseudonym that ``Users.PSEUDONYM`` writes for a user, to look for it in a log."""
     return hmac.digest(key, user.encode("utf-8", "surrogatepass"), "sha256").hex()[:_LENGTH]

@@ -27,7 +27,7 @@ from sessile.errors import ConfigError, KeyTaken, StoreClosed
 from sessile.stores.contract import unheeded
 from sessile.stores.location import Location, count, yes
 from sessile.wire import workers
-from sessile.wire.inplace import InPlace
+from sessile.wire.locked import LockedCalls
 
 MOST: Final = 100_000
 """Sessions kept unless the URL says otherwise; a session of 1 KB takes about 1.5 KB."""
@@ -60,7 +60,7 @@ class MemoryStore:
         self._rows: OrderedDict[str, bytes] | None = OrderedDict()
         self._owners: dict[str, dict[str, None]] = {}
         self._secret: bytes | None = None
-        self._here = InPlace(None if per_process else _FORKED)
+        self._calls = LockedCalls(None if per_process else _FORKED)
 
     @classmethod
     def from_url(cls, url: str) -> "MemoryStore":
@@ -71,7 +71,7 @@ class MemoryStore:
         place.refuse_leftovers()
         if place.safe != "memory://":
             raise ConfigError(f"{place.safe} names a place, but memory has none: write memory://")
-        number = workers.asked_for()
+        number = workers.count()
         if number > 1 and not per_process:
             raise ConfigError(
                 f"memory:// keeps sessions in one process, but {number} workers were asked for: "
@@ -81,12 +81,12 @@ class MemoryStore:
 
     async def read(self, key: Key, now: Instant) -> Record | None:
         """Return the live record."""
-        record = await self._here.ask("memory read", lambda: self._get(key))
+        record = await self._calls.ask("memory read", lambda: self._get(key))
         return record if record is not None and record.live_at(now) else None
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
-        await self._here.ask("memory create", lambda: self._add(record))
+        await self._calls.ask("memory create", lambda: self._add(record))
 
     async def claim(
         self,
@@ -98,39 +98,39 @@ class MemoryStore:
         replacing: Key | None = None,
     ) -> Claimed | Full:
         """Store a new record under its owner, within the limit."""
-        return await self._here.ask(
+        return await self._calls.ask(
             "memory claim", lambda: self._claim(record, now, limit, excess, replacing)
         )
 
     async def commit(self, change: Change) -> Answer:
         """Replace the record if its version is the expected one."""
-        return await self._here.ask("memory commit", lambda: self._commit(change))
+        return await self._calls.ask("memory commit", lambda: self._commit(change))
 
     async def delete(
         self, key: Key, owner: str | None = None, *, leaving: Record | None = None
     ) -> Record | None:
         """Remove the record and its index entry."""
-        return await self._here.ask("memory delete", lambda: self._replace(key, owner, leaving))
+        return await self._calls.ask("memory delete", lambda: self._replace(key, owner, leaving))
 
     async def end_everybody(self, now: Instant) -> None:  # noqa: ARG002
         """Forget every record and index."""
-        await self._here.ask("memory end everybody", self._clear)
+        await self._calls.ask("memory end everybody", self._clear)
 
     async def owned_by(self, owner: str, now: Instant) -> list[Record]:
         """Return the owner's live records."""
-        return await self._here.ask("memory owned_by", lambda: self._owned_by(owner, now))
+        return await self._calls.ask("memory owned_by", lambda: self._owned_by(owner, now))
 
     async def scan(self, now: Instant, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of live records, in the order of their keys."""
-        return await self._here.ask("memory scan", lambda: self._scan(now, cursor or "", batch))
+        return await self._calls.ask("memory scan", lambda: self._scan(now, cursor or "", batch))
 
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
         """Remove expired records."""
-        return await self._here.ask("memory sweep", lambda: self._sweep(now, batch))
+        return await self._calls.ask("memory sweep", lambda: self._sweep(now, batch))
 
     async def ping(self) -> None:
         """Return at once."""
-        await self._here.ask("memory ping", self._open_rows)
+        await self._calls.ask("memory ping", self._open_rows)
 
     async def close(self) -> None:
         """Forget everything."""

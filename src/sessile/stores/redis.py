@@ -40,9 +40,9 @@ from sessile.errors import ConfigError, KeyTaken, StoreUnavailable
 from sessile.stores.contract import unheeded
 from sessile.stores.location import Location, seconds
 from sessile.stores.redis_scripts import CLAIM, COMMIT, CREATE, DELETE, OWNED, Script
-from sessile.wire import ambient
-from sessile.wire.redis import Link
-from sessile.wire.redis_endpoint import Endpoint, Tls, Told
+from sessile.wire import system
+from sessile.wire.redis.client import RedisClient
+from sessile.wire.redis.endpoint import Endpoint, ErrorReply, Tls
 
 PREFIX: Final = "sessile:"
 LIMIT: Final = 0.5
@@ -80,7 +80,7 @@ class RedisStore:
         self.malformed: Callable[[Key], None] = unheeded
         self._prefix = prefix
         self._generation = f"{prefix}@generation"
-        self._link = Link(endpoint)
+        self._client = RedisClient(endpoint)
 
     @classmethod
     def from_url(cls, url: str) -> "RedisStore":
@@ -97,8 +97,8 @@ class RedisStore:
 
     async def read(self, key: Key, now: Instant) -> Record | None:
         """Return the live record."""
-        generation, row = await self._link.ask(
-            "redis MGET", "MGET", self._generation, self._prefix + key, again=True
+        generation, row = await self._client.ask(
+            "redis MGET", "MGET", self._generation, self._prefix + key, idempotent=True
         )
         record = self._unpack(key, _current(row, generation))
         return record if record is not None and record.live_at(now) else None
@@ -112,7 +112,7 @@ class RedisStore:
         )
         if answer is None:
             raise KeyTaken(record.key)
-        if isinstance(answer, Told):
+        if isinstance(answer, ErrorReply):
             raise StoreUnavailable(
                 self.name, f"the key {self._generation} holds no generation; delete it"
             )
@@ -178,7 +178,7 @@ class RedisStore:
 
     async def end_everybody(self, now: Instant) -> None:  # noqa: ARG002
         """Begin a new generation."""
-        await self._link.ask("redis SET", "SET", self._generation, _drawn())
+        await self._client.ask("redis SET", "SET", self._generation, _drawn())
 
     async def owned_by(self, owner: str, now: Instant) -> list[Record]:
         """Return the owner's live records."""
@@ -191,15 +191,15 @@ class RedisStore:
     async def scan(self, now: Instant, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of live records, in an order of the server's own."""
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", self._prefix) + "[^@]*"
-        following, names = await self._link.ask(
-            "redis SCAN", "SCAN", cursor or "0", "MATCH", pattern, "COUNT", batch, again=True
+        following, names = await self._client.ask(
+            "redis SCAN", "SCAN", cursor or "0", "MATCH", pattern, "COUNT", batch, idempotent=True
         )
         start = len(self._prefix.encode())
         keys = [key for name in names if is_key(key := name[start:].decode("ascii", "replace"))]
         rows = []
         if keys:
             wanted = [self._generation, *(self._prefix + key for key in keys)]
-            found = await self._link.ask("redis MGET", "MGET", *wanted, again=True)
+            found = await self._client.ask("redis MGET", "MGET", *wanted, idempotent=True)
             rows = [_current(row, found[0]) for row in found[1:]]
         live = self._live(zip(keys, rows, strict=True), now)
         return Page(live, None if following == b"0" else following.decode())
@@ -210,21 +210,21 @@ class RedisStore:
         batch: int = 1000,  # noqa: ARG002
     ) -> int:
         """Leave it to the server."""
-        self._link.check_open()
+        self._client.check_open()
         return 0
 
     async def ping(self) -> None:
         """Ask the server."""
-        await self._link.ask("redis PING", "PING", again=True)
+        await self._client.ask("redis PING", "PING", idempotent=True)
 
     async def server_time(self) -> Instant:
         """Return what the server's clock shows."""
-        whole, micros = await self._link.ask("redis TIME", "TIME", again=True)
+        whole, micros = await self._client.ask("redis TIME", "TIME", idempotent=True)
         return int(whole) + int(micros) / 1_000_000
 
     async def close(self) -> None:
         """Close every connection of this process."""
-        await self._link.close()
+        await self._client.close()
 
     def keep_secret(self, fresh: bytes) -> bytes | None:  # noqa: ARG002
         """Refuse: the servers that share this store would each draw their own."""
@@ -234,10 +234,10 @@ class RedisStore:
         self, script: Script, keys: tuple[str, ...], words: tuple[str | bytes | float, ...]
     ) -> Any:
         """Run a script by its digest; a server that forgot it is handed the text, once."""
-        ask, rest = self._link.ask, (len(keys), *keys, *words)
-        reply = await ask(script.what, "EVALSHA", script.sha, *rest, again=script.again)
-        if reply is Told.NO_SCRIPT:
-            reply = await ask(script.what, "EVAL", script.text, *rest, again=script.again)
+        ask, rest = self._client.ask, (len(keys), *keys, *words)
+        reply = await ask(script.what, "EVALSHA", script.sha, *rest, idempotent=script.idempotent)
+        if reply is ErrorReply.NO_SCRIPT:
+            reply = await ask(script.what, "EVAL", script.text, *rest, idempotent=script.idempotent)
         return reply
 
     def _index(self, owner: str) -> str:
@@ -246,7 +246,7 @@ class RedisStore:
         return f"{self._prefix}@{base64.urlsafe_b64encode(digest).decode()}"
 
     def _list(self, reply: Any, index: str) -> list[bytes]:
-        if isinstance(reply, Told):
+        if isinstance(reply, ErrorReply):
             raise StoreUnavailable(
                 self.name,
                 f"the key {index} holds no index, or {self._generation} no generation; delete it",
@@ -258,7 +258,7 @@ class RedisStore:
         found = (self._unpack(Key(key), row) for key, row in rows)
         return [record for record in found if record is not None and record.live_at(now)]
 
-    def _unpack(self, key: Key, row: bytes | Told | None) -> Record | None:
+    def _unpack(self, key: Key, row: bytes | ErrorReply | None) -> Record | None:
         """Return the record of a row; one that is none is reported."""
         if row is None:
             return None
@@ -270,7 +270,7 @@ class RedisStore:
 
 def _drawn() -> bytes:
     """Return a generation that never was."""
-    return ambient.entropy(_GENERATION)
+    return system.entropy(_GENERATION)
 
 
 def _current(row: bytes | None, generation: bytes | None) -> bytes | None:

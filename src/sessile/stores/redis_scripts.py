@@ -23,12 +23,12 @@ class Script:
     Args:
         what: its name in traces.
         text: in Lua.
-        again: it may be run once more without harm.
+        idempotent: it may be run once more without harm.
     """
 
     what: str
     text: str
-    again: bool = False
+    idempotent: bool = False
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -181,5 +181,5 @@ for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
 end
 return found
 """,
-    again=True,
+    idempotent=True,
 )

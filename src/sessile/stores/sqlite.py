@@ -1,4 +1,4 @@
-"""``sqlite:///file``: one file, shared by all processes of a host. ``wire.sqlitefile`` reaches it.
+"""``sqlite:///file``: one file, shared by all processes of a host. ``wire.sqlite.file`` reaches it.
 
 The log is written ahead (WAL), so readers and a writer never wait for each other. With
 ``synchronous=NORMAL`` an answer outlives the process; only a power cut can undo the last ones.
@@ -36,8 +36,8 @@ from sessile.errors import ConfigError, KeyTaken
 from sessile.stores.contract import unheeded
 from sessile.stores.location import Location, seconds
 from sessile.wire import keyfile
-from sessile.wire.doors import refuse_open_doors
-from sessile.wire.sqlitefile import SQLiteFile
+from sessile.wire.permissions import refuse_world_writable
+from sessile.wire.sqlite.file import SQLiteFile
 
 LIMIT: Final = 0.5
 """Seconds that a locked file is waited for unless the URL says otherwise."""
@@ -172,7 +172,7 @@ class SQLiteStore:
 
     async def end_everybody(self, now: Instant) -> None:  # noqa: ARG002
         """Put the table aside; sweeps remove its rows."""
-        await self._file.ask_aside("sqlite end everybody", _end_everybody)
+        await self._file.ask_in_thread("sqlite end everybody", _end_everybody)
 
     async def owned_by(self, owner: str, now: Instant) -> list[Record]:
         """Return the owner's live records."""
@@ -187,15 +187,15 @@ class SQLiteStore:
 
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
         """Remove the expired, as far as the index says, and then what was ended with everybody."""
-        while rows := await self._file.ask_aside(
+        while rows := await self._file.ask_in_thread(
             "sqlite due", lambda db: _all(db, _DUE, now, batch)
         ):
-            removed = await self._file.ask_aside(
+            removed = await self._file.ask_in_thread(
                 "sqlite sweep", partial(_sweep, rows=rows, now=now)
             )
             if removed:
                 return removed
-        return await self._file.ask_aside("sqlite bury", partial(_bury_ended, batch=batch))
+        return await self._file.ask_in_thread("sqlite bury", partial(_bury_ended, batch=batch))
 
     async def ping(self) -> None:
         """Read from the file."""
@@ -207,7 +207,7 @@ class SQLiteStore:
 
     def keep_secret(self, fresh: bytes) -> bytes | None:
         """Keep it in a file beside the database that this user alone can read."""
-        return keyfile.keep(self._key_file, fresh)
+        return keyfile.load_or_create(self._key_file, fresh)
 
     def _unpack(self, key: str, blob: bytes) -> Record | None:
         record = unpack(blob, Key(key))
@@ -230,7 +230,7 @@ def _checked(path: Path) -> Path:
         raise ConfigError(f"the folder {place.parent} does not exist: make it, or write another")
     if place.is_dir():
         raise ConfigError(f"{place} is a folder: write a file in it, as in {place / 'sessile.db'}")
-    refuse_open_doors(place)
+    refuse_world_writable(place)
     return place
 
 

@@ -1,4 +1,4 @@
-"""Time and entropy that a test holds in its hands. ``wire.ambient`` has the real ones."""
+"""Time and entropy that a test holds in its hands. ``wire.system`` has the real ones."""
 
 import random
 from typing import Final

@@ -30,27 +30,27 @@ from sessile.testing.drive import COLOURS, Drive
 from sessile.testing.place import Backend, Place
 from sessile.testing.promises.accounts import Accounts
 from sessile.testing.promises.bindings import Bindings
+from sessile.testing.promises.concurrency import Concurrency
 from sessile.testing.promises.creating import Creating
 from sessile.testing.promises.deleting import Deleting
+from sessile.testing.promises.events import Events
 from sessile.testing.promises.everybody import Everybody
 from sessile.testing.promises.failure import Failure
 from sessile.testing.promises.fidelity import Fidelity
-from sessile.testing.promises.life import Life
+from sessile.testing.promises.lifecycle import Lifecycle
 from sessile.testing.promises.lifetimes import Lifetimes
-from sessile.testing.promises.limits import Limits
+from sessile.testing.promises.limits import OwnerLimits
 from sessile.testing.promises.locks import Locks
-from sessile.testing.promises.malformed import Malformed
-from sessile.testing.promises.modelled import Modelled
+from sessile.testing.promises.malformed import MalformedRows
 from sessile.testing.promises.neighbours import Neighbours
 from sessile.testing.promises.owners import Owners
 from sessile.testing.promises.proofs import Proofs
 from sessile.testing.promises.reading import Reading
 from sessile.testing.promises.scanning import Scanning
 from sessile.testing.promises.secrecy import Secrecy
-from sessile.testing.promises.sessions import Sessions
 from sessile.testing.promises.sharing import Sharing
+from sessile.testing.promises.stateful import Stateful
 from sessile.testing.promises.sweeping import Sweeping
-from sessile.testing.promises.telling import Telling
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
 from sessile.testing.promises.versions import Versions
@@ -59,9 +59,9 @@ Promise: TypeAlias = Callable[..., None]
 
 
 class StoreContract(
-    Reading, Malformed, Fidelity, Creating, Versions, Deleting, Owners, Limits, Everybody, Scanning,
-    Sweeping, Sharing, Neighbours, Secrecy, Life, Failure, Modelled, Sessions, Tickets,
-    Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Telling,
+    Reading, MalformedRows, Fidelity, Creating, Versions, Deleting, Owners, OwnerLimits, Everybody,
+    Scanning, Sweeping, Sharing, Neighbours, Secrecy, Lifecycle, Failure, Stateful, Concurrency,
+    Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events,
 ):  # fmt: skip
     """What every store promises. Subclass it with ``backends=[...]``; pytest does the rest.
 

@@ -64,10 +64,10 @@ class Async:
     def together(self, flows: Iterable[Flow[R]]) -> list[R | BaseException]:
         """Gather the flows as tasks of the loop."""
 
-        async def gathered() -> list[R | BaseException]:
+        async def gather() -> list[R | BaseException]:
             return await asyncio.gather(*map(arun, flows), return_exceptions=True)
 
-        return self._runner.run(gathered())
+        return self._runner.run(gather())
 
     def close(self) -> None:
         """Close the loop."""

@@ -36,11 +36,11 @@ def table(contract: "type[StoreContract]") -> str:
 
 def summary(contract: "type[StoreContract]") -> str:
     """Return how many promises of each group each store is asked, and which it is not, and why."""
-    lines = [f"{'':12}" + "".join(f"{b.name:>12}" for b in contract.backends)]
+    lines = [f"{'':14}" + "".join(f"{b.name:>12}" for b in contract.backends)]
     for group, promises in _groups(contract):
         asked = [sum(not b.lacks(p) for p in promises) for b in contract.backends]
-        lines.append(f"{group:12}" + "".join(f"{f'{n}/{len(promises)}':>12}" for n in asked))
-    return "\n".join([*lines, *_left_out(contract)])
+        lines.append(f"{group:14}" + "".join(f"{f'{n}/{len(promises)}':>12}" for n in asked))
+    return "\n".join([*lines, *_exclusions(contract)])
 
 
 def include(config: pytest.Config, contract: "type[StoreContract]") -> None:
@@ -81,14 +81,14 @@ def _groups(contract: "type[StoreContract]") -> "Iterator[tuple[str, list[Promis
         yield group, list(members)
 
 
-def _left_out(contract: "type[StoreContract]") -> Iterator[str]:
+def _exclusions(contract: "type[StoreContract]") -> Iterator[str]:
     for backend in contract.backends:
         reasons = defaultdict(list)
         for name, promise in contract.promises.items():
             reasons[backend.lacks(promise)].append(name.removeprefix("test_"))
         for why in filter(None, reasons):
-            told = f"{backend.name} {why}, so it is not asked: {', '.join(reasons[why])}"
-            yield textwrap.fill(told, 100, subsequent_indent="    ")
+            line = f"{backend.name} {why}, so it is not asked: {', '.join(reasons[why])}"
+            yield textwrap.fill(line, 100, subsequent_indent="    ")
 
 
 def _truth(promise: "Promise") -> str:

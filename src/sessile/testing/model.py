@@ -1,6 +1,6 @@
 """One hypothesis machine for every store: whatever is done to it, it equals a dict.
 
-``promises.modelled`` runs it on each backend; ``effort`` says for how long.
+``promises.stateful`` runs it on each backend; ``effort`` says for how long.
 """
 
 import pytest
@@ -50,19 +50,19 @@ class StoreModel(RuleBasedStateMachine):
         row = self.rows.get(key)
         return row if row is not None and row.live_at(self.clock.now) else None
 
-    def over(self, key: Key) -> bool:
+    def is_expired(self, key: Key) -> bool:
         """Tell whether that record expired and was not deleted."""
         return key in self.rows and self.live(key) is None
 
-    def owned(self, owner: str) -> list[Record]:
-        """Return what an owner has to have."""
+    def records_of(self, owner: str) -> list[Record]:
+        """Return the records an owner has to have."""
         return [row for key, row in self.rows.items() if row.owner == owner and self.live(key)]
 
     def has(self, capability: Capability) -> bool:
         """Tell whether the store is capable of that."""
         return capability in self.store.capabilities
 
-    def fresh(self, idle: float, absolute: float, owner: str | None = None) -> Record:
+    def new_record(self, idle: float, absolute: float, owner: str | None = None) -> Record:
         """Return a record of a key that was never used."""
         self.made += 1
         name, now = f"row {self.made}", self.clock.now
@@ -71,7 +71,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule(target=keys, idle=TIMES, absolute=TIMES)
     def create(self, idle: float, absolute: float) -> Key:
         """Create an anonymous session."""
-        row = self.fresh(idle, absolute)
+        row = self.new_record(idle, absolute)
         self.drive(self.store.create(row))
         self.rows[Key(row.key)] = row
         return Key(row.key)
@@ -100,7 +100,7 @@ class StoreModel(RuleBasedStateMachine):
         self, owner: str, idle: float, limit: int | None, excess: Excess, *, ends: bool
     ) -> Key:
         """Log in; end the excess or leave it."""
-        row, others = self.fresh(idle, 60.0, owner), self.owned(owner)
+        row, others = self.new_record(idle, 60.0, owner), self.records_of(owner)
         answer = self.drive(self.store.claim(row, self.clock.now, limit=limit, excess=excess))
         over = [] if limit is None else others[: max(0, len(others) + 1 - limit)]
         if over and excess is Excess.REFUSE:
@@ -115,7 +115,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule(key=keys, put=st.dictionaries(NAMES, BLOBS), gone=st.sets(NAMES), idle=TIMES)
     def commit(self, key: Key, put: dict[str, bytes], gone: set[str], idle: float) -> None:
         """Commit from the current version, or to what is gone."""
-        if self.over(key):
+        if self.is_expired(key):
             return
         row = self.live(key)
         until = self.clock.now + idle
@@ -135,7 +135,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule(key=keys, by_owner=st.booleans())
     def delete(self, key: Key, *, by_owner: bool) -> None:
         """End a session, one that ended included."""
-        row, expired = self.live(key), self.over(key)
+        row, expired = self.live(key), self.is_expired(key)
         was = self.rows.pop(key, None)
         owner = was.owner if was and by_owner else None
         answer = self.drive(self.store.delete(key, owner))
@@ -145,7 +145,7 @@ class StoreModel(RuleBasedStateMachine):
     def replace(self, key: Key, idle: float) -> None:
         """End a session and leave something in its place."""
         row = self.live(key)
-        if self.over(key):
+        if self.is_expired(key):
             return
         left = record(key=key, at=self.clock.now, idle=idle, version=0, over=Over.REPLACED)
         assert self.drive(self.store.delete(key, row.owner if row else None, leaving=left)) == row
@@ -197,7 +197,7 @@ class StoreModel(RuleBasedStateMachine):
         if self.has(Capability.OWNERS):
             for owner in ("alice", "bob", "alice:"):
                 owned = self.drive(self.store.owned_by(owner, self.clock.now))
-                assert owned == self.owned(owner)
+                assert owned == self.records_of(owner)
 
     def teardown(self) -> None:
         """Close the store and leave its place."""

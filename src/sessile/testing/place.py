@@ -43,8 +43,8 @@ class Place:
         """
         raise NotImplementedError
 
-    def guarded(self, password: str) -> Store:
-        """Make a store that is reached with a password, which its server does not take."""
+    def open_with_password(self, password: str) -> Store:
+        """Open a store that is reached with a password, which its server does not take."""
         raise NotImplementedError
 
     def dump(self) -> bytes:
@@ -55,8 +55,8 @@ class Place:
         """Put these bytes where the row of that key, which exists, keeps its record."""
         raise NotImplementedError
 
-    def collected(self, key: Key) -> Instant:
-        """Return when the server itself will remove the row of that key."""
+    def server_expiry(self, key: Key) -> Instant:
+        """Return the time at which the server itself will remove the row of that key."""
         raise NotImplementedError
 
     def stop(self) -> None:

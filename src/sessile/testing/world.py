@@ -1,7 +1,7 @@
 """A world for the promises of sessions: a store, a clock in hand, browsers and their requests.
 
-``promises.sessions`` tells stories here. A request is one flow, opened, handled and committed, so
-``step`` can stop it at every act of I/O.
+``promises.concurrency`` and others play here. A request is one flow, opened, handled and committed,
+so ``step`` can stop it at every act of I/O.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sessile.core.policy import Policy
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.core.session import Session
 from sessile.service.commit import commit_visit
 from sessile.service.events import Event
@@ -18,7 +18,7 @@ from sessile.service.sessions import Sessions
 from sessile.stores.contract import Store
 from sessile.testing.clock import FakeClock
 from sessile.testing.drive import Drive
-from sessile.wire import ambient
+from sessile.wire import system
 
 Handler = Callable[[Session], Any]
 
@@ -50,7 +50,7 @@ class Reply:
 
 
 class World:
-    """Sessions over one store, told by the clock in hand.
+    """Sessions over one store, timed by the clock in hand.
 
     Attributes:
         cookie: what the world's main browser sends.
@@ -58,7 +58,7 @@ class World:
         agent: what it calls itself.
         passive: whether its requests count as no activity.
         issued: every ticket that an answer carried.
-        events: everything the hooks were told.
+        events: every event the hooks received.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class World:
             policy=policy,
             hooks=[self.events.append],
             clock=self.clock,
-            entropy=ambient.entropy,
+            entropy=system.entropy,
         )
         self.cookie = ""
         self.peer, self.agent = HOME, FIREFOX
@@ -89,10 +89,10 @@ class World:
     async def request(
         self, cookie: str, handler: Handler = dict, *, peer: str | None = None
     ) -> Reply:
-        """Be one request of a browser, as a flow; from ``peer``, where that is another address."""
+        """Make one request of a browser, as a flow; from ``peer``, where it is another address."""
         headers = {"cookie": cookie, "user-agent": self.agent}
-        said = Said(headers, peer=self.peer if peer is None else peer)
-        visit = await open_visit(self.sessions.parts, said, passive=self.passive)
+        request = PlainRequest(headers, peer=self.peer if peer is None else peer)
+        visit = await open_visit(self.sessions.parts, request, passive=self.passive)
         result = handler(visit.session)
         user = visit.session.user
         header = await commit_visit(self.sessions.parts, visit)
@@ -112,10 +112,10 @@ class World:
         return reply
 
     def values(self, cookie: str | None = None) -> dict[str, Any]:
-        """Return what the session of that cookie holds."""
+        """Return the values in the session of that cookie."""
         held: dict[str, Any] = self.ask(dict, cookie).result
         return held
 
-    def told(self, kind: type[Event]) -> list[Event]:
+    def events_of(self, kind: type[Event]) -> list[Event]:
         """Return the events of one kind."""
         return [event for event in self.events if isinstance(event, kind)]

@@ -107,7 +107,7 @@ class Answer:
     @property
     def troubled(self) -> bool:
         """Whether anything is to be said after, or in place of, the application's body."""
-        return self.instead is not None or bool(self._session.strayed())
+        return self.instead is not None or bool(self._session.changes_since_delta())
 
     def check(self) -> None:
         """Raise ``TooLate`` when a value was changed in place after the session was saved."""

@@ -111,9 +111,9 @@ class Deferred(Session):
         if self._open:
             super().close(reason)
 
-    def strayed(self) -> list[str]:
+    def changes_since_delta(self) -> list[str]:
         """Return the keys whose values were changed in place after they were saved."""
-        return super().strayed() if self._open else []
+        return super().changes_since_delta() if self._open else []
 
     def __repr__(self) -> str:
         return super().__repr__() if self._open else "<Session not opened>"

@@ -43,7 +43,7 @@ def check_saved(session: Session) -> None:
     Raises:
         TooLate: one was, and that change is lost.
     """
-    late = session.strayed()
+    late = session.changes_since_delta()
     if late:
         raise TooLate(f"session[{late[0]!r}] was changed in place too late: {TOO_LATE}")
 

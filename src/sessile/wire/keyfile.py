@@ -10,8 +10,8 @@ from pathlib import Path
 from sessile.errors import ConfigError
 
 
-def keep(path: Path, fresh: bytes) -> bytes:
-    """Return the secret of that file, which holds ``fresh`` from now on if there was none.
+def load_or_create(path: Path, fresh: bytes) -> bytes:
+    """Return the secret of that file; create it with ``fresh`` where there is none.
 
     Processes that start at once agree on one: the file appears whole or not at all.
 
@@ -20,7 +20,7 @@ def keep(path: Path, fresh: bytes) -> bytes:
     """
     try:
         if not os.path.lexists(path):
-            _place(path, fresh)
+            _create(path, fresh)
         return _read(path)
     except OSError as error:
         if error.errno == errno.ELOOP:
@@ -33,7 +33,7 @@ def keep(path: Path, fresh: bytes) -> bytes:
         ) from error
 
 
-def _place(path: Path, fresh: bytes) -> None:
+def _create(path: Path, fresh: bytes) -> None:
     """Write a draft and link it: a link never replaces a rival's file, and is never half there."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -50,13 +50,13 @@ def _place(path: Path, fresh: bytes) -> None:
 def _read(path: Path) -> bytes:
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        _refuse(path, os.fstat(file))
+        _check(path, os.fstat(file))
         return os.read(file, 1 << 16)
     finally:
         os.close(file)
 
 
-def _refuse(path: Path, found: os.stat_result) -> None:
+def _check(path: Path, found: os.stat_result) -> None:
     mode = stat.S_IMODE(found.st_mode)
     if not stat.S_ISREG(found.st_mode):
         raise ConfigError(f"the key file {path} is no plain file: move it away")

@@ -1,4 +1,4 @@
-"""How many worker processes the server was asked for. ``stores.memory`` refuses more than one.
+"""The number of the server's worker processes. ``stores.memory`` refuses more than one.
 
 What a program passes to its server in code, and what stands in a configuration file, is not seen.
 """
@@ -14,7 +14,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerProgram:
     """Where a server's number of workers is written; the earlier counts.
 
     Attributes:
@@ -28,16 +28,16 @@ class Server:
     variables: tuple[str, ...] = ()
 
 
-SERVERS: Final[Mapping[str, Server]] = {
-    "uvicorn": Server(("--workers",), variables=("UVICORN_WORKERS", "WEB_CONCURRENCY")),
-    "fastapi": Server(("--workers",), variables=("WEB_CONCURRENCY",)),
-    "gunicorn": Server(("--workers", "-w"), "GUNICORN_CMD_ARGS", ("WEB_CONCURRENCY",)),
-    "hypercorn": Server(("--workers", "-w")),
-    "granian": Server(("--workers",), variables=("GRANIAN_WORKERS",)),
+SERVERS: Final[Mapping[str, ServerProgram]] = {
+    "uvicorn": ServerProgram(("--workers",), variables=("UVICORN_WORKERS", "WEB_CONCURRENCY")),
+    "fastapi": ServerProgram(("--workers",), variables=("WEB_CONCURRENCY",)),
+    "gunicorn": ServerProgram(("--workers", "-w"), "GUNICORN_CMD_ARGS", ("WEB_CONCURRENCY",)),
+    "hypercorn": ServerProgram(("--workers", "-w")),
+    "granian": ServerProgram(("--workers",), variables=("GRANIAN_WORKERS",)),
 }
 
 
-def count(argv: Sequence[str], environ: Mapping[str, str], uwsgi: int = 1) -> int:
+def parse(argv: Sequence[str], environ: Mapping[str, str], uwsgi: int = 1) -> int:
     """Return the number of workers asked for; 1 where nothing says otherwise.
 
     Args:
@@ -49,16 +49,16 @@ def count(argv: Sequence[str], environ: Mapping[str, str], uwsgi: int = 1) -> in
     if server is None:
         return uwsgi
     found = [environ[name] for name in reversed(server.variables) if name in environ]
-    found += _flagged(shlex.split(environ.get(server.arguments, "")), server.flags)
-    found += _flagged(argv, server.flags)
+    found += _flag_values(shlex.split(environ.get(server.arguments, "")), server.flags)
+    found += _flag_values(argv, server.flags)
     numbers = [int(text) for text in found if text.isascii() and text.isdigit()]
     return max(numbers[-1], 1) if numbers else 1
 
 
-def asked_for() -> int:
-    """Return the number of workers that this process's server was asked for."""
-    uwsgi = getattr(sys.modules.get("uwsgi"), "numproc", 1)  # there under uWSGI, never imported
-    return count(sys.argv, os.environ, uwsgi)
+def count() -> int:
+    """Return the number of workers that this process's server was started with."""
+    uwsgi = getattr(sys.modules.get("uwsgi"), "numproc", 1)  # uWSGI itself puts the module there
+    return parse(sys.argv, os.environ, uwsgi)
 
 
 def _program(argv: Sequence[str]) -> str:
@@ -66,7 +66,7 @@ def _program(argv: Sequence[str]) -> str:
     return path.parent.name if path.name == "__main__.py" else path.stem
 
 
-def _flagged(words: Sequence[str], flags: tuple[str, ...]) -> list[str]:
+def _flag_values(words: Sequence[str], flags: tuple[str, ...]) -> list[str]:
     """Return the values of the flags, as ``--flag N``, ``--flag=N``, ``-f N`` or ``-fN``."""
     values = []
     for word, following in pairwise([*words, ""]):

@@ -1,1 +1,1 @@
-"""The server processes: ``child`` runs in each, ``fleet`` keeps them, ``line`` joins the two."""
+"""The server processes: ``child`` runs in each, ``supervisor`` keeps them, ``channel`` connects."""

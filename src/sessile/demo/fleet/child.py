@@ -1,4 +1,4 @@
-"""What a server process runs: the shop, until its line to the parent ends. See ``process``."""
+"""What a server process runs: the shop, until its channel to the parent ends. See ``process``."""
 
 import asyncio
 from pathlib import Path
@@ -8,33 +8,33 @@ import uvicorn
 from sessile.demo.alarms import Alarms
 from sessile.demo.application import application
 from sessile.demo.authenticator import Authenticator
-from sessile.demo.choice import all_sessions
-from sessile.demo.fleet.line import Line
+from sessile.demo.fleet.channel import ParentChannel
+from sessile.demo.fleet.config import ServerConfig
 from sessile.demo.fleet.message import Ready
-from sessile.demo.fleet.port import bound
-from sessile.demo.fleet.task import Task
+from sessile.demo.fleet.port import bind
+from sessile.demo.policies import all_sessions
 from sessile.demo.shop import Shop
-from sessile.demo.users import Users
+from sessile.demo.users import UserTable
 
 
-async def serve(task: Task) -> None:
+async def serve(config: ServerConfig) -> None:
     """Serve the shop until the parent is gone."""
-    line = await Line.inherited()
-    users, alarms = Users(Path(task.users)), Alarms(Path(task.users))
-    policies = all_sessions(alarms.hear)
-    shop = Shop(task.name, policies, users, Authenticator(users), alarms, line.ask)
+    channel = await ParentChannel.from_stdin()
+    users, alarms = UserTable(Path(config.users)), Alarms(Path(config.users))
+    policies = all_sessions(alarms.note_theft)
+    shop = Shop(config.name, policies, users, Authenticator(users), alarms, channel.ask)
     server = uvicorn.Server(_config(shop))
-    with bound(task.port) as listener:
+    with bind(config.port) as listener:
         listener.listen(1024)
-        hearing = asyncio.create_task(_stop_after(line, server))
-        await line.ask(Ready())
+        hearing = asyncio.create_task(_stop_after(channel, server))
+        await channel.ask(Ready())
         await server.serve([listener])
     hearing.cancel()
     await shop.sessions.close()  # the store, which the others share
 
 
-async def _stop_after(line: Line, server: uvicorn.Server) -> None:
-    await line.listen()
+async def _stop_after(channel: ParentChannel, server: uvicorn.Server) -> None:
+    await channel.listen()
     server.should_exit = True
 
 
@@ -53,4 +53,4 @@ def _config(shop: Shop) -> uvicorn.Config:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Task.inherited()))
+    asyncio.run(serve(ServerConfig.from_environ()))

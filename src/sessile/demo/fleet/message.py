@@ -1,4 +1,4 @@
-"""What a server and its parent say to each other over ``line``: orders, and a view of the fleet."""
+"""The messages between a server and its parent, over ``channel``: commands, views of the fleet."""
 
 from enum import Enum
 from typing import Final
@@ -8,7 +8,7 @@ import msgspec
 from sessile.balance import Affinity
 
 
-class Phase(Enum):
+class ServerPhase(Enum):
     """How a server is, as its process and the balancer's checks together tell."""
 
     UP = "up"
@@ -20,33 +20,33 @@ class Member(msgspec.Struct, frozen=True):
     """One server: its name, its process (None when there is none), the requests it was given."""
 
     name: str
-    phase: Phase
+    phase: ServerPhase
     pid: int | None
     requests: int
 
 
-class View(msgspec.Struct, frozen=True):
+class FleetView(msgspec.Struct, frozen=True):
     """All servers, and how clients are spread over them.
 
     Attributes:
         members: in the order of their names.
         affinity: what ties a client to a server.
-        door: host and port of the balancer, for whoever is on this machine; None before it is open.
-        refusal: why the order was not carried out; empty when it was.
+        address: host and port of the balancer, on this machine; None before it listens.
+        error: why the command was not carried out; empty when it was.
     """
 
     members: tuple[Member, ...]
     affinity: Affinity
-    door: tuple[str, int] | None = None
-    refusal: str = ""
+    address: tuple[str, int] | None = None
+    error: str = ""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """The server listens."""
 
 
-class Look(msgspec.Struct, frozen=True, tag=True):
-    """Nothing is to be done; the view is wanted."""
+class GetView(msgspec.Struct, frozen=True, tag=True):
+    """Do nothing but return the view."""
 
 
 class Kill(msgspec.Struct, frozen=True, tag=True):
@@ -61,19 +61,19 @@ class Restart(msgspec.Struct, frozen=True, tag=True):
     name: str
 
 
-class Tie(msgspec.Struct, frozen=True, tag=True):
+class SetAffinity(msgspec.Struct, frozen=True, tag=True):
     """Spread clients in another way."""
 
     affinity: Affinity
 
 
-Order = Ready | Look | Kill | Restart | Tie
+FleetCommand = Ready | GetView | Kill | Restart | SetAffinity
 
 _encoder: Final = msgspec.json.Encoder()
-ORDERS: Final = msgspec.json.Decoder(Order)
-VIEWS: Final = msgspec.json.Decoder(View)
+COMMANDS: Final = msgspec.json.Decoder(FleetCommand)
+VIEWS: Final = msgspec.json.Decoder(FleetView)
 
 
-def written(message: Order | View) -> bytes:
-    """Return the line that says it."""
+def encode(message: FleetCommand | FleetView) -> bytes:
+    """Return the line that carries a message."""
     return _encoder.encode(message) + b"\n"

@@ -12,7 +12,7 @@ _EVERYWHERE: Final = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
 _TRIES: Final = 20
 
 
-def bound(port: int = 0) -> socket.socket:
+def bind(port: int = 0) -> socket.socket:
     """Return a bound socket of a server, or one that only keeps the port (0 takes a free one).
 
     Several may be bound to one port; connections go to the one that listens. While only the
@@ -45,6 +45,6 @@ def free_port(host: str, wanted: int) -> int:
     )
 
 
-def reachable(host: str) -> str:
+def local_address(host: str) -> str:
     """Return where somebody on this machine finds a server that listens there."""
     return _EVERYWHERE.get(host, host)

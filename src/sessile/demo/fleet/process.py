@@ -1,4 +1,4 @@
-"""A server process, seen from its parent: start it, hear its orders, end it. ``fleet`` keeps it."""
+"""A server process, seen from its parent: start, handle commands, end. ``supervisor`` keeps it."""
 
 import asyncio
 import socket
@@ -9,14 +9,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from sessile.demo.fleet.message import ORDERS, Order, View, written
-from sessile.demo.fleet.task import Task
+from sessile.demo.fleet.config import ServerConfig
+from sessile.demo.fleet.message import COMMANDS, FleetCommand, FleetView, encode
 
-Hear: TypeAlias = Callable[[str, Order], View]
-"""Carries out an order that the server of that name gave."""
+Handler: TypeAlias = Callable[[str, FleetCommand], FleetView]
+"""Carries out a command that the server of that name sent."""
 
 
-class Failed(Exception):  # noqa: N818  (the name says what happened)
+class UnexpectedExit(Exception):  # noqa: N818  (the name says what happened)
     """A server ended though nobody wanted it to.
 
     Attributes:
@@ -32,25 +32,27 @@ class ServerProcess:
     """A server that can be started again and again, on the same port.
 
     Args:
-        task: what it is to do.
+        config: its name, its port and the user table.
         environ: the environment of all servers.
         log: where its output goes; nobody needs it unless the server fails.
-        hear: called with its orders.
+        handle: called with its commands.
 
     Attributes:
         wanted: whether a process should be there.
         ready: set while the process listens.
     """
 
-    def __init__(self, task: Task, environ: Mapping[str, str], log: Path, hear: Hear) -> None:
-        self.name = task.name
+    def __init__(
+        self, config: ServerConfig, environ: Mapping[str, str], log: Path, handle: Handler
+    ) -> None:
+        self.name = config.name
         self.wanted = False
         self.ready = asyncio.Event()
-        self._environ = task.environ(environ)
+        self._environ = config.environ(environ)
         self._log = log
-        self._hear = hear
+        self._handle = handle
         self._process: Process | None = None
-        self._condemned: Process | None = None
+        self._expected_exit: Process | None = None
         self._writer: asyncio.StreamWriter | None = None
 
     @property
@@ -58,8 +60,8 @@ class ServerProcess:
         """The number of the process; None when there is none."""
         return None if self._process is None else self._process.pid
 
-    async def live(self) -> None:
-        """Run a process from its start to its end, and hear its orders meanwhile.
+    async def run(self) -> None:
+        """Run a process from its start to its end, and handle its commands meanwhile.
 
         Raises:
             Failed: it ended by itself.
@@ -68,7 +70,7 @@ class ServerProcess:
         self._process = process
         reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         if not self.wanted:  # somebody hung up while it was being started
-            self.hang_up()
+            self.request_stop()
         try:
             await self._listen(reader, self._writer)
             code = await process.wait()
@@ -76,32 +78,32 @@ class ServerProcess:
             self._writer.close()
             self._process = None
             self.ready.clear()
-        if process is not self._condemned:
+        if process is not self._expected_exit:
             self.wanted = False
-            raise Failed(self.name, code, self._log.read_text(errors="replace").strip())
+            raise UnexpectedExit(self.name, code, self._log.read_text(errors="replace").strip())
 
-    def condemn(self) -> None:
+    def expect_exit(self) -> None:
         """Expect the process to end."""
         self.wanted = False
-        self._condemned = self._process
+        self._expected_exit = self._process
 
     def kill(self) -> None:
         """Kill the process with SIGKILL: no last word, no clean-up."""
-        self.condemn()
+        self.expect_exit()
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
 
-    def hang_up(self) -> None:
-        """Ask the process to end, by ending its line."""
-        self.condemn()
+    def request_stop(self) -> None:
+        """Ask the process to end, by closing its channel."""
+        self.expect_exit()
         if self._writer is not None:
             self._writer.close()
 
     async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             while text := await reader.readline():
-                writer.write(written(self._hear(self.name, ORDERS.decode(text))))
+                writer.write(encode(self._handle(self.name, COMMANDS.decode(text))))
 
     async def _spawn(self) -> tuple[Process, socket.socket]:
         ours, theirs = socket.socketpair()

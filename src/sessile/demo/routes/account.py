@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sessile.demo.routes.answer import back_to, text_field
+from sessile.demo.routes.forms import back_to, text_field
 from sessile.demo.shop import shop_of
 from sessile.web.starlette import get_session
 
@@ -19,7 +19,7 @@ async def log_in(request: Request) -> Response:
         return back_to("account")
     session.login(name, remember=remember, factors=("password",))
     session.flash(f"Welcome, {name}. This is a new session: the one before has ended.", "good")
-    if stolen := shop.alarms.tell(name):
+    if stolen := shop.alarms.take_unread(name):
         count = "A session" if stolen == 1 else f"{stolen} sessions"
         session.flash(f"{count} of yours ended for theft. Your activity tells more.", "bad")
     return back_to("account")

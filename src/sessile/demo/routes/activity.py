@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sessile import Session, SessionInfo
-from sessile.demo.activity import Stolen, entries
-from sessile.demo.frame import Place
-from sessile.demo.routes.framed import framed
+from sessile.demo.activity import StolenSession, entries
+from sessile.demo.frame import PagePath
+from sessile.demo.routes.page import render_page
 from sessile.demo.shop import Shop, shop_of
 from sessile.web.starlette import get_session
 
@@ -15,12 +15,12 @@ async def show(request: Request) -> Response:
     """Show the page."""
     shop, session = shop_of(request), get_session(request)
     now = session.opened_at
-    return await framed(
+    return await render_page(
         request,
         "activity.html",
-        Place.ACTIVITY,
+        PagePath.ACTIVITY,
         entries=entries(await _sessions(shop, session), now),
-        stolen=await _stolen(shop, session),
+        stolen=await _load_stolen(shop, session),
     )
 
 
@@ -33,10 +33,10 @@ async def _sessions(shop: Shop, session: Session) -> list[SessionInfo]:
     return [] if here is None else [here]
 
 
-async def _stolen(shop: Shop, session: Session) -> list[Stolen]:
+async def _load_stolen(shop: Shop, session: Session) -> list[StolenSession]:
     if session.user is None:
         return []
     return [
-        Stolen.of(alarm, await shop.sessions.evidence(alarm.session), session.opened_at)
+        StolenSession.of(alarm, await shop.sessions.evidence(alarm.session), session.opened_at)
         for alarm in shop.alarms.of(session.user)
     ]

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from sessile.demo import cart
 from sessile.demo.catalogue import ITEMS, Item
-from sessile.demo.routes.answer import back_to, text_field
+from sessile.demo.routes.forms import back_to, text_field
 from sessile.web.starlette import get_session
 
 

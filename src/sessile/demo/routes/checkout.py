@@ -7,11 +7,11 @@ from starlette.responses import RedirectResponse, Response
 
 from sessile import Session
 from sessile.demo import cart
-from sessile.demo.authenticator import Outcome
-from sessile.demo.frame import Place
+from sessile.demo.authenticator import CodeStatus
+from sessile.demo.frame import PagePath
 from sessile.demo.page import lines, total
-from sessile.demo.routes.answer import back_to, text_field
-from sessile.demo.routes.framed import framed
+from sessile.demo.routes.forms import back_to, text_field
+from sessile.demo.routes.page import render_page
 from sessile.demo.settings import Settings
 from sessile.demo.shop import shop_of
 from sessile.errors import StepUpNeeded
@@ -19,22 +19,22 @@ from sessile.web.starlette import get_session
 
 PURPOSE: Final = "checkout"
 _REFUSALS: Final = {
-    Outcome.WRONG: "That is not the code your authenticator shows.",
-    Outcome.USED: "That code was used already. Each one works once: wait for the next.",
+    CodeStatus.WRONG: "That is not the code your authenticator shows.",
+    CodeStatus.USED: "That code was used already. Each one works once: wait for the next.",
 }
 
 
 async def show(request: Request) -> Response:
     """Show the order; ask for a code, or, once it was given, for the word to buy."""
     shop, session = shop_of(request), get_session(request)
-    refused = _not_ready(session)
+    refused = _redirect_if_unready(session)
     if refused is not None or session.user is None:
         return refused or back_to("account")
     chosen, currency = cart.contents(session), Settings.of(session).currency
-    return await framed(
+    return await render_page(
         request,
         "checkout.html",
-        Place.CHECKOUT,
+        PagePath.CHECKOUT,
         lines=lines(chosen, currency),
         total=total(chosen, currency),
         granted=session.granted(PURPOSE),
@@ -47,25 +47,25 @@ async def confirm(request: Request) -> Response:
     shop, session = shop_of(request), get_session(request)
     async with request.form() as form:
         code = text_field(form, "code")
-    refused = _not_ready(session)
+    refused = _redirect_if_unready(session)
     if refused is not None or session.user is None:
         return refused or back_to("account")
-    outcome = await shop.authenticator.check(session.user, code, session.opened_at)
-    if outcome is Outcome.RIGHT:
+    status = await shop.authenticator.check(session.user, code, session.opened_at)
+    if status is CodeStatus.RIGHT:
         session.step_up(PURPOSE, factors=("totp",))
         session.flash(
             "The code is right. This is a new session, and it may check out once.", "good"
         )
     else:
-        session.note(f"gave a code that was {outcome.value}")
-        session.flash(_REFUSALS[outcome], "bad")
+        session.note(f"gave a code that was {status.value}")
+        session.flash(_REFUSALS[status], "bad")
     return _again()
 
 
 async def buy(request: Request) -> Response:
     """Spend what the code allowed, and only then take the order."""
     shop, session = shop_of(request), get_session(request)
-    refused = _not_ready(session)
+    refused = _redirect_if_unready(session)
     if refused is not None:
         return refused
     try:
@@ -80,7 +80,7 @@ async def buy(request: Request) -> Response:
     return back_to("cart")
 
 
-def _not_ready(session: Session) -> Response | None:
+def _redirect_if_unready(session: Session) -> Response | None:
     """Return where to go first; None when somebody is logged in and has something to buy."""
     if session.user is None:
         if not session.new:  # nothing is kept for a stranger's sake

@@ -8,11 +8,11 @@ from starlette.responses import JSONResponse, Response
 from sessile import Session
 from sessile.core.value import Value
 from sessile.demo.catalogue import Currency
-from sessile.demo.fleet.message import Look
-from sessile.demo.frame import Place
+from sessile.demo.fleet.message import GetView
+from sessile.demo.frame import PagePath
 from sessile.demo.guard import is_from_here
-from sessile.demo.page import AFFINITIES, Page
-from sessile.demo.routes.framed import frame_of
+from sessile.demo.page import AFFINITIES, FrontPage
+from sessile.demo.routes.page import frame_of
 from sessile.demo.settings import Theme
 from sessile.demo.shop import Shop, shop_of
 from sessile.demo.template import render
@@ -28,9 +28,9 @@ async def home(request: Request) -> Response:
     shop, session = shop_of(request), get_session(request)
     if not session.new and session.lock is None:
         _count(session, shop)  # a visitor for whom nothing is kept stays one, and gets no cookie
-    parts, view = shop.sessions.parts, await shop.parent(Look())
-    frame = frame_of(request, Place.SHOP, view)  # takes the messages before the data are shown
-    shown = Page.of(
+    parts, view = shop.sessions.parts, await shop.parent(GetView())
+    frame = frame_of(request, PagePath.SHOP, view)  # takes the messages before the data are shown
+    shown = FrontPage.of(
         session,
         name=shop.name,
         view=view,
@@ -38,7 +38,7 @@ async def home(request: Request) -> Response:
         now=parts.clock(),
         devices=await shop.sessions.of(session.user, current=session.id) if session.user else [],
         wish=request.query_params.get("as", ""),
-        may_order=is_from_here(request, parts.proxies),
+        may_control=is_from_here(request, parts.proxies),
     )
     return render(
         "page.html",
@@ -54,7 +54,7 @@ async def home(request: Request) -> Response:
 async def now(request: Request) -> Response:
     """Say who is answering and how the servers are; without a session, as it is asked often."""
     shop = shop_of(request)
-    view = await shop.parent(Look())
+    view = await shop.parent(GetView())
     members = {
         member.name: {"phase": member.phase.value, "pid": member.pid, "requests": member.requests}
         for member in view.members

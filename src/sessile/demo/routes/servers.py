@@ -5,9 +5,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sessile.balance import Affinity
-from sessile.demo.fleet.message import Kill, Order, Restart, Tie
+from sessile.demo.fleet.message import FleetCommand, Kill, Restart, SetAffinity
 from sessile.demo.guard import is_from_here
-from sessile.demo.routes.answer import back_to, text_field
+from sessile.demo.routes.forms import back_to, text_field
 from sessile.demo.shop import shop_of
 from sessile.web.starlette import get_session
 
@@ -15,13 +15,13 @@ from sessile.web.starlette import get_session
 async def kill(request: Request) -> Response:
     """Have a server's process killed."""
     name = request.path_params["name"]
-    return await _order(request, Kill(name), f"Server {name} was killed, with SIGKILL.")
+    return await _send(request, Kill(name), f"Server {name} was killed, with SIGKILL.")
 
 
 async def restart(request: Request) -> Response:
     """Have a killed server started anew."""
     name = request.path_params["name"]
-    return await _order(request, Restart(name), f"Server {name} is starting.")
+    return await _send(request, Restart(name), f"Server {name} is starting.")
 
 
 async def route(request: Request) -> Response:
@@ -32,14 +32,14 @@ async def route(request: Request) -> Response:
         affinity = Affinity(chosen)
     except ValueError:
         raise HTTPException(400, "There is no such way to route.") from None
-    return await _order(request, Tie(affinity), "")
+    return await _send(request, SetAffinity(affinity), "")
 
 
-async def _order(request: Request, order: Order, done: str) -> Response:
+async def _send(request: Request, command: FleetCommand, done: str) -> Response:
     shop = shop_of(request)
     if not is_from_here(request, shop.sessions.parts.proxies):
         raise HTTPException(403, "Servers are controlled from the machine they run on.")
-    refusal = (await shop.parent(order)).refusal
-    if refusal or done:
-        get_session(request).flash(refusal or done, "bad" if refusal else "good")
+    error = (await shop.parent(command)).error
+    if error or done:
+        get_session(request).flash(error or done, "bad" if error else "good")
     return back_to("servers")

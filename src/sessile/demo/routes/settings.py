@@ -4,7 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sessile.demo.routes.answer import back_to, text_field
+from sessile.demo.routes.forms import back_to, text_field
 from sessile.demo.settings import Settings
 from sessile.web.starlette import get_session
 

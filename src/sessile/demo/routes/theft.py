@@ -13,14 +13,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from sessile import Session
 from sessile.demo import cart
-from sessile.demo.choice import COOKIE, chosen, parse, word
-from sessile.demo.fleet.message import Look, View
-from sessile.demo.frame import Place
-from sessile.demo.routes.answer import text_field
-from sessile.demo.routes.framed import framed
+from sessile.demo.fleet.message import FleetView, GetView
+from sessile.demo.frame import PagePath
+from sessile.demo.policies import COOKIE, name_of, parse, reaction_of
+from sessile.demo.routes.forms import text_field
+from sessile.demo.routes.page import render_page
 from sessile.demo.shop import Shop, shop_of
-from sessile.demo.theft import OPTIONS, Outcome
-from sessile.demo.thief import Loot, Thief, Way
+from sessile.demo.theft import OPTIONS, TheftResult
+from sessile.demo.thief import Attack, Thief, ThiefResponse
 from sessile.web.starlette import get_session
 
 
@@ -38,7 +38,7 @@ async def choose(request: Request) -> Response:
     except ValueError:
         raise HTTPException(400, "There is no such policy.") from None
     answer = RedirectResponse("/theft#policy", status_code=303)
-    answer.set_cookie(COOKIE, word(reaction), httponly=True, samesite="lax")
+    answer.set_cookie(COOKIE, name_of(reaction), httponly=True, samesite="lax")
     return answer
 
 
@@ -51,17 +51,17 @@ async def steal(request: Request) -> Response:
     async with request.form() as form:
         text = text_field(form, "way")
     try:
-        way = Way(text)
+        attack = Attack(text)
     except ValueError:
         raise HTTPException(400, "A thief has no such way.") from None
     if session.user is None:
         return RedirectResponse("/theft", status_code=303)
-    view = await shop.parent(Look())
-    loot = await _sent(request, shop, view, way)
-    return await _page(request, view, await _outcome(shop, session, way, loot))
+    view = await shop.parent(GetView())
+    responses = await _run_thief(request, shop, view, attack)
+    return await _page(request, view, await _result(shop, session, attack, responses))
 
 
-async def tell(request: Request) -> Response:
+async def show_identity(request: Request) -> Response:
     """Tell whoever brings a ticket what it opens."""
     session = get_session(request)
     locked = {} if session.lock is None else {"locked": session.lock.value}
@@ -74,23 +74,27 @@ async def tell(request: Request) -> Response:
     )
 
 
-async def _sent(request: Request, shop: Shop, view: View, way: Way) -> list[Loot]:
-    """Return what a thief brings who has this request's cookies."""
-    if view.door is None:
+async def _run_thief(
+    request: Request, shop: Shop, view: FleetView, attack: Attack
+) -> list[ThiefResponse]:
+    """Run a thief who has this request's cookies."""
+    if view.address is None:
         raise HTTPException(503, "The shop's door is not open yet.")
     browser = request.headers.get("user-agent", "")
-    thief = Thief(view.door, request.cookies, shop.sessions.cookie.full_name, browser)
+    thief = Thief(view.address, request.cookies, shop.sessions.cookie.full_name, browser)
     try:
-        return await asyncio.to_thread(thief.steal, way)
+        return await asyncio.to_thread(thief.steal, attack)
     except (OSError, NoAnswer):
         raise HTTPException(502, "The thief did not get through to the shop.") from None
 
 
-async def _outcome(shop: Shop, session: Session, way: Way, loot: list[Loot]) -> Outcome:
+async def _result(
+    shop: Shop, session: Session, attack: Attack, responses: list[ThiefResponse]
+) -> TheftResult:
     assert session.record is not None
-    return Outcome.of(
-        way,
-        loot,
+    return TheftResult.of(
+        attack,
+        responses,
         before=session.record.trail,
         live=await shop.sessions.show(session.id),
         evidence=await shop.sessions.evidence(session.id),
@@ -99,15 +103,15 @@ async def _outcome(shop: Shop, session: Session, way: Way, loot: list[Loot]) -> 
 
 
 async def _page(
-    request: Request, view: View | None = None, outcome: Outcome | None = None
+    request: Request, view: FleetView | None = None, result: TheftResult | None = None
 ) -> Response:
-    reaction = chosen(request.cookies)
-    return await framed(
+    reaction = reaction_of(request.cookies)
+    return await render_page(
         request,
         "theft.html",
-        Place.THEFT,
+        PagePath.THEFT,
         view=view,
         options=OPTIONS.values(),
         option=OPTIONS[reaction],
-        outcome=outcome,
+        result=result,
     )

@@ -92,7 +92,9 @@ class Accounts(Stories):
             world.ask(logs_in(), cookie="")
 
         assert world.ask(reads).user == "alice"
-        assert len(world.told(events.LimitReached)) == len(world.told(events.LoggedIn)) == 1
+        assert (
+            len(world.events_of(events.LimitReached)) == len(world.events_of(events.LoggedIn)) == 1
+        )
         assert world.ask(logs_in("bob"), cookie="").user == "bob"
 
     def test_limit_is_what_the_function_says(self, store: Store, drive: Drive) -> None:
@@ -117,7 +119,7 @@ class Accounts(Stories):
         def login(peer: str = HOME) -> list[tuple[bool, bool]]:
             world.events.clear()
             world.ask(logs_in(), cookie="", peer=peer)
-            told = world.told(events.NewDevice)
+            told = world.events_of(events.NewDevice)
             return [(e.new_device, e.new_address) for e in told if isinstance(e, events.NewDevice)]
 
         assert login() == []
@@ -135,7 +137,7 @@ class Accounts(Stories):
         world.ask(logs_in())
         world.agent = CHROME
         world.ask(logs_in(), cookie="", peer=ABROAD)
-        (told,) = world.told(events.NewDevice)
+        (told,) = world.events_of(events.NewDevice)
 
         assert isinstance(told, events.NewDevice)
         assert (told.owner, told.device) == ("alice", "Chrome on Windows")
@@ -147,7 +149,7 @@ class Accounts(Stories):
         world.ask(logs_in("alice"), cookie="")
         world.ask(logs_in("bob"), cookie="", peer=ABROAD)
 
-        assert world.told(events.NewDevice) == []
+        assert world.events_of(events.NewDevice) == []
 
     def test_device_is_forgotten_in_time(self, store: Store, drive: Drive) -> None:
         """A device that was not seen for the policy's time is a new one again."""
@@ -159,7 +161,7 @@ class Accounts(Stories):
         world.events.clear()
         world.ask(logs_in(), cookie="")
 
-        assert len(world.told(events.NewDevice)) == 1
+        assert len(world.events_of(events.NewDevice)) == 1
 
     def test_remembered_devices_are_no_session(self, store: Store, drive: Drive) -> None:
         """What is kept of a user's devices stands in no list and ends with no session."""
@@ -169,7 +171,7 @@ class Accounts(Stories):
         assert len(world.sessions.sync.of("alice")) == 1
         assert world.sessions.sync.end_all("alice") == 1
         world.ask(logs_in(), peer=ABROAD)
-        assert len(world.told(events.NewDevice)) == 1
+        assert len(world.events_of(events.NewDevice)) == 1
 
     def test_knowing_devices_costs_a_login_two_commands(self, store: Store, drive: Drive) -> None:
         """The default policy asks the store once for a login; a memory is read and written."""
@@ -211,11 +213,11 @@ class Accounts(Stories):
     def test_name_that_the_login_gave_stays(self, store: Store, drive: Drive) -> None:
         """A device that the application named keeps that name."""
 
-        def named(session: Session) -> None:
+        def name_device(session: Session) -> None:
             session.login("alice", device="Kitchen")
 
         world = World(store, drive)
-        world.ask(named)
+        world.ask(name_device)
         world.agent = CHROME
         world.ask(reads)
 

@@ -11,7 +11,7 @@ from sessile.core.binding import Agent, Binding, Mismatch
 from sessile.core.identity import Lock
 from sessile.core.policy import Policy
 from sessile.core.session import Session
-from sessile.core.trail import LONGEST
+from sessile.core.trail import MAX_ENTRIES
 from sessile.service import events
 from sessile.service.events import End
 from sessile.stores.contract import Store
@@ -49,8 +49,8 @@ ANOTHER_PLACE: Final = (
 )
 
 
-def bound(mismatch: Mismatch) -> Policy:
-    """Return a policy that does that about another client."""
+def binding_policy(mismatch: Mismatch) -> Policy:
+    """Return a policy with that reaction to another client."""
     return Policy(binding=Binding(mismatch=mismatch))
 
 
@@ -74,7 +74,7 @@ class Bindings(Stories):
 
     def at_home(self, store: Store, drive: Drive, mismatch: Mismatch) -> World:
         """Return a world whose owner is logged in at home, with something in the session."""
-        world = World(store, drive, policy=bound(mismatch))
+        world = World(store, drive, policy=binding_policy(mismatch))
         world.ask(puts(cart=["hat"]))
         world.ask(logs_in())
         return world
@@ -84,26 +84,26 @@ class Bindings(Stories):
         self, store: Store, drive: Drive, here: str, there: str
     ) -> None:
         """An address of the same /24 or /64, however it is spelt, is no other client."""
-        world = World(store, drive, policy=bound(Mismatch.END))
+        world = World(store, drive, policy=binding_policy(Mismatch.END))
         world.ask(logs_in(), peer=here)
 
         assert world.ask(reads, peer=there).user == "alice"
-        assert not world.told(events.Mismatched)
+        assert not world.events_of(events.Mismatched)
 
     @pytest.mark.parametrize(("here", "there"), ANOTHER_PLACE)
     def test_distant_address_is_another_client(
         self, store: Store, drive: Drive, here: str, there: str
     ) -> None:
         """An address of another network, or none where there was one, is another client."""
-        world = World(store, drive, policy=bound(Mismatch.END))
+        world = World(store, drive, policy=binding_policy(Mismatch.END))
         world.ask(logs_in(), peer=here)
 
         assert world.ask(reads, peer=there).user is None
-        assert world.told(events.Mismatched)
+        assert world.events_of(events.Mismatched)
 
     def test_newer_version_is_the_same_browser(self, store: Store, drive: Drive) -> None:
         """A browser that was updated is the same client; one of another family is not."""
-        world = World(store, drive, policy=bound(Mismatch.END))
+        world = World(store, drive, policy=binding_policy(Mismatch.END))
         world.ask(logs_in())
         world.agent = FIREFOX.replace("140", "151")
         assert world.ask(reads).user == "alice"
@@ -114,7 +114,7 @@ class Bindings(Stories):
     def test_what_is_ignored_may_change(self, store: Store, drive: Drive) -> None:
         """A policy that ignores browsers takes any browser."""
         binding = Binding(agent=Agent.IGNORE, mismatch=Mismatch.END)
-        world = self.logged_in(store, drive, policy=Policy(binding=binding))
+        world = self.world_with_login(store, drive, policy=Policy(binding=binding))
         world.agent = CHROME
 
         assert world.ask(reads).user == "alice"
@@ -124,20 +124,20 @@ class Bindings(Stories):
         self, store: Store, drive: Drive, mismatch: Mismatch
     ) -> None:
         """A visitor who changes networks keeps their values, and nobody hears of it."""
-        world = World(store, drive, policy=bound(mismatch))
+        world = World(store, drive, policy=binding_policy(mismatch))
         world.ask(puts(cart=["hat"]))
         moved = world.ask(reads, peer=ABROAD)
 
         assert moved.result == {"cart": ["hat"]}
         assert moved.set_cookie is None
-        assert not world.told(events.Mismatched)
+        assert not world.events_of(events.Mismatched)
 
     @pytest.mark.parametrize("mismatch", [Mismatch.STEP_UP, Mismatch.END])
     def test_half_finished_login_does_not_move(
         self, store: Store, drive: Drive, mismatch: Mismatch
     ) -> None:
         """A login that another client is to finish ends: there is nobody yet to prove more."""
-        world = World(store, drive, policy=bound(mismatch))
+        world = World(store, drive, policy=binding_policy(mismatch))
         world.ask(lambda session: session.begin_login("alice", factors=("password",)))
 
         assert world.ask(lambda session: session.pending, peer=ABROAD).result is None
@@ -149,7 +149,7 @@ class Bindings(Stories):
         """The session goes on with the new client; an event and a line in the trail tell of it."""
         world = self.at_home(store, drive, Mismatch.RECORD)
         moved = world.ask(reads, peer=ABROAD)
-        (told,) = world.told(events.Mismatched)
+        (told,) = world.events_of(events.Mismatched)
 
         assert (moved.user, moved.result, moved.set_cookie) == ("alice", {"cart": ["hat"]}, None)
         assert isinstance(told, events.Mismatched)
@@ -183,18 +183,18 @@ class Bindings(Stories):
     def test_mismatch_is_told_once_a_request(self, store: Store, drive: Drive) -> None:
         """A request that has to look twice, because a rival committed, tells of its client once."""
 
-        def turned() -> World:
+        def world_after_rotation() -> World:
             world = self.at_home(store, drive, Mismatch.RECORD)
             world.ask(rotates)
             return world
 
         for met in interleavings(
-            turned,
+            world_after_rotation,
             lambda world: world.request(world.cookie, reads, peer=ABROAD),
             lambda world: world.request(world.cookie, puts(v=1)),
             drive=drive,
         ):
-            told = [event.client for event in met.world.told(events.Mismatched)]
+            told = [event.client for event in met.world.events_of(events.Mismatched)]
             assert [client and client.address for client in told].count(ABROAD) == 1, met.stop
 
     # ROTATE
@@ -208,7 +208,7 @@ class Bindings(Stories):
         world.clock.advance(31)
 
         assert world.ask(reads).user is None
-        assert world.told(events.Replayed)
+        assert world.events_of(events.Replayed)
         assert world.ask(reads, cookie=theirs, peer=ABROAD).user is None
 
     def test_owner_who_moves_with_a_turned_ticket_is_at_peace(
@@ -255,9 +255,9 @@ class Bindings(Stories):
 
         assert seen.result == ({}, Lock.MISMATCH, None)
         assert (seen.set_cookie, wrote.set_cookie) == (None, None)
-        assert world.told(events.Dropped)
-        assert world.told(events.Locked)
-        assert len(world.told(events.Mismatched)) == 1
+        assert world.events_of(events.Dropped)
+        assert world.events_of(events.Locked)
+        assert len(world.events_of(events.Mismatched)) == 1
 
     def test_shut_session_goes_on_at_home(self, store: Store, drive: Drive) -> None:
         """Whatever a thief does with a copy abroad, the victim at home notices nothing."""
@@ -281,7 +281,7 @@ class Bindings(Stories):
 
         assert [reply.result for reply in after] == [({"cart": ["hat"]}, None, "alice")] * 3
         assert world.ask(reads, cookie=old, peer=HOME).user is None
-        assert len(world.told(events.Mismatched)) == 1
+        assert len(world.events_of(events.Mismatched)) == 1
 
     @pytest.mark.parametrize("mismatch", [Mismatch.RECORD, Mismatch.STEP_UP])
     def test_thief_who_hops_cannot_flush_the_trail(
@@ -296,7 +296,7 @@ class Bindings(Stories):
         world.ask(lambda session: session.note("paid"), peer=HOME)
 
         assert {"login", "changed the password", "paid"} <= set(words(world))
-        assert len(words(world)) <= LONGEST
+        assert len(words(world)) <= MAX_ENTRIES
         if mismatch is Mismatch.STEP_UP:
             assert world.sessions.sync.of("alice")[0].version - version < 10
 
@@ -311,7 +311,7 @@ class Bindings(Stories):
         assert world.ask(reads).user is None
         (ended,) = [
             event
-            for event in world.told(events.Ended)
+            for event in world.events_of(events.Ended)
             if isinstance(event, events.Ended) and event.reason is End.MISMATCH
         ]
         assert ended.client is not None

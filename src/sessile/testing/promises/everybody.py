@@ -10,7 +10,7 @@ from sessile.stores.contract import Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
 from sessile.testing.place import Place, needs
-from sessile.testing.promises.scanning import scanned
+from sessile.testing.promises.scanning import scan_all
 from sessile.testing.sample import change, key, record
 from sessile.testing.step import interleavings
 
@@ -182,7 +182,7 @@ class Everybody:
         drive(store.end_everybody(T0))
         drive(store.create(record()))
 
-        assert scanned(store, drive) == {key("a"): record()}
+        assert scan_all(store, drive) == {key("a"): record()}
         if begun.cursor is not None:
             later = drive(store.scan(T0, begun.cursor, 100)).records
             assert [row for row in later if row.key != key("a")] == []

@@ -13,7 +13,7 @@ from sessile.stores.contract import Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
 from sessile.testing.place import Place, needs
-from sessile.testing.promises.life import ACTS
+from sessile.testing.promises.lifecycle import ACTS
 from sessile.testing.sample import change, key, record
 
 LIMIT = 3.0
@@ -114,10 +114,10 @@ class Failure:
             await arun(store.create(record("b")))
             place.freeze()
             try:
-                await cancelled(store, record("a"), TURNS)
+                await cancel_commit(store, record("a"), TURNS)
             finally:
                 place.thaw()
-            await sound(store, record("a"))
+            await check_sound(store, record("a"))
             await arun(store.close())
 
         asyncio.run(scenario())
@@ -131,14 +131,14 @@ class Failure:
             for turns in range(TURNS):
                 row = record(f"row {turns}")
                 await arun(store.create(row))
-                await cancelled(store, row, turns)
-                await sound(store, row)
+                await cancel_commit(store, row, turns)
+                await check_sound(store, row)
             await arun(store.close())
 
         asyncio.run(scenario())
 
 
-async def cancelled(store: Store, row: Record, turns: int) -> None:
+async def cancel_commit(store: Store, row: Record, turns: int) -> None:
     """Begin a commit, let the loop turn so often, and cancel it."""
 
     async def request() -> object:
@@ -151,7 +151,7 @@ async def cancelled(store: Store, row: Record, turns: int) -> None:
     await asyncio.wait([task])
 
 
-async def sound(store: Store, row: Record) -> None:
+async def check_sound(store: Store, row: Record) -> None:
     """Check that the row is as before or as committed, and that every answer has its question."""
     written = change(row, {"n": b"1"}).record
     for _ in range(3):

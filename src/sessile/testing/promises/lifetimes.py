@@ -25,14 +25,14 @@ class Lifetimes(Stories):
 
     def test_idle_session_ends(self, store: Store, drive: Drive) -> None:
         """A session unused for the idle time is over at its deadline."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         world.clock.advance(1800)
 
         assert world.ask(reads).user is None
 
     def test_busy_session_ends_at_its_absolute_time(self, store: Store, drive: Drive) -> None:
         """However busy it is, a session ends at its absolute time."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         for _ in range(47):
             world.clock.advance(900)
             assert world.ask(reads).user == "alice"
@@ -42,7 +42,7 @@ class Lifetimes(Stories):
 
     def test_used_session_outlives_the_idle_time(self, store: Store, drive: Drive) -> None:
         """Reading alone keeps a session alive."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         for _ in range(3):
             world.clock.advance(1700)
             assert world.ask(reads).user == "alice"

@@ -21,7 +21,7 @@ RIVALS = 8
 REFUSE = Excess.REFUSE
 
 
-def owned(names: str) -> list[Record]:
+def rows_of_alice(names: str) -> list[Record]:
     """Return a record of alice's for each letter."""
     return [record(name, owner="alice") for name in names]
 
@@ -34,20 +34,20 @@ async def log_in(store: Store, row: Record, limit: int) -> None:
         await store.delete(over, row.owner)
 
 
-class Limits:
+class OwnerLimits:
     """The oldest go or the newest stay out, and always as many as was said."""
 
     @needs(Capability.OWNERS)
     def test_no_limit_has_no_excess(self, store: Store, drive: Drive) -> None:
         """Without a limit every claim is admitted and nothing is in excess."""
-        for row in owned("abcdefgh"):
+        for row in rows_of_alice("abcdefgh"):
             assert drive(store.claim(row, T0)) == Claimed()
 
     @needs(Capability.OWNERS)
     @pytest.mark.parametrize("limit", [1, 2, 3])
     def test_excess_is_the_oldest(self, store: Store, drive: Drive, limit: int) -> None:
         """A claim over the limit names the oldest sessions, as many as must go, never itself."""
-        rows = sorted(owned("abcdef"), key=lambda row: row.key)[::-1]
+        rows = sorted(rows_of_alice("abcdef"), key=lambda row: row.key)[::-1]
         for row in rows[:-1]:
             drive(store.claim(row, T0))
 
@@ -57,7 +57,7 @@ class Limits:
     @needs(Capability.OWNERS)
     def test_excess_is_named_not_ended(self, store: Store, drive: Drive) -> None:
         """A claim over the limit deletes nothing: the service ends sessions and says so."""
-        first, second = owned("ab")
+        first, second = rows_of_alice("ab")
         drive(store.claim(first, T0))
         drive(store.claim(second, T0, limit=1))
 
@@ -67,7 +67,7 @@ class Limits:
     def test_claim_within_the_limit_has_no_excess(self, store: Store, drive: Drive) -> None:
         """As many sessions as allowed are no excess, whoever else is logged in."""
         drive(store.claim(record("other", owner="bob"), T0))
-        for row in owned("abc"):
+        for row in rows_of_alice("abc"):
             assert drive(store.claim(row, T0, limit=3)) == Claimed()
 
     @needs(Capability.OWNERS)
@@ -76,7 +76,7 @@ class Limits:
         self, store: Store, drive: Drive, excess: Excess
     ) -> None:
         """A login in place of an older session of the same user takes nobody's place."""
-        rows = owned("abc")
+        rows = rows_of_alice("abc")
         for row in rows[:2]:
             drive(store.claim(row, T0))
         replaced = Key(rows[1].key)
@@ -87,7 +87,7 @@ class Limits:
     @needs(Capability.OWNERS)
     def test_refused_claim_writes_nothing(self, store: Store, drive: Drive) -> None:
         """Where the limit refuses, neither the record nor the index has changed."""
-        first, second, third = owned("abc")
+        first, second, third = rows_of_alice("abc")
         drive(store.claim(first, T0, limit=2, excess=REFUSE))
         assert drive(store.claim(second, T0, limit=2, excess=REFUSE)) == Claimed()
 
@@ -101,7 +101,7 @@ class Limits:
         self, store: Store, drive: Drive, *, by_owner: bool
     ) -> None:
         """A deleted session makes room, whether or not the deletion named its owner."""
-        first, second = owned("ab")
+        first, second = rows_of_alice("ab")
         drive(store.claim(first, T0))
         drive(store.delete(key("a"), "alice" if by_owner else None))
 

@@ -48,7 +48,7 @@ def checks(session: Session) -> bool:
 class Locks(Stories):
     """An idle session waits for one factor; a half-finished login waits for the other."""
 
-    def locked(self, store: Store, drive: Drive, policy: Policy = LOCKING) -> World:
+    def world_with_lock(self, store: Store, drive: Drive, policy: Policy = LOCKING) -> World:
         """Return a world whose session is locked."""
         world = World(store, drive, policy=policy)
         world.ask(puts(cart=["hat"]))
@@ -61,7 +61,7 @@ class Locks(Stories):
     @pytest.mark.parametrize("policy", [LOCKING, Policy.aal1(lock=hours(1)), Policy.aal2()])
     def test_idle_session_locks(self, store: Store, drive: Drive, policy: Policy) -> None:
         """After the idle time it is nobody's and shows nothing, but knows whom to ask."""
-        world = self.locked(store, drive, policy)
+        world = self.world_with_lock(store, drive, policy)
         seen = world.ask(lambda s: (s.user, s.lock, s.locked_user, s.assurance, dict(s)))
 
         assert seen.result == (None, Lock.IDLE, "alice", 0, {})
@@ -70,7 +70,7 @@ class Locks(Stories):
 
     def test_session_locks_at_its_idle_time(self, store: Store, drive: Drive) -> None:
         """Until just before it was idle for that long it opens as ever."""
-        world = self.locked(store, drive)
+        world = self.world_with_lock(store, drive)
         world.clock.advance(-1)
 
         assert world.ask(reads).user == "alice"
@@ -78,16 +78,16 @@ class Locks(Stories):
     @pytest.mark.parametrize("act", [puts(cart=["bomb"]), rotates])
     def test_locked_session_takes_nothing(self, store: Store, drive: Drive, act: Act) -> None:
         """What is set in a locked session is dropped, and the ticket stays."""
-        world = self.locked(store, drive)
+        world = self.world_with_lock(store, drive)
         assert world.ask(act).set_cookie is None
         world.ask(unlocks)
 
         assert world.values() == {"cart": ["hat"]}
-        assert bool(world.told(events.Dropped)) is (act is not rotates)
+        assert bool(world.events_of(events.Dropped)) is (act is not rotates)
 
     def test_unlocked_session_goes_on(self, store: Store, drive: Drive) -> None:
         """One factor restores it: a new id, the old ticket dead, all else as it was."""
-        world = self.locked(store, drive)
+        world = self.world_with_lock(store, drive)
         (before,) = world.sessions.sync.of("alice")
         old = world.cookie
         world.ask(unlocks)
@@ -100,11 +100,11 @@ class Locks(Stories):
         assert (after.assurance, world.ask(lambda s: s.factors).result) == (2, ("key",))
         assert world.values() == {"cart": ["hat"]}
         assert world.ask(reads, cookie=old).user is None
-        assert world.told(events.Reopened)
+        assert world.events_of(events.Reopened)
 
     def test_unlocked_session_is_not_fresh(self, store: Store, drive: Drive) -> None:
         """Opening a lock is no login: since when the user is logged in stays as it was."""
-        world = self.locked(store, drive)
+        world = self.world_with_lock(store, drive)
         world.ask(unlocks)
 
         login = world.clock() - LOCKING.idle
@@ -112,7 +112,7 @@ class Locks(Stories):
 
     def test_lock_runs_out(self, store: Store, drive: Drive) -> None:
         """A session that stayed locked for the lock's time is over, and cannot be opened."""
-        world = self.locked(store, drive)
+        world = self.world_with_lock(store, drive)
         world.clock.advance(hours(4))
 
         assert world.ask(lambda session: session.lock).result is None
@@ -123,7 +123,7 @@ class Locks(Stories):
     @pytest.mark.parametrize("act", [reads, puts(v=1), rotates])
     def test_polling_revives_no_locked_session(self, store: Store, drive: Drive, act: Act) -> None:
         """Requests that come while it is locked neither open it nor make it last longer."""
-        world = self.locked(store, drive)
+        world = self.world_with_lock(store, drive)
         for _ in range(23):
             assert world.ask(act).user is None
             world.clock.advance(minutes(10))
@@ -135,7 +135,7 @@ class Locks(Stories):
     @pytest.mark.parametrize("act", [reads, puts(v=1), rotates])
     def test_passive_requests_extend_nothing(self, store: Store, drive: Drive, act: Act) -> None:
         """A page that polls by itself saves what it has to and keeps nobody logged in."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         world.passive = True
         for _ in range(3):
             world.clock.advance(minutes(9))
@@ -146,7 +146,7 @@ class Locks(Stories):
 
     def test_strictest_level_has_no_lock(self, store: Store, drive: Drive) -> None:
         """At AAL3 a session that was idle for a quarter of an hour is over."""
-        world = self.locked(store, drive, Policy.aal3())
+        world = self.world_with_lock(store, drive, Policy.aal3())
 
         assert world.ask(lambda session: (session.user, session.lock)).result == (None, None)
         with pytest.raises(LoginNeeded):
@@ -162,24 +162,24 @@ class Locks(Stories):
 
     def test_locked_session_moves_nowhere(self, store: Store, drive: Drive) -> None:
         """A request from elsewhere finds it locked, which is told; its client stays as it was."""
-        world = self.locked(store, drive)
+        world = self.world_with_lock(store, drive)
         for _ in range(2):
             assert world.ask(reads, peer=ABROAD).user is None
         (info,) = world.sessions.sync.of("alice")
 
         assert info.address == HOME
-        assert world.told(events.Mismatched) == []
+        assert world.events_of(events.Mismatched) == []
 
     def test_locked_session_can_be_logged_out(self, store: Store, drive: Drive) -> None:
         """Ending it takes no factor."""
-        world = self.locked(store, drive)
+        world = self.world_with_lock(store, drive)
         world.ask(logs_out)
 
         assert world.sessions.sync.of("alice") == []
 
     def test_locked_session_gives_another_user_nothing(self, store: Store, drive: Drive) -> None:
         """Whoever logs in over somebody else's locked session finds none of their values."""
-        world = self.locked(store, drive)
+        world = self.world_with_lock(store, drive)
         world.ask(logs_in("bob"))
 
         assert world.ask(reads).user == "bob"
@@ -213,7 +213,7 @@ class Locks(Stories):
 
         assert seen.result == ("alice", 2, ("password", "totp"), None, {"cart": ["hat"]})
         assert world.ask(reads, cookie=half).user is None
-        assert len(world.told(events.LoginBegun)) == len(world.told(events.LoggedIn)) == 1
+        assert len(world.events_of(events.LoginBegun)) == len(world.events_of(events.LoggedIn)) == 1
 
     def test_half_finished_login_expires(self, store: Store, drive: Drive) -> None:
         """After its time the second factor comes too late; the visitor goes on as one."""

@@ -30,7 +30,7 @@ def no_records() -> Iterator[bytes]:
     yield from (pickle.dumps(Bomb()), newer, pack(record("b")), b"\x91" * 10_000)
 
 
-class Malformed:
+class MalformedRows:
     """A malformed row is absent and reported; it hurts nobody else."""
 
     @needs(Place.spoil)

@@ -5,7 +5,7 @@ from sessile.stores.contract import Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
 from sessile.testing.place import Place, needs
-from sessile.testing.promises.scanning import scanned
+from sessile.testing.promises.scanning import scan_all
 from sessile.testing.sample import change, key, record
 
 
@@ -39,8 +39,8 @@ class Neighbours:
         drive(store.create(record("a")))
         drive(neighbour.create(record("b")))
 
-        assert scanned(store, drive).keys() == {key("a")}
-        assert scanned(neighbour, drive).keys() == {key("b")}
+        assert scan_all(store, drive).keys() == {key("a")}
+        assert scan_all(neighbour, drive).keys() == {key("b")}
 
     @needs(Place.neighbour)
     def test_sweep_stays_at_home(self, store: Store, neighbour: Store, drive: Drive) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sessile.core.change import Excess
 from sessile.core.flow import Flow
 from sessile.core.policy import Policy, hours
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.core.session import Session
 from sessile.errors import LoginNeeded, StepUpNeeded
 from sessile.service import events
@@ -38,10 +38,10 @@ from sessile.testing.world import FIREFOX, HOME, World
 
 
 async def spend(world: World, purpose: str = "pay", cookie: str | None = None) -> None:
-    """Be a request that spends a grant and saves nothing, as a flow."""
+    """Make a request that spends a grant and saves nothing, as a flow."""
     sent = world.cookie if cookie is None else cookie
-    said = Said({"cookie": sent, "user-agent": FIREFOX}, peer=HOME)
-    visit = await open_visit(world.sessions.parts, said)
+    request = PlainRequest({"cookie": sent, "user-agent": FIREFOX}, peer=HOME)
+    visit = await open_visit(world.sessions.parts, request)
     await spend_grant(world.sessions.parts, visit.session, purpose)
 
 
@@ -55,7 +55,7 @@ def tries(act: Act) -> Act:
     return acts
 
 
-def spent(outcome: Outcome[Any]) -> bool:
+def was_spent(outcome: Outcome[Any]) -> bool:
     """Tell whether a grant was spent; whatever else went wrong is an error."""
     if isinstance(outcome.error, StepUpNeeded):
         return False
@@ -81,9 +81,9 @@ ENDS: dict[str, Callable[[World], Flow[Any]]] = {
 class Proofs(Stories):
     """A factor given once more is worth what was said, to one session, until it is used."""
 
-    def granted(self, store: Store, drive: Drive, *purposes: str) -> World:
+    def world_with_grant(self, store: Store, drive: Drive, *purposes: str) -> World:
         """Return a world whose user stepped up for those purposes."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         for purpose in purposes or ("pay",):
             world.ask(steps_up(purpose))
         return world
@@ -105,12 +105,12 @@ class Proofs(Stories):
         )  # fmt: skip
         assert world.values() == {"cart": ["hat"]}
         assert world.ask(reads, cookie=old).user is None
-        assert len(world.told(events.SteppedUp)) == 1
+        assert len(world.events_of(events.SteppedUp)) == 1
 
     def test_step_up_moves_no_overall_clock(self, store: Store, drive: Drive) -> None:
         """However often the user steps up, the session ends when it would have."""
         policy = Policy(idle=hours(2), absolute=hours(3))
-        world = self.logged_in(store, drive, policy=policy)
+        world = self.world_with_login(store, drive, policy=policy)
         (before,) = world.sessions.sync.of("alice")
         for _ in range(2):
             world.clock.advance(hours(1))
@@ -141,29 +141,31 @@ class Proofs(Stories):
         """Wherever its end falls into a step-up or an unlocking, nothing lives once it is told."""
         for swapped in (False, True):
             for met in interleavings(
-                lambda: self._waiting(store, drive, act),
+                lambda: self._world_that_waits(store, drive, act),
                 *_in_order(
                     lambda world: world.request(world.cookie, tries(act)), ENDS[ending], swapped
                 ),
                 drive=drive,
             ):
                 world, ended = met.world, (met.a if swapped else met.b)
-                said = ended.get()
+                reply = ended.get()
                 cookies = [world.cookie, *world.issued]
                 living = {world.ask(reads, cookie=cookie).user for cookie in cookies} - {None}
-                if ending == "logout" and said.set_cookie is None:
+                if ending == "logout" and reply.set_cookie is None:
                     continue  # it came with the ticket of before, and ended nothing
                 assert living == set(), (met.stop, swapped)
                 assert world.sessions.sync.of("alice") == [], (met.stop, swapped)
 
-    def _alone(self, store: Store, drive: Drive, policy: Policy | None = None) -> World:
+    def _world_with_one_session(
+        self, store: Store, drive: Drive, policy: Policy | None = None
+    ) -> World:
         """Return a world whose user has that session and no other."""
         drive(end_all(World(store, drive).sessions.parts, "alice", None))
-        return self.logged_in(store, drive, policy=policy)
+        return self.world_with_login(store, drive, policy=policy)
 
-    def _waiting(self, store: Store, drive: Drive, act: Act) -> World:
+    def _world_that_waits(self, store: Store, drive: Drive, act: Act) -> World:
         """Return a world whose session can be stepped up, or unlocked; nobody else's is there."""
-        world = self._alone(store, drive, Policy(idle=600.0, lock=hours(1)))
+        world = self._world_with_one_session(store, drive, Policy(idle=600.0, lock=hours(1)))
         world.clock.advance(600 if act is unlocks else 0)
         world.issued.clear()
         return world
@@ -175,7 +177,7 @@ class Proofs(Stories):
         """A form sent twice at a limit of one logs nobody out, and neither is an error."""
         step = tries(steps_up("pay"))
         for met in interleavings(
-            lambda: self._alone(store, drive, Policy(limit=1, excess=excess)),
+            lambda: self._world_with_one_session(store, drive, Policy(limit=1, excess=excess)),
             lambda world: world.request(world.cookie, step),
             lambda world: world.request(world.cookie, step),
             drive=drive,
@@ -192,7 +194,7 @@ class Proofs(Stories):
         """Wherever a login, here or elsewhere, falls into a step-up, one session is left."""
         for here in (True, False):
             for met in interleavings(
-                lambda: self._alone(store, drive, Policy(limit=1, excess=excess)),
+                lambda: self._world_with_one_session(store, drive, Policy(limit=1, excess=excess)),
                 *_in_order(
                     lambda world: world.request(world.cookie, tries(steps_up("pay"))),
                     _logs_in_here if here else _logs_in_elsewhere,
@@ -208,23 +210,25 @@ class Proofs(Stories):
 
     def test_grant_is_spent_once(self, store: Store, drive: Drive) -> None:
         """What a step-up allows is allowed once, and an event tells of it."""
-        world = self.granted(store, drive)
+        world = self.world_with_grant(store, drive)
         assert world.ask(lambda session: session.granted("pay")).result is True
         drive(spend(world))
 
         assert world.ask(lambda session: session.granted("pay")).result is False
         with pytest.raises(StepUpNeeded):
             drive(spend(world))
-        assert len(world.told(events.GrantUsed)) == 1
+        assert len(world.events_of(events.GrantUsed)) == 1
 
     def test_of_two_spends_one_wins(self, store: Store, drive: Drive) -> None:
         """Wherever one request that spends falls into another, exactly one has spent."""
-        for met in interleavings(lambda: self.granted(store, drive), spend, spend, drive=drive):
-            assert [spent(met.a), spent(met.b)].count(True) == 1, met.stop
+        for met in interleavings(
+            lambda: self.world_with_grant(store, drive), spend, spend, drive=drive
+        ):
+            assert [was_spent(met.a), was_spent(met.b)].count(True) == 1, met.stop
 
     def test_crowd_spends_once(self, store: Store, drive: Drive) -> None:
         """Of many at once exactly one has spent."""
-        world = self.granted(store, drive)
+        world = self.world_with_grant(store, drive)
         done = drive.together(spend(world) for _ in range(CROWD))
 
         assert [None if it is None else type(it) for it in done].count(None) == 1
@@ -237,7 +241,7 @@ class Proofs(Stories):
         """A rival that saves or rotates neither stops a spending nor brings the grant back."""
         for swapped in (False, True):
             for met in interleavings(
-                lambda: self.granted(store, drive),
+                lambda: self.world_with_grant(store, drive),
                 *_in_order(spend, lambda world: world.request(world.cookie, act), swapped),
                 drive=drive,
             ):
@@ -248,7 +252,7 @@ class Proofs(Stories):
 
     def test_grant_is_for_its_purpose(self, store: Store, drive: Drive) -> None:
         """What was allowed for one purpose allows no other; two purposes stand side by side."""
-        world = self.granted(store, drive, "pay", "delete")
+        world = self.world_with_grant(store, drive, "pay", "delete")
         with pytest.raises(StepUpNeeded):
             drive(spend(world, "rename"))
         drive(spend(world, "delete"))
@@ -257,7 +261,7 @@ class Proofs(Stories):
 
     def test_grant_runs_out(self, store: Store, drive: Drive) -> None:
         """After its time it is worth nothing."""
-        world = self.granted(store, drive)
+        world = self.world_with_grant(store, drive)
         world.clock.advance(300)
 
         assert world.ask(lambda session: session.granted("pay")).result is False
@@ -268,16 +272,16 @@ class Proofs(Stories):
     def test_grant_ends_with_its_session(self, store: Store, drive: Drive, ending: str) -> None:
         """After a logout or an end from elsewhere nothing is spent, whatever was opened before."""
         for met in interleavings(
-            lambda: self._granted_alone(store, drive), spend, ENDS[ending], drive=drive
+            lambda: self._world_with_one_grant(store, drive), spend, ENDS[ending], drive=drive
         ):
             met.b.get()
-            in_flight = bool(met.world.told(events.GrantUsed))
-            assert spent(met.a) is in_flight, met.stop
+            in_flight = bool(met.world.events_of(events.GrantUsed))
+            assert was_spent(met.a) is in_flight, met.stop
             with pytest.raises(StepUpNeeded):
                 drive(spend(met.world))
 
-    def _granted_alone(self, store: Store, drive: Drive) -> World:
-        world = self._alone(store, drive)
+    def _world_with_one_grant(self, store: Store, drive: Drive) -> World:
+        world = self._world_with_one_session(store, drive)
         world.ask(steps_up("pay"))
         return world
 
@@ -286,12 +290,12 @@ class Proofs(Stories):
         self, store: Store, drive: Drive, lock: float | None
     ) -> None:
         """A session that ended or locked while it was in hand spends nothing."""
-        world = self.logged_in(store, drive, policy=Policy(lock=lock))
+        world = self.world_with_login(store, drive, policy=Policy(lock=lock))
         world.ask(lambda s: s.step_up("pay", factors=("totp",), lasts=hours(3)))
 
         async def slow(session_of: World) -> None:
-            said = Said({"cookie": session_of.cookie, "user-agent": FIREFOX}, peer=HOME)
-            visit = await open_visit(session_of.sessions.parts, said)
+            request = PlainRequest({"cookie": session_of.cookie, "user-agent": FIREFOX}, peer=HOME)
+            visit = await open_visit(session_of.sessions.parts, request)
             session_of.clock.advance(hours(1))
             await spend_grant(session_of.sessions.parts, visit.session, "pay")
 
@@ -300,7 +304,7 @@ class Proofs(Stories):
 
     def test_grant_is_its_sessions_alone(self, store: Store, drive: Drive) -> None:
         """Neither the user's other session nor another user has it, nor a login of the same one."""
-        world = self.granted(store, drive)
+        world = self.world_with_grant(store, drive)
         for user in ("alice", "bob"):
             other = world.ask(logs_in(user), cookie="").cookie
             with pytest.raises(StepUpNeeded):
@@ -314,7 +318,7 @@ class Proofs(Stories):
         """A step-up for another purpose carries over what is unspent, not what a rival spent."""
         for swapped in (False, True):
             for met in interleavings(
-                lambda: self.granted(store, drive),
+                lambda: self.world_with_grant(store, drive),
                 *_in_order(
                     spend, lambda world: world.request(world.cookie, steps_up("delete")), swapped
                 ),
@@ -323,7 +327,7 @@ class Proofs(Stories):
                 world, spender = met.world, (met.b if swapped else met.a)
                 world.cookie = world.issued[-1]
                 left = world.ask(lambda s: (s.granted("pay"), s.granted("delete"))).result
-                assert left == (not spent(spender), True), (met.stop, swapped)
+                assert left == (not was_spent(spender), True), (met.stop, swapped)
 
     def test_line_of_a_rival_moves_over(self, store: Store, drive: Drive) -> None:
         """What a request added to the trail before a step-up is there after it."""
@@ -332,7 +336,7 @@ class Proofs(Stories):
             session.note("changed the password")
 
         for met in interleavings(
-            lambda: self._alone(store, drive),
+            lambda: self._world_with_one_session(store, drive),
             lambda world: world.request(world.cookie, steps_up("pay")),
             lambda world: world.request(world.cookie, notes),
             drive=drive,
@@ -345,7 +349,7 @@ class Proofs(Stories):
 
     def test_locked_session_spends_nothing(self, store: Store, drive: Drive) -> None:
         """A grant waits while its session is locked, and cannot be used."""
-        world = self.logged_in(store, drive, policy=Policy(lock=hours(2)))
+        world = self.world_with_login(store, drive, policy=Policy(lock=hours(2)))
         world.ask(lambda s: s.step_up("pay", factors=("totp",), lasts=hours(2)))
         world.clock.advance(hours(0.5))
         with pytest.raises(StepUpNeeded):
@@ -358,7 +362,7 @@ class Proofs(Stories):
 
     def test_half_finished_login_spends_nothing(self, store: Store, drive: Drive) -> None:
         """Not even a grant that its browser's session had before."""
-        world = self.granted(store, drive)
+        world = self.world_with_grant(store, drive)
 
         def begins(session: Session) -> None:
             session.begin_login("alice", factors=("password",))

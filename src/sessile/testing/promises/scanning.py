@@ -29,7 +29,7 @@ def pages(store: Store, drive: Drive, now: Instant = T0, batch: int = 10) -> Ite
     raise AssertionError(f"the scan had not ended after {ENOUGH} pages")
 
 
-def scanned(store: Store, drive: Drive, now: Instant = T0) -> dict[str, Record]:
+def scan_all(store: Store, drive: Drive, now: Instant = T0) -> dict[str, Record]:
     """Return everything that a whole scan finds."""
     return {row.key: row for page in pages(store, drive, now) for row in page.records}
 
@@ -40,7 +40,7 @@ class Scanning:
     @needs(Capability.SCAN)
     def test_scan_of_nothing_ends(self, store: Store, drive: Drive) -> None:
         """An empty store has no records on any page."""
-        assert scanned(store, drive) == {}
+        assert scan_all(store, drive) == {}
 
     @needs(Capability.SCAN)
     def test_scan_finds_every_record(self, store: Store, drive: Drive) -> None:
@@ -49,7 +49,7 @@ class Scanning:
         for row in rows:
             drive(store.create(row))
 
-        assert scanned(store, drive) == {row.key: row for row in rows}
+        assert scan_all(store, drive) == {row.key: row for row in rows}
 
     @needs(Capability.SCAN, Capability.OWNERS)
     def test_scan_finds_owned_records(self, store: Store, drive: Drive) -> None:
@@ -58,7 +58,7 @@ class Scanning:
         drive(store.claim(rows[0], T0))
         drive(store.create(rows[1]))
 
-        assert scanned(store, drive) == {row.key: row for row in rows}
+        assert scan_all(store, drive) == {row.key: row for row in rows}
 
     @needs(Capability.SCAN)
     def test_scan_comes_in_pages(self, store: Store, drive: Drive) -> None:
@@ -75,9 +75,9 @@ class Scanning:
         drive(store.create(record("short", idle=60.0)))
         drive(store.create(record("long")))
 
-        before = scanned(store, drive, math.nextafter(T0 + 60.0, 0.0))
+        before = scan_all(store, drive, math.nextafter(T0 + 60.0, 0.0))
         assert before.keys() == {key("short"), key("long")}
-        assert scanned(store, drive, T0 + 60.0).keys() == {key("long")}
+        assert scan_all(store, drive, T0 + 60.0).keys() == {key("long")}
 
     @needs(Capability.SCAN)
     def test_scan_passes_over_the_deleted(self, store: Store, drive: Drive) -> None:
@@ -86,7 +86,7 @@ class Scanning:
         drive(store.create(record("b")))
         drive(store.delete(key("a")))
 
-        assert scanned(store, drive).keys() == {key("b")}
+        assert scan_all(store, drive).keys() == {key("b")}
 
     @needs(Capability.SCAN)
     def test_scan_sees_whatever_stays(self, store: Store, drive: Drive) -> None:

@@ -9,7 +9,7 @@ import traceback
 import pytest
 
 from sessile.core.flow import Flow
-from sessile.core.request import Said
+from sessile.core.request import PlainRequest
 from sessile.core.ticket import Ticket
 from sessile.errors import StoreUnavailable
 from sessile.service.commit import commit_visit
@@ -27,7 +27,7 @@ VALUE = "4000 0000 0000 0002"
 
 async def request(parts: Parts, cookies: str, value: str) -> Ticket:
     """Make a request that logs in or rotates, and return the ticket it was given."""
-    visit = await open_visit(parts, Said({"cookie": cookies}))
+    visit = await open_visit(parts, PlainRequest({"cookie": cookies}))
     if visit.session.user is None:
         visit.session.login("alice")
     else:
@@ -75,10 +75,10 @@ class Secrecy:
         assert ticket.key.encode() in dump
         assert VALUE.encode() not in dump
 
-    @needs(Place.guarded)
+    @needs(Place.open_with_password)
     def test_password_is_not_shown(self, drive: Drive, place: Place) -> None:
         """Neither a store's name and text nor the error of a failed connection has its password."""
-        guarded = place.guarded(PASSWORD)
+        guarded = place.open_with_password(PASSWORD)
         try:
             ping: Flow[None] = guarded.ping()
             with pytest.raises(StoreUnavailable) as refused:

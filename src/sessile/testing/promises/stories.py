@@ -1,6 +1,6 @@
 """Stories of one session and two requests at once: what the promises of sessions are told with.
 
-``promises.sessions``, ``promises.tickets``, ``promises.lifetimes`` and those that hold a thief
+``promises.concurrency``, ``promises.tickets``, ``promises.lifetimes`` and those that hold a thief
 tell them.
 """
 
@@ -107,7 +107,7 @@ class Stories:
 
         return interleavings(world, request(a), request(b), drive=drive)
 
-    def logged_in(
+    def world_with_login(
         self, store: Store, drive: Drive, user: str = "alice", policy: Policy | None = None
     ) -> World:
         """Return a world whose browser is logged in."""

@@ -61,15 +61,15 @@ class Sweeping:
 
         assert drive(store.sweep(T0 + 60.0)) == 0
 
-    @needs(Capability.NATIVE_EXPIRY, Place.collected)
+    @needs(Capability.NATIVE_EXPIRY, Place.server_expiry)
     def test_server_expires_after_the_deadline(
         self, store: Store, drive: Drive, place: Place
     ) -> None:
         """The server never removes a row before its deadline, nor much later; commits move both."""
         row = record(idle=60.0)
         drive(store.create(row))
-        assert 0.0 <= place.collected(key("a")) - row.expires < 86_400.0
+        assert 0.0 <= place.server_expiry(key("a")) - row.expires < 86_400.0
 
         update = change(row, idle_until=T0 + 600.0)
         drive(store.commit(update))
-        assert 0.0 <= place.collected(key("a")) - update.record.expires < 86_400.0
+        assert 0.0 <= place.server_expiry(key("a")) - update.record.expires < 86_400.0

@@ -32,11 +32,11 @@ _users = count()
 class Thefts(Stories):
     """A replay ends what was stolen, and what is kept of it opens nothing."""
 
-    def robbed(
+    def world_with_theft(
         self, store: Store, drive: Drive, user: str = "alice", policy: Policy | None = None
     ) -> tuple[World, Key, str]:
         """Return a world, its session's id, and a used ticket of it that a thief has."""
-        world = self.logged_in(store, drive, user, policy)
+        world = self.world_with_login(store, drive, user, policy)
         key = Key(world.ask(lambda session: session.id).result)
         stolen = world.cookie
         world.ask(rotates)
@@ -46,7 +46,7 @@ class Thefts(Stories):
 
     def test_replay_leaves_evidence(self, store: Store, drive: Drive) -> None:
         """Whose session it was, its trail, and who came: kept for as long as the policy says."""
-        world, key, stolen = self.robbed(store, drive, policy=Policy(evidence=days(2)))
+        world, key, stolen = self.world_with_theft(store, drive, policy=Policy(evidence=days(2)))
         assert world.sessions.sync.evidence(key) is None
         world.ask(reads, cookie=stolen, peer=ABROAD)
         kept = world.sessions.sync.evidence(key)
@@ -62,7 +62,7 @@ class Thefts(Stories):
 
     def test_replay_is_told(self, store: Store, drive: Drive) -> None:
         """One event says who came and who was expected, one that the session has ended."""
-        world, key, stolen = self.robbed(store, drive)
+        world, key, stolen = self.world_with_theft(store, drive)
         world.events.clear()
         world.ask(reads, cookie=stolen, peer=ABROAD)
         replayed, ended = world.events
@@ -77,7 +77,7 @@ class Thefts(Stories):
 
     def test_evidence_is_no_session(self, store: Store, drive: Drive) -> None:
         """It is shown nowhere, cannot be ended, and no ticket of that session opens it."""
-        world, key, stolen = self.robbed(store, drive)
+        world, key, stolen = self.world_with_theft(store, drive)
         world.ask(reads, cookie=stolen, peer=ABROAD)
 
         assert world.sessions.sync.show(key) is None
@@ -92,7 +92,7 @@ class Thefts(Stories):
 
     def test_victim_begins_anew_at_once(self, store: Store, drive: Drive) -> None:
         """With the dead cookie still in the browser a new session starts, and a login works."""
-        world, _, stolen = self.robbed(store, drive)
+        world, _, stolen = self.world_with_theft(store, drive)
         world.ask(reads, cookie=stolen, peer=ABROAD)
         world.ask(puts(v=1))
         assert world.values() == {"v": 1}
@@ -102,7 +102,7 @@ class Thefts(Stories):
 
     def test_evidence_cannot_be_changed(self, store: Store, drive: Drive) -> None:
         """Under secrets, evidence that somebody wrote to counts as none, and that is told."""
-        world, key, stolen = self.robbed(store, drive)
+        world, key, stolen = self.world_with_theft(store, drive)
         world.ask(reads, cookie=stolen, peer=ABROAD)
         kept = drive(store.read(key, world.clock()))
         assert kept is not None
@@ -110,14 +110,14 @@ class Thefts(Stories):
         drive(store.commit(Change(draft, kept.version)))
 
         assert world.sessions.sync.evidence(key) is None
-        assert world.told(events.Malformed)
+        assert world.events_of(events.Malformed)
 
     @pytest.mark.parametrize("theft", list(Theft))
     def test_theft_ends_what_the_policy_says(
         self, store: Store, drive: Drive, theft: Theft
     ) -> None:
         """The owner's other sessions end as well, or go on; those of others go on."""
-        world, _, stolen = self.robbed(store, drive, policy=Policy(theft=theft))
+        world, _, stolen = self.world_with_theft(store, drive, policy=Policy(theft=theft))
         other = world.ask(logs_in(), cookie="").cookie
         bobs = world.ask(logs_in("bob"), cookie="").cookie
         world.ask(reads, cookie=stolen, peer=ABROAD)
@@ -125,14 +125,16 @@ class Thefts(Stories):
 
         assert world.ask(reads, cookie=other).user == (None if ends_all else "alice")
         assert world.ask(reads, cookie=bobs).user == "bob"
-        assert bool([e for e in world.told(events.Ended) if "THEFT" in repr(e)]) is ends_all
+        assert bool([e for e in world.events_of(events.Ended) if "THEFT" in repr(e)]) is ends_all
 
     def test_theft_ends_what_steps_up_meanwhile(self, store: Store, drive: Drive) -> None:
         """Another session of the owner that goes on in a new one just then ends all the same."""
 
         def two() -> tuple[World, str, str]:
             user = f"user {next(_users)}"
-            world, _, stolen = self.robbed(store, drive, user, Policy(theft=Theft.END_ALL))
+            world, _, stolen = self.world_with_theft(
+                store, drive, user, Policy(theft=Theft.END_ALL)
+            )
             return world, stolen, world.ask(logs_in(user), cookie="").cookie
 
         for met in interleavings(
@@ -150,7 +152,7 @@ class Thefts(Stories):
     def test_late_request_wipes_out_no_evidence(self, store: Store, drive: Drive, act: Act) -> None:
         """Whatever the session's own request in flight does, what was told as replayed is kept."""
         for met in interleavings(
-            lambda: self.robbed(store, drive),
+            lambda: self.world_with_theft(store, drive),
             lambda it: it[0].request(it[0].cookie, act),
             lambda it: it[0].request(it[2], reads, peer=ABROAD),
             drive=drive,
@@ -158,12 +160,12 @@ class Thefts(Stories):
             met.b.get()
             world, key, _ = met.world
             kept = world.sessions.sync.evidence(key) is not None
-            assert kept is bool(world.told(events.Replayed)), met.stop
+            assert kept is bool(world.events_of(events.Replayed)), met.stop
 
     def test_end_from_elsewhere_wipes_out_no_evidence(self, store: Store, drive: Drive) -> None:
         """Ending all sessions of the owner while one is replayed leaves the evidence of it."""
         for met in interleavings(
-            lambda: self.robbed(store, drive),
+            lambda: self.world_with_theft(store, drive),
             lambda it: end_all(it[0].sessions.parts, "alice", None),
             lambda it: it[0].request(it[2], reads, peer=ABROAD),
             drive=drive,
@@ -171,18 +173,18 @@ class Thefts(Stories):
             met.a.get(), met.b.get()
             world, key, _ = met.world
             kept = world.sessions.sync.evidence(key) is not None
-            assert kept is bool(world.told(events.Replayed)), met.stop
+            assert kept is bool(world.events_of(events.Replayed)), met.stop
 
     def test_replay_of_what_was_replaced_leaves_none(self, store: Store, drive: Drive) -> None:
         """A replay that comes a moment after a login found nothing to end: late is not stolen."""
         for met in interleavings(
-            lambda: self.robbed(store, drive),
+            lambda: self.world_with_theft(store, drive),
             lambda it: it[0].request(it[2], reads, peer=ABROAD),
             lambda it: it[0].request(it[0].cookie, logs_in()),
             drive=drive,
         ):
             world, key, _ = met.world
-            replayed = bool(world.told(events.Replayed))
+            replayed = bool(world.events_of(events.Replayed))
             assert (world.sessions.sync.evidence(key) is not None) is replayed, met.stop
             late = world.ask(puts(v=1))
             assert (late.set_cookie is None) is not replayed, met.stop

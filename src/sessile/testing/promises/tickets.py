@@ -31,7 +31,7 @@ class Tickets(Stories):
         self, store: Store, drive: Drive
     ) -> None:
         """Parallel requests at renewal time get one successor; no logout, no lost write."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         world.clock.advance(901)
         replies = drive.together(world.request(world.cookie, adds) for _ in range(CROWD))
 
@@ -51,7 +51,7 @@ class Tickets(Stories):
 
     def test_lost_answer_is_handed_over_again(self, store: Store, drive: Drive) -> None:
         """A client that never received the successor gets it again, however late it asks."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         old = world.cookie
         world.clock.advance(901)
         first = world.ask(reads, cookie=old)
@@ -77,7 +77,7 @@ class Tickets(Stories):
 
     def test_replayed_predecessor_ends_the_session(self, store: Store, drive: Drive) -> None:
         """A predecessor used after its successor was seen, beyond the grace, ends the session."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         stolen = world.cookie
         world.clock.advance(901)
         world.ask(reads)
@@ -86,11 +86,11 @@ class Tickets(Stories):
 
         assert world.ask(reads, cookie=stolen).user is None
         assert world.ask(reads).user is None
-        assert world.told(events.Replayed)
+        assert world.events_of(events.Replayed)
 
     def test_predecessor_within_grace_is_the_same_session(self, store: Store, drive: Drive) -> None:
         """Requests that overlapped a rotation are served, and handed the same successor."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         old = world.cookie
         world.clock.advance(901)
         world.ask(reads)
@@ -103,7 +103,7 @@ class Tickets(Stories):
 
     def test_ancestor_ends_the_session(self, store: Store, drive: Drive) -> None:
         """A ticket two rotations old ends the session, at any time."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         stolen = world.cookie
         for _ in range(2):
             world.clock.advance(901)
@@ -116,7 +116,7 @@ class Tickets(Stories):
         self, store: Store, drive: Drive
     ) -> None:
         """A request that was overtaken by two rotations neither turns the ticket nor gets one."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         stolen = world.cookie
         slow = Stepped(
             world.request(stolen, lambda s: (world.clock.advance(901), s.update(v=1))), drive
@@ -133,7 +133,7 @@ class Tickets(Stories):
 
     def test_forged_ticket_harms_nobody(self, store: Store, drive: Drive) -> None:
         """Whoever knows the id alone can neither use the session nor end it."""
-        world = self.logged_in(store, drive)
+        world = self.world_with_login(store, drive)
         name, _, value = world.cookie.partition("=")
         forged = f"{name}={value[:20]}{'A' * 40}"
 

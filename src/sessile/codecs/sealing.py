@@ -1,0 +1,209 @@
+"""Sealing at rest: AES-256-GCM under the key ring. ``service`` seals and unseals records here.
+
+Each record has a key of its own, derived from the ring's secret and the record's selector, so that
+a nonce drawn at random is never at risk of repeating under one key. A sealed value is bound to its
+record, its field and its purpose: moved to another place it does not open. ``prove`` does the same
+for what a thief would change beside the values: who the session belongs to, and which ticket opens
+it. There is no fallback: what does not open is a forgery.
+"""
+
+import hmac
+import struct
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from sessile.core.record import Record, evolve
+from sessile.core.secrets import KeyRing
+from sessile.core.value import Encoded
+
+_VERSION: Final = b"\x01"
+_ID: Final = 4
+_NONCE: Final = 12
+_ID_END: Final = 1 + _ID
+_HEAD: Final = _ID_END + _NONCE
+_CIPHERS: Final = 1024  # records whose derived keys are remembered, 200 bytes each
+_PROOF: Final = 16
+_VALUE_PURPOSE: Final = b"sessile sealed value 1"
+_PROOF_PURPOSE: Final = b"sessile record proof 1"
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class Forged(ValueError):  # noqa: N818  (it says what was found)
+    """A record or a value that was not sealed under this ring, or not in this place."""
+
+
+class Sealer(Protocol):
+    """Turns stored records into plain values, and changed values into stored records."""
+
+    def unseal(self, record: Record) -> Encoded:
+        """Return the record's values in plain.
+
+        Raises:
+            Forged: they were not put there under this ring.
+        """
+        ...
+
+    def seal(
+        self,
+        record: Record,
+        written: Mapping[str, bytes],
+        removed: frozenset[str],
+        **changes: Any,
+    ) -> tuple[Record, dict[str, bytes]]:
+        """Return the record with those values written and removed, and the written ones as stored.
+
+        Args:
+            record: as it is stored.
+            written: plain values by key.
+            removed: keys that go.
+            changes: other fields of the record that change with it.
+        """
+        ...
+
+
+class NoSealer:
+    """No sealing: what is stored is the values' own encoding."""
+
+    __slots__ = ()
+
+    def unseal(self, record: Record) -> Encoded:
+        """Return the values as they are."""
+        if record.proof:
+            raise Forged(f"record {record.key} is sealed, and no secrets were given")
+        return record.data
+
+    def seal(
+        self,
+        record: Record,
+        written: Mapping[str, bytes],
+        removed: frozenset[str],
+        **changes: Any,
+    ) -> tuple[Record, dict[str, bytes]]:
+        """Return the record with those values."""
+        data = _update(record.data, written, removed)
+        return evolve(record, data=data, **changes), dict(written)
+
+
+class AesGcmSealer:
+    """Sealing under a key ring: the newest secret seals, all unseal.
+
+    Args:
+        ring: the secrets.
+        entropy: ``n`` random bytes from a cryptographic source.
+    """
+
+    __slots__ = ("_entropy", "_keys", "_newest")
+
+    def __init__(self, ring: KeyRing, entropy: Callable[[int], bytes]) -> None:
+        derived = [_Keys(secret) for secret in ring]
+        self._newest = derived[0]
+        self._keys = {keys.id: keys for keys in derived}
+        self._entropy = entropy
+
+    def unseal(self, record: Record) -> Encoded:
+        """Return the values in plain, once the record's proof holds."""
+        keys = self._keys.get(record.proof[:_ID])
+        if keys is None or not hmac.compare_digest(keys.prove(record), record.proof):
+            raise Forged(f"record {record.key}: its proof does not hold under these secrets")
+        prefix = _aad_prefix(record.key)
+        return {
+            field: self._decrypt(record.key, sealed, prefix + field.encode())
+            for field, sealed in record.data.items()
+        }
+
+    def seal(
+        self,
+        record: Record,
+        written: Mapping[str, bytes],
+        removed: frozenset[str],
+        **changes: Any,
+    ) -> tuple[Record, dict[str, bytes]]:
+        """Return the record with those values sealed; all of them anew when the secret is newer."""
+        if record.data and record.proof[:_ID] != self._newest.id:
+            written = {k: v for k, v in self.unseal(record).items() if k not in removed} | dict(
+                written
+            )
+        prefix = _aad_prefix(record.key)
+        sealed = {
+            field: self._encrypt(record.key, plain, prefix + field.encode())
+            for field, plain in written.items()
+        }
+        draft = evolve(record, data=_update(record.data, sealed, removed), **changes)
+        return evolve(draft, proof=self._newest.prove(draft)), sealed
+
+    def _encrypt(self, key: str, plain: bytes, aad: bytes) -> bytes:
+        nonce = self._entropy(_NONCE)
+        return self._newest.head + nonce + self._newest.cipher(key).encrypt(nonce, plain, aad)
+
+    def _decrypt(self, key: str, sealed: bytes, aad: bytes) -> bytes:
+        keys = self._newest
+        if not sealed.startswith(keys.head):
+            keys = self._keys_of(key, sealed)
+        try:
+            return keys.cipher(key).decrypt(sealed[_ID_END:_HEAD], sealed[_HEAD:], aad)
+        except (InvalidTag, ValueError):
+            raise Forged(f"record {key}: a value was changed or moved") from None
+
+    def _keys_of(self, key: str, sealed: bytes) -> "_Keys":
+        keys = self._keys.get(sealed[1:_ID_END])
+        if keys is None or sealed[:1] != _VERSION:
+            raise Forged(f"record {key}: a value is not sealed under these secrets")
+        return keys
+
+    def __repr__(self) -> str:
+        return f"<AesGcmSealer of {len(self._keys)} keys>"
+
+
+class _Keys:
+    """The keys derived from one secret."""
+
+    __slots__ = ("_proof_key", "_value_key", "cipher", "head", "id")
+
+    def __init__(self, secret: bytes) -> None:
+        self._value_key = _derive(secret, _VALUE_PURPOSE)
+        self._proof_key = _derive(secret, _PROOF_PURPOSE)
+        self.id = hmac.digest(self._proof_key, b"key id", "sha256")[:_ID]
+        self.head = _VERSION + self.id
+        self.cipher = lru_cache(_CIPHERS)(self._cipher)
+
+    def _cipher(self, key: str) -> AESGCM:
+        return AESGCM(hmac.digest(self._value_key, key.encode(), "sha256"))
+
+    def prove(self, record: Record) -> bytes:
+        proven = _encode(
+            (
+                record.key, record.created, record.until, record.digest, record.owner,
+                record.assurance, record.authenticated_at, record.persistent, record.device,
+                record.client, record.factors, record.pending, record.grants, record.parent,
+                record.past, record.over,
+            )
+        )  # fmt: skip
+        return self.id + hmac.digest(self._proof_key, proven, "sha256")[:_PROOF]
+
+
+def _derive(secret: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret)
+
+
+def _aad_prefix(key: str) -> bytes:
+    """Return the associated data of a record's values; the field is to follow.
+
+    It binds a value to its place. The length keeps the key and the field from running together.
+    """
+    return _VALUE_PURPOSE + struct.pack(">H", len(key)) + key.encode()
+
+
+def _update(
+    data: Mapping[str, bytes], written: Mapping[str, bytes], removed: frozenset[str]
+) -> dict[str, bytes]:
+    if not removed:
+        return {**data, **written}
+    return {key: blob for key, blob in data.items() if key not in removed} | dict(written)

@@ -1,0 +1,203 @@
+"""All server processes and the balancer before them: carries out the page's commands.
+
+The commands arrive over each process's channel, in the parent's one event loop, so two of
+them never meet: the last server cannot be killed by two clicks at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from string import ascii_uppercase
+from typing import Final
+
+from sessile.balance import BackendServer, Balancer, HealthCheck, Report, State
+from sessile.demo.fleet.config import ServerConfig
+from sessile.demo.fleet.message import (
+    FleetCommand,
+    FleetView,
+    Kill,
+    Member,
+    Ready,
+    Restart,
+    ServerPhase,
+    SetAffinity,
+)
+from sessile.demo.fleet.port import LOOPBACK, bind, local_address
+from sessile.demo.fleet.process import ServerProcess, UnexpectedExit
+from sessile.errors import ConfigError
+
+_MOST: Final = 16
+_CHECK: Final = HealthCheck(path="/health", interval=0.5, timeout=2.0)
+_PATIENCE: Final = 5.0
+"""Seconds until a server that was asked to end is killed."""
+_ANSWER: Final = 0.4
+"""Seconds for the answer to a click; shorter than two health checks take."""
+
+
+class Supervisor:
+    """Servers A, B, C, …: their processes, their ports, and the balancer.
+
+    Args:
+        count: how many.
+        at: host and port of the balancer.
+        folder: holds the user table; the servers' logs go there.
+        environ: the servers' environment.
+        on_failure: called with the error of a server that ended unasked.
+
+    Raises:
+        ConfigError: no such number of servers.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        at: tuple[str, int],
+        folder: Path,
+        environ: Mapping[str, str],
+        on_failure: Callable[[UnexpectedExit], object],
+    ) -> None:
+        if not 1 <= count <= _MOST:
+            raise ConfigError(f"servers={count}: write a number from 1 to {_MOST}")
+        names = ascii_uppercase[:count]
+        # Kept open for good: a restarted server gets its old port, and nobody else does meanwhile.
+        self._keepers = {name: bind() for name in names}
+        ports = {name: keeper.getsockname()[1] for name, keeper in self._keepers.items()}
+        servers = [BackendServer(name, LOOPBACK, port) for name, port in ports.items()]
+        host, port = at
+        self.balancer = Balancer(servers, host=host, port=port, check=_CHECK)
+        self._processes = {
+            name: ServerProcess(
+                ServerConfig(name, ports[name], str(folder / "users.db")),
+                environ,
+                folder / f"{name}.log",
+                self.handle,
+            )
+            for name in names
+        }
+        self._on_failure = on_failure
+        self._stopping = False
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._kills: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> bool:
+        """Start every server; False when one failed."""
+        for process in self._processes.values():
+            self._start_process(process)
+        return all(await asyncio.gather(*map(self._wait_until_ready, self._processes.values())))
+
+    async def wait(self) -> None:
+        """Return when no server is left."""
+        while running := [run for run in self._runs.values() if not run.done()]:
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+
+    async def stop(self) -> None:
+        """End every server: by asking, and where that does not help by killing."""
+        self._stopping = True
+        for process in self._processes.values():
+            process.request_stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self.wait()
+        for process in self._processes.values():
+            process.kill()
+        await self.wait()
+        for keeper in self._keepers.values():
+            keeper.close()
+
+    def handle(self, sender: str, command: FleetCommand) -> FleetView:
+        """Carry out a command, if it can be, and return the view of the fleet after it.
+
+        Args:
+            sender: the server that passes it on.
+            command: what somebody clicked.
+        """
+        error = ""
+        match command:
+            case Ready():
+                self._processes[sender].ready.set()
+            case Kill(name):
+                error = self._kill(name, sender)
+            case Restart(name):
+                error = self._restart(name)
+            case SetAffinity(affinity):
+                self.balancer.affinity = affinity
+        return FleetView(self._members(), self.balancer.affinity, self._address(), error)
+
+    def _address(self) -> tuple[str, int] | None:
+        try:
+            host, port = self.balancer.address
+        except RuntimeError:  # the servers are up before the balancer is
+            return None
+        return local_address(host), port
+
+    def _kill(self, name: str, sender: str) -> str:
+        process = self._processes.get(name)
+        if process is None or process.pid is None or not process.wanted:
+            return f"There is no process of server {name} to kill."
+        if not any(m.phase is ServerPhase.UP for m in self._members() if m.name != name):
+            return f"Server {name} is the last one. Start another one first."
+        self.balancer.mark_down(name)  # it dies within milliseconds, but accepts until it is dead
+        if name == sender:
+            process.expect_exit()
+            self._kills.add(asyncio.create_task(self._kill_after_answer(process)))
+        else:
+            process.kill()
+        return ""
+
+    def _restart(self, name: str) -> str:
+        process = self._processes.get(name)
+        if process is None or process.wanted:
+            return f"Server {name} does not need a start."
+        self._start_process(process)
+        return ""
+
+    def _start_process(self, process: ServerProcess) -> None:
+        process.wanted = True
+        before = self._runs.get(process.name)
+        self._runs[process.name] = asyncio.create_task(self._run(process, before))
+
+    async def _run(self, process: ServerProcess, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before
+        if self._stopping:
+            return
+        process.wanted = True
+        try:
+            await process.run()
+        except UnexpectedExit as failed:
+            self._on_failure(failed)
+
+    async def _wait_until_ready(self, process: ServerProcess) -> bool:
+        ready = asyncio.create_task(process.ready.wait())
+        run = self._runs[process.name]
+        await asyncio.wait({ready, run}, return_when=asyncio.FIRST_COMPLETED)
+        ready.cancel()
+        return process.ready.is_set()
+
+    async def _kill_after_answer(self, process: ServerProcess) -> None:
+        """Kill a server that passed on its own end: its answer goes out before it does."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER):
+                while self._active(process.name):  # noqa: ASYNC110  (the balancer only counts)
+                    await asyncio.sleep(0.005)
+        process.kill()
+
+    def _active(self, name: str) -> int:
+        return next(r.active for r in self.balancer.report() if r.server.name == name)
+
+    def _members(self) -> tuple[Member, ...]:
+        return tuple(
+            _member(self._processes[report.server.name], report)
+            for report in self.balancer.report()
+        )
+
+
+def _member(process: ServerProcess, report: Report) -> Member:
+    """Combine the process and the balancer's checks of a server."""
+    if not process.wanted:
+        return Member(process.name, ServerPhase.DOWN, None, report.requests)
+    answers = process.ready.is_set() and report.state is State.UP
+    phase = ServerPhase.UP if answers else ServerPhase.UNREADY
+    return Member(process.name, phase, process.pid, report.requests)

@@ -1,0 +1,85 @@
+"""The four policies a visitor can choose from. They differ in what a change of client leads to.
+
+A real shop has one policy for everybody. Here each visitor tries all four, and the choice stands in
+a cookie of its own, because it must be known before the session is.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from starlette.requests import cookie_parser
+
+from sessile import Cookie, Policy, Sessions
+from sessile.core.binding import Binding, Mismatch
+from sessile.core.proxies import Proxies
+from sessile.demo.fleet.port import LOOPBACK
+from sessile.service.events import Hook
+from sessile.web.scope import App, Receive, Scope, Send
+from sessile.web.starlette import SessionMiddleware
+
+COOKIE: Final = "policy"
+DEFAULT: Final = Mismatch.STEP_UP
+
+
+def name_of(reaction: Mismatch) -> str:
+    """Return the name of a reaction in the cookie and in the form."""
+    return reaction.name.lower()
+
+
+_BY_NAME: Final = {name_of(reaction): reaction for reaction in Mismatch}
+
+
+def reaction_of(cookies: Mapping[str, str]) -> Mismatch:
+    """Return the reaction that a visitor has chosen."""
+    return _BY_NAME.get(cookies.get(COOKIE, ""), DEFAULT)
+
+
+def parse(text: str) -> Mismatch:
+    """Return the reaction of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if text not in _BY_NAME:
+        raise ValueError(text)
+    return _BY_NAME[text]
+
+
+def all_sessions(hook: Hook) -> dict[Mismatch, Sessions]:
+    """Return the sessions of one server: one store, four policies."""
+    store, made = None, {}
+    for reaction in Mismatch:
+        made[reaction] = Sessions(
+            store=store,
+            cookie=Cookie(secure=False),  # the demo speaks plain http
+            policy=Policy(binding=Binding(mismatch=reaction)),
+            proxies=Proxies(trusted=[LOOPBACK]),  # the balancer, which says who the client is
+            hooks=[hook],
+        )
+        store = made[reaction].parts.store
+    return made
+
+
+class PolicyMiddleware:
+    """ASGI middleware: each request has its session by the policy that its visitor has chosen.
+
+    Args:
+        app: the application.
+        sessions: one for each reaction.
+        exclude: path prefixes without sessions.
+    """
+
+    def __init__(
+        self, app: App, sessions: Mapping[Mismatch, Sessions], exclude: Iterable[str]
+    ) -> None:
+        self._apps = {
+            reaction: SessionMiddleware(app, one, exclude=exclude)
+            for reaction, one in sessions.items()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        headers = scope.get("headers", ())
+        text = b"; ".join(value for name, value in headers if name == b"cookie")
+        cookies = cookie_parser(text.decode("latin-1"))
+        await self._apps[reaction_of(cookies)](scope, receive, send)

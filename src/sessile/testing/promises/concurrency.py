@@ -1,0 +1,168 @@
+"""What sessions promise over any store: P1 to P4 of the documentation's page of promises.
+
+Each race is stepped: one request is stopped before every act of I/O, and its rival runs there.
+"""
+
+from sessile.service import events
+from sessile.service.owners import end_all
+from sessile.stores.contract import Store
+from sessile.testing.drive import Drive
+from sessile.testing.promises.stories import (
+    CROWD,
+    Stories,
+    adds,
+    appends,
+    logs_in,
+    logs_out,
+    puts,
+    reads,
+    rotates,
+)
+from sessile.testing.step import Stepped, interleavings
+from sessile.testing.world import Reply, World
+
+
+class Concurrency(Stories):
+    """Nobody's change is lost, readers write nothing, ended stays ended, late answers harm none."""
+
+    # P1: nobody's change is lost.
+
+    def test_writers_of_different_keys_both_survive(self, store: Store, drive: Drive) -> None:
+        """Two requests that set different keys both keep what they set."""
+        for met in self.meetings(store, drive, puts(v=1), puts(z=2)):
+            met.a.get(), met.b.get()
+            assert met.world.values() == {"cart": ["hat"], "lang": "en", "v": 1, "z": 2}, met.stop
+
+    def test_appends_to_one_list_both_survive(self, store: Store, drive: Drive) -> None:
+        """Two requests that append to one stored list both keep their item."""
+        for met in self.meetings(store, drive, appends("sock"), appends("shoe")):
+            met.a.get(), met.b.get()
+            assert sorted(met.world.values()["cart"]) == ["hat", "shoe", "sock"], met.stop
+
+    def test_increments_add_up(self, store: Store, drive: Drive) -> None:
+        """Parallel increments of one counter add up, however many there are."""
+        world = World(store, drive)
+        world.ask(puts(hits=0))
+        replies = drive.together(world.request(world.cookie, adds) for _ in range(CROWD))
+
+        assert all(isinstance(reply, Reply) for reply in replies)
+        assert world.values() == {"hits": CROWD}
+
+    def test_late_change_moves_over_at_login(self, store: Store, drive: Drive) -> None:
+        """What was saved before a login ended the anonymous session is in the new one."""
+        for met in self.meetings(store, drive, logs_in(), puts(v=1), user=None):
+            dropped = met.world.events_of(events.Dropped)
+            values = met.world.values(met.a.get().cookie)
+            assert ("v" in values) != bool(dropped), met.stop
+            assert values["cart"] == ["hat"], met.stop
+
+    def test_message_left_while_messages_are_taken_waits(self, store: Store, drive: Drive) -> None:
+        """A flash that meets the taking of flashes is shown once: now, or on the next page."""
+        leaves, takes = (lambda s: s.flash("second")), (lambda s: s.flashes())
+        for a, b in ((leaves, takes), (takes, leaves)):
+            for met in self.meetings(store, drive, a, b, flash="first"):
+                taken = (met.a if a is takes else met.b).get().result
+                shown = [*taken, *met.world.ask(takes).result]
+                assert [text for _, text in shown] == ["first", "second"], met.stop
+
+    # P2: readers do not write data.
+
+    def test_reader_undoes_no_writer(self, store: Store, drive: Drive) -> None:
+        """A request that only reads, even when it moves the clocks, keeps a writer's change."""
+        for met in self.meetings(store, drive, reads, puts(v=1), age=300.0):
+            assert met.a.get().set_cookie is None, met.stop
+            assert met.world.values()["v"] == 1, met.stop
+
+    def test_reader_asks_the_store_once(self, store: Store, drive: Drive) -> None:
+        """With the touch throttled a reading request is one act of I/O and sets no cookie."""
+        stops = [met.stop for met in self.meetings(store, drive, reads, reads)]
+
+        assert len(stops) == 2, stops
+
+    # P3: ended stays ended.
+
+    def test_logout_holds_against_a_reader(self, store: Store, drive: Drive) -> None:
+        """A reader in flight finishes as it would have and does not bring the session back."""
+        for met in self.meetings(store, drive, reads, logs_out, age=300.0):
+            assert met.a.get().set_cookie is None, met.stop
+            assert met.world.ask(reads).user is None, met.stop
+            assert met.world.values() == {}, met.stop
+
+    def test_logout_holds_against_a_writer(self, store: Store, drive: Drive) -> None:
+        """A writer in flight is not punished, its change is dropped, and an event says so."""
+        for met in self.meetings(store, drive, puts(v=1), logs_out):
+            met.a.get()
+            assert met.world.ask(reads).user is None, met.stop
+            in_flight = met.stop != "after the last"
+            assert bool(met.world.events_of(events.Dropped)) == in_flight, met.stop
+
+    def test_logout_wins_over_a_rival_at_every_point(self, store: Store, drive: Drive) -> None:
+        """Wherever a writer falls into a logout, the session is dead when the logout answers."""
+        for met in self.meetings(store, drive, logs_out, puts(v=1)):
+            assert met.a.get().cookie == "", met.stop
+            assert met.world.ask(reads).user is None, met.stop
+
+    def test_end_holds_against_a_writer(self, store: Store, drive: Drive) -> None:
+        """A session ended from the server stays ended, whatever its own request does."""
+        for met in interleavings(
+            lambda: self.world_with_login(store, drive),
+            lambda world: world.request(world.cookie, puts(v=1)),
+            lambda world: end_all(world.sessions.parts, "alice", None),
+            drive=drive,
+        ):
+            met.a.get()
+            assert met.b.get() == 1, met.stop
+            assert met.world.ask(reads).user is None, met.stop
+
+    def test_expiry_holds_against_a_late_writer(self, store: Store, drive: Drive) -> None:
+        """A request that outlives the idle deadline does not revive what has expired."""
+        world = self.world_with_login(store, drive)
+        slow = world.request(world.cookie, lambda s: (world.clock.advance(1801), s.update(v=1)))
+        drive(slow)
+
+        assert world.ask(reads).user is None
+        assert world.events_of(events.Dropped)
+
+    def test_slow_writer_saves_what_others_kept_alive(self, store: Store, drive: Drive) -> None:
+        """A request longer than the idle time still saves, if others kept its session alive."""
+        world = self.world_with_login(store, drive)
+        rival = World(store, drive)
+        slow = Stepped(
+            world.request(world.cookie, lambda s: (world.clock.advance(1801), s.update(v=1))), drive
+        )
+        slow.step()
+        rival.clock.advance(900)
+        rival.ask(reads, cookie=world.cookie)
+        slow.finish()
+
+        assert world.values()["v"] == 1
+
+    # P4: a late answer never hurts a newer login.
+
+    def test_old_cookie_after_login_sets_nothing(self, store: Store, drive: Drive) -> None:
+        """A request with the cookie from before the login gets no cookie back, least a deletion."""
+        for act in (reads, puts(v=1), rotates):
+            for met in self.meetings(store, drive, act, logs_in(), user=None):
+                late = met.a.get()
+                if late.set_cookie is not None:  # a rotation that was through before the login
+                    assert "Max-Age=0" not in late.set_cookie, met.stop
+                new = met.b.get().cookie
+                assert met.world.ask(reads, cookie=new).user == "alice", met.stop
+
+    def test_dead_cookie_gets_no_deletion(self, store: Store, drive: Drive) -> None:
+        """A cookie whose session is over is ignored; nothing is deleted in the browser."""
+        world = self.world_with_login(store, drive)
+        dead = world.cookie
+        world.ask(logs_in())
+
+        assert world.ask(reads, cookie=dead).set_cookie is None
+
+    def test_late_writer_starts_no_session_over_a_newer_one(
+        self, store: Store, drive: Drive
+    ) -> None:
+        """A late request of a replaced session gets no new cookie; what it set is dropped."""
+        for end in (logs_in(), logs_out):
+            for met in self.meetings(store, drive, end, puts(v=1)):
+                if met.b.get().user is None:
+                    assert met.b.get().set_cookie is None, met.stop
+                    assert met.world.events_of(events.Dropped), met.stop

@@ -1,0 +1,207 @@
+"""What events promise over any store: each fact is told when it happens, and gives nothing away."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import pytest
+
+from sessile.core.binding import Mismatch
+from sessile.core.change import Excess
+from sessile.core.policy import Policy, Theft, days, hours
+from sessile.errors import LimitReached
+from sessile.service import events
+from sessile.service.events import End, Refusal
+from sessile.stores.contract import Store
+from sessile.testing.drive import Drive
+from sessile.testing.promises.bindings import binding_policy
+from sessile.testing.promises.proofs import spend
+from sessile.testing.promises.stories import (
+    Stories,
+    logs_in,
+    logs_out,
+    puts,
+    reads,
+    rotates,
+    steps_up,
+    unlocks,
+)
+from sessile.testing.world import ABROAD, HOME, World
+
+Story = Callable[[World], object]
+
+
+def begins(world: World) -> None:
+    """Begin a login and finish it."""
+    world.ask(lambda session: session.begin_login("alice"))
+    world.ask(lambda session: session.finish_login(factors=("totp",)))
+
+
+def twice(world: World) -> None:
+    """Log in twice, the second time from elsewhere."""
+    world.ask(logs_in(), cookie="")
+    world.ask(logs_in(), cookie="", peer=ABROAD)
+
+
+def exceeds(world: World) -> None:
+    """Log in twice where the policy allows it once."""
+    world.ask(logs_in(), cookie="")
+    with pytest.raises(LimitReached):
+        world.ask(logs_in(), cookie="")
+
+
+def pays(world: World) -> None:
+    """Step up for a purpose, and use it."""
+    world.ask(logs_in())
+    world.ask(steps_up("pay"))
+    world.drive(spend(world))
+
+
+def idles(world: World) -> None:
+    """Leave a session idle, look at it, and open it again."""
+    world.ask(logs_in())
+    world.clock.advance(1800)
+    world.ask(reads)
+    world.ask(unlocks)
+
+
+def outlasts(world: World) -> None:
+    """Come back when the time is over, and again with something that never was a ticket."""
+    world.ask(logs_in())
+    world.clock.advance(1800)
+    world.ask(reads)
+
+
+def knocks(world: World) -> None:
+    """Present what opens nothing, in every way there is."""
+    world.ask(logs_in())
+    name, _, value = world.cookie.partition("=")
+    stranger, old = f"{name}={value[:20]}{'A' * 40}", world.cookie
+    unknown = f"{name}={'A' * 60}"
+    world.ask(logs_in())
+    for cookie in (f"{name}=x", f"{old}; {stranger}", unknown, old):
+        world.ask(reads, cookie=cookie)
+    name, _, value = world.cookie.partition("=")
+    world.ask(reads, cookie=f"{name}={value[:20]}{'A' * 40}")
+
+
+def replays(world: World) -> None:
+    """Use a ticket whose successor was seen, while another session is there."""
+    world.ask(logs_in())
+    world.ask(logs_in(), cookie="")
+    stolen = world.cookie
+    world.ask(rotates)
+    world.ask(reads)
+    world.clock.advance(31)
+    world.ask(reads, cookie=stolen, peer=ABROAD)
+
+
+def moves(world: World) -> None:
+    """Come from elsewhere and write."""
+    world.ask(logs_in())
+    world.ask(puts(v=1), peer=ABROAD)
+
+
+def ends(world: World) -> None:
+    """Log out; have one session ended, and all."""
+    world.ask(logs_in())
+    world.ask(logs_out)
+    world.ask(logs_in())
+    world.sessions.sync.end(world.sessions.sync.of("alice")[0].id)
+    world.cookie = ""
+    world.ask(logs_in())
+    world.sessions.sync.end_all("alice")
+
+
+STORIES: Final[dict[str, tuple[Policy, Story, str]]] = {
+    "a visit": (Policy(), lambda w: (w.ask(reads), w.ask(puts(v=1)), w.ask(reads)), "Created"),
+    "two factors": (Policy(), begins, "LoginBegun Ended LoggedIn"),
+    "a new device": (Policy(know_devices=days(1)), twice, "LoggedIn LoggedIn NewDevice"),
+    "one too many": (Policy(limit=1), twice, "LoggedIn Ended LoggedIn"),
+    "refused": (Policy(limit=1, excess=Excess.REFUSE), exceeds, "LoggedIn LimitReached"),
+    "a payment": (Policy(), pays, "LoggedIn Ended SteppedUp GrantUsed"),
+    "a lock": (Policy(lock=hours(1)), idles, "LoggedIn Locked Locked Ended Reopened"),
+    "an end": (Policy(), outlasts, "LoggedIn Expired"),
+    "a turn": (Policy(), lambda w: (w.ask(logs_in()), w.ask(rotates)), "LoggedIn Rotated"),
+    "strangers": (Policy(), knocks, "LoggedIn Ended LoggedIn" + " Refused" * 5),
+    "theft": (
+        Policy(theft=Theft.END_ALL),
+        replays,
+        "LoggedIn LoggedIn Rotated Replayed Ended Ended",
+    ),
+    "recorded": (binding_policy(Mismatch.RECORD), moves, "LoggedIn Mismatched"),
+    "turned": (binding_policy(Mismatch.ROTATE), moves, "LoggedIn Mismatched Rotated"),
+    "shut": (binding_policy(Mismatch.STEP_UP), moves, "LoggedIn Locked Mismatched Dropped"),
+    "ended": (binding_policy(Mismatch.END), moves, "LoggedIn Mismatched Ended Created"),
+    "ends": (Policy(), ends, "LoggedIn Ended LoggedIn Ended LoggedIn Ended"),
+}
+
+
+class Events(Stories):
+    """Every fact once, with whose request it was, and no secret."""
+
+    @pytest.mark.parametrize("name", STORIES)
+    def test_each_fact_is_told_when_it_happens(self, store: Store, drive: Drive, name: str) -> None:
+        """A story is told as these events, in this order, and no others."""
+        policy, story, told = STORIES[name]
+        world = World(store, drive, policy=policy)
+        story(world)
+
+        assert [type(event).__name__ for event in world.events] == told.split()
+
+    @pytest.mark.parametrize("name", STORIES)
+    def test_facts_carry_the_client_and_no_secret(
+        self, store: Store, drive: Drive, name: str
+    ) -> None:
+        """Whose request it was stands in each fact that one caused; no ticket stands in any."""
+        policy, story, _ = STORIES[name]
+        world = World(store, drive, policy=policy)
+        story(world)
+        told = repr(world.events) + repr([msgspec.to_builtins(e) for e in world.events])
+
+        for event in world.events:
+            commanded = isinstance(event, events.Ended) and event.reason is End.COMMAND
+            if not (commanded or isinstance(event, events.GrantUsed)):
+                assert event.client is not None, event
+                assert event.client.address in {HOME, ABROAD}, event
+        assert world.issued
+        for cookie in world.issued:
+            assert cookie[-40:] not in told
+
+    def test_refusals_say_why(self, store: Store, drive: Drive) -> None:
+        """Each way of presenting what opens nothing has a reason of its own."""
+        world = World(store, drive)
+        knocks(world)
+
+        assert [
+            e.reason for e in world.events_of(events.Refused) if isinstance(e, events.Refused)
+        ] == [
+            Refusal.SHAPE,
+            Refusal.AMBIGUOUS,
+            Refusal.UNKNOWN,
+            Refusal.OVER,
+            Refusal.STRANGER,
+        ]
+
+    def test_ends_say_why(self, store: Store, drive: Drive) -> None:
+        """A logout, a login in its place, a limit, a command, a theft: each end has its reason."""
+        reasons = []
+        for story, policy in (
+            (ends, Policy()),
+            (begins, Policy()),
+            (twice, Policy(limit=1)),
+            (replays, Policy(theft=Theft.END_ALL)),
+            (moves, binding_policy(Mismatch.END)),
+        ):
+            world = World(store, drive, policy=policy)
+            world.sessions.sync.end_all("alice")
+            world.events.clear()
+            story(world)
+            reasons += [
+                e.reason for e in world.events_of(events.Ended) if isinstance(e, events.Ended)
+            ]
+
+        assert reasons == [
+            End.LOGOUT, End.COMMAND, End.COMMAND, End.LOGIN, End.LIMIT, End.REPLAY, End.THEFT,
+            End.MISMATCH,
+        ]  # fmt: skip

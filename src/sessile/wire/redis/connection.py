@@ -1,0 +1,127 @@
+"""A connection to Redis on an event loop. ``wire.redis.pipeline`` opens it and owns it.
+
+Redis answers in order, so the oldest unanswered command owns the next reply.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol, TypeAlias, cast
+
+import hiredis
+
+from sessile.wire.redis.endpoint import CommandError, Words
+
+Waiter: TypeAlias = "asyncio.Future[Any]"
+
+pack: Final = cast("Callable[[Words], bytes]", hiredis.pack_command)
+"""Encode a command."""
+
+_INCOMPLETE: Final = object()
+_NOT_REDIS: Final = "its answer is not the Redis protocol"
+
+
+class ConnectionOwner(Protocol):
+    """Handles what goes wrong."""
+
+    def handle_error_reply(
+        self, connection: "RedisConnection", waiter: Waiter, error: CommandError
+    ) -> None:
+        """Answer the waiter of a command that the server refused."""
+
+    def handle_disconnect(self, connection: "RedisConnection", cause: BaseException) -> None:
+        """Answer the connection's waiters. It may be called twice for one connection."""
+
+
+class Command:
+    """A packed command and the future of its reply.
+
+    Attributes:
+        deadline: on the loop's clock.
+        retryable: it may be sent once more if the connection breaks.
+    """
+
+    __slots__ = ("deadline", "packed", "retryable", "waiter")
+
+    def __init__(self, packed: bytes, waiter: Waiter, deadline: float, *, retryable: bool) -> None:
+        self.packed = packed
+        self.waiter = waiter
+        self.deadline = deadline
+        self.retryable = retryable
+
+
+class RedisConnection(asyncio.Protocol):
+    """One connection, from its first byte to its last.
+
+    Args:
+        owner: handles what goes wrong.
+        loop: the running loop.
+
+    Attributes:
+        unanswered: commands that were sent and not answered, the oldest first.
+        error: why it is no good any more, or None.
+        closed: done when it is closed.
+    """
+
+    def __init__(self, owner: ConnectionOwner, loop: asyncio.AbstractEventLoop) -> None:
+        self.unanswered: deque[Command] = deque()
+        self.error: Exception | None = None
+        self.closed: asyncio.Future[None] = loop.create_future()
+        self._owner = owner
+        self._reader = hiredis.Reader(replyError=CommandError, notEnoughData=_INCOMPLETE)
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent now can arrive; false as soon as the server hung up."""
+        return not self._transport.is_closing()
+
+    def send(self, commands: list[Command]) -> None:
+        """Send commands in one write."""
+        self.unanswered.extend(commands)
+        self._transport.write(b"".join([command.packed for command in commands]))
+
+    def data_received(self, data: bytes) -> None:
+        """Hand each reply to the oldest command."""
+        unanswered, reader = self.unanswered, self._reader
+        try:
+            reader.feed(data)
+            while (reply := reader.gets()) is not _INCOMPLETE:
+                if not unanswered:  # a server says unasked why it hangs up: too many clients, ...
+                    self._fail(
+                        reply if isinstance(reply, CommandError) else ConnectionError(_NOT_REDIS)
+                    )
+                    return
+                waiter = unanswered.popleft().waiter
+                if waiter.done():  # cancelled; its reply is read, and thrown away
+                    continue
+                if type(reply) is CommandError:
+                    self._owner.handle_error_reply(self, waiter, reply)
+                else:
+                    waiter.set_result(reply)
+        except hiredis.ProtocolError as error:
+            self._fail(ConnectionError(f"{_NOT_REDIS}: {error}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the owner."""
+        self.closed.set_result(None)
+        self._fail(exc or ConnectionResetError("the server closed the connection"))
+
+    def _fail(self, cause: Exception) -> None:
+        self.error = self.error or cause  # the first is the reason, what follows is its consequence
+        self.abort()
+        self._owner.handle_disconnect(self, cause)
+
+    def take_unanswered(self) -> list[Command]:
+        """Remove the unanswered commands and return them; the caller answers them now."""
+        unanswered = list(self.unanswered)
+        self.unanswered.clear()
+        return unanswered
+
+    def abort(self) -> None:
+        """Close at once, without sending what is still buffered."""
+        self._transport.abort()

@@ -1,0 +1,118 @@
+"""An SQLite file that many processes, threads and loops use at once. ``stores.sqlite`` asks of it.
+
+A statement takes microseconds, so it runs on the caller's thread in both colours. Where another
+process holds the lock SQLite says so at once; the flow then pauses and tries again until the time
+limit: a thread sleeps, an event loop is left to others. Nothing is held over a pause, so a
+cancelled call leaves nothing behind, and a thousand waiting calls need no thread.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, NoReturn, TypeVar
+
+from sessile.core.flow import Ask
+from sessile.errors import StoreUnavailable
+from sessile.wire.sqlite.pool import SQLitePool
+
+R = TypeVar("R")
+
+_PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)
+"""Seconds between attempts. A writer is done in 20 µs, so the first only lets it run."""
+
+_LAST_PAUSE: Final = 0.025
+
+
+class SQLiteFile:
+    """Calls on one file as flows.
+
+    Args:
+        path: where the file is; it is made with mode 0600 when there is none.
+        name: what errors call it.
+        limit: seconds after which a locked file is unavailable.
+        prepare: statements that every new connection performs, harmless when repeated.
+    """
+
+    __slots__ = ("_limit", "_name", "_pool")
+
+    def __init__(self, path: str, *, name: str, limit: float, prepare: tuple[str, ...]) -> None:
+        self._name = name
+        self._limit = limit
+        self._pool = SQLitePool(path, prepare)
+
+    async def ask(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
+        """Make a quick call: one statement, or one short transaction.
+
+        It is made again after the file was locked, so until it has the lock it changes nothing.
+        """
+        ask = Ask(what, partial(self._attempt, call))
+        try:
+            return await ask
+        except _DatabaseLocked as error:
+            return await self._retry(ask, error)
+
+    async def ask_in_thread(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
+        """Make a call of many rows, which an event loop gives to a thread."""
+        here = partial(self._attempt, call)
+        ask = Ask(what, here, partial(asyncio.to_thread, here))
+        try:
+            return await ask
+        except _DatabaseLocked as error:
+            return await self._retry(ask, error)
+
+    def close(self) -> Ask[None]:
+        """Close every connection, for good."""
+        return Ask("sqlite close", self._pool.close, partial(asyncio.to_thread, self._pool.close))
+
+    async def _retry(self, ask: Ask[R], locked: "_DatabaseLocked") -> R:
+        """Try again after each pause."""
+        for pause in self._pauses(locked):
+            await _sleep(pause)
+            with contextlib.suppress(_DatabaseLocked):
+                return await ask
+        raise AssertionError  # the pauses end with an error
+
+    def _pauses(self, locked: "_DatabaseLocked") -> Iterator[float]:
+        """Give the pauses between attempts; raise when the time limit has passed."""
+        end = time.monotonic() + self._limit
+        yield from _PAUSES
+        while (left := end - time.monotonic()) > 0:
+            yield min(_LAST_PAUSE, left)
+        why = f"another process keeps it locked, for {self._limit:g} s so far"
+        raise StoreUnavailable(self._name, why) from locked.__cause__
+
+    def _attempt(self, call: Callable[[sqlite3.Cursor], R]) -> R:
+        pool = self._pool
+        try:
+            cursor = pool.acquire()
+        except (sqlite3.Error, OSError) as error:
+            self._fail(error)
+        try:
+            result = call(cursor)
+        except sqlite3.Error as error:
+            pool.release(cursor)
+            self._fail(error)
+        except BaseException:
+            pool.release(cursor)
+            raise
+        pool.release(cursor)
+        return result
+
+    def _fail(self, error: sqlite3.Error | OSError) -> NoReturn:
+        """Translate an error, once. After anything but a lock the connections may be broken."""
+        # the low byte is the primary code: SQLITE_BUSY_SNAPSHOT and _RECOVERY are locks as well
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            raise _DatabaseLocked from error
+        self._pool.close_idle()
+        raise StoreUnavailable(self._name, str(error)) from error
+
+
+class _DatabaseLocked(Exception):  # noqa: N818  (caught in this module)
+    """Another connection holds the lock; nothing was changed."""
+
+
+def _sleep(pause: float) -> Ask[None]:
+    return Ask("pause", partial(time.sleep, pause), partial(asyncio.sleep, pause))

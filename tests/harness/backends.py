@@ -1,0 +1,146 @@
+"""The stores under test. The contract, the races and the red team take them from one list here.
+
+A new store is one line in ``BACKENDS``, with its place. If servers can share it, ``red_team.rows``
+has to know its rows too.
+"""
+
+import itertools
+import pickle
+import sqlite3
+from contextlib import closing, contextmanager
+
+import pytest
+
+from harness.redis_server import shared_redis
+from sessile.core.change import Capability
+from sessile.core.ticket import Key
+from sessile.stores.memory import MemoryStore
+from sessile.stores.redis import RedisStore
+from sessile.stores.sqlite import SQLiteStore
+from sessile.testing.clock import T0
+from sessile.testing.place import Backend, Place
+
+NUMBERS = itertools.count()
+DATABASE = 9
+
+
+class MemoryPlace(Place):
+    """The one store of the place: its data has no other home."""
+
+    def url(self, timeout=None):
+        """Say what ``Sessions`` is opened with; memory has nothing to wait for."""
+        return "memory://"
+
+    def open(self) -> MemoryStore:
+        self.store = MemoryStore()
+        return self.store
+
+    def dump(self) -> bytes:
+        return pickle.dumps((self.store._rows, self.store._owners))
+
+    def spoil(self, key: Key, blob: bytes) -> None:
+        self.store._open_rows()[key] = blob
+
+
+class SQLitePlace(Place):
+    """A file in the test's folder; a second connection can lock it."""
+
+    def url(self, timeout=None):
+        """Say what ``Sessions`` is opened with."""
+        patience = f"?timeout={timeout}" if timeout else ""
+        return f"sqlite:///{self.folder}/sessile.db{patience}"
+
+    def open(self) -> SQLiteStore:
+        return SQLiteStore(self.folder / "sessile.db")
+
+    def dump(self) -> bytes:
+        return b"".join(file.read_bytes() for file in self.folder.iterdir())
+
+    def spoil(self, key: Key, blob: bytes) -> None:
+        with closing(self.connect()) as db:
+            db.execute("UPDATE sessile_session SET blob = ? WHERE key = ?", (blob, key))
+
+    def freeze(self) -> None:
+        self.rival = self.connect()
+        self.rival.execute("BEGIN EXCLUSIVE")
+
+    def thaw(self) -> None:
+        self.rival.close()
+
+    def connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.folder / "sessile.db", isolation_level=None)
+
+
+class RedisPlace(Place):
+    """One prefix on the shared server, emptied each time. Its neighbour begins alike."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.server = shared_redis()
+        self.prefix = f"place{next(NUMBERS)}"
+        self.database = self.server.url.removesuffix("/0") + f"/{DATABASE}"
+
+    def url(self, timeout=None):
+        """Say what ``Sessions`` is opened with."""
+        patience = f"&timeout={timeout}" if timeout else ""
+        return f"{self.database}?prefix={self.prefix}{patience}"
+
+    def leave(self) -> None:
+        self.ask("FLUSHDB")
+
+    def ask(self, *words):
+        return self.server.ask(*words, db=DATABASE)
+
+    def open(self) -> RedisStore:
+        return RedisStore.from_url(self.url())
+
+    def neighbour(self) -> RedisStore:
+        return RedisStore.from_url(f"{self.url()}:")
+
+    def open_with_password(self, password: str) -> RedisStore:
+        return RedisStore.from_url(self.database.replace("://", f"://user:{password}@"))
+
+    def dump(self) -> bytes:
+        names = self.ask("KEYS", f"{self.prefix}*")
+        return b"".join(name + self.ask("DUMP", name) for name in names)
+
+    def spoil(self, key: Key, blob: bytes) -> None:
+        generation = self.ask("GET", f"{self.prefix}@generation")
+        self.ask("SET", self.prefix + key, generation + blob, "KEEPTTL")
+
+    def server_expiry(self, key: Key) -> float:
+        return T0 + self.ask("PTTL", self.prefix + key) / 1000
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def start(self) -> None:
+        self.server.start()
+
+    def freeze(self) -> None:
+        self.server.freeze()
+
+    def thaw(self) -> None:
+        self.server.thaw()
+
+
+BACKENDS = [
+    Backend("memory", MemoryStore, MemoryPlace),
+    Backend("sqlite", SQLiteStore, SQLitePlace),
+    Backend("redis", RedisStore, RedisPlace),
+]
+SHARED = [backend for backend in BACKENDS if Capability.SHARED in backend.store.capabilities]
+"""Those that several servers can share."""
+
+
+def as_params(backends):
+    """Give the parameters of a fixture that takes one backend after the other."""
+    return [pytest.param(backend, id=backend.name) for backend in backends]
+
+
+@contextmanager
+def fresh_url(backend, folder, *, timeout=None):
+    """Give what ``Sessions`` is opened with to keep them where nobody else does."""
+    place = backend.place(folder)
+    yield place.url(timeout)
+    place.leave()

@@ -1,0 +1,42 @@
+"""What a test needs of its machine: installed programs, and ports.
+
+A program that is not installed skips its tests on a laptop, and fails them in CI or where
+``SESSILE_REQUIRE`` names it.
+"""
+
+import os
+import random
+import shutil
+import socket
+from typing import NoReturn
+
+import pytest
+
+_PORTS = range(20_000, 32_000)  # below the range from which the kernel numbers outgoing connections
+
+
+def find_program(program, name, remedy):
+    """Return a program's path; without it skip, or fail where it is demanded."""
+    path = shutil.which(program)
+    if path is None:
+        skip_or_fail(name, f"{program} is not installed; install it: {remedy}")
+    return path
+
+
+def skip_or_fail(name, missing) -> NoReturn:
+    """Skip the test for what it needs, or fail where that is demanded."""
+    if "CI" in os.environ or name in os.environ.get("SESSILE_REQUIRE", "").split(","):
+        pytest.fail(missing)
+    pytest.skip(f"NOT TESTED: {missing}")
+
+
+def free_port():
+    """Return a port that nobody listens on."""
+    while True:
+        port = random.SystemRandom().choice(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

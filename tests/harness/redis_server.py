@@ -1,0 +1,169 @@
+"""Real Redis servers: started here, on ports of their own, with nothing kept on disk."""
+
+import atexit
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from harness.programs import find_program, free_port
+
+STARTS_WITHIN = 20.0
+
+
+class RedisServer:
+    """A ``redis-server`` of this test's own.
+
+    Args:
+        folder: an empty directory; a short path where ``unix`` is given.
+        unix: listen on a socket in the folder instead of a port.
+        password: demand it.
+        authority: speak TLS alone, with a certificate of its own for localhost.
+        options: more of the server's options: ``("--maxclients", "1")``.
+
+    Attributes:
+        url: what a store is opened with, password included.
+    """
+
+    def __init__(self, folder, *, unix=False, password=None, authority=None, options=()):
+        self.folder = Path(folder)
+        self.password = password
+        self.authority = authority
+        self.socket = self.folder / "redis.sock" if unix else None
+        self._options = options
+        self._program = find_program("redis-server", "redis", "apt-get install redis-server")
+        self._process = None
+        for _ in range(20):  # until nobody else takes the port between our look and its start
+            self.port = 0 if unix else free_port()
+            if self._began():
+                return
+        pytest.fail(f"redis-server does not start:\n{(self.folder / 'log').read_text()}")
+
+    @property
+    def url(self):
+        user = f":{self.password}@" if self.password else ""
+        if self.socket:
+            return f"unix://{user}{self.socket}"
+        return f"{'rediss' if self.authority else 'redis'}://{user}localhost:{self.port}/0"
+
+    def start(self):
+        """Start again where it was; it has forgotten everything."""
+        if not self._began():
+            pytest.fail(f"redis-server does not start:\n{(self.folder / 'log').read_text()}")
+
+    def stop(self):
+        """Kill it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self):
+        """Let it take connections and bytes and answer nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def thaw(self):
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def ask(self, *words, db=0):
+        """Return the reply to a command."""
+        with self._client(db) as client:
+            return client.execute_command(*words)
+
+    def calls(self):
+        """Return how often each command was called, ours for asking left out."""
+        stats = self.ask("INFO", "commandstats")
+        calls = {name.removeprefix("cmdstat_"): row["calls"] for name, row in stats.items()}
+        ours = ("info", "client|setinfo", "config|resetstat", "hello")
+        return {name: count for name, count in calls.items() if name not in ours}
+
+    def reads(self):
+        """Return how often it has read from a connection."""
+        return self.ask("INFO", "stats")["total_reads_processed"]
+
+    def connections(self):
+        """Return how many are open besides the one that asks."""
+        return self.ask("INFO", "clients")["connected_clients"] - 1
+
+    def _client(self, db):
+        place = {"host": "localhost", "port": self.port, "ssl": self.authority is not None}
+        if self.authority:
+            mine = self.authority.issue("tests")
+            place |= {
+                "ssl_ca_certs": self.authority.file,
+                "ssl_certfile": mine.file,
+                "ssl_keyfile": mine.key,
+            }
+        if self.socket:
+            place = {"unix_socket_path": str(self.socket)}
+        once = Retry(NoBackoff(), 0)
+        return redis.Redis(**place, db=db, password=self.password, protocol=2, retry=once)
+
+    def _began(self):
+        command = [self._program, "--save", "", "--appendonly", "no", "--dir", str(self.folder)]
+        command += ["--logfile", str(self.folder / "log"), "--enable-debug-command", "yes"]
+        command += ["--requirepass", self.password] if self.password else []
+        command += ["--unixsocket", str(self.socket)] if self.socket else []
+        if self.authority:
+            mine = self.authority.issue("localhost")
+            command += ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
+            command += ["--tls-cert-file", mine.file, "--tls-key-file", mine.key]
+            command += ["--tls-ca-cert-file", self.authority.file]
+        else:
+            command += ["--port", str(self.port)]
+        self._process = subprocess.Popen([*command, *self._options])
+        return self._answers()
+
+    def _answers(self):
+        end = time.monotonic() + STARTS_WITHIN
+        while self._process.poll() is None:
+            try:
+                if self.ask("INFO", "server")["process_id"] == self._process.pid:
+                    return True
+            except redis.RedisError:
+                if time.monotonic() > end:
+                    self.stop()
+                    raise
+                time.sleep(0.005)
+        self.stop()
+        return False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.stop()
+
+
+@functools.cache
+def shared_redis():
+    """Return the Redis server that all tests of this process share, each under its own prefix."""
+    folder = tempfile.mkdtemp(prefix="sessile")
+    server = RedisServer(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(server.stop)
+    return server
+
+
+@pytest.fixture
+def redis_server():
+    """The shared Redis server, running and not frozen; a test that stops it starts it again."""
+    return shared_redis()
+
+
+@pytest.fixture
+def own_redis(tmp_path):
+    """A Redis server that this test may stop, freeze and count."""
+    with RedisServer(tmp_path) as server:
+        yield server

@@ -1,0 +1,120 @@
+"""Weakened builds that several families of attacks catch. Each takes one defence away."""
+
+import msgspec
+
+from sessile.core import verdict
+from sessile.core.binding import Binding
+from sessile.core.change import Conflict
+from sessile.core.record import Record
+from sessile.core.ticket import Ticket
+from sessile.core.verdict import Kin, Successor, Verdict
+from sessile.service import login, opening, save, theft
+from sessile.service.events import End, Refused
+from sessile.service.parts import Parts
+from sessile.stores.sqlite import SQLiteStore
+
+
+def untold(patch, kind):
+    """Keep the events of one kind from every hook."""
+    tell = Parts.tell
+    patch.setattr(
+        Parts, "tell", lambda parts, event: None if isinstance(event, kind) else tell(parts, event)
+    )
+
+
+def refusals_are_not_told(patch):
+    """Nobody hears of a ticket that opened nothing."""
+    untold(patch, Refused)
+
+
+def predecessors_live_on(patch):
+    """The session from before a login is said to have ended, and has not."""
+    delete = SQLiteStore.delete
+
+    async def kept(store, key, owner=None, *, leaving=None):
+        if leaving is None:
+            return await delete(store, key, owner)
+        return await store.read(key, 0.0)
+
+    patch.setattr(SQLiteStore, "delete", kept)
+
+
+def strangers_end_sessions(patch):
+    """Whoever knows an id can end its session."""
+    for seen in Successor:
+        patch.setitem(verdict.VERDICTS, (Kin.STRANGER, seen), Verdict.REPLAY)
+
+
+def overlapping_requests_turn_again(patch):
+    """A predecessor within its grace counts as current, and so may turn the ticket once more."""
+    patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.IN_GRACE), Verdict.ACCEPT)
+    predecessors_turn_into_the_current(patch)
+
+
+def predecessors_turn_into_the_current(patch):
+    """What follows a presented ticket is handed out as if it were new, to whoever it is."""
+
+    def successor(parts, visit):
+        return None if visit.hand_over else visit.ticket.successor(parts.ring.newest)
+
+    patch.setattr(save, "_successor", successor)
+
+
+def absolute_time_is_forgotten(patch):
+    """A session lives as long as it is used."""
+    patch.setattr(Record, "live_at", lambda record, now: now < record.idle_until)
+
+
+def every_client_is_at_home(patch):
+    """A session is bound to nobody."""
+    patch.setattr(Binding, "holds", lambda binding, bound, came: True)
+
+
+def mismatches_end_the_session(patch):
+    """Whoever presents a ticket elsewhere ends its session, whatever the policy says."""
+
+    async def ended(parts, visit, record, values):
+        return await theft.end_stolen(parts, visit, record, End.MISMATCH)
+
+    patch.setattr(opening, "_shut", ended)
+
+
+def versions_are_forgotten(patch):
+    """A commit replaces whatever stands in the store."""
+    commit = SQLiteStore.commit
+
+    async def blind(store, change):
+        answer = await commit(store, change)
+        if not isinstance(answer, Conflict):
+            return answer
+        return await commit(store, msgspec.structs.replace(change, expected=answer.current.version))
+
+    patch.setattr(SQLiteStore, "commit", blind)
+
+
+def continued_sessions_outlive_an_end(patch):
+    """A step-up, or an unlock, is a session of its own, whatever became of the one before."""
+    patch.setattr(login, "CONTINUING", frozenset())
+
+
+def others_of_a_stolen_session_live_on(patch):
+    """A theft ends the one session that it was noticed in."""
+
+    async def nobody(parts, visit, owner):
+        pass
+
+    patch.setattr(theft, "_end_others", nobody)
+
+
+def ids_are_adopted(patch):
+    """A new session takes the id and the secret that came with the request."""
+    presented = []
+    parse = Ticket.parse
+
+    def remembered(text):
+        presented[:] = [parse(text)]
+        return presented[0]
+
+    mint = Parts.mint
+    patch.setattr(Ticket, "parse", remembered)
+    patch.setattr(Parts, "mint", lambda parts: presented.pop() if presented else mint(parts))

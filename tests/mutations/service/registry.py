@@ -1,0 +1,73 @@
+"""Weakened services and the promises they break: what every table of mutations is made with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from sessile.errors import SessionError
+from sessile.stores.memory import MemoryStore
+from sessile.testing.drive import Blocking
+from sessile.testing.promises.accounts import Accounts
+from sessile.testing.promises.bindings import Bindings
+from sessile.testing.promises.lifetimes import Lifetimes
+from sessile.testing.promises.locks import Locks
+from sessile.testing.promises.proofs import Proofs
+from sessile.testing.promises.concurrency import Concurrency
+from sessile.testing.promises.events import Events
+from sessile.testing.promises.thefts import Thefts
+from sessile.testing.promises.tickets import Tickets
+
+FAILURES = (
+    AssertionError,
+    pytest.fail.Exception,  # nothing was raised where something had to be
+    ValueError,  # the one event that was to be told is none, or two
+    SessionError,  # refused where nothing was to be
+)
+"""How a promise of a defence fails."""
+
+
+class Promises(Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events):
+    """All promises that the service keeps over any store."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A weakened service, and a promise it breaks.
+
+    Attributes:
+        weaken: takes a ``MonkeyPatch`` and removes one thing with it.
+        promise: the name of the promise.
+        arguments: what the promise is asked with.
+        store: makes the store that it is asked over.
+        failures: how it may fail.
+    """
+
+    weaken: Callable
+    promise: str
+    arguments: dict
+    store: type
+    failures: tuple
+
+    def ask(self):
+        """Ask the promise of the service as it stands."""
+        promise = getattr(Promises(), f"test_{self.promise}")
+        promise(self.store(), Blocking(), **self.arguments)
+
+
+class Table(list):
+    """Mutations of one part of the service."""
+
+    def __init__(self, *failures):
+        super().__init__()
+        self.failures = failures or FAILURES
+
+    def breaks(self, promise, *, store=MemoryStore, **arguments):
+        """Enter a weakened service under a promise, asked with these arguments."""
+
+        def enter(weaken):
+            mutation = Mutation(weaken, promise, arguments, store, self.failures)
+            self.append(pytest.param(mutation, id=f"{weaken.__name__}: {promise}"))
+            return weaken
+
+        return enter

@@ -1,0 +1,176 @@
+"""Mutations of opening and saving: merges, tickets, clocks, and what is stored at all."""
+
+import threading
+
+from mutations.service.registry import Table
+from sessile.core import merge, ticket, verdict
+from sessile.core.flow import Ask
+from sessile.core.merge import Merged
+from sessile.core.policy import Policy
+from sessile.core.record import Record
+from sessile.core.secrets import KeyRing
+from sessile.core.verdict import Kin, Successor, Verdict
+from sessile.service import commit, ending, login, save
+from sessile.service.events import End
+from sessile.stores.memory import MemoryStore
+from sessile.testing.promises.stories import CROWD
+
+PATIENCE = 20.0
+
+
+MUTATIONS = Table(AssertionError)
+breaks = MUTATIONS.breaks
+
+
+class Crowded(MemoryStore):
+    """A store whose first readers wait for each other, so that threads truly meet."""
+
+    def __init__(self):
+        super().__init__()
+        self._places = iter(range(CROWD))
+        self._all_have_read = threading.Barrier(CROWD)
+
+    async def read(self, key, now):
+        record = await super().read(key, now)
+        await Ask("wait for the crowd", self._wait)
+        return record
+
+    def _wait(self):
+        if next(self._places, None) is not None:
+            self._all_have_read.wait(PATIENCE)
+
+
+@breaks("appends_to_one_list_both_survive")
+def last_writer_wins(patch):
+    patch.setattr(save, "merge", lambda base, theirs, ours, codec: Merged(ours.set, ours.removed))
+
+
+@breaks("increments_add_up", store=Crowded)
+def increments_are_values(patch):
+    whole = merge.merge
+
+    def merged(base, theirs, ours, codec):
+        return whole(base, base, ours, codec)
+
+    patch.setattr(save, "merge", merged)
+
+
+@breaks("late_change_moves_over_at_login")
+def late_changes_stay_behind(patch):
+    patch.setattr(login, "applied", lambda parts, base, theirs, delta: {})
+
+
+@breaks("reader_asks_the_store_once")
+def readers_write(patch):
+    patch.setattr(Policy, "touch_due", lambda self, record, now: True)
+
+
+@breaks("late_writer_starts_no_session_over_a_newer_one")
+def nothing_remains(patch):
+    patch.setattr(ending, "remains", lambda key, now, heir=None: None)
+
+
+@breaks("dead_cookie_gets_no_deletion")
+def dead_cookies_are_deleted(patch):
+    whole = commit.commit_visit
+
+    async def erased(parts, visit, **more):
+        cookie = await whole(parts, visit, **more)
+        dead = cookie is None and visit.carried and visit.record is None
+        return visit.carrier.expire() if dead else cookie
+
+    patch.setattr("sessile.testing.world.commit_visit", erased)
+
+
+@breaks("crowd_at_rotation_time_agrees_on_one_successor")
+def successors_are_drawn(patch):
+    patch.setattr(save, "_successor", _drawn)
+
+
+def _drawn(parts, visit):
+    if visit.hand_over is not None or visit.ticket is None:
+        return None
+    return ticket.Ticket(visit.ticket.key, parts.entropy(30))
+
+
+@breaks("servers_with_other_newest_secrets_agree")
+def one_secret_is_tried(patch):
+    patch.setattr(KeyRing, "__iter__", lambda self: iter(self.all[:1]))
+
+
+@breaks("replayed_predecessor_ends_the_session")
+def replays_are_served(patch):
+    patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.PAST_GRACE), Verdict.HAND_OVER)
+
+
+@breaks("ancestor_ends_the_session")
+def ancestors_are_strangers(patch):
+    for seen in Successor:
+        patch.setitem(verdict.VERDICTS, (Kin.ANCESTOR, seen), Verdict.ANONYMOUS)
+
+
+@breaks("predecessor_within_grace_is_the_same_session")
+def no_grace(patch):
+    patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.IN_GRACE), Verdict.REPLAY)
+
+
+@breaks("forged_ticket_harms_nobody")
+def strangers_end_sessions(patch):
+    for seen in Successor:
+        patch.setitem(verdict.VERDICTS, (Kin.STRANGER, seen), Verdict.REPLAY)
+
+
+@breaks("lost_answer_is_handed_over_again")
+def lost_answers_are_replays(patch):
+    patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.UNSEEN), Verdict.REPLAY)
+
+
+@breaks("slow_request_with_an_old_ticket_is_handed_none")
+def overtaken_requests_turn(patch):
+    whole = save._rebased
+
+    def rebased(parts, visit, now, attempt, newest):
+        after = whole(parts, visit, now, attempt, newest)
+        return after and save.Attempt(
+            after.record, after.values, after.delta, attempt.successor, attempt.hand_over
+        )
+
+    patch.setattr(save, "_rebased", rebased)
+
+
+@breaks("used_session_outlives_the_idle_time")
+def use_extends_nothing(patch):
+    patch.setattr(
+        Policy, "touch", lambda self, record, now: {"seen": now, "idle_until": record.idle_until}
+    )
+
+
+@breaks("busy_session_ends_at_its_absolute_time")
+def use_extends_everything(patch):
+    patch.setattr(Record, "live_at", lambda self, now: now < self.idle_until)
+
+
+@breaks("remembered_session_has_its_own_clocks")
+def remembering_is_forgotten(patch):
+    patch.setattr(Policy, "idle_for", lambda self, *, persistent: self.idle)
+
+
+@breaks("anonymous_request_costs_nothing")
+def visitors_are_stored(patch):
+    patch.setattr(commit, "_create", _always_created)
+
+
+async def _always_created(parts, visit, now):
+    fresh = visit.session.fresh()
+    record = commit.born(parts, visit.session, fresh, now, {})
+    await parts.store.create(record)
+
+
+@breaks("limit_holds_under_race")
+def excess_lives_on(patch):
+    whole = login.end_one
+
+    async def kept(parts, key, owner, reason, now, **more):
+        return None if reason is End.LIMIT else await whole(parts, key, owner, reason, now, **more)
+
+    patch.setattr(login, "end_one", kept)

@@ -1,0 +1,253 @@
+"""Stores that commit or delete wrongly."""
+
+from harness.reference_store import ReferenceStore
+from mutations.stores.registry import breaks
+from sessile.core.change import COMMITTED, GONE, Answer, Change, Conflict
+from sessile.core.record import Record, evolve
+from sessile.core.ticket import Key
+from sessile.errors import KeyTaken
+
+
+@breaks(
+    "commit_from_the_future_is_refused",
+    "handles_conflict_with_each_other",
+    "no_commit_is_lost_at_any_stopping_point",
+    "of_rival_commits_one_stands",
+    "refused_commit_changes_nothing",
+    "stale_commit_is_told_the_current_record",
+    "what_is_left_takes_no_late_commit",
+)
+class ForgetsVersions(ReferenceStore):
+    def swap(self, change: Change) -> Answer:
+        if self.get(change.record.key) is None:
+            return GONE
+        self.put(change.record)
+        return COMMITTED
+
+
+@breaks("commit_from_the_current_version_stands", "other_handle_reads_what_was_written")
+class CommitsOnce(ReferenceStore):
+    def swap(self, change: Change) -> Answer:
+        current = self.get(change.record.key)
+        return Conflict(current) if current and current.version > 1 else super().swap(change)
+
+
+@breaks(
+    "handles_conflict_with_each_other",
+    "no_commit_is_lost_at_any_stopping_point",
+    "of_rival_commits_one_stands",
+    "stale_commit_is_told_the_current_record",
+)
+class TellsTheLoserTheOldRecord(ReferenceStore):
+    def swap(self, change: Change) -> Answer:
+        current, answer = self.get(change.record.key), super().swap(change)
+        if answer is COMMITTED:
+            self.server.notes[change.record.key] = current
+        elif isinstance(answer, Conflict):
+            return Conflict(self.server.notes.get(change.record.key, answer.current))
+        return answer
+
+
+@breaks(
+    "commit_from_the_future_is_refused",
+    "no_commit_is_lost_at_any_stopping_point",
+    "of_rival_commits_one_stands",
+    "refused_commit_changes_nothing",
+    "what_is_left_takes_no_late_commit",
+)
+class WritesWhatItRefuses(ReferenceStore):
+    def swap(self, change: Change) -> Answer:
+        answer = super().swap(change)
+        if isinstance(answer, Conflict):
+            self.put(change.record)
+        return answer
+
+
+@breaks("commit_from_the_future_is_refused", "what_is_left_takes_no_late_commit")
+class AcceptsTheFuture(ReferenceStore):
+    def swap(self, change: Change) -> Answer:
+        current = self.get(change.record.key)
+        if current and change.expected > current.version:
+            self.put(change.record)
+            return COMMITTED
+        return super().swap(change)
+
+
+@breaks(
+    "commit_brings_nothing_back",
+    "commit_met_by_the_end_revives_nothing",
+    "commit_never_creates",
+    "commit_to_the_ended_is_gone",
+    "end_reaches_every_handle",
+    "no_commit_survives_a_deletion",
+)
+class CommitsTheUnknown(ReferenceStore):
+    def swap(self, change: Change) -> Answer:
+        if change.record.key not in self.rows:
+            self.put(change.record)
+        return super().swap(change)
+
+
+@breaks(
+    "commit_brings_nothing_back",
+    "no_commit_survives_a_deletion",
+    "what_is_left_takes_no_late_commit",
+)
+class RevivesTheDeleted(ReferenceStore):
+    def remove(self, key: str, owner: str | None) -> Record | None:
+        self.server.notes[key] = record = super().remove(key, owner)
+        return record
+
+    def swap(self, change: Change) -> Answer:
+        if self.server.notes.pop(change.record.key, None):
+            self.put(change.record)
+        return super().swap(change)
+
+
+@breaks(
+    "commit_met_by_the_end_revives_nothing",
+    "no_commit_is_lost_at_any_stopping_point",
+    "no_commit_survives_a_deletion",
+    "of_rival_commits_one_stands",
+)
+class CommitsInTwoSteps(ReferenceStore):
+    async def commit(self, change: Change) -> Answer:
+        current = await self.ask("look", lambda: self.get(change.record.key))
+        if current is None:
+            return GONE
+        if current.version != change.expected:
+            return Conflict(current)
+        await self.ask("put", lambda: self.put(change.record))
+        return COMMITTED
+
+
+@breaks("act_cancelled_anywhere_leaves_the_store_sound")
+class CommitsByHalves(ReferenceStore):
+    async def commit(self, change: Change) -> Answer:
+        half = evolve(change.record, version=change.expected, data={})
+        answer = await super().commit(Change(half, change.expected))
+        return await super().commit(change) if answer == COMMITTED else answer
+
+
+@breaks(
+    "deletion_can_leave_something",
+    "deletion_returns_what_was",
+    "of_rival_deletions_one_is_told",
+    "of_rivals_that_leave_something_one_is_told",
+    "strange_names_are_each_their_own",
+)
+class ReturnsNothingDeleted(ReferenceStore):
+    def replace(self, key: str, owner: str | None, leaving: Record | None) -> None:
+        super().replace(key, owner, leaving)
+
+
+@breaks(
+    "deleting_nothing_is_no_error",
+    "deleting_the_ended_is_none",
+    "end_reaches_every_handle",
+    "login_at_any_stopping_point_leaves_the_limit",
+    "nothing_is_left_of_nothing",
+    "of_rival_deletions_one_is_told",
+    "rival_logins_leave_the_limit",
+)
+class RaisesForTheDeleted(ReferenceStore):
+    def remove(self, key: str, owner: str | None) -> Record | None:
+        if key not in self.rows:
+            raise KeyError(key)
+        return super().remove(key, owner)
+
+
+@breaks(
+    "deletion_leaves_the_others",
+    "login_at_any_stopping_point_leaves_the_limit",
+    "rival_logins_leave_the_limit",
+    "scan_passes_over_the_deleted",
+    "scan_sees_whatever_stays",
+    "strange_names_are_each_their_own",
+    "sweep_goes_by_batches",
+    "swept_sessions_do_not_count",
+)
+class DeletesTheNeighbours(ReferenceStore):
+    def remove(self, key: str, owner: str | None) -> Record | None:
+        record = super().remove(key, owner)
+        self.rows.clear()
+        return record
+
+
+@breaks(
+    "deleted_key_is_free",
+    "deleted_session_leaves_no_ghost",
+    "deletion_can_leave_something",
+    "end_reaches_every_handle",
+    "everybody_ended_reads_as_none",
+    "malformed_row_can_be_deleted",
+    "of_rivals_that_leave_something_one_is_told",
+    "sweep_removes_the_expired",
+    "what_is_left_is_nobodys",
+    "what_is_left_takes_no_late_commit",
+)
+class BuriesTheKey(ReferenceStore):
+    def remove(self, key: str, owner: str | None) -> Record | None:
+        self.server.notes[key] = True
+        return super().remove(key, owner)
+
+    def add(self, record: Record) -> None:
+        if record.key in self.server.notes:
+            raise KeyTaken(record.key)
+        super().add(record)
+
+
+@breaks("of_rival_deletions_one_is_told", "of_rivals_that_leave_something_one_is_told")
+class DeletesInTwoSteps(ReferenceStore):
+    async def delete(
+        self, key: Key, owner: str | None = None, *, leaving: Record | None = None
+    ) -> Record | None:
+        record = await self.ask("look", lambda: self.get(key))
+        await super().delete(key, owner, leaving=leaving)
+        return record
+
+
+@breaks(
+    "deletion_can_leave_something",
+    "of_rivals_that_leave_something_one_is_told",
+    "what_is_left_takes_no_late_commit",
+)
+class LeavesNothing(ReferenceStore):
+    def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
+        return super().replace(key, owner, None)
+
+
+@breaks("deleting_the_ended_is_none", "nothing_is_left_of_nothing")
+class LeavesItAnyway(ReferenceStore):
+    def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
+        record = super().replace(key, owner, None)
+        if leaving:
+            self.put(leaving)
+        return record
+
+
+@breaks("deletion_can_leave_something", "of_rivals_that_leave_something_one_is_told")
+class ReturnsWhatItLeaves(ReferenceStore):
+    def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
+        record = super().replace(key, owner, leaving)
+        return record and (leaving or record)
+
+
+@breaks(
+    "deletion_can_leave_something",
+    "of_rivals_that_leave_something_one_is_told",
+    "what_is_left_takes_no_late_commit",
+)
+class LeavesTheVersion(ReferenceStore):
+    def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
+        version = getattr(self.get(key), "version", 0)
+        return super().replace(key, owner, leaving and evolve(leaving, version=version))
+
+
+@breaks("what_is_left_is_nobodys")
+class LeavesTheIndexEntry(ReferenceStore):
+    def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
+        record = super().replace(key, owner, leaving)
+        if record and leaving:
+            self.owners.setdefault(owner or "", []).append(key)
+        return record

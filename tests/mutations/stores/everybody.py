@@ -1,0 +1,308 @@
+"""Stores that end not quite everybody, or more than that."""
+
+from contextlib import suppress
+from typing import Any
+
+from harness.reference_store import ReferenceStore
+from mutations.stores.registry import breaks
+from sessile.core.change import COMMITTED, GONE, Answer, Change, Claimed, Excess, Full, Page
+from sessile.core.record import Record
+from sessile.core.ticket import Key
+from sessile.core.value import Instant
+from sessile.errors import KeyTaken, StoreUnavailable
+
+
+class Remembering(ReferenceStore):
+    """Keeps aside what it ended."""
+
+    @property
+    def ended(self) -> dict[str, Record]:
+        kept: dict[str, Record] = self.server.notes
+        return kept
+
+    def wipe(self) -> None:
+        self.ended.update({key: found for key in self.rows if (found := self.get(key))})
+        super().wipe()
+
+
+@breaks(
+    "claim_met_by_the_end_is_whole",
+    "commit_met_by_the_end_revives_nothing",
+    "commit_to_the_ended_is_gone",
+    "deleting_the_ended_is_none",
+    "end_reaches_every_handle",
+    "end_stays_at_home",
+    "ended_sessions_count_for_no_limit",
+    "ended_stay_ended_after_a_restart",
+    "ending_nobody_is_no_error",
+    "everybody_ended_reads_as_none",
+    "key_of_the_ended_is_free",
+    "limits_forget_the_ended_everywhere",
+    "no_clock_spares_or_ends",
+    "owner_of_the_ended_owns_the_new_alone",
+    "scan_passes_over_the_ended",
+)
+class EndsNobody(ReferenceStore):
+    def wipe(self) -> None:
+        pass
+
+
+@breaks(
+    "claim_met_by_the_end_is_whole",
+    "ended_sessions_count_for_no_limit",
+    "limits_forget_the_ended_everywhere",
+    "owner_of_the_ended_owns_the_new_alone",
+)
+class EndsTheAnonymous(ReferenceStore):
+    def wipe(self) -> None:
+        for record in [record for record in map(self.get, list(self.rows)) if record]:
+            if record.owner is None:
+                self.remove(record.key, None)
+
+
+@breaks(
+    "commit_met_by_the_end_revives_nothing",
+    "commit_to_the_ended_is_gone",
+    "deleting_the_ended_is_none",
+    "end_reaches_every_handle",
+    "end_stays_at_home",
+    "ended_stay_ended_after_a_restart",
+    "ending_nobody_is_no_error",
+    "everybody_ended_reads_as_none",
+    "key_of_the_ended_is_free",
+    "no_clock_spares_or_ends",
+    "scan_passes_over_the_ended",
+)
+class EndsWhoeverHasAnOwner(ReferenceStore):
+    def wipe(self) -> None:
+        for key in [key for keys in self.owners.values() for key in keys]:
+            self.remove(key, None)
+
+
+@breaks(
+    "end_reaches_every_handle",
+    "ended_stay_ended_after_a_restart",
+    "limits_forget_the_ended_everywhere",
+)
+class EndsFromHereAlone(ReferenceStore):
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.hidden: set[str] = set()
+
+    def get(self, key: str) -> Record | None:
+        return None if key in self.hidden else super().get(key)
+
+    def add(self, record: Record) -> None:
+        if record.key in self.hidden:
+            self.hidden.discard(record.key)
+            self.remove(record.key, None)
+        super().add(record)
+
+    def wipe(self) -> None:
+        self.hidden.update(self.rows)
+
+
+@breaks("no_clock_spares_or_ends")
+class EndsByTheClock(ReferenceStore):
+    async def end_everybody(self, now: Instant) -> None:
+        def wipe() -> None:
+            for record in [record for record in map(self.get, list(self.rows)) if record]:
+                if record.created <= now:
+                    self.remove(record.key, None)
+
+        await self.ask("end everybody", wipe)
+
+
+@breaks("no_clock_spares_or_ends")
+class EndsWhatTheClockCallsEarlier(ReferenceStore):
+    async def end_everybody(self, now: Instant) -> None:
+        self.server.notes["ended"] = now
+        await super().end_everybody(now)
+
+    def live(self, record: Record | None, now: Instant) -> Record | None:
+        found = super().live(record, now)
+        return found if found and found.created >= self.server.notes.get("ended", 0.0) else None
+
+
+@breaks(
+    "claim_met_by_the_end_is_whole",
+    "commit_met_by_the_end_revives_nothing",
+    "end_reaches_every_handle",
+    "end_stays_at_home",
+    "ended_sessions_count_for_no_limit",
+    "ended_stay_ended_after_a_restart",
+    "key_of_the_ended_is_free",
+    "limits_forget_the_ended_everywhere",
+    "no_clock_spares_or_ends",
+    "owner_of_the_ended_owns_the_new_alone",
+    "scan_passes_over_the_ended",
+    "session_made_after_the_end_is_whole",
+    "sweep_after_the_end_spares_the_new",
+)
+class EndsForEver(ReferenceStore):
+    def wipe(self) -> None:
+        self.server.notes["over"] = True
+        super().wipe()
+
+    def put(self, record: Record) -> None:
+        if "over" not in self.server.notes:
+            super().put(record)
+
+
+@breaks("end_stays_at_home")
+class EndsTheNeighboursToo(ReferenceStore):
+    def wipe(self) -> None:
+        for rows in self.server.rows.values():
+            rows.clear()
+        super().wipe()
+
+
+@breaks("claim_met_by_the_end_is_whole", "ending_nobody_is_no_error")
+class RaisesForNobody(ReferenceStore):
+    def wipe(self) -> None:
+        if not self.rows:
+            raise StoreUnavailable(self.name, "there is nobody")
+        super().wipe()
+
+
+@breaks("everybody_ended_reads_as_none")
+class CallsTheEndedMalformed(Remembering):
+    def get(self, key: str) -> Record | None:
+        if key in self.ended and key not in self.rows:
+            self.malformed(Key(key))
+        return super().get(key)
+
+
+@breaks(
+    "commit_met_by_the_end_revives_nothing",
+    "commit_to_the_ended_is_gone",
+    "end_reaches_every_handle",
+)
+class CommitsToTheEnded(Remembering):
+    def swap(self, change: Change) -> Answer:
+        answer = super().swap(change)
+        if answer == GONE and change.record.key in self.ended:
+            self.put(change.record)
+            return COMMITTED
+        return answer
+
+
+@breaks("commit_met_by_the_end_revives_nothing")
+class LooksForTheEndBeforeItCommits(ReferenceStore):
+    """Marks what it ended, and looks at the marks and at the row in two steps."""
+
+    def wipe(self) -> None:
+        self.server.notes.update(dict.fromkeys(self.rows))
+        self.owners.clear()
+
+    def get(self, key: str) -> Record | None:
+        return None if key in self.server.notes else super().get(key)
+
+    def put(self, record: Record) -> None:
+        self.server.notes.pop(record.key, None)
+        super().put(record)
+
+    def add(self, record: Record) -> None:
+        if record.key in self.server.notes:
+            self.remove(record.key, None)
+        super().add(record)
+
+    async def commit(self, change: Change) -> Answer:
+        if await self.ask("look", lambda: self.get(change.record.key)) is None:
+            return GONE
+        return await self.ask("commit", lambda: self.swap_marked(change))
+
+    def swap_marked(self, change: Change) -> Answer:
+        self.server.notes.pop(change.record.key, None)
+        return self.swap(change)
+
+
+@breaks("deleting_the_ended_is_none", "end_reaches_every_handle")
+class ReturnsTheEnded(Remembering):
+    def remove(self, key: str, owner: str | None) -> Record | None:
+        return super().remove(key, owner) or self.ended.pop(key, None)
+
+
+@breaks(
+    "claim_met_by_the_end_is_whole",
+    "commit_met_by_the_end_revives_nothing",
+    "end_reaches_every_handle",
+    "key_of_the_ended_is_free",
+    "owner_of_the_ended_owns_the_new_alone",
+)
+class KeepsTheKeysOfTheEnded(Remembering):
+    def add(self, record: Record) -> None:
+        if record.key in self.ended:
+            raise KeyTaken(record.key)
+        super().add(record)
+
+
+@breaks("sweep_after_the_end_spares_the_new")
+class SweepsAllAfterTheEnd(Remembering):
+    def clean(self, now: Instant, batch: int) -> int:
+        if self.ended:
+            self.rows.clear()
+        return super().clean(now, batch)
+
+
+@breaks("sweep_after_the_end_spares_the_new")
+class SweepsTheEndedForEver(Remembering):
+    def clean(self, now: Instant, batch: int) -> int:
+        return super().clean(now, batch) or len(self.ended)
+
+
+@breaks(
+    "claim_met_by_the_end_is_whole",
+    "ended_sessions_count_for_no_limit",
+    "limits_forget_the_ended_everywhere",
+)
+class CountsTheEnded(Remembering):
+    def over(self, record: Record, now: Instant, limit: int | None) -> list[Key]:
+        ended = [Key(key) for key, old in self.ended.items() if old.owner == record.owner]
+        over = super().over(record, now, limit)
+        return over if limit is None else [*ended, *over]
+
+
+@breaks(
+    "claim_met_by_the_end_is_whole",
+    "limits_forget_the_ended_everywhere",
+    "owner_of_the_ended_owns_the_new_alone",
+)
+class OwnsTheEnded(Remembering):
+    async def owned_by(self, owner: str, now: Instant) -> list[Record]:
+        ended = [record for record in self.ended.values() if record.owner == owner]
+        return ended + await super().owned_by(owner, now)
+
+
+@breaks("scan_passes_over_the_ended")
+class ScansTheEnded(Remembering):
+    def page(self, now: Instant, cursor: str, batch: int) -> Page:
+        page = super().page(now, cursor, batch)
+        ended = [record for record in self.ended.values() if record.key > cursor]
+        return Page([*page.records, *ended], page.cursor)
+
+
+@breaks("claim_met_by_the_end_is_whole")
+class IndexesBeforeTheEndAndStoresAfter(ReferenceStore):
+    async def claim(
+        self, record: Record, now: Instant, *, limit: int | None = None,
+        excess: Excess = Excess.END_OLDEST, replacing: Key | None = None,
+    ) -> Claimed | Full:  # fmt: skip
+        claimed = await super().claim(record, now, limit=limit, excess=excess, replacing=replacing)
+        if isinstance(claimed, Claimed):
+            await self.ask("put", lambda: self.put(record))
+        return claimed
+
+
+@breaks("closed_store_says_so")
+class EndsWhenClosed(ReferenceStore):
+    async def end_everybody(self, now: Instant) -> None:
+        if not self.closed:
+            await super().end_everybody(now)
+
+
+@breaks("stopped_server_is_unavailable")
+class HopesThatEverybodyEnded(ReferenceStore):
+    async def end_everybody(self, now: Instant) -> None:
+        with suppress(StoreUnavailable):
+            await super().end_everybody(now)

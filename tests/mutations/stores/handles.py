@@ -1,0 +1,291 @@
+"""Stores whose handles, names or ends are wrong, and stores that talk too much."""
+
+import inspect
+from collections import ChainMap
+from typing import Any
+
+from harness.reference_store import FileStore, ReferenceStore, Server
+from mutations.stores.registry import breaks
+from sessile.core.change import COMMITTED, Answer, Change
+from sessile.core.flow import Ask
+from sessile.core.record import Record
+from sessile.core.session import Session
+from sessile.core.ticket import Key, Ticket
+from sessile.core.value import Instant
+from sessile.errors import StoreClosed, StoreUnavailable
+
+
+@breaks("other_handle_reads_what_was_written", "read_record_is_a_copy")
+class TrustsItsOwnCopy(ReferenceStore):
+    def __init__(self, *where: Any, **more: Any) -> None:
+        super().__init__(*where, **more)
+        self.copies: dict[str, Record] = {}
+
+    def put(self, record: Record) -> None:
+        super().put(record)
+        self.copies.pop(record.key, None)
+
+    def remove(self, key: str, owner: str | None) -> Record | None:
+        self.copies.pop(key, None)
+        return super().remove(key, owner)
+
+    async def read(self, key: Key, now: Instant) -> Record | None:
+        found = await super().read(key, now)
+        return self.copies.setdefault(key, found) if found else None
+
+
+@breaks(
+    "commit_from_the_future_is_refused",
+    "handles_conflict_with_each_other",
+    "what_is_left_takes_no_late_commit",
+)
+class HasVersionsOfItsOwn(ReferenceStore):
+    def __init__(self, *where: Any, **more: Any) -> None:
+        super().__init__(*where, **more)
+        self.versions: dict[str, int] = {}
+
+    def swap(self, change: Change) -> Answer:
+        key, current = change.record.key, self.get(change.record.key)
+        if current and self.versions.setdefault(key, change.expected) == change.expected:
+            self.versions[key] = change.record.version
+            self.put(change.record)
+            return COMMITTED
+        return super().swap(change)
+
+
+@breaks("handles_share_an_index", "limits_forget_the_ended_everywhere")
+class HasAnIndexOfItsOwn(ReferenceStore):
+    def __init__(self, *where: Any, **more: Any) -> None:
+        super().__init__(*where, **more)
+        self.owners = {}
+
+
+@breaks(
+    "ended_stay_ended_after_a_restart", "handle_outlives_the_other", "sessions_survive_a_restart"
+)
+class ClosesTheServer(ReferenceStore):
+    async def close(self) -> None:
+        await super().close()
+        self.server.stopped = True
+
+
+@breaks(
+    "ended_stay_ended_after_a_restart", "handle_outlives_the_other", "sessions_survive_a_restart"
+)
+class ForgetsAtTheEnd(ReferenceStore):
+    async def close(self) -> None:
+        await super().close()
+        self.rows.clear()
+
+
+@breaks("end_stays_at_home", "one_key_is_two_records", "scan_stays_at_home", "sweep_stays_at_home")
+class SharesOneTable(ReferenceStore):
+    def __init__(self, server: Server, prefix: str = "", password: str = "") -> None:
+        super().__init__(server, prefix and "a", password)
+        self.owners = server.owners[prefix]
+
+
+@breaks("one_name_is_two_owners")
+class SharesOneIndex(ReferenceStore):
+    def __init__(self, server: Server, prefix: str = "", password: str = "") -> None:
+        super().__init__(server, prefix, password)
+        self.owners = server.owners["all"]
+
+    def owned(self, owner: str, now: Instant) -> list[Record]:
+        mine, self.rows = self.rows, ChainMap(*self.server.rows.values())
+        try:
+            return super().owned(owner, now)
+        finally:
+            self.rows = mine
+
+
+@breaks("scan_stays_at_home")
+class ScansEveryPrefix(ReferenceStore):
+    def page(self, now: Instant, cursor: str, batch: int) -> Any:
+        mine, self.rows = self.rows, ChainMap(*self.server.rows.values())
+        try:
+            return super().page(now, cursor, batch)
+        finally:
+            self.rows = mine
+
+
+@breaks("sweep_stays_at_home")
+class SweepsEveryPrefix(ReferenceStore):
+    def clean(self, now: Instant, batch: int) -> int:
+        mine, swept = self.rows, 0
+        for rows in self.server.rows.values():
+            self.rows = rows
+            swept += super().clean(now, batch - swept)
+        self.rows = mine
+        return swept
+
+
+class Eavesdropping(ReferenceStore):
+    """Notes what it finds in the frames of its callers, as a careless error reporter does."""
+
+    def heard(self, value: Any) -> Any:
+        raise NotImplementedError
+
+    async def commit(self, change: Change) -> Answer:
+        self.listen()
+        return await super().commit(change)
+
+    async def claim(self, *record: Any, **rest: Any) -> Any:
+        self.listen()
+        return await super().claim(*record, **rest)
+
+    def listen(self) -> None:
+        frame = inspect.currentframe()
+        while frame:
+            for value in frame.f_locals.values():
+                self.server.notes[len(self.server.notes)] = self.heard(value)
+            frame = frame.f_back
+
+
+@breaks("dump_holds_no_ticket")
+class KeepsTickets(Eavesdropping):
+    def heard(self, value: Any) -> Any:
+        return value.verifier if isinstance(value, Ticket) else None
+
+
+@breaks("dump_holds_no_ticket")
+class KeepsCookies(Eavesdropping):
+    def heard(self, value: Any) -> Any:
+        return value.reveal() if isinstance(value, Ticket) else None
+
+
+@breaks("dump_holds_no_value_in_plain")
+class KeepsPlainValues(Eavesdropping):
+    def heard(self, value: Any) -> Any:
+        return value.delta().set if isinstance(value, Session) else None
+
+
+@breaks("password_is_not_shown")
+class ShowsThePassword(ReferenceStore):
+    def __init__(self, server: Server, prefix: str = "", password: str = "") -> None:
+        super().__init__(server, prefix, password)
+        self.name = f"reference://:{password}@server"
+
+
+@breaks("password_is_not_shown")
+class QuotesThePassword(ReferenceStore):
+    def reach(self) -> None:
+        if self.server.stopped:
+            raise ConnectionRefusedError(f"nobody takes {self.password!r}")
+        super().reach()
+
+
+@breaks("store_has_the_shape_of_the_contract")
+class HasNoName(ReferenceStore):
+    def __init__(self, *where: Any, **more: Any) -> None:
+        super().__init__(*where, **more)
+        self.name = ""
+
+
+@breaks("network_store_keeps_no_secret", "store_has_the_shape_of_the_contract")
+class LacksAMethod(ReferenceStore):
+    keep_secret = None  # type: ignore[assignment]
+
+
+@breaks(
+    "closed_store_says_so",
+    "frozen_server_is_unavailable_in_time",
+    "open_store_answers",
+    "store_can_be_opened_before_its_server",
+    "store_heals",
+)
+class NeverAnswers(ReferenceStore):
+    async def ping(self) -> None:
+        await super().ping()
+        raise StoreUnavailable(self.name, "ping is not a command")
+
+
+@breaks(
+    "both_colours_are_one_store",
+    "closed_index_says_so",
+    "closed_scan_says_so",
+    "closed_store_says_so",
+    "closing_twice_is_no_error",
+    "ended_stay_ended_after_a_restart",
+    "handle_outlives_the_other",
+    "sessions_survive_a_restart",
+    "unused_store_can_be_closed",
+)
+class ClosesOnce(ReferenceStore):
+    async def close(self) -> None:
+        if self.closed:
+            raise StoreClosed("reference store")
+        await super().close()
+
+
+@breaks(
+    "closed_index_says_so",
+    "closed_scan_says_so",
+    "network_store_keeps_no_secret",
+    "store_has_the_shape_of_the_contract",
+    "unused_store_can_be_closed",
+)
+class CannotCloseUnused(ReferenceStore):
+    def perform(self, call: Any) -> Any:
+        self.used = True
+        return super().perform(call)
+
+    async def close(self) -> None:
+        assert self.used
+        await super().close()
+
+
+@breaks("closed_index_says_so", "closed_scan_says_so", "closed_store_says_so")
+class ReopensItself(ReferenceStore):
+    def perform(self, call: Any) -> Any:
+        self.closed = False
+        return super().perform(call)
+
+
+@breaks("closed_index_says_so")
+class ReopensItsIndex(ReferenceStore):
+    def ask(self, what: str, call: Any) -> Ask[Any]:
+        self.closed = self.closed and what not in ("owned_by", "claim")
+        return super().ask(what, call)
+
+
+@breaks("closed_scan_says_so")
+class ReopensForScans(ReferenceStore):
+    def ask(self, what: str, call: Any) -> Ask[Any]:
+        self.closed = self.closed and what != "scan"
+        return super().ask(what, call)
+
+
+@breaks("both_colours_are_one_store")
+class HasOneColour(ReferenceStore):
+    colour: str | None = None
+
+    def ask(self, what: str, call: Any) -> Ask[Any]:
+        ask = super().ask(what, call)
+        block, wait = ask.block, ask.wait
+
+        def colour(name: str, act: Any) -> Any:
+            self.colour = self.colour or name
+            assert self.colour == name
+            return act()
+
+        return Ask(what, lambda: colour("blocking", block), lambda: colour("async", wait))
+
+
+@breaks("network_store_keeps_no_secret")
+class KeepsASecretOfItsOwn(ReferenceStore):
+    def keep_secret(self, fresh: bytes) -> bytes | None:
+        return fresh
+
+
+@breaks("handles_share_a_secret", "local_store_keeps_its_first_secret")
+class KeepsTheLastSecret(FileStore):
+    def keep_secret(self, fresh: bytes) -> bytes | None:
+        return fresh
+
+
+@breaks("handles_share_a_secret")
+class KeepsASecretForEachHandle(FileStore):
+    def keep_secret(self, fresh: bytes) -> bytes | None:
+        self.secret = getattr(self, "secret", fresh)
+        return self.secret

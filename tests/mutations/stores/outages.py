@@ -1,0 +1,119 @@
+"""Stores that are wrong when their server is in trouble."""
+
+import asyncio
+from typing import Any
+
+from harness.reference_store import ReferenceStore
+from mutations.stores.registry import WATCH, breaks
+from sessile.core.flow import Ask
+from sessile.core.record import Record
+from sessile.core.ticket import Key
+from sessile.core.value import Instant
+from sessile.errors import StoreUnavailable
+
+
+@breaks("stopped_server_is_unavailable", "store_heals")
+class SwallowsOutages(ReferenceStore):
+    async def read(self, key: Key, now: Instant) -> Record | None:
+        try:
+            return await super().read(key, now)
+        except StoreUnavailable:
+            return None
+
+
+@breaks(
+    "frozen_server_is_unavailable_in_time",
+    "late_answer_goes_to_nobody",
+    "password_is_not_shown",
+    "stopped_server_is_unavailable",
+    "store_can_be_opened_before_its_server",
+    "store_heals",
+)
+class RaisesWhatTheDriverRaises(ReferenceStore):
+    def perform(self, call: Any) -> Any:
+        if not self.closed:
+            self.reach()
+        return super().perform(call)
+
+
+@breaks("frozen_server_is_unavailable_in_time", "stopped_server_is_unavailable")
+class HidesTheCause(ReferenceStore):
+    def perform(self, call: Any) -> Any:
+        try:
+            return super().perform(call)
+        except StoreUnavailable as error:
+            raise StoreUnavailable(error.store, "something went wrong") from None
+
+
+@breaks("stopped_server_is_unavailable")
+class SaysNotWhichStore(ReferenceStore):
+    def perform(self, call: Any) -> Any:
+        try:
+            return super().perform(call)
+        except StoreUnavailable as error:
+            raise StoreUnavailable("a store", "gone") from error
+
+
+@breaks("store_can_be_opened_before_its_server", "store_heals")
+class NeverHeals(ReferenceStore):
+    broken = False
+
+    def reach(self) -> None:
+        self.broken = self.broken or self.server.stopped
+        if self.broken:
+            raise ConnectionResetError("this connection broke")
+        super().reach()
+
+
+@breaks("store_can_be_opened_before_its_server")
+class ConnectsWhenOpened(ReferenceStore):
+    def __init__(self, *where: Any, **more: Any) -> None:
+        super().__init__(*where, **more)
+        if not self.password:
+            self.reach()
+
+
+@breaks("frozen_server_is_unavailable_in_time", "late_answer_goes_to_nobody")
+class AcceptsWhatNobodyAnswered(ReferenceStore):
+    def reach(self) -> None:
+        if not self.server.frozen:
+            super().reach()
+
+
+@breaks("frozen_server_is_unavailable_in_time")
+class WaitsTooLong(ReferenceStore):
+    def reach(self) -> None:
+        if self.server.frozen:
+            WATCH.advance(60.0)
+        super().reach()
+
+
+@breaks("act_cancelled_while_it_waits_leaves_the_store_sound", "late_answer_goes_to_nobody")
+class TakesALateAnswer(ReferenceStore):
+    late: Any = ()
+
+    def perform(self, call: Any) -> Any:
+        if self.server.frozen:
+            self.late = (call,)
+        elif self.late:
+            (call,), self.late = self.late, ()
+        return super().perform(call)
+
+
+@breaks("act_cancelled_anywhere_leaves_the_store_sound")
+class TakesTheAnswerOfTheCancelled(ReferenceStore):
+    late: Any = ()
+
+    def ask(self, what: str, call: Any) -> Ask[Any]:
+        ask = super().ask(what, call)
+
+        async def wait() -> Any:
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                self.late = (ask,)
+                raise
+            turn, self.late = (self.late or (ask,))[0], ()
+            return await turn.wait()
+
+        return Ask(what, ask.block, wait)

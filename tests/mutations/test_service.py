@@ -1,0 +1,17 @@
+"""The promises of sessions bite: each weakened service breaks the promise it is listed by."""
+
+import pytest
+
+from mutations.service import accounts, bindings, saving
+
+MUTATIONS = [*saving.MUTATIONS, *bindings.MUTATIONS, *accounts.MUTATIONS]
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_weakened_service_breaks_its_promise(monkeypatch, mutation):
+    """The promise holds for the service as it is, and fails for the one without that defence."""
+    mutation.ask()
+    mutation.weaken(monkeypatch)
+
+    with pytest.raises(mutation.failures):
+        mutation.ask()

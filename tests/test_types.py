@@ -68,12 +68,17 @@ session["cart"] = ["socks", 3]
 session["cart"].append("hat")
 session["cart"] = object()
 ```
+
+<!-- types: clerk: sessile.Clerk -->
+```python
+clerk.serve()
+```
 """
-WRONG_LINES = [6, 10, 15, 16, 22]
-"""Where: a checker that finds no fault with these is not asked rightly."""
+WRONG_LINES = [6, 10, 15, 16, 22, 27]
+"""A checker that finds no fault with these lines is not asked rightly."""
 
 Fault = tuple[str, int, str]
-Checker = Callable[[Path], list[tuple[str, int, str]]]
+"""A file, its line, and what a checker says of it."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,6 @@ class Block:
     line: int
     note: str
     code: str
-
-    @property
-    def module(self) -> str:
-        return f"{Path(self.page).stem.lower().replace('-', '_')}_{self.line}"
 
     @property
     def checked(self) -> bool:
@@ -170,36 +171,43 @@ def awaits_outside(code: str) -> bool:
     return False
 
 
-def write_modules(folder: Path, page_blocks: list[Block]) -> dict[str, tuple[Block, int]]:
-    """Write the modules of one page; give each file's block and the lines that come before it."""
+def names_for(block: Block, imported: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The imports that a block takes for granted, and the types of what else it does."""
+    missing = free_names(block.code) - set(block.types)
+    imports = {name: imported[name] for name in missing & set(imported)}
+    types = {name: NAMES[name] for name in (missing - set(imports)) & set(NAMES)}
+    public = (missing - set(imports) - set(types)) & set(sessile.__all__)
+    imports |= {name: f"from sessile import {name}" for name in public}
+    return sorted(imports.values()), types | block.types
+
+
+def write_page(folder: Path, blocks_of_page: list[Block]) -> dict[str, tuple[Block, int]]:
+    """Write a module for each block of a page; give {file: its block and how far its lines moved}."""
     imported: dict[str, str] = {}
     written = {}
-    for block in page_blocks:
-        if not block.checked:
-            continue
-        missing = free_names(block.code)
-        types = block.types | {
-            name: kind
-            for name, kind in NAMES.items()
-            if name in missing - set(block.types) - set(imported)
-        }
-        before = [imported[name] for name in sorted(missing - set(types)) if name in imported]
-        before += [
-            f"from sessile import {name}"
-            for name in sorted(missing - set(types) - set(imported))
-            if name in sessile.__all__
-        ]
-        if types:
-            (folder / f"{block.module}_names.pyi").write_text(stub(types))
-            before.append(f"from {block.module}_names import {', '.join(sorted(types))}")
-        code = block.code
-        if awaits_outside(code):
-            before.append("async def block() -> None:")
-            code = textwrap.indent(code, "    ")
-        file = f"{block.module}.py"
-        (folder / file).write_text("\n".join([*before, code]))
-        written[file] = block, len(before)
-        imported |= imports_of(block.code)
+    for block in blocks_of_page:
+        if block.checked:
+            written |= write_module(folder, block, *names_for(block, imported))
+            imported |= imports_of(block.code)
+    return written
+
+
+def write_module(
+    folder: Path, block: Block, before: list[str], types: dict[str, str]
+) -> dict[str, tuple[Block, int]]:
+    """Write the module of one block, and a stub of the names that it takes for granted."""
+    module = f"{Path(block.page).stem.lower().replace('-', '_')}_{block.line}"
+    written = {}
+    if types:
+        (folder / f"{module}_names.pyi").write_text(stub(types))
+        written[f"{module}_names.pyi"] = block, sys.maxsize  # told at the first line of the block
+        before.append(f"from {module}_names import {', '.join(sorted(types))}")
+    code = block.code
+    if awaits_outside(code):
+        before.append("async def block() -> None:")
+        code = textwrap.indent(code, "    ")
+    (folder / f"{module}.py").write_text("\n".join([*before, code]))
+    written[f"{module}.py"] = block, len(before)
     return written
 
 
@@ -246,13 +254,13 @@ def test_documentation_passes_type_checkers(
     checker: Callable[[Path], Iterator[Fault]], tmp_path: Path
 ) -> None:
     """Every block of every page has no error of types; a page that has some shows them all."""
-    written = write_modules(tmp_path, blocks_of("wrong.md", WRONG))
+    written = write_page(tmp_path, blocks_of("wrong.md", WRONG))
     for page in PAGES:
-        written |= write_modules(tmp_path, blocks_of(page.name, page.read_text()))
+        written |= write_page(tmp_path, blocks_of(page.name, page.read_text()))
     faults = []
     for file, line, message in checker(tmp_path):
         block, before = written[Path(file).name]
-        faults.append((block.page, block.line + line - before - 1, message))
+        faults.append((block.page, max(block.line + line - before - 1, block.line), message))
 
     assert sorted({line for page, line, _ in faults if page == "wrong.md"}) == WRONG_LINES
     here = [f"{page}:{line}: {what}" for page, line, what in faults if page != "wrong.md"]

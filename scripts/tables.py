@@ -94,18 +94,18 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def filled(text: str) -> str:
+def fill(text: str) -> str:
     """Return a page with its tables as the code has them."""
     return MARK.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
 
 
 def main() -> int:
     """Write every page that differs, or only name them."""
-    stale = [page for page in PAGES if filled(page.read_text()) != page.read_text()]
+    stale = [page for page in PAGES if fill(page.read_text()) != page.read_text()]
     for page in stale:
         print(f"{page.relative_to(ROOT)} differs from the code", file=sys.stderr)
         if "--check" not in sys.argv:
-            page.write_text(filled(page.read_text()))
+            page.write_text(fill(page.read_text()))
     return int(bool(stale) and "--check" in sys.argv)
 
 

@@ -85,14 +85,14 @@ class Walk:
         alive: list[Any] = []
         self.act, self.during = act, during
 
-        async def counted() -> None:
+        async def count() -> None:
             sys.setprofile(note)
             try:
                 await self.ask()
             finally:
                 sys.setprofile(None)
 
-        asyncio.run(counted())
+        asyncio.run(count())
         return found
 
 

@@ -57,7 +57,7 @@ def seen(session: Session) -> tuple[Any, ...]:
     return (session.user, session.assurance, session.authenticated_at, session.factors)
 
 
-@pytest.mark.parametrize("state", NOBODY)
+@pytest.mark.parametrize("state", sorted(NOBODY))
 def test_nobody_is_logged_in(state: str) -> None:
     """To every question a visitor, a half-finished login and a locked session are nobody."""
     session = STATES[state]()

@@ -39,11 +39,11 @@ REQUIREMENTS = {
 """What each table of the page on security has to answer; its heading begins like this."""
 
 
-def everything() -> str:
+def everything():
     return "\n".join(page.read_text() for page in PAGES)
 
 
-def test_tables_are_those_of_the_code() -> None:
+def test_tables_are_those_of_the_code():
     """Every generated table stands in its page as the code would write it now."""
     script = [sys.executable, str(ROOT / "scripts" / "tables.py"), "--check"]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
@@ -52,7 +52,7 @@ def test_tables_are_those_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_lead_somewhere(page):
     """Every link to a file of the project leads to one."""
     for target, _ in LINK.findall(page.read_text()):
         if "://" not in target:
@@ -60,18 +60,18 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_named_tests_exist(page: Path) -> None:
+def test_named_tests_exist(page):
     """Every test that a page names as proof is there."""
     assert set(TEST.findall(page.read_text())) - written() == set()
 
 
 @cache
-def written() -> frozenset[str]:
+def written():
     sources = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src/sessile/testing").rglob("*.py")]
     return frozenset(re.findall(r"def (test_\w+)", "\n".join(s.read_text() for s in sources)))
 
 
-def rows(page: str, standard: str) -> list[list[str]]:
+def rows(page, standard):
     """Return the rows of a standard's table, each as its cells."""
     _, _, section = page.partition(f"\n### {standard}")
     lines = re.split(r"\n#", section)[0].splitlines()
@@ -79,14 +79,14 @@ def rows(page: str, standard: str) -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in table[1:]]
 
 
-def gaps(page: str, standard: str) -> set[str]:
+def gaps(page, standard):
     """Return the ids that stand in no row or in several, and those that no standard has."""
     wanted = Counter(REQUIREMENTS[standard].split())
     found = Counter(id_ for row in rows(page, standard) for id_ in row[0].split(", "))
     return {id_ for id_ in wanted | found if wanted[id_] != found[id_]}
 
 
-def unproved(page: str, standard: str) -> list[str]:
+def unproved(page, standard):
     """Return the ids of rows that name no test there is, and give no reason in its place."""
     return [
         row[0]
@@ -97,13 +97,13 @@ def unproved(page: str, standard: str) -> list[str]:
 
 
 @pytest.mark.parametrize("standard", REQUIREMENTS)
-def test_every_requirement_has_one_row(standard: str) -> None:
+def test_every_requirement_has_one_row(standard):
     """What a standard demands of a session library stands in exactly one row of its table."""
     assert gaps(SECURITY, standard) == set()
 
 
 @pytest.mark.parametrize("standard", REQUIREMENTS)
-def test_every_row_is_proved(standard: str) -> None:
+def test_every_row_is_proved(standard):
     """A row names a test, or says why it is the application's or not there yet."""
     assert unproved(SECURITY, standard) == []
 
@@ -123,7 +123,7 @@ def test_every_row_is_proved(standard: str) -> None:
         ("yes | `test_idle_session_ends`", False),
     ],
 )
-def test_row_without_a_proof_is_found(proof: str, *, sound: bool) -> None:
+def test_row_without_a_proof_is_found(proof, *, sound):
     """A proof is the name of a test there is, or a reason, in the place where it is looked for."""
     spoiled = re.sub(r"(\n\| 7\.3\.1 \|.*\| ).*( \|\n)", lambda m: m[1] + proof + m[2], SECURITY)
 
@@ -131,7 +131,7 @@ def test_row_without_a_proof_is_found(proof: str, *, sound: bool) -> None:
     assert ("7.3.1" not in unproved(spoiled, "OWASP ASVS 5.0, V7")) is sound
 
 
-def test_missing_and_doubled_rows_are_found() -> None:
+def test_missing_and_doubled_rows_are_found():
     """A requirement without a row, with two, or by a wrong number is a gap."""
     (row,) = re.findall(r"\n\| 7\.3\.1 \|.*", SECURITY)
 
@@ -143,7 +143,7 @@ def test_missing_and_doubled_rows_are_found() -> None:
         assert gap in gaps(SECURITY.replace(row, spoiled), "OWASP ASVS 5.0, V7")
 
 
-def test_every_public_name_is_documented() -> None:
+def test_every_public_name_is_documented():
     """Each name of the public face, each event and each error stands in the documentation."""
     told = everything()
     public = set(sessile.__all__)
@@ -153,17 +153,17 @@ def test_every_public_name_is_documented() -> None:
     assert {name for name in public if not re.search(rf"\b{name}\b", told)} == set()
 
 
-def is_event(thing: object) -> bool:
+def is_event(thing):
     return isinstance(thing, type) and issubclass(thing, events.Event)
 
 
-def test_public_face_is_sorted_and_real() -> None:
+def test_public_face_is_sorted_and_real():
     """``__all__`` is sorted, and each name in it can be imported."""
     assert sorted(sessile.__all__) == sessile.__all__
     assert all(hasattr(sessile, name) for name in sessile.__all__)
 
 
-def test_core_loads_two_of_its_three_libraries() -> None:
+def test_core_loads_two_of_its_three_libraries():
     """``import sessile`` loads msgspec and cryptography; ua-parser and every driver wait."""
     code = (
         "import sys, sessile, sessile.web.asgi, sessile.web.wsgi; "
@@ -178,7 +178,7 @@ def test_core_loads_two_of_its_three_libraries() -> None:
     assert importlib.util.find_spec("redis") is not None
 
 
-def test_core_installs_with_three_libraries() -> None:
+def test_core_installs_with_three_libraries():
     """What ``pip install sessile`` brings is msgspec, cryptography and ua-parser, no more."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {re.split(r"[^\w-]", need)[0] for need in project["dependencies"]}

@@ -28,22 +28,22 @@ AMBIENT = {"asyncio", "secrets", "socket", "ssl", "threading", "time", "random",
 PURE = {"core", "codecs", "stores", "service"}
 
 
-def modules() -> list[Path]:
+def modules():
     return sorted(HOUSE.rglob("*.py"))
 
 
-def room(path: Path) -> str:
+def room(path):
     parts = path.relative_to(HOUSE).parts
     return parts[0].removesuffix(".py") if parts[0] != "__init__.py" else ""
 
 
-def level(name: str) -> int:
+def level(name):
     if name in BESIDE:
         return BESIDE[name]
     return next(i for i, rooms in enumerate(FLOORS) if name in rooms)
 
 
-def imported(path: Path) -> set[str]:
+def imported(path):
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -55,7 +55,7 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(HOUSE)))
-def test_imports_point_down(path: Path) -> None:
+def test_imports_point_down(path):
     """A module imports from its own floor and from those below it, never from above."""
     here = level(room(path))
 
@@ -68,7 +68,7 @@ def test_imports_point_down(path: Path) -> None:
 @pytest.mark.parametrize(
     "path", [p for p in modules() if room(p) in PURE], ids=lambda p: str(p.relative_to(HOUSE))
 )
-def test_only_wire_touches_the_world(path: Path) -> None:
+def test_only_wire_touches_the_world(path):
     """Clock, entropy, sockets, threads and event loops have one address."""
     tops = {name.split(".")[0] for name in imported(path)}
 
@@ -78,7 +78,7 @@ def test_only_wire_touches_the_world(path: Path) -> None:
 @pytest.mark.parametrize(
     "path", [p for p in modules() if room(p) == "core"], ids=lambda p: str(p.relative_to(HOUSE))
 )
-def test_core_stands_on_the_standard_library(path: Path) -> None:
+def test_core_stands_on_the_standard_library(path):
     """Floor 0 needs the standard library and msgspec, nothing else."""
     tops = {name.split(".")[0] for name in imported(path)}
 
@@ -86,6 +86,6 @@ def test_core_stands_on_the_standard_library(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(HOUSE)))
-def test_every_module_says_its_job(path: Path) -> None:
+def test_every_module_says_its_job(path):
     """The first line of a module says what it is for."""
     assert ast.get_docstring(ast.parse(path.read_text()))

@@ -3,7 +3,6 @@
 import datetime as dt
 import struct
 from decimal import Decimal
-from typing import Any
 
 from hypothesis import strategies as st
 
@@ -39,7 +38,7 @@ VALUES = st.recursive(
 )
 
 
-def exact(value: Any) -> Any:
+def exact(value):
     """Return what is equal for values that are the same to the last bit, and no others."""
     kind = type(value).__name__
     if isinstance(value, float):

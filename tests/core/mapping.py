@@ -1,6 +1,5 @@
 """A session's mapping over values that a store holds, and what the store holds after a save."""
 
-from typing import Any
 
 from sessile.codecs.msgpack import ValueCodec
 from sessile.core.mapping import Values
@@ -8,12 +7,12 @@ from sessile.core.mapping import Values
 CODEC = ValueCodec()
 
 
-def stored(**values: Any) -> Values:
+def stored(**values):
     """Return a mapping over values that the store holds."""
     return Values({key: CODEC.encode(value) for key, value in values.items()}, CODEC)
 
 
-def saved(values: Values, base: dict[str, bytes]) -> dict[str, Any]:
+def saved(values, base):
     """Return what the store holds after the mapping's delta was applied to it."""
     delta = values.delta()
     after = {k: v for k, v in base.items() if k not in delta.removed} | delta.set

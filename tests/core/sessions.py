@@ -1,10 +1,7 @@
 """Sessions as requests open them, for tests of what they know of their user."""
 
-from typing import Any
 
 from sessile.codecs.msgpack import ValueCodec
-from sessile.core.identity import Lock
-from sessile.core.record import Record
 from sessile.core.session import Session
 from sessile.core.ticket import ENTROPY, Ticket
 from sessile.testing.clock import T0, SeededEntropy
@@ -12,9 +9,7 @@ from sessile.testing.clock import T0, SeededEntropy
 CODEC = ValueCodec()
 
 
-def opened(
-    row: Record | None = None, *, lock: Lock | None = None, now: float = T0 + 5.0, **values: Any
-) -> Session:
+def opened(row=None, *, lock=None, now=T0 + 5.0, **values):
     """Return the session of a request that came with that record; locked, it shows no value."""
     entropy = SeededEntropy()
     encoded = {name: CODEC.encode(value) for name, value in values.items()}

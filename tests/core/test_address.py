@@ -33,7 +33,7 @@ TEXTS = st.text(max_size=90) | st.lists(PIECES, max_size=24).map("".join)
         ("::192.0.2.1", "::c000:201"),
     ],
 )
-def test_address_has_one_spelling(text: str, address: str) -> None:
+def test_address_has_one_spelling(text, address):
     """Port, zone, brackets, capitals and IPv6 clothes do not make another address."""
     assert canonical(text) == address
 
@@ -46,7 +46,7 @@ def test_address_has_one_spelling(text: str, address: str) -> None:
      "::1%", "::1%a%b", "::1%\n", "192.0.2.1\n", " 192.0.2.1", "192.0.2.0/24", "٣.٣.٣.٣",
      "\ud800::", "1:2:3:4:5:6:7:8:9", "3232235777", "0x7f.1", "::1%" + "e" * 80],
 )  # fmt: skip
-def test_what_is_no_address_is_none(text: str) -> None:
+def test_what_is_no_address_is_none(text):
     """Anything that is not exactly an address is None, never an error."""
     assert canonical(text) is None
 
@@ -57,7 +57,7 @@ def test_what_is_no_address_is_none(text: str) -> None:
 @example(":" * MAX_LENGTH)
 @example("%" * MAX_LENGTH)
 @example("[" * MAX_LENGTH)
-def test_no_text_upsets_the_reader(text: str) -> None:
+def test_no_text_upsets_the_reader(text):
     """What comes back is canonical already, and the standard library agrees that it is one."""
     found = canonical(text)
 
@@ -67,7 +67,7 @@ def test_no_text_upsets_the_reader(text: str) -> None:
 
 
 @given(st.ip_addresses())
-def test_every_address_is_known(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+def test_every_address_is_known(address):
     """No address is too long or too odd; all spellings of one meet."""
     found = canonical(str(address))
 
@@ -76,7 +76,7 @@ def test_every_address_is_known(address: ipaddress.IPv4Address | ipaddress.IPv6A
     assert found == canonical(f"[{address}]:1" if address.version == 6 else f"{address}:1")
 
 
-def test_long_text_is_not_remembered() -> None:
+def test_long_text_is_not_remembered():
     """What a client can send at will does not fill the memory."""
     before = module._parse.cache_info()
     canonical("1" * (MAX_LENGTH + 1))
@@ -93,15 +93,15 @@ def test_long_text_is_not_remembered() -> None:
         ("", ""),
     ],
 )
-def test_subnet_of_an_address(address: str, network: str) -> None:
+def test_subnet_of_an_address(address, network):
     """The neighbours of an IPv4 address are 256, those of an IPv6 address one network."""
     assert subnet(address) == network
 
 
 @given(st.ip_addresses())
 def test_subnet_is_a_canonical_network(
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
-) -> None:
+    address,
+):
     """The standard library reads the same network in the text."""
     found = ipaddress.ip_address(canonical(str(address)) or "")
     network = ipaddress.ip_network(subnet(str(found)))

@@ -1,14 +1,10 @@
 """Who a session belongs to: four states, and what every verb does in each."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from core.sessions import opened
 from sessile.core.identity import Lock, Pending
 from sessile.core.intent import Intent
-from sessile.core.session import Session
 from sessile.errors import ConfigError, LoginNeeded, TooLate
 from sessile.testing.clock import T0
 from sessile.testing.sample import key, record
@@ -19,7 +15,7 @@ ALICE = record(
     persistent=True, device="Kitchen", grants={"pay": T0 + 100.0, "old": T0 + 1.0},
 )  # fmt: skip
 
-STATES: dict[str, Callable[[], Session]] = {
+STATES = {
     "new": opened,
     "anyone": lambda: opened(record(), cart=["hat"]),
     "pending": lambda: opened(record(pending=PENDING), cart=["hat"]),
@@ -28,7 +24,7 @@ STATES: dict[str, Callable[[], Session]] = {
     "shut": lambda: opened(ALICE, lock=Lock.MISMATCH),
 }
 NOBODY = {"new", "anyone", "pending", "idle", "shut"}
-VERBS: dict[str, Callable[[Session], Any]] = {
+VERBS = {
     "login": lambda s: s.login("alice"),
     "login bob": lambda s: s.login("bob"),
     "begin": lambda s: s.begin_login("alice", factors=("password",)),
@@ -53,12 +49,12 @@ INTENTS = {
 }  # fmt: skip
 
 
-def seen(session: Session) -> tuple[Any, ...]:
+def seen(session):
     return (session.user, session.assurance, session.authenticated_at, session.factors)
 
 
-@pytest.mark.parametrize("state", NOBODY)
-def test_nobody_is_logged_in(state: str) -> None:
+@pytest.mark.parametrize("state", sorted(NOBODY))
+def test_nobody_is_logged_in(state):
     """To every question a visitor, a half-finished login and a locked session are nobody."""
     session = STATES[state]()
 
@@ -67,7 +63,7 @@ def test_nobody_is_logged_in(state: str) -> None:
     assert not session.granted("pay")
 
 
-def test_somebody_is_who_the_record_says() -> None:
+def test_somebody_is_who_the_record_says():
     """A session that is logged in says so, and neither pending nor locked."""
     session = STATES["logged in"]()
 
@@ -80,7 +76,7 @@ def test_somebody_is_who_the_record_says() -> None:
 
 
 @pytest.mark.parametrize(("state", "lock"), [("idle", Lock.IDLE), ("shut", Lock.MISMATCH)])
-def test_locked_session_says_why_and_whom_to_ask(state: str, lock: Lock) -> None:
+def test_locked_session_says_why_and_whom_to_ask(state, lock):
     """The reason of a lock and its user are known, and that is all."""
     session = STATES[state]()
 
@@ -88,7 +84,7 @@ def test_locked_session_says_why_and_whom_to_ask(state: str, lock: Lock) -> None
     assert dict(session) == {}
 
 
-def test_pending_login_waits_until_its_time() -> None:
+def test_pending_login_waits_until_its_time():
     """It says who began with what, until it is too late."""
     row = record(pending=PENDING)
 
@@ -101,7 +97,7 @@ def test_pending_login_waits_until_its_time() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("state", STATES)
-def test_each_verb_in_each_state(state: str, verb: str) -> None:
+def test_each_verb_in_each_state(state, verb):
     """A verb does what it says or refuses and changes nothing; each one is an access."""
     session = STATES[state]()
     before = session.id if state != "new" else None
@@ -133,7 +129,7 @@ def test_each_verb_in_each_state(state: str, verb: str) -> None:
     ],
 )
 @pytest.mark.parametrize("state", ["idle", "shut"])
-def test_locked_session_becomes(state: str, verb: str, after: tuple[Any, ...]) -> None:
+def test_locked_session_becomes(state, verb, after):
     """Once it is opened, logged in to, begun or left it is locked no more."""
     session = STATES[state]()
     VERBS[verb](session)
@@ -144,7 +140,7 @@ def test_locked_session_becomes(state: str, verb: str, after: tuple[Any, ...]) -
     assert session.inherits is (verb in {"login", "unlock", "rotate"})
 
 
-def test_locked_session_can_be_rotated_and_opened() -> None:
+def test_locked_session_can_be_rotated_and_opened():
     """A turn that was asked for stands in the way of no proof."""
     session = STATES["idle"]()
     session.rotate()
@@ -153,7 +149,7 @@ def test_locked_session_can_be_rotated_and_opened() -> None:
     assert session.intent is Intent.UNLOCK
 
 
-def test_begun_login_knows_who_and_how() -> None:
+def test_begun_login_knows_who_and_how():
     """It lasts ten minutes unless said; a visitor keeps what they have."""
     session = STATES["anyone"]()
     session.begin_login("alice", factors=("password",))
@@ -164,7 +160,7 @@ def test_begun_login_knows_who_and_how() -> None:
     assert session.pending == Pending("bob", (), T0 + 65.0)
 
 
-def test_begun_login_leaves_nothing_of_who_was_logged_in() -> None:
+def test_begun_login_leaves_nothing_of_who_was_logged_in():
     """Beginning a login is the end of the one before, whoever begins."""
     session = STATES["logged in"]()
     session.begin_login("alice")
@@ -173,7 +169,7 @@ def test_begun_login_leaves_nothing_of_who_was_logged_in() -> None:
     assert not session.inherits
 
 
-def test_finished_login_counts_all_factors() -> None:
+def test_finished_login_counts_all_factors():
     """What was given first and what was given last."""
     session = STATES["pending"]()
     session.finish_login(factors=["totp"], remember=True, device="Kitchen")
@@ -184,7 +180,7 @@ def test_finished_login_counts_all_factors() -> None:
     assert session["cart"] == ["hat"]
 
 
-def test_login_ends_a_half_finished_one() -> None:
+def test_login_ends_a_half_finished_one():
     """Whoever logs in whole has nothing left to finish."""
     session = STATES["pending"]()
     session.login("bob")
@@ -193,7 +189,7 @@ def test_login_ends_a_half_finished_one() -> None:
     assert seen(session)[0] == "bob"
 
 
-def test_login_again_has_no_grants() -> None:
+def test_login_again_has_no_grants():
     """What a step-up allowed ends with the login it was given in."""
     session = STATES["logged in"]()
     session.login("alice")
@@ -202,7 +198,7 @@ def test_login_again_has_no_grants() -> None:
     assert (session.persistent, session.device) == (True, "Kitchen")
 
 
-def test_step_up_for_a_purpose() -> None:
+def test_step_up_for_a_purpose():
     """It allows that purpose for its time, beside what is allowed still, and raises nothing."""
     session = STATES["logged in"]()
     session.step_up("delete", factors=("passkey",), lasts=60)
@@ -212,7 +208,7 @@ def test_step_up_for_a_purpose() -> None:
     assert session.purpose == "delete"
 
 
-def test_step_up_for_good() -> None:
+def test_step_up_for_good():
     """It raises the assurance, and allows nothing by itself."""
     session = STATES["logged in"]()
     session.step_up(factors=("passkey",), assurance=3)
@@ -222,7 +218,7 @@ def test_step_up_for_good() -> None:
     assert session.purpose is None
 
 
-def test_factor_given_twice_stands_once() -> None:
+def test_factor_given_twice_stands_once():
     """The list of factors does not grow with each step-up."""
     session = STATES["logged in"]()
     session.step_up(factors=("totp", "password"))
@@ -230,7 +226,7 @@ def test_factor_given_twice_stands_once() -> None:
     assert session.factors == ("password", "totp")
 
 
-def test_grants_are_few() -> None:
+def test_grants_are_few():
     """Of many grants the newest eight stay."""
     row = record(
         owner="alice", assurance=1, authenticated_at=T0,
@@ -242,7 +238,7 @@ def test_grants_are_few() -> None:
     assert set(session.identity.grants) == {"new", *(f"p{n}" for n in range(1, 8))}
 
 
-def test_step_up_takes_a_request_of_its_own() -> None:
+def test_step_up_takes_a_request_of_its_own():
     """Beside a login, or another step-up, it is refused; beside a turn it is not."""
     for first in ("login", "step up"):
         session = STATES["logged in"]()
@@ -279,7 +275,7 @@ def test_step_up_takes_a_request_of_its_own() -> None:
         ("anyone", "note", {"what": 7}),
     ],
 )
-def test_wrong_argument_changes_nothing(state: str, verb: str, wrong: dict[str, Any]) -> None:
+def test_wrong_argument_changes_nothing(state, verb, wrong):
     """It is refused where it stands, and the session is as it was."""
     session = STATES[state]()
     before = (session.id, seen(session), dict(session))
@@ -291,7 +287,7 @@ def test_wrong_argument_changes_nothing(state: str, verb: str, wrong: dict[str, 
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_verb_comes_too_late(verb: str) -> None:
+def test_verb_comes_too_late(verb):
     """Once the answer has left nobody is logged in, out or up."""
     state = {"finish": "pending", "unlock": "idle"}.get(verb, "logged in")
     session = STATES[state]()
@@ -302,14 +298,14 @@ def test_verb_comes_too_late(verb: str) -> None:
     assert session.intent is Intent.KEEP
 
 
-def test_text_of_a_locked_session_shows_no_user() -> None:
+def test_text_of_a_locked_session_shows_no_user():
     """Neither a locked nor a half-finished session is printed with a name."""
     for state in ("idle", "shut", "pending"):
         assert repr(STATES[state]()) == f"<Session {key('a')}>"
 
 
 @pytest.mark.parametrize("again", ["begin_login", "login"])
-def test_values_of_a_half_login_are_not_for_another_user(again: str) -> None:
+def test_values_of_a_half_login_are_not_for_another_user(again):
     """What was set while one user was logging in is not carried over to another one."""
     session = opened(record(pending=Pending("alice", ("password",), T0 + 600.0)), secret="alice's")
     getattr(session, again)("bob")
@@ -319,7 +315,7 @@ def test_values_of_a_half_login_are_not_for_another_user(again: str) -> None:
 
 
 @pytest.mark.parametrize("again", ["begin_login", "login"])
-def test_values_of_a_half_login_stay_with_their_user(again: str) -> None:
+def test_values_of_a_half_login_stay_with_their_user(again):
     """Who begins anew, or ends the login in one step, keeps what was set meanwhile."""
     session = opened(record(pending=Pending("alice", ("password",), T0 + 600.0)), cart=["socks"])
     getattr(session, again)("alice")

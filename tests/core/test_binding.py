@@ -1,7 +1,5 @@
 """Bindings: which clients count as the same one."""
 
-from typing import Any
-
 import pytest
 
 from sessile.core.binding import Address, Agent, Binding, Mismatch
@@ -11,15 +9,15 @@ from sessile.errors import ConfigError
 HOME = Client("192.0.2.7", "Firefox", "Linux", 1)
 
 
-def at(address: str) -> Client:
+def at(address):
     return Client(address, HOME.browser, HOME.system, HOME.agent)
 
 
-def by(browser: str, system: str = "Linux") -> Client:
+def by(browser, system="Linux"):
     return Client(HOME.address, browser, system, 2)
 
 
-def test_defaults_record_a_change_of_network_or_browser() -> None:
+def test_defaults_record_a_change_of_network_or_browser():
     """Out of the box a change is noticed and nobody is harmed by it."""
     binding = Binding()
 
@@ -43,9 +41,7 @@ def test_defaults_record_a_change_of_network_or_browser() -> None:
         ("2001:db8:0:1::7", "2001:db8:0:1:8::", "2001:db8:0:2::7"),
     ],
 )
-def test_address_counts_as_far_as_asked(
-    kept: Address, near: bool, far: bool, places: tuple[str, str, str]
-) -> None:
+def test_address_counts_as_far_as_asked(kept, near, far, places):
     """An address is compared not at all, by its /24 or /64, or whole; the same one always holds."""
     binding, (here, next_door, elsewhere) = Binding(address=kept), places
 
@@ -55,7 +51,7 @@ def test_address_counts_as_far_as_asked(
 
 
 @pytest.mark.parametrize("kept", [Address.SUBNET, Address.EXACT])
-def test_unknown_address_is_known_once_and_not_lost(kept: Address) -> None:
+def test_unknown_address_is_known_once_and_not_lost(kept):
     """A session of an unknown address takes any; one of a known address does not take none."""
     binding = Binding(address=kept)
 
@@ -64,7 +60,7 @@ def test_unknown_address_is_known_once_and_not_lost(kept: Address) -> None:
     assert not binding.holds(at("192.0.2.7"), at("2001:db8::7"))
 
 
-def test_browser_counts_by_its_family() -> None:
+def test_browser_counts_by_its_family():
     """Version and system may change, the family may not; an unknown one is known once."""
     binding = Binding()
 
@@ -75,14 +71,14 @@ def test_browser_counts_by_its_family() -> None:
     assert Binding(agent=Agent.IGNORE).holds(HOME, by("Chrome"))
 
 
-def test_session_that_knows_no_client_takes_any() -> None:
+def test_session_that_knows_no_client_takes_any():
     """What nothing was kept of is bound to nobody."""
     assert Binding(address=Address.EXACT).holds(NOBODY, HOME)
 
 
 @pytest.mark.parametrize("name", ["address", "agent", "mismatch"])
 @pytest.mark.parametrize("wrong", [None, "subnet", True, 1])
-def test_what_is_no_member_is_refused(name: str, wrong: Any) -> None:
+def test_what_is_no_member_is_refused(name, wrong):
     """The error names the members there are."""
     with pytest.raises(ConfigError, match=rf"{name}=.*: write one of \w+\.[A-Z]"):
         Binding(**{name: wrong})

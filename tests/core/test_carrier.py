@@ -41,7 +41,7 @@ def carrying(*parts):
 
 
 @pytest.mark.parametrize("carrier", EVERY)
-def test_ticket_goes_back_the_way_it_came(carrier) -> None:
+def test_ticket_goes_back_the_way_it_came(carrier):
     """Whichever place is named first, the one that brought the ticket answers."""
     request = carrying(placed(carrier))
 
@@ -51,7 +51,7 @@ def test_ticket_goes_back_the_way_it_came(carrier) -> None:
 
 
 @pytest.mark.parametrize("carrier", EVERY)
-def test_place_that_is_not_listed_has_no_effect(carrier) -> None:
+def test_place_that_is_not_listed_has_no_effect(carrier):
     """An id in another place is not even seen, beside a ticket or without one."""
     others = [one for one in EVERY if one is not carrier]
     for allowed in others:
@@ -65,14 +65,14 @@ def test_place_that_is_not_listed_has_no_effect(carrier) -> None:
 
 @pytest.mark.parametrize("second", [TICKET, OTHER, "", "junk"])
 @pytest.mark.parametrize(("one", "two"), list(itertools.combinations(EVERY, 2)))
-def test_tickets_in_two_places_are_ambiguous(one, two, second) -> None:
+def test_tickets_in_two_places_are_ambiguous(one, two, second):
     """Equal or not, ticket or junk: who names two is nobody, and the answer goes the first way."""
     request = carrying(placed(one), placed(two, second))
 
     assert Carriers(*EVERY).find(request) == (BY_COOKIE, NoTicket.AMBIGUOUS)
 
 
-def test_request_without_a_ticket_is_answered_the_first_way() -> None:
+def test_request_without_a_ticket_is_answered_the_first_way():
     """A new session's ticket goes by the first carrier of the list."""
     assert Carriers(BEARER, BY_COOKIE).find(PlainRequest()) == (BEARER, NoTicket.ABSENT)
     assert Carriers(BY_COOKIE, BEARER).find(PlainRequest()) == (BY_COOKIE, NoTicket.ABSENT)
@@ -98,7 +98,7 @@ def test_request_without_a_ticket_is_answered_the_first_way() -> None:
         (f"Basic QWxhZGRpbjpvcGVu, Bearer {TICKET}", NoTicket.AMBIGUOUS),
     ],
 )
-def test_bearer_reads_what_rfc_6750_writes(header, found) -> None:
+def test_bearer_reads_what_rfc_6750_writes(header, found):
     """The scheme knows no case and takes a space; two credentials are ambiguous."""
     assert BEARER.find(PlainRequest({"authorization": header})) == found
 
@@ -121,7 +121,7 @@ def test_bearer_reads_what_rfc_6750_writes(header, found) -> None:
         (f"sid=&sid={TICKET}", NoTicket.AMBIGUOUS),
     ],
 )
-def test_fields_are_read_by_their_plain_name(carrier, text, found) -> None:
+def test_fields_are_read_by_their_plain_name(carrier, text, found):
     """One field of that very name; another spelling is another name; twice is ambiguous."""
     request = PlainRequest(query=text) if carrier is QUERY else PlainRequest(body=text.encode())
 
@@ -129,27 +129,27 @@ def test_fields_are_read_by_their_plain_name(carrier, text, found) -> None:
 
 
 @pytest.mark.parametrize("carrier", [BEARER, QUERY, BODY])
-def test_only_a_cookie_becomes_a_cookie(carrier) -> None:
+def test_only_a_cookie_becomes_a_cookie(carrier):
     """What came by another way is answered in a header that no browser keeps."""
     assert carrier.issue(TICKET, 3600) == ("session-ticket", TICKET)
     assert carrier.expire() == ("session-ticket", "")
     assert BY_COOKIE.issue(TICKET, None)[0] == "set-cookie"
 
 
-def test_answers_vary_by_what_was_looked_at() -> None:
+def test_answers_vary_by_what_was_looked_at():
     """A cache is told each header that an answer depends on, once."""
     assert Carriers(BY_COOKIE).varies == ("Cookie",)
     assert Carriers(*EVERY).varies == ("Cookie", "Authorization")
     assert Carriers(CookieCarrier(Cookie("a")), CookieCarrier(Cookie("b"))).varies == ("Cookie",)
 
 
-def test_body_is_read_for_who_asked() -> None:
+def test_body_is_read_for_who_asked():
     """No request is buffered unless a form may carry the ticket."""
     assert Carriers(*EVERY).in_body
     assert not Carriers(BY_COOKIE, BEARER, QUERY).in_body
 
 
-def test_program_with_a_bearer_ticket_is_exempt() -> None:
+def test_program_with_a_bearer_ticket_is_exempt():
     """A browser attaches no such header by itself, so no other site can have sent this."""
     assert Carriers(BY_COOKIE, BEARER).exempt(carrying(placed(BEARER)))
 
@@ -168,17 +168,17 @@ def test_program_with_a_bearer_ticket_is_exempt() -> None:
         carrying({"headers": {"authorization": "Basic QWxhZGRpbjpvcGVu"}}),
     ],
 )
-def test_whatever_a_browser_may_have_attached_is_not_exempt(request_) -> None:
+def test_whatever_a_browser_may_have_attached_is_not_exempt(request_):
     """A cookie of any name, a link, a form, two credentials, or none: the check stays."""
     assert not Carriers(*EVERY).exempt(request_)
 
 
-def test_bearer_that_is_not_listed_exempts_nobody() -> None:
+def test_bearer_that_is_not_listed_exempts_nobody():
     """Otherwise any request could be exempt by a header that means nothing here."""
     assert not Carriers(BY_COOKIE).exempt(carrying(placed(BEARER)))
 
 
-def test_default_is_the_cookie() -> None:
+def test_default_is_the_cookie():
     """Nothing but a cookie carries a ticket unless the application says so."""
     cookie = Cookie("shop")
 
@@ -199,7 +199,7 @@ def test_default_is_the_cookie() -> None:
         (None, ["sid"], "none"),
     ],
 )
-def test_carriers_that_make_no_sense_are_config_errors(cookie, given_, match) -> None:
+def test_carriers_that_make_no_sense_are_config_errors(cookie, given_, match):
     """A wrong list is refused at start, and the message says what to write."""
     with pytest.raises(ConfigError, match=match):
         Carriers.of(cookie, given_)
@@ -207,7 +207,7 @@ def test_carriers_that_make_no_sense_are_config_errors(cookie, given_, match) ->
 
 @pytest.mark.parametrize("kind", [LeakyQuery, ForgeableBody])
 @pytest.mark.parametrize("name", ["", "a b", "s=d", "a&b", "%73id", "s" * 65, "n\u00e4me", None])
-def test_field_names_need_no_escape(kind, name) -> None:
+def test_field_names_need_no_escape(kind, name):
     """A name that could be spelled two ways is refused."""
     with pytest.raises(ConfigError, match=kind.__name__):
         kind(name)
@@ -215,7 +215,7 @@ def test_field_names_need_no_escape(kind, name) -> None:
 
 @effort(3_000, 50_000)
 @given(st.text(), st.text(), st.text(), st.binary())
-def test_no_request_upsets_the_search(cookie, authorization, query, body) -> None:
+def test_no_request_upsets_the_search(cookie, authorization, query, body):
     """Whatever the four places hold, it is a text or a reason."""
     headers = {"cookie": cookie, "authorization": authorization}
     _, found = Carriers(*EVERY).find(PlainRequest(headers, "POST", query=query, body=body))

@@ -1,7 +1,6 @@
 """The cookie: rules checked at start, a reader that nothing upsets, a writer nothing slips into."""
 
 import string
-from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -39,7 +38,7 @@ HEADERS = (
 @example(f"{NAME}=;" * 1_000)
 @example(" " * 10_000 + NAME)
 @example(f"{NAME}=\ud800")
-def test_no_header_upsets_the_reader(header: str) -> None:
+def test_no_header_upsets_the_reader(header):
     """Whatever a Cookie header holds, it is a value, nothing, or ambiguous; never an error."""
     found = COOKIE.find(header)
 
@@ -67,7 +66,7 @@ def test_no_header_upsets_the_reader(header: str) -> None:
         f'a="b; {NAME}={TICKET}',
     ],
 )
-def test_cookie_is_found_among_others(header: str) -> None:
+def test_cookie_is_found_among_others(header):
     """The one cookie of our exact name is found, whatever stands around it."""
     assert COOKIE.find(header) == TICKET
 
@@ -76,19 +75,19 @@ def test_cookie_is_found_among_others(header: str) -> None:
     "header",
     ["", "a=b", NAME, f"{NAME} =x", f"a={NAME}=x", f"{NAME.lower()}=x", f"x{NAME}=x", "sid=x"],
 )
-def test_absent_cookie_is_nothing(header: str) -> None:
+def test_absent_cookie_is_nothing(header):
     """A header without a cookie of our exact name holds nothing of ours."""
     assert COOKIE.find(header) is NoTicket.ABSENT
 
 
 @pytest.mark.parametrize("second", [TICKET, "planted", ""])
-def test_cookie_that_stands_twice_is_ambiguous(second: str) -> None:
+def test_cookie_that_stands_twice_is_ambiguous(second):
     """Of two cookies of our name one may be planted, and nobody can tell which."""
     assert COOKIE.find(f"{NAME}={TICKET}; {NAME}={second}") is NoTicket.AMBIGUOUS
     assert COOKIE.find(f"{NAME}={second}; a=b; {NAME}={TICKET}") is NoTicket.AMBIGUOUS
 
 
-def test_name_is_taken_literally() -> None:
+def test_name_is_taken_literally():
     """A name with characters that patterns know means these characters."""
     cookie = Cookie(name="a.b*c|d+e^$")
 
@@ -96,7 +95,7 @@ def test_name_is_taken_literally() -> None:
     assert cookie.find(f"axbbc={TICKET}; d={TICKET}; a.b*c={TICKET}") is NoTicket.ABSENT
 
 
-def test_long_header_is_read_in_one_pass() -> None:
+def test_long_header_is_read_in_one_pass():
     """A header of a megabyte made to be slow is read like any other."""
     for unit in (f"; {NAME}", f"{NAME}=;", ";" + " \t" * 50, f";{NAME[:-1]}="):
         COOKIE.find(unit * (1_000_000 // len(unit)))
@@ -105,7 +104,7 @@ def test_long_header_is_read_in_one_pass() -> None:
 # Writing.
 
 
-def test_default_cookie_is_what_the_page_says() -> None:
+def test_default_cookie_is_what_the_page_says():
     """Without any setting: this host alone, https alone, no script, no foreign form."""
     expected = f"__Host-sid={TICKET}; Path=/; Secure; HttpOnly; SameSite=Lax"
 
@@ -131,7 +130,7 @@ def test_default_cookie_is_what_the_page_says() -> None:
         ),
     ],
 )
-def test_settings_are_spelt_out(settings: dict[str, Any], name: str, attributes: str) -> None:
+def test_settings_are_spelt_out(settings, name, attributes):
     """Each setting has its attribute, and the name follows the rules its prefix promises."""
     cookie = Cookie(**settings)
 
@@ -141,7 +140,7 @@ def test_settings_are_spelt_out(settings: dict[str, Any], name: str, attributes:
     assert cookie.expire() == f"{name}=; Max-Age=0; {attributes}"
 
 
-def test_what_is_issued_is_found_again() -> None:
+def test_what_is_issued_is_found_again():
     """A browser that returns the issued pair is understood."""
     pair = COOKIE.issue(TICKET, 60).partition(";")[0]
 
@@ -157,7 +156,7 @@ INJECTIONS = [
 
 
 @pytest.mark.parametrize("evil", INJECTIONS)
-def test_nothing_is_injected_through_the_name(evil: str) -> None:
+def test_nothing_is_injected_through_the_name(evil):
     """A name takes token characters alone, at its start, middle and end."""
     for name in (f"a{evil}b", f"a{evil}", f"{evil}a", evil):
         with pytest.raises(ConfigError, match="cookie name"):
@@ -165,7 +164,7 @@ def test_nothing_is_injected_through_the_name(evil: str) -> None:
 
 
 @pytest.mark.parametrize("evil", [e for e in INJECTIONS if e not in (", b=c", '"', "=")])
-def test_nothing_is_injected_through_the_path(evil: str) -> None:
+def test_nothing_is_injected_through_the_path(evil):
     """A path takes visible ASCII without semicolons, at its start, middle and end."""
     for path in (f"/a{evil}b", f"/a{evil}", f"/{evil}"):
         with pytest.raises(ConfigError, match="cookie path"):
@@ -173,7 +172,7 @@ def test_nothing_is_injected_through_the_path(evil: str) -> None:
 
 
 @pytest.mark.parametrize("evil", INJECTIONS)
-def test_nothing_is_injected_through_the_domain(evil: str) -> None:
+def test_nothing_is_injected_through_the_domain(evil):
     """A domain is a host name, at its start, middle and end."""
     for domain in (f"a{evil}b.example.com", f"example.com{evil}", f"{evil}example.com"):
         with pytest.raises(ConfigError, match="cookie domain"):
@@ -182,7 +181,7 @@ def test_nothing_is_injected_through_the_domain(evil: str) -> None:
 
 @effort(300, 10_000)
 @given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
-def test_accepted_settings_hold_one_line(name: str, path: str, domain: str) -> None:
+def test_accepted_settings_hold_one_line(name, path, domain):
     """Whatever is accepted spells a Set-Cookie of exactly the attributes it should have."""
     for settings in ({"name": name}, {"path": "/" + path}, {"domain": domain + ".com"}):
         try:
@@ -221,14 +220,14 @@ def test_accepted_settings_hold_one_line(name: str, path: str, domain: str) -> N
         ({"partitioned": True, "secure": False}, "demands secure=True"),
     ],
 )
-def test_what_browsers_would_drop_is_refused(settings: dict[str, Any], advice: str) -> None:
+def test_what_browsers_would_drop_is_refused(settings, advice):
     """A combination that cannot work is an error at start that says what to write instead."""
     with pytest.raises(ConfigError, match=advice.replace("(", r"\(")):
         Cookie(**settings)
 
 
 @pytest.mark.parametrize("wrong", [{"secure": False}, {"domain": "example.com"}, {"path": "/app"}])
-def test_newer_prefix_keeps_the_rules_of_the_older(wrong: dict[str, Any]) -> None:
+def test_newer_prefix_keeps_the_rules_of_the_older(wrong):
     """``__Host-Http-``, which a script cannot set, may be chosen, and holds to ``__Host-``."""
     name = "__Host-Http-sid"
     line = Cookie(name=name).issue(TICKET)
@@ -238,7 +237,7 @@ def test_newer_prefix_keeps_the_rules_of_the_older(wrong: dict[str, Any]) -> Non
         Cookie(name=name, **wrong)
 
 
-def test_cookie_is_frozen_and_its_settings_are_shown() -> None:
+def test_cookie_is_frozen_and_its_settings_are_shown():
     """What was checked stays as it was checked, and ``repr`` has the settings alone."""
     with pytest.raises(AttributeError):
         COOKIE.path = "/x"
@@ -248,13 +247,13 @@ def test_cookie_is_frozen_and_its_settings_are_shown() -> None:
     assert Cookie(path="/app") == Cookie(path="/app") != Cookie()
 
 
-def test_longest_settings_are_taken() -> None:
+def test_longest_settings_are_taken():
     """A name of 64 characters and a path of 1024 are allowed."""
     assert Cookie(name="a" * 64, path="/" + "a" * 1023).issue("v").startswith("a" * 64 + "=v; ")
 
 
 @pytest.mark.parametrize("wrong", [{"name": "__Http-sid", "secure": False}, {"name": "__http-sid"}])
-def test_http_prefix_demands_secure(wrong: dict[str, Any]) -> None:
+def test_http_prefix_demands_secure(wrong):
     """``__Http-``, which a script cannot set, is spelt so and needs a secure cookie."""
     with pytest.raises(ConfigError, match=r"__[Hh]ttp-"):
         Cookie(**wrong)

@@ -30,12 +30,12 @@ def rotated(row, ticket):
     return evolve(row, digest=ticket.digest, parent=row.digest)
 
 
-def test_token_is_good_for_its_session() -> None:
+def test_token_is_good_for_its_session():
     """What a page of the session holds, the session takes back."""
     assert check(RING, ROW, made())
 
 
-def test_each_answer_has_another_text() -> None:
+def test_each_answer_has_another_text():
     """No two tokens of one session share a byte that compression could feel for (BREACH)."""
     first, second = made(), made()
     places = zip(base64.urlsafe_b64decode(first), base64.urlsafe_b64decode(second), strict=True)
@@ -45,7 +45,7 @@ def test_each_answer_has_another_text() -> None:
     assert sum(a == b for a, b in places) < 6  # of 60 random bytes
 
 
-def test_page_that_was_open_at_a_rotation_can_still_be_sent() -> None:
+def test_page_that_was_open_at_a_rotation_can_still_be_sent():
     """The token of the ticket before is good; that of the one before it is not."""
     open_page = made()
     once = rotated(ROW, NEXT)
@@ -56,7 +56,7 @@ def test_page_that_was_open_at_a_rotation_can_still_be_sent() -> None:
     assert check(RING, twice, made(row=once))
 
 
-def test_another_session_takes_no_token_of_ours() -> None:
+def test_another_session_takes_no_token_of_ours():
     """Neither that of another session, nor that of the session before the login."""
     other = Ticket.mint(SeededEntropy(9)(ENTROPY))
 
@@ -65,7 +65,7 @@ def test_another_session_takes_no_token_of_ours() -> None:
     assert not check(RING, evolve(ROW, digest=other.digest), made())
 
 
-def test_ring_may_turn_while_a_page_is_open() -> None:
+def test_ring_may_turn_while_a_page_is_open():
     """A token under the secret that was the newest yesterday is good while the ring holds it."""
     page = made()
 
@@ -74,7 +74,7 @@ def test_ring_may_turn_while_a_page_is_open() -> None:
     assert not check(RING, ROW, made(KeyRing([NEWER, SECRET])))
 
 
-def test_empty_parent_is_no_key() -> None:
+def test_empty_parent_is_no_key():
     """A session that never rotated has no token for the ticket it never had."""
     assert ROW.parent == b""
     assert not check(RING, ROW, token(RING, Key(ROW.key), b"", draw(MASK)))
@@ -91,13 +91,13 @@ TEXTS = st.text() | st.text("ABab01-_", min_size=78, max_size=82)
 @example("A" * 80 + "\n")
 @example("\u0661" * 80)
 @example(TICKET.reveal())
-def test_no_other_text_is_a_token(text) -> None:
+def test_no_other_text_is_a_token(text):
     """Whatever is sent in its place is refused, and never an error."""
     assert not check(RING, ROW, text)
 
 
 @given(st.integers(0, 79), st.sampled_from("ABCz9-_"))
-def test_one_character_makes_another_token(place, letter) -> None:
+def test_one_character_makes_another_token(place, letter):
     """Every text of the right shape has one meaning: a token changed anywhere is none."""
     good = made()
     changed = good[:place] + letter + good[place + 1 :]
@@ -105,7 +105,7 @@ def test_one_character_makes_another_token(place, letter) -> None:
     assert check(RING, ROW, changed) is (changed == good)
 
 
-def test_mask_has_one_length() -> None:
+def test_mask_has_one_length():
     """A short mask would leave part of the token bare."""
     with pytest.raises(ValueError, match="30"):
         token(RING, Key(ROW.key), ROW.digest, b"short")

@@ -1,26 +1,24 @@
 """Flows: one truth, finished in two colours."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
-from sessile.core.flow import Ask, Flow, arun, run
-from sessile.testing.drive import COLOURS, Drive
+from sessile.core.flow import Ask, arun, run
+from sessile.testing.drive import COLOURS
 
 
-def ask(reply: Any, log: list[str] | None = None) -> Ask[Any]:
+def ask(reply, log=None):
     """Return an Ask that answers, or raises, in either colour and says in which."""
 
-    def block() -> Any:
+    def block():
         if log is not None:
             log.append("block")
         if isinstance(reply, BaseException):
             raise reply
         return reply
 
-    async def wait() -> Any:
+    async def wait():
         await asyncio.sleep(0)
         if log is not None:
             log.append("wait")
@@ -31,33 +29,33 @@ def ask(reply: Any, log: list[str] | None = None) -> Ask[Any]:
     return Ask("test ask", block, wait)
 
 
-async def total(*replies: Any) -> int:
+async def total(*replies):
     """Add the answers of several Asks, through a flow within the flow."""
 
-    async def one(reply: Any) -> int:
+    async def one(reply):
         return await ask(reply)
 
     return sum([await one(reply) for reply in replies])
 
 
 @pytest.fixture(params=COLOURS.values(), ids=COLOURS)
-def drive(request: pytest.FixtureRequest) -> Any:
+def drive(request):
     drive = request.param()
     yield drive
     drive.close()
 
 
-def test_flow_returns_its_result(drive: Drive) -> None:
+def test_flow_returns_its_result(drive):
     """A flow of flows of Asks gives the same result in both colours."""
     assert drive(total(1, 2, 3)) == 6
     assert drive(total()) == 0
 
 
-def test_each_colour_performs_its_own_half() -> None:
+def test_each_colour_performs_its_own_half():
     """``run`` blocks and ``arun`` waits, and neither does the other's part."""
-    log: list[str] = []
+    log = []
 
-    async def flow() -> None:
+    async def flow():
         await ask(None, log)
 
     run(flow())
@@ -66,10 +64,10 @@ def test_each_colour_performs_its_own_half() -> None:
     assert log == ["block", "wait"]
 
 
-def test_error_reaches_the_flow_and_its_caller(drive: Drive) -> None:
+def test_error_reaches_the_flow_and_its_caller(drive):
     """What an Ask raises is raised where the flow awaits it, and comes out if nobody handles it."""
 
-    async def handled() -> str:
+    async def handled():
         try:
             await ask(KeyError("gone"))
         except KeyError:
@@ -81,10 +79,10 @@ def test_error_reaches_the_flow_and_its_caller(drive: Drive) -> None:
         drive(total(1, ZeroDivisionError()))
 
 
-def test_flow_may_raise_another_error(drive: Drive) -> None:
+def test_flow_may_raise_another_error(drive):
     """A flow that translates an error keeps the first one as its cause."""
 
-    async def translated() -> None:
+    async def translated():
         try:
             await ask(OSError("wire"))
         except OSError as error:
@@ -96,21 +94,21 @@ def test_flow_may_raise_another_error(drive: Drive) -> None:
 
 
 @pytest.mark.parametrize("error", [StopIteration(1), KeyboardInterrupt(), asyncio.CancelledError()])
-def test_no_error_is_swallowed_when_blocking(error: BaseException) -> None:
+def test_no_error_is_swallowed_when_blocking(error):
     """Not even those that end loops and programs are taken for a result."""
 
-    async def flow() -> int:
+    async def flow():
         return int(await ask(error))
 
     with pytest.raises((type(error), RuntimeError)):
         run(flow())
 
 
-def test_cleanup_of_a_flow_runs(drive: Drive) -> None:
+def test_cleanup_of_a_flow_runs(drive):
     """``finally`` blocks run, and may ask, also when the flow fails."""
-    log: list[str] = []
+    log = []
 
-    async def flow() -> None:
+    async def flow():
         try:
             await ask(ZeroDivisionError())
         finally:
@@ -121,24 +119,24 @@ def test_cleanup_of_a_flow_runs(drive: Drive) -> None:
     assert log == ["cleaned"]
 
 
-def test_cancellation_reaches_the_flow() -> None:
+def test_cancellation_reaches_the_flow():
     """A cancelled task cancels the Ask under way, and the flow's ``finally`` still asks."""
-    log: list[str] = []
+    log = []
 
-    async def forever() -> None:
+    async def forever():
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             log.append("ask cancelled")
             raise
 
-    async def flow() -> None:
+    async def flow():
         try:
             await Ask("forever", lambda: None, forever)
         finally:
             log.append(await ask("cleaned"))
 
-    async def scenario() -> None:
+    async def scenario():
         task = asyncio.create_task(arun(flow()))
         await asyncio.sleep(0)
         task.cancel()
@@ -149,33 +147,33 @@ def test_cancellation_reaches_the_flow() -> None:
     assert log == ["ask cancelled", "cleaned"]
 
 
-def test_stranger_is_named_when_blocking() -> None:
+def test_stranger_is_named_when_blocking():
     """A flow that awaits what only a loop can do is told so, where it awaits it."""
 
-    async def flow() -> None:
+    async def flow():
         await asyncio.sleep(0)
 
     with pytest.raises(TypeError, match="this store is async only"):
         run(flow())
 
 
-def test_stranger_is_left_to_the_loop() -> None:
+def test_stranger_is_left_to_the_loop():
     """A plain async store works in an async application."""
 
-    async def flow() -> int:
+    async def flow():
         await asyncio.sleep(0)
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(future.set_result, 41)
         return await future + await ask(1)
 
     assert asyncio.run(arun(flow())) == 42
 
 
-def test_unfinished_flow_is_closed() -> None:
+def test_unfinished_flow_is_closed():
     """A flow that was left behind by an interrupt does not go on later."""
-    log: list[str] = []
+    log = []
 
-    async def flow() -> None:
+    async def flow():
         try:
             await ask(KeyboardInterrupt())
         except KeyboardInterrupt:
@@ -187,10 +185,10 @@ def test_unfinished_flow_is_closed() -> None:
     assert log == ["seen"]
 
 
-def test_traceback_shows_the_flow(drive: Drive) -> None:
+def test_traceback_shows_the_flow(drive):
     """The traceback of a failed Ask leads through the flow that awaited it."""
 
-    async def the_use_case() -> None:
+    async def the_use_case():
         await ask(ZeroDivisionError())
 
     with pytest.raises(ZeroDivisionError) as raised:
@@ -198,42 +196,42 @@ def test_traceback_shows_the_flow(drive: Drive) -> None:
     assert "the_use_case" in [entry.name for entry in raised.traceback]
 
 
-def test_ask_names_itself() -> None:
+def test_ask_names_itself():
     """An Ask shows what it does in traces."""
     assert repr(ask(1)) == "<Ask test ask>"
 
 
-def test_flows_of_one_loop_take_turns() -> None:
+def test_flows_of_one_loop_take_turns():
     """A flow that waits lets others run: nothing blocks the loop."""
 
-    async def turns(log: list[str], name: str) -> None:
+    async def turns(log, name):
         for n in range(2):
             await ask(None)
             log.append(f"{name}{n}")
 
-    async def scenario() -> list[str]:
-        log: list[str] = []
-        flows: list[Flow[None]] = [turns(log, "a"), turns(log, "b")]
+    async def scenario():
+        log = []
+        flows = [turns(log, "a"), turns(log, "b")]
         await asyncio.gather(*map(arun, flows))
         return log
 
     assert asyncio.run(scenario()) == ["a0", "b0", "a1", "b1"]
 
 
-def test_awaitable_of_any_kind_will_do() -> None:
+def test_awaitable_of_any_kind_will_do():
     """``wait`` may return a future as well as a coroutine."""
 
-    async def scenario() -> int:
+    async def scenario():
         loop = asyncio.get_running_loop()
 
-        def wait() -> Awaitable[int]:
+        def wait():
             future = loop.create_future()
             loop.call_soon(future.set_result, 7)
             return future
 
-        block: Callable[[], int] = lambda: 0  # noqa: E731  (half of an Ask)
+        block = lambda: 0  # noqa: E731  (half of an Ask)
 
-        async def flow() -> int:
+        async def flow():
             return await Ask("future", block, wait)
 
         return await arun(flow())

@@ -1,8 +1,5 @@
 """Policies by level, locks, limits and theft: the numbers of NIST SP 800-63B-4, and none beyond."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from sessile.core.binding import Binding
@@ -13,7 +10,7 @@ from sessile.errors import ConfigError
 from sessile.testing.clock import T0
 from sessile.testing.sample import record
 
-PRESETS: dict[str, Callable[..., Policy]] = {
+PRESETS = {
     "AAL1": Policy.aal1,
     "AAL2": Policy.aal2,
     "AAL3": Policy.aal3,
@@ -29,9 +26,7 @@ LOCKING = Policy(idle=600.0, lock=3600.0, remember_idle=6000.0)
         ("AAL3", hours(12), minutes(15), None),
     ],
 )
-def test_preset_has_the_numbers_of_its_level(
-    name: str, absolute: float, idle: float, lock: float | None
-) -> None:
+def test_preset_has_the_numbers_of_its_level(name, absolute, idle, lock):
     """NIST SP 800-63B-4, 2.1.3, 2.2.3 and 2.3.3; and no browser keeps a ticket (5.1)."""
     policy = PRESETS[name]()
 
@@ -41,7 +36,7 @@ def test_preset_has_the_numbers_of_its_level(
     assert policy.remember_absolute is None
 
 
-def test_levels_are_those_of_the_text() -> None:
+def test_levels_are_those_of_the_text():
     """AAL2 and AAL3 limit inactivity, AAL1 leaves it open; AAL3 reopens nothing."""
     assert (AAL1.absolute, AAL1.idle, AAL1.reopens) == (2_592_000, None, True)
     assert (AAL2.absolute, AAL2.idle, AAL2.reopens) == (86_400, 3_600, True)
@@ -61,7 +56,7 @@ def test_levels_are_those_of_the_text() -> None:
         ("AAL2", {"remember_absolute": days(20)}, "write remember_absolute=None"),
     ],
 )
-def test_what_is_beyond_the_level_is_refused(name: str, beyond: dict[str, Any], said: str) -> None:
+def test_what_is_beyond_the_level_is_refused(name, beyond, said):
     """The error names the level, what it allows, and what was written."""
     with pytest.raises(ConfigError, match=said):
         PRESETS[name](**beyond)
@@ -75,7 +70,7 @@ def test_what_is_beyond_the_level_is_refused(name: str, beyond: dict[str, Any], 
         ("AAL3", {"absolute": hours(1), "idle": minutes(5), "theft": Theft.END_ALL}),
     ],
 )
-def test_what_is_within_the_level_is_taken(name: str, within: dict[str, Any]) -> None:
+def test_what_is_within_the_level_is_taken(name, within):
     """A stricter policy of the same level has what was said, and the level."""
     policy = PRESETS[name](**within)
 
@@ -94,13 +89,13 @@ def test_what_is_within_the_level_is_taken(name: str, within: dict[str, Any]) ->
         ({"evidence": None}, "evidence"),
     ],
 )
-def test_setting_that_is_none_is_refused(wrong: dict[str, Any], said: str) -> None:
+def test_setting_that_is_none_is_refused(wrong, said):
     """The error says what to write."""
     with pytest.raises(ConfigError, match=said):
         Policy(**wrong)
 
 
-def test_defaults_cost_and_lock_nothing() -> None:
+def test_defaults_cost_and_lock_nothing():
     """Out of the box nothing locks, no devices are remembered, and theft ends one session."""
     policy = Policy()
 
@@ -113,7 +108,7 @@ def test_defaults_cost_and_lock_nothing() -> None:
 # Locks
 
 
-def test_owned_session_locks_when_it_was_idle() -> None:
+def test_owned_session_locks_when_it_was_idle():
     """At the idle time it is locked, a moment before it is not; a remembered one by its own."""
     row = record(owner="alice")
 
@@ -125,7 +120,7 @@ def test_owned_session_locks_when_it_was_idle() -> None:
     assert not LOCKING.locked(record(), T0 + 1e6)
 
 
-def test_locked_session_ends_after_the_lock() -> None:
+def test_locked_session_ends_after_the_lock():
     """An owner's session lives for the lock's time more; a visitor's, and one without, does not."""
     assert LOCKING.idle_until(T0, owned=True, persistent=False) == T0 + 4200.0
     assert LOCKING.idle_until(T0, owned=True, persistent=True) == T0 + 9600.0
@@ -133,7 +128,7 @@ def test_locked_session_ends_after_the_lock() -> None:
     assert Policy(idle=600.0).idle_until(T0, owned=True, persistent=False) == T0 + 600.0
 
 
-def test_touch_opens_no_lock() -> None:
+def test_touch_opens_no_lock():
     """Use moves the clocks of an open session, and never those of a locked one."""
     row = record(owner="alice", idle=4200.0)
 
@@ -144,10 +139,10 @@ def test_touch_opens_no_lock() -> None:
 # Limits
 
 
-def test_limit_is_the_same_for_all_or_a_function() -> None:
+def test_limit_is_the_same_for_all_or_a_function():
     """A number goes with the policy's excess; a function gives a number, a limit or none."""
     mine = Limit(5, Excess.END_OTHERS)
-    answers: dict[str, Any] = {"few": 2, "mine": mine, "any": None}
+    answers = {"few": 2, "mine": mine, "any": None}
     policy = Policy(limit=answers.get, excess=Excess.REFUSE)
 
     assert Policy().limit_for("alice") is None
@@ -158,13 +153,13 @@ def test_limit_is_the_same_for_all_or_a_function() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, "3", 1.5])
-def test_function_that_gives_no_limit_is_an_error(wrong: Any) -> None:
+def test_function_that_gives_no_limit_is_an_error(wrong):
     """It is told when a user logs in, not taken for no limit."""
     with pytest.raises(ConfigError, match="whole number from 1"):
         Policy(limit=lambda user: wrong).limit_for("alice")
 
 
-def test_limit_is_checked_at_birth() -> None:
+def test_limit_is_checked_at_birth():
     """A limit that cannot be meant is none."""
     with pytest.raises(ConfigError, match="whole number"):
         Limit(0)

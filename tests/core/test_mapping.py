@@ -1,8 +1,5 @@
 """A session's mapping notices every change, however deep, and nothing that is none."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +11,7 @@ from sessile.core.merge import Delta
 from sessile.errors import UnsupportedValue
 from sessile.testing.effort import effort
 
-MUTATIONS: dict[str, tuple[Any, Callable[[Any], object]]] = {
+MUTATIONS = {
     "list append": ([1], lambda v: v.append(2)),
     "list extend": ([1], lambda v: v.extend([2])),
     "list +=": ([1], lambda v: v.__iadd__([2])),
@@ -50,7 +47,7 @@ MUTATIONS: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "set -=": ({1}, lambda v: v.__isub__({1})),
     "set ^=": ({1}, lambda v: v.__ixor__({2})),
 }
-PATHS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+PATHS = {
     "itself": (lambda v: v, lambda v: v),
     "in a list": (lambda v: [0, v], lambda v: v[1]),
     "in a tuple": (lambda v: (0, v), lambda v: v[1]),
@@ -61,7 +58,7 @@ PATHS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_nested_change_is_noticed(mutation: str, path: str) -> None:
+def test_nested_change_is_noticed(mutation, path):
     """Every method that changes a list, dict or set in place is seen, at any depth."""
     value, change = MUTATIONS[mutation]
     wrap, unwrap = PATHS[path]
@@ -74,7 +71,7 @@ def test_nested_change_is_noticed(mutation: str, path: str) -> None:
 
 @effort(200, 5_000)
 @given(st.dictionaries(TEXT, VALUES, max_size=4))
-def test_looking_changes_nothing(plain: dict[str, Any]) -> None:
+def test_looking_changes_nothing(plain):
     """However values are read and walked through, there is nothing to save."""
     values = stored(**{f"k{key}": value for key, value in plain.items()})
     for key in values:
@@ -88,7 +85,7 @@ def test_looking_changes_nothing(plain: dict[str, Any]) -> None:
     assert values.delta() == Delta()
 
 
-def test_untouched_mapping_was_not_accessed() -> None:
+def test_untouched_mapping_was_not_accessed():
     """As long as nobody looks the session was not used, so the answer can be cached."""
     values = stored(a=1)
     assert not values.accessed
@@ -115,7 +112,7 @@ def test_untouched_mapping_was_not_accessed() -> None:
         lambda v: setattr(v, "modified", True),
     ],
 )
-def test_any_use_is_an_access(look: Callable[[Values], object]) -> None:
+def test_any_use_is_an_access(look):
     """Whatever is asked of the mapping, the answer depends on the session."""
     values = stored()
     look(values)
@@ -142,7 +139,7 @@ ACTS = st.one_of(
 )
 
 
-def act(target: Any, name: str, *args: Any) -> Any:
+def act(target, name, *args):
     """Do the same to a dict or a session's mapping; return the answer, or what it raised."""
     try:
         if name == "append":
@@ -159,7 +156,7 @@ def act(target: Any, name: str, *args: Any) -> Any:
 
 @effort(500, 20_000)
 @given(st.dictionaries(KEYS, SMALL, max_size=4), st.lists(ACTS, max_size=12))
-def test_mapping_equals_a_dict(start: dict[str, Any], acts: list[tuple[Any, ...]]) -> None:
+def test_mapping_equals_a_dict(start, acts):
     """After any sequence of acts the mapping is what a dict would be, and so is what is saved."""
     plain = {key: CODEC.decode(CODEC.encode(value)) for key, value in start.items()}
     base = {key: CODEC.encode(value) for key, value in start.items()}
@@ -177,7 +174,7 @@ def test_mapping_equals_a_dict(start: dict[str, Any], acts: list[tuple[Any, ...]
         assert values.modified == bool(values.delta())
 
 
-def test_update_in_place_is_the_same_mapping() -> None:
+def test_update_in_place_is_the_same_mapping():
     """``|=`` leaves a session a session."""
     values = alias = stored()
     alias |= {"a": 1}
@@ -186,7 +183,7 @@ def test_update_in_place_is_the_same_mapping() -> None:
     assert dict(values) == {"a": 1}
 
 
-def test_value_removed_and_set_again_is_a_change() -> None:
+def test_value_removed_and_set_again_is_a_change():
     """What was removed and set anew stands against a rival's change, though it is what it was."""
     for remove in (lambda v: v.pop("a"), lambda v: v.clear()):
         values = stored(a=1)
@@ -195,7 +192,7 @@ def test_value_removed_and_set_again_is_a_change() -> None:
         assert values.delta() == Delta({"a": CODEC.encode(1)})
 
 
-def test_setting_the_same_value_is_no_change() -> None:
+def test_setting_the_same_value_is_no_change():
     """A value that is set to what it was needs no saving."""
     values = stored(a=[1], b="x")
     values["a"], values["b"] = [1], "x"
@@ -204,7 +201,7 @@ def test_setting_the_same_value_is_no_change() -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), [(1, True), (1, 1.0), (0.0, -0.0), ([1], (1,))])
-def test_change_of_type_is_a_change(old: Any, new: Any) -> None:
+def test_change_of_type_is_a_change(old, new):
     """Values that Python calls equal but that are different are a change."""
     values = stored(a=old)
     values["a"] = new
@@ -212,7 +209,7 @@ def test_change_of_type_is_a_change(old: Any, new: Any) -> None:
     assert values.delta() == Delta({"a": CODEC.encode(new)})
 
 
-def test_value_set_back_is_no_change() -> None:
+def test_value_set_back_is_no_change():
     """A nested change that was undone leaves nothing to save."""
     values = stored(a=[1])
     values["a"].append(2)
@@ -221,7 +218,7 @@ def test_value_set_back_is_no_change() -> None:
     assert not values.modified
 
 
-def test_own_object_is_followed() -> None:
+def test_own_object_is_followed():
     """An object that was put in is the one in the session: what happens to it later counts."""
     values, cart = stored(), ["hat"]
     values["cart"] = cart
@@ -232,7 +229,7 @@ def test_own_object_is_followed() -> None:
 
 
 @pytest.mark.parametrize("key", [1, None, b"a", ("a",), "a\ud800"])
-def test_strange_key_is_refused_when_it_is_set(key: Any) -> None:
+def test_strange_key_is_refused_when_it_is_set(key):
     """A key that is no text, or that no store could write, is an error at once; nothing is set."""
     values = stored()
     for setting in (values.__setitem__, values.setdefault, lambda k, v: values.update({k: v})):
@@ -245,7 +242,7 @@ def test_strange_key_is_refused_when_it_is_set(key: Any) -> None:
     assert not values.modified
 
 
-def test_unsupported_value_names_its_key_when_it_is_set() -> None:
+def test_unsupported_value_names_its_key_when_it_is_set():
     """A value that cannot be kept is refused at once, by the key; the old value stays."""
     values = stored(a=1)
     with pytest.raises(UnsupportedValue, match=r"session\['a'\]: object cannot be kept") as error:
@@ -255,7 +252,7 @@ def test_unsupported_value_names_its_key_when_it_is_set() -> None:
     assert values["a"] == 1
 
 
-def test_unsupported_value_put_in_later_names_its_key() -> None:
+def test_unsupported_value_put_in_later_names_its_key():
     """A nested change to what cannot be kept is refused when the delta is taken."""
     values = stored(a=[])
     values["a"].append(object())
@@ -264,7 +261,7 @@ def test_unsupported_value_put_in_later_names_its_key() -> None:
 
 
 @pytest.mark.parametrize("blob", [b"", b"\xc1", b"\x92\x01", b"\xc7\x02\x09no"])
-def test_unreadable_value_counts_as_absent(blob: bytes) -> None:
+def test_unreadable_value_counts_as_absent(blob):
     """A stored value that cannot be read is not there, in any way of looking, and is reported."""
     looks = [
         (list, ["good"]),
@@ -286,7 +283,7 @@ def test_unreadable_value_counts_as_absent(blob: bytes) -> None:
     assert dict(values) == {"good": 1, "bad": 2}
 
 
-def test_missing_key_is_a_key_error() -> None:
+def test_missing_key_is_a_key_error():
     """A key that is not there is a KeyError for reading and deleting alike."""
     values = stored(a=1)
     del values["a"]

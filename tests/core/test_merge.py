@@ -2,7 +2,6 @@
 
 import re
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,11 +19,11 @@ PLAIN = st.dictionaries(NAMES, VALUES, max_size=4)
 COUNTS = st.integers(-100, 100)
 
 
-def encoded(plain: dict[str, Any]) -> dict[str, bytes]:
+def encoded(plain):
     return {key: CODEC.encode(value) for key, value in plain.items()}
 
 
-def after(base: dict[str, Any], theirs: dict[str, Any], ours: Delta) -> dict[str, Any]:
+def after(base, theirs, ours):
     """Return what the store holds once our delta is merged onto their state."""
     found = encoded(base)
     now = found if theirs is base else encoded(theirs)
@@ -33,7 +32,7 @@ def after(base: dict[str, Any], theirs: dict[str, Any], ours: Delta) -> dict[str
     return {key: CODEC.decode(blob) for key, blob in (kept | merged.set).items()}
 
 
-def delta(base: dict[str, Any], ours: dict[str, Any]) -> Delta:
+def delta(base, ours):
     """Return the delta of a request that found one state and left another."""
     values = Values(encoded(base), CODEC)
     for key in base.keys() - ours.keys():
@@ -44,7 +43,7 @@ def delta(base: dict[str, Any], ours: dict[str, Any]) -> Delta:
 
 @effort(200, 5_000)
 @given(PLAIN, PLAIN)
-def test_without_a_rival_our_state_stands(base: dict[str, Any], ours: dict[str, Any]) -> None:
+def test_without_a_rival_our_state_stands(base, ours):
     """Merged onto the state it was made from, a delta gives exactly the state it was made for."""
     for theirs in (base, dict(base)):
         merged = after(base, theirs, delta(base, ours))
@@ -53,7 +52,7 @@ def test_without_a_rival_our_state_stands(base: dict[str, Any], ours: dict[str, 
 
 @effort(200, 5_000)
 @given(PLAIN, PLAIN)
-def test_without_a_change_their_state_stands(base: dict[str, Any], theirs: dict[str, Any]) -> None:
+def test_without_a_change_their_state_stands(base, theirs):
     """A request that changed nothing changes nothing of what a rival did."""
     merged = after(base, theirs, Delta())
 
@@ -62,7 +61,7 @@ def test_without_a_change_their_state_stands(base: dict[str, Any], theirs: dict[
 
 @effort(200, 5_000)
 @given(PLAIN, st.data())
-def test_different_keys_both_survive(base: dict[str, Any], data: st.DataObject) -> None:
+def test_different_keys_both_survive(base, data):
     """Changes of different keys are both in the result, whichever of the two came first."""
     mine = {key: data.draw(st.none() | VALUES) for key in "ab"}
     yours = {key: data.draw(st.none() | VALUES) for key in "cd"}
@@ -76,7 +75,7 @@ def test_different_keys_both_survive(base: dict[str, Any], data: st.DataObject) 
 
 @effort(200, 5_000)
 @given(*[st.lists(COUNTS, max_size=4)] * 3)
-def test_lists_keep_both_extensions(was: list[int], mine: list[int], yours: list[int]) -> None:
+def test_lists_keep_both_extensions(was, mine, yours):
     """Two requests that extended one list both keep what they added, the earlier one first."""
     merged = after({"k": was}, {"k": was + yours}, delta({"k": was}, {"k": was + mine}))
 
@@ -85,9 +84,7 @@ def test_lists_keep_both_extensions(was: list[int], mine: list[int], yours: list
 
 @effort(100, 5_000)
 @given(*[st.lists(COUNTS, max_size=4)] * 3)
-def test_edit_and_extension_of_a_list_both_survive(
-    was: list[int], edit: list[int], more: list[int]
-) -> None:
+def test_edit_and_extension_of_a_list_both_survive(was, edit, more):
     """Where one side edited a list and the other extended it, the extension follows the edit."""
     edited, extended = {"k": edit}, {"k": was + more}
     expected = {"k": edit + more}
@@ -98,7 +95,7 @@ def test_edit_and_extension_of_a_list_both_survive(
 
 @effort(200, 5_000)
 @given(*[st.sets(st.integers(0, 9))] * 3, st.sampled_from([set, frozenset]))
-def test_sets_unite(was: set[int], mine: set[int], yours: set[int], kind: type) -> None:
+def test_sets_unite(was, mine, yours, kind):
     """What either side added is in the set, and what either side took out is not."""
     merged = merge_value(kind(was), kind(yours), kind(mine))
 
@@ -111,9 +108,7 @@ def test_sets_unite(was: set[int], mine: set[int], yours: set[int], kind: type) 
 
 @effort(200, 5_000)
 @given(*[st.dictionaries(st.integers(0, 5), COUNTS)] * 3)
-def test_dicts_merge_item_by_item(
-    was: dict[int, int], mine: dict[int, int], yours: dict[int, int]
-) -> None:
+def test_dicts_merge_item_by_item(was, mine, yours):
     """Each item that one side alone changed is as that side left it; of two changes ours stands."""
     missing = object()
     merged = merge_value(dict(was), dict(yours), dict(mine))
@@ -127,7 +122,7 @@ def test_dicts_merge_item_by_item(
 
 @effort(200, 5_000)
 @given(VALUES, VALUES)
-def test_item_that_one_side_changed_is_as_it_left_it(old: Any, new: Any) -> None:
+def test_item_that_one_side_changed_is_as_it_left_it(old, new):
     """Inside a dict a change of one side alone survives exactly, whatever Python calls equal."""
     was = {"k": old, "other": 1}
     mine, yours = {"k": new, "other": 1}, {"k": old, "other": 2}
@@ -137,7 +132,7 @@ def test_item_that_one_side_changed_is_as_it_left_it(old: Any, new: Any) -> None
     assert exact(merge_value(was, mine, yours)) == both
 
 
-def test_nested_changes_both_survive() -> None:
+def test_nested_changes_both_survive():
     """Lists in dicts in dicts are merged where they stand."""
     was = {"cart": {"items": ["hat"], "note": "x"}, "seen": {1}}
     mine = {"cart": {"items": ["hat", "sock"], "note": "x"}, "seen": {1, 2}}
@@ -162,9 +157,7 @@ def test_nested_changes_both_survive() -> None:
         ([1, 2], [3], [4]),
     ],
 )
-def test_of_two_changes_that_cannot_be_joined_the_last_stands(
-    was: Any, their: Any, our: Any
-) -> None:
+def test_of_two_changes_that_cannot_be_joined_the_last_stands(was, their, our):
     """Scalars, tuples and values of different kinds are one value: the last writer's."""
     assert exact(merge_value(was, their, our)) == exact(our)
 
@@ -173,14 +166,14 @@ def test_of_two_changes_that_cannot_be_joined_the_last_stands(
     ("their", "our", "merged"),
     [([1], [2], [1, 2]), ({1}, {2}, {1, 2}), ({"a": 1}, {"b": 2}, {"a": 1, "b": 2}), (1, 2, 2)],
 )
-def test_containers_that_both_began_are_joined(their: Any, our: Any, merged: Any) -> None:
+def test_containers_that_both_began_are_joined(their, our, merged):
     """Two requests that each made the first cart have one cart with the items of both."""
     assert after({}, {"k": their}, Delta(encoded({"k": our}))) == {"k": merged}
     nested = merge_value({}, {"k": their}, {"k": our})
     assert nested == {"k": merged}
 
 
-def test_removal_and_change_of_one_key() -> None:
+def test_removal_and_change_of_one_key():
     """Our removal removes what a rival changed; our change stands where a rival removed."""
     assert after({"k": 1}, {"k": 2}, Delta(removed=frozenset({"k"}))) == {}
     assert after({"k": 1}, {}, Delta(encoded({"k": 2}))) == {"k": 2}
@@ -189,7 +182,7 @@ def test_removal_and_change_of_one_key() -> None:
 @pytest.mark.parametrize(
     ("rival", "left"), [([1, 2, 3], [2, 3]), ([1], None), ([2], None), ([], None), ("text", None)]
 )
-def test_extension_of_a_list_outlives_its_removal(rival: Any, left: Any) -> None:
+def test_extension_of_a_list_outlives_its_removal(rival, left):
     """A message left while the others were being taken waits for the next page; no other does."""
     kept = {} if left is None else {"k": left}
     assert after({"k": [1]}, {"k": rival}, Delta(removed=frozenset({"k"}))) == kept
@@ -199,7 +192,7 @@ def test_extension_of_a_list_outlives_its_removal(rival: Any, left: Any) -> None
 
 
 @pytest.mark.parametrize("broken", [b"", b"\xc1"])
-def test_value_that_cannot_be_read_counts_as_absent(broken: bytes) -> None:
+def test_value_that_cannot_be_read_counts_as_absent(broken):
     """A rival's unreadable bytes stop no merge: our value stands, our removal removes."""
     base, theirs = encoded({"k": [1]}), {"k": broken}
     ours = Delta(encoded({"k": [1, 2]}))
@@ -210,7 +203,7 @@ def test_value_that_cannot_be_read_counts_as_absent(broken: bytes) -> None:
     assert merge(base, theirs, Delta(added={"k": 2}), CODEC).set == encoded({"k": 2})
 
 
-def test_text_of_a_delta_shows_no_value() -> None:
+def test_text_of_a_delta_shows_no_value():
     """Neither what was changed nor what is to be written is in a log."""
     ours = Delta({"card": CODEC.encode("4000")}, frozenset({"gone"}), {"hits": 4000})
     merged = merge({}, {"gone": b"x"}, ours, CODEC)
@@ -219,7 +212,7 @@ def test_text_of_a_delta_shows_no_value() -> None:
     assert repr(merged) == "<Merged of 3 keys>"
 
 
-def test_removal_by_both_is_no_removal() -> None:
+def test_removal_by_both_is_no_removal():
     """What a rival removed need not be removed again."""
     merged = merge(encoded({"k": 1}), {}, Delta(removed=frozenset({"k", "never"})), CODEC)
 
@@ -228,7 +221,7 @@ def test_removal_by_both_is_no_removal() -> None:
 
 @effort(100, 2_000)
 @given(st.integers(), st.lists(COUNTS, max_size=6))
-def test_increments_add_up(start: int, amounts: list[int]) -> None:
+def test_increments_add_up(start, amounts):
     """Any number of increments made from one state add up, in any order."""
     state = {"n": start}
     for amount in amounts:
@@ -238,7 +231,7 @@ def test_increments_add_up(start: int, amounts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("theirs", [{}, {"n": "text"}, {"n": True}, {"n": None}, {"n": [1]}])
-def test_increment_counts_from_zero_where_no_number_stands(theirs: dict[str, Any]) -> None:
+def test_increment_counts_from_zero_where_no_number_stands(theirs):
     """A counter that a rival removed or replaced begins anew."""
     assert after({"n": 5}, theirs, Delta(added={"n": 2})) == {"n": 2}
 
@@ -256,7 +249,7 @@ def test_increment_counts_from_zero_where_no_number_stands(theirs: dict[str, Any
         (Decimal("0.1"), 0.2, Decimal("0.3")),
     ],
 )
-def test_numbers_of_all_kinds_add(a: Any, b: Any, total: Any) -> None:
+def test_numbers_of_all_kinds_add(a, b, total):
     """Decimal beats float beats int, and a float counts as what it shows."""
     assert exact(plus(a, b)) == exact(total)
 
@@ -267,7 +260,7 @@ PLAIN_KINDS = VALUES.filter(lambda value: not re.search("nan|set", str(exact(val
 
 @effort(300, 5_000)
 @given(PLAIN_KINDS, PLAIN_KINDS)
-def test_same_is_the_same_bytes(a: Any, b: Any) -> None:
+def test_same_is_the_same_bytes(a, b):
     """Two values are the same if they are stored as the same bytes."""
     assert same(a, CODEC.decode(CODEC.encode(a)))
     assert same(a, b) == (exact(a) == exact(b))
@@ -277,14 +270,14 @@ def test_same_is_the_same_bytes(a: Any, b: Any) -> None:
     ("a", "b"),
     [(1, True), (1, 1.0), (0.0, -0.0), (Decimal("1.0"), Decimal("1.00")), ([1], [True])],
 )
-def test_values_that_python_calls_equal_differ(a: Any, b: Any) -> None:
+def test_values_that_python_calls_equal_differ(a, b):
     """A change of kind, sign or digits is a change, alone and inside any container."""
     for wrap in (lambda v: v, lambda v: [v], lambda v: (v,), lambda v: {"k": v}):
         assert not same(wrap(a), wrap(b))
         assert same(wrap(a), wrap(a))
 
 
-def test_delta_of_nothing_is_false() -> None:
+def test_delta_of_nothing_is_false():
     """A delta is true when there is something to save."""
     assert not Delta()
     assert Delta({"a": b""})
@@ -294,7 +287,7 @@ def test_delta_of_nothing_is_false() -> None:
 
 @effort(100, 1_000)
 @given(TEXT, VALUES)
-def test_merge_changes_neither_side(name: str, value: Any) -> None:
+def test_merge_changes_neither_side(name, value):
     """The values that go into a merge are as they were when it comes out."""
     was, their, our = {name: [value]}, {name: [value, 1]}, {name: [value, 2], "x": value}
     before = [exact(side) for side in (was, their, our)]

@@ -28,19 +28,19 @@ def passes(request, origins=OLD):
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "", "same-origin, cross-site"])
-def test_safe_methods_pass(method, site) -> None:
+def test_safe_methods_pass(method, site):
     """A link from another site is no attack: a safe method changes nothing."""
     assert passes(sent_by(method, site=site, origin=THIEF))
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "get", "", "BREW"])
-def test_every_other_method_is_looked_at(method) -> None:
+def test_every_other_method_is_looked_at(method):
     """A method is safe if it is known to be, and methods know case."""
     assert not passes(sent_by(method, site="cross-site", origin=THIEF))
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
-def test_own_pages_and_typed_addresses_pass(site) -> None:
+def test_own_pages_and_typed_addresses_pass(site):
     """What a browser says of itself is believed: no page can write that header."""
     assert passes(sent_by(site=site, origin=SHOP))
     assert passes(sent_by(site=site, origin=SHOP, host="backend:8000"))  # a proxy rewrote Host
@@ -48,18 +48,18 @@ def test_own_pages_and_typed_addresses_pass(site) -> None:
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "SAME-ORIGIN", "none ", "future"])
-def test_other_sites_are_refused(site) -> None:
+def test_other_sites_are_refused(site):
     """A sibling host is another origin too, and what is no known word is no permission."""
     assert not passes(sent_by(site=site, origin=THIEF))
     assert not passes(sent_by(site=site))
 
 
-def test_sec_fetch_site_comes_before_an_origin_that_names_the_host() -> None:
+def test_sec_fetch_site_comes_before_an_origin_that_names_the_host():
     """Http and https of one host differ in Sec-Fetch-Site alone."""
     assert not passes(sent_by(site="cross-site", origin="http://shop.example"))
 
 
-def test_no_browser_passes() -> None:
+def test_no_browser_passes():
     """A program says neither header, and has no visitor to act for."""
     assert passes(sent_by())
     assert passes(PlainRequest(method="POST"))
@@ -81,7 +81,7 @@ def test_no_browser_passes() -> None:
         ("https://xn--bcher-kva.example", "xn--bcher-kva.example"),
     ],
 )
-def test_older_browsers_pass_when_origin_names_the_host(origin, host) -> None:
+def test_older_browsers_pass_when_origin_names_the_host(origin, host):
     """Without Sec-Fetch-Site the Origin decides; case and the port that a scheme implies do not."""
     assert passes(sent_by(origin=origin, host=host))
 
@@ -116,7 +116,7 @@ def test_older_browsers_pass_when_origin_names_the_host(origin, host) -> None:
         ("https://\u017fhop.example", "shop.example"),  # a long s: upper case is S
     ],
 )
-def test_any_other_origin_is_refused(origin, host) -> None:
+def test_any_other_origin_is_refused(origin, host):
     """What does not name the host, as it stands, is another site; so is what is malformed."""
     assert not passes(sent_by(origin=origin, host=host))
 
@@ -132,7 +132,7 @@ def test_any_other_origin_is_refused(origin, host) -> None:
     ],
 )
 @pytest.mark.parametrize("site", ["cross-site", "same-site", ""])
-def test_trusted_origins_pass(origin, site) -> None:
+def test_trusted_origins_pass(origin, site):
     """An origin that the application trusts may, in old browsers and new ones."""
     assert passes(sent_by(site=site, origin=origin), TRUSTING)
 
@@ -150,12 +150,12 @@ def test_trusted_origins_pass(origin, site) -> None:
         ("https://pay.example, https://pay.example", ""),
     ],
 )
-def test_trust_goes_to_that_very_origin(origin, site) -> None:
+def test_trust_goes_to_that_very_origin(origin, site):
     """Another scheme, port or host is another origin; a header that stands twice is nobody's."""
     assert not passes(sent_by(site=site, origin=origin), TRUSTING)
 
 
-def test_proxy_that_rewrites_host_is_answered_by_trust() -> None:
+def test_proxy_that_rewrites_host_is_answered_by_trust():
     """An old browser behind such a proxy is refused until its site is named; the text says so."""
     request = sent_by(origin=SHOP, host="backend:8000")
     why = OLD.refuses(request)
@@ -168,7 +168,7 @@ def test_proxy_that_rewrites_host_is_answered_by_trust() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "CONNECT"])
-def test_handshakes_are_looked_at_whatever_their_method(method) -> None:
+def test_handshakes_are_looked_at_whatever_their_method(method):
     """No preflight guards a WebSocket, and its method says nothing."""
     thief = sent_by(method, origin=THIEF)
 
@@ -177,7 +177,7 @@ def test_handshakes_are_looked_at_whatever_their_method(method) -> None:
     assert OLD.refuses_handshake(sent_by(method)) is None
 
 
-def test_off_refuses_nothing() -> None:
+def test_off_refuses_nothing():
     """Whoever switches it off takes the risk whole."""
     off = Origins(check=OriginCheck.OFF)
 
@@ -201,13 +201,13 @@ def test_off_refuses_nothing() -> None:
         ["https://shop.example:port"],
     ],
 )
-def test_what_is_no_origin_is_a_config_error(trusted) -> None:
+def test_what_is_no_origin_is_a_config_error(trusted):
     """A wildcard, a path or a bare host is refused at start; the message shows how to write it."""
     with pytest.raises(ConfigError, match=r"https://shop\.example"):
         Origins(trusted=trusted)
 
 
-def test_check_is_an_enum() -> None:
+def test_check_is_an_enum():
     """A bool would be a guess."""
     with pytest.raises(ConfigError, match=r"OriginCheck\.OFF"):
         Origins(check=False)
@@ -215,7 +215,7 @@ def test_check_is_an_enum() -> None:
 
 @effort(2_000, 50_000)
 @given(st.text(), st.text(), st.text())
-def test_no_header_upsets_the_check(site, origin, host) -> None:
+def test_no_header_upsets_the_check(site, origin, host):
     """Whatever the headers hold, the answer is yes or a reason; a long one is cut."""
     why = TRUSTING.refuses(sent_by(site=site, origin=origin, host=host))
 

@@ -1,7 +1,5 @@
 """Policies: what cannot be meant is refused, and each clock does what it says."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,12 +14,12 @@ from sessile.testing.sample import record
 CLOCKS = ("idle", "absolute", "rotate", "grace", "remember_idle", "remember_absolute")
 
 
-def test_units_are_seconds() -> None:
+def test_units_are_seconds():
     """Times are read as they are written."""
     assert (minutes(1.5), hours(2), days(1)) == (90.0, 7_200.0, 86_400.0)
 
 
-def test_defaults_are_those_of_an_ordinary_site() -> None:
+def test_defaults_are_those_of_an_ordinary_site():
     """OWASP's session cheat sheet: half an hour of inactivity, a working day overall."""
     policy = Policy()
 
@@ -32,14 +30,14 @@ def test_defaults_are_those_of_an_ordinary_site() -> None:
 
 @pytest.mark.parametrize("value", [0, -1, True, "30", float("nan"), float("inf"), 1e11, 10**400])
 @pytest.mark.parametrize("clock", CLOCKS)
-def test_time_that_cannot_be_meant_is_refused(clock: str, value: Any) -> None:
+def test_time_that_cannot_be_meant_is_refused(clock, value):
     """A time is a number of seconds above 0; the error names the clock and an example."""
     with pytest.raises(ConfigError, match=rf"^{clock}=.*as in {clock}=minutes"):
         Policy(**{clock: value})
 
 
 @pytest.mark.parametrize("clock", [c for c in CLOCKS if c not in {"rotate", "remember_absolute"}])
-def test_only_rotation_can_be_switched_off(clock: str) -> None:
+def test_only_rotation_can_be_switched_off(clock):
     """None is no time for any clock but the rotation's."""
     with pytest.raises(ConfigError, match=clock):
         Policy(**{clock: None})
@@ -54,20 +52,20 @@ def test_only_rotation_can_be_switched_off(clock: str) -> None:
         ({"grace": minutes(16)}, "grace=960 s is longer than rotate"),
     ],
 )
-def test_clocks_in_the_wrong_order_are_refused(wrong: dict[str, float], named: str) -> None:
+def test_clocks_in_the_wrong_order_are_refused(wrong, named):
     """A clock that could never run out before a shorter one is a mistake."""
     with pytest.raises(ConfigError, match=named):
         Policy(**wrong)
 
 
 @pytest.mark.parametrize("equal", [{"idle": hours(12)}, {"grace": minutes(15)}])
-def test_equal_clocks_are_allowed(equal: dict[str, float]) -> None:
+def test_equal_clocks_are_allowed(equal):
     """Two clocks that run out together are meant."""
     assert Policy(**equal)
 
 
 @pytest.mark.parametrize("limit", [0, -1, True, 1.0, "3"])
-def test_limit_is_a_whole_number(limit: Any) -> None:
+def test_limit_is_a_whole_number(limit):
     """A limit is a whole number from 1, or None."""
     with pytest.raises(ConfigError, match="whole number from 1, or None"):
         Policy(limit=limit)
@@ -75,7 +73,7 @@ def test_limit_is_a_whole_number(limit: Any) -> None:
 
 
 @pytest.mark.parametrize("excess", [None, "end oldest", True])
-def test_excess_is_one_of_its_members(excess: Any) -> None:
+def test_excess_is_one_of_its_members(excess):
     """What happens at the limit is chosen from the enumeration."""
     with pytest.raises(
         ConfigError, match=r"Excess\.END_OLDEST, Excess\.END_OTHERS, Excess\.REFUSE"
@@ -86,7 +84,7 @@ def test_excess_is_one_of_its_members(excess: Any) -> None:
     assert Policy(excess=Excess.REFUSE).excess is Excess.REFUSE
 
 
-def test_remembered_sessions_have_their_own_clocks() -> None:
+def test_remembered_sessions_have_their_own_clocks():
     """A persistent session follows the longer pair."""
     policy = Policy()
 
@@ -97,7 +95,7 @@ def test_remembered_sessions_have_their_own_clocks() -> None:
 
 
 @pytest.mark.parametrize("persistent", [True, False])
-def test_touch_is_throttled_to_a_twentieth_of_the_idle_time(persistent: bool) -> None:
+def test_touch_is_throttled_to_a_twentieth_of_the_idle_time(persistent):
     """A reader moves the clock only when a twentieth of the idle time has passed."""
     policy = Policy(idle=200.0, remember_idle=2000.0)
     row, due = record(persistent=persistent), 100.0 if persistent else 10.0
@@ -106,7 +104,7 @@ def test_touch_is_throttled_to_a_twentieth_of_the_idle_time(persistent: bool) ->
     assert policy.touch_due(row, T0 + due)
 
 
-def test_touch_moves_the_idle_deadline_alone() -> None:
+def test_touch_moves_the_idle_deadline_alone():
     """A touched record was seen now and lives for another idle time; all else is as before."""
     row = record(idle=60.0)
     touched = Policy(idle=60.0).touched(row, T0 + 30.0)
@@ -117,7 +115,7 @@ def test_touch_moves_the_idle_deadline_alone() -> None:
 
 @effort(100, 2_000)
 @given(st.floats(-1e6, 1e6), st.floats(1, 3600))
-def test_no_clock_runs_backwards(passed: float, idle: float) -> None:
+def test_no_clock_runs_backwards(passed, idle):
     """Whatever a server's clock says, a touch never shortens a session's life."""
     row = record(idle=600.0)
     touched = Policy(idle=idle).touched(row, T0 + passed)
@@ -126,7 +124,7 @@ def test_no_clock_runs_backwards(passed: float, idle: float) -> None:
     assert touched.idle_until >= row.idle_until
 
 
-def test_rotation_is_due_when_its_time_has_passed() -> None:
+def test_rotation_is_due_when_its_time_has_passed():
     """A ticket is replaced when it is as old as the policy says."""
     policy = Policy(rotate=100.0)
 
@@ -135,7 +133,7 @@ def test_rotation_is_due_when_its_time_has_passed() -> None:
     assert not policy.rotation_due(record(rotated=T0 + 50.0), T0 + 100.0)
 
 
-def test_cookie_of_an_ordinary_session_ends_with_the_browser() -> None:
+def test_cookie_of_an_ordinary_session_ends_with_the_browser():
     """Only a remembered session has a Max-Age, and the server's deadlines decide anyhow."""
     assert Policy().max_age(record(), T0) is None
 
@@ -143,12 +141,12 @@ def test_cookie_of_an_ordinary_session_ends_with_the_browser() -> None:
 @pytest.mark.parametrize(
     ("absolute", "seconds"), [(days(30), 2_592_000), (days(1000), 34_560_000), (0.5, 1), (-5.0, 1)]
 )
-def test_max_age_is_what_browsers_keep(absolute: float, seconds: int) -> None:
+def test_max_age_is_what_browsers_keep(absolute, seconds):
     """Max-Age is the rest of the session's life, at least 1 and at most the 400 days of the RFC."""
     assert Policy().max_age(record(persistent=True, absolute=absolute), T0) == seconds
 
 
-def test_policy_is_frozen() -> None:
+def test_policy_is_frozen():
     """A policy that was checked stays as it was checked."""
     with pytest.raises(AttributeError):
         Policy().idle = -1

@@ -1,7 +1,5 @@
 """Trusted proxies: who is believed about the client, and how far."""
 
-from typing import Any
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -21,43 +19,43 @@ PAIRED = Proxies(["10.0.0.0/8", "2001:db8:aaaa::/48", "unix"], ForwardedHeader.F
 
 
 @pytest.mark.parametrize("header", ["", ALICE, f"for={ALICE}", "\0" * 9])
-def test_without_proxies_the_peer_is_the_client(header: str) -> None:
+def test_without_proxies_the_peer_is_the_client(header):
     """Nobody is believed who was not named."""
     assert Proxies().client("::ffff:192.0.2.9", header) == "192.0.2.9"
     assert Proxies().client("", header) == ""
 
 
 @pytest.mark.parametrize("peer", [THIEF, "11.0.0.1", "2001:db8:bbbb::1", "9.255.255.255"])
-def test_stranger_is_not_believed(peer: str) -> None:
+def test_stranger_is_not_believed(peer):
     """A client that writes the header itself is taken for what it is."""
     assert LISTED.client(peer, ALICE) == peer
     assert PAIRED.client(peer, f"for={ALICE}") == peer
 
 
 @pytest.mark.parametrize("peer", [PEER, "10.0.0.1:4711", "::ffff:10.0.0.1", "2001:db8:aaaa::9", ""])
-def test_trusted_peer_is_believed(peer: str) -> None:
+def test_trusted_peer_is_believed(peer):
     """A trusted proxy is known by its network in each spelling, or by its unix socket."""
     assert LISTED.client(peer, ALICE) == ALICE
     assert PAIRED.client(peer, f"for={ALICE}") == ALICE
 
 
-def test_unix_socket_is_believed_only_when_named() -> None:
+def test_unix_socket_is_believed_only_when_named():
     """A peer without an address is not trusted by default."""
     assert Proxies(["10.0.0.0/8"]).client("", ALICE) == ""
 
 
 @pytest.mark.parametrize("peer", ["testclient", "unix", "unknown", "10.0.0", " "])
-def test_unreadable_peer_is_no_unix_socket(peer: str) -> None:
+def test_unreadable_peer_is_no_unix_socket(peer):
     """A peer that names itself oddly is unknown, and not believed."""
     assert LISTED.client(peer, ALICE) == ""
 
 
-def test_folded_network_is_that_of_its_addresses() -> None:
+def test_folded_network_is_that_of_its_addresses():
     """A proxy named in IPv6 clothes is found under its IPv4 address."""
     assert Proxies(["::ffff:10.0.0.0/104"]).client(PEER, ALICE) == ALICE
 
 
-def test_single_addresses_are_trusted_alone() -> None:
+def test_single_addresses_are_trusted_alone():
     """An address names one proxy, not its neighbours."""
     proxies = Proxies(["10.0.0.1", "2001:db8::1"])
 
@@ -66,7 +64,7 @@ def test_single_addresses_are_trusted_alone() -> None:
     assert proxies.client("10.0.0.2", ALICE) == "10.0.0.2"
 
 
-def test_every_named_network_is_trusted() -> None:
+def test_every_named_network_is_trusted():
     """Networks of one size stand beside each other, and none is mistaken for one of IPv6."""
     proxies = Proxies(["10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8"])
 
@@ -98,7 +96,7 @@ def test_every_named_network_is_trusted() -> None:
         (f'"{ALICE}"', PEER),
     ],
 )
-def test_walk_ends_at_the_first_untrusted_hop(header: str, client: str) -> None:
+def test_walk_ends_at_the_first_untrusted_hop(header, client):
     """What stands left of the first stranger may be his own writing; so may what is unreadable."""
     assert LISTED.client(PEER, header) == client
 
@@ -138,13 +136,13 @@ def test_walk_ends_at_the_first_untrusted_hop(header: str, client: str) -> None:
         ("=" * 99, PEER),
     ],
 )
-def test_forwarded_is_read_by_its_grammar(header: str, client: str) -> None:
+def test_forwarded_is_read_by_its_grammar(header, client):
     """Names in any case, quotes with escapes, other pairs ignored; else the walk ends."""
     assert PAIRED.client(PEER, header) == client
 
 
 @given(st.text('for=;,"\\ 1.x', max_size=60), st.sampled_from([ALICE, '"[2001:db8::1]:80"']))
-def test_clients_writing_never_hides_the_proxys(written: str, said: str) -> None:
+def test_clients_writing_never_hides_the_proxys(written, said):
     """Whatever the client sent, what the proxy added after a comma is understood."""
     assert next(hops_of_forwarded(f"{written}, for={said}")) == canonical(said.strip('"'))
 
@@ -152,7 +150,7 @@ def test_clients_writing_never_hides_the_proxys(written: str, said: str) -> None
 # Bounds.
 
 
-def test_no_more_than_32_hops_are_walked() -> None:
+def test_no_more_than_32_hops_are_walked():
     """The work does not grow with the header."""
     hops = [f"10.1.0.{n}" for n in range(40)]
 
@@ -160,7 +158,7 @@ def test_no_more_than_32_hops_are_walked() -> None:
     assert PAIRED.client(PEER, ",".join(f"for={hop}" for hop in hops)) == "10.1.0.8"
 
 
-def test_no_more_than_the_right_end_is_read() -> None:
+def test_no_more_than_the_right_end_is_read():
     """An element that the window cuts is not taken for a whole one."""
     pad = " " * (WINDOW - len(f"{ALICE},10.8.8.8"))
     assert LISTED.client(PEER, f"{ALICE},{pad}10.8.8.8") == ALICE
@@ -188,7 +186,7 @@ HEADERS = st.text() | st.lists(WORDS, max_size=60).map("".join)
 @example(PAIRED, PEER, " " * 5000)
 @example(PAIRED, PEER, ";" * 5000)
 @example(LISTED, PEER, "," * 100_000)
-def test_no_header_upsets_the_walk(proxies: Proxies, peer: str, header: str) -> None:
+def test_no_header_upsets_the_walk(proxies, peer, header):
     """Whatever comes in, a canonical address or nothing comes out."""
     found = proxies.client(peer, header)
 
@@ -219,24 +217,24 @@ def test_no_header_upsets_the_walk(proxies: Proxies, peer: str, header: str) -> 
         (["Unix"], "'unix'"),
     ],
 )
-def test_wrong_proxies_are_refused_at_birth(trusted: Any, says: str) -> None:
+def test_wrong_proxies_are_refused_at_birth(trusted, says):
     """A setting that cannot be meant, or that trusts everybody, says what to write."""
     with pytest.raises(ConfigError, match=says):
         Proxies(trusted)
 
 
-def test_header_is_one_of_two() -> None:
+def test_header_is_one_of_two():
     """The header is a member of the enum, not its text."""
     with pytest.raises(ConfigError, match="X_FORWARDED_FOR or FORWARDED"):
         Proxies([], "x-forwarded-for")  # type: ignore[arg-type]
 
 
-def test_header_is_named_in_lower_case() -> None:
+def test_header_is_named_in_lower_case():
     """The web floor looks for the header by this name."""
     assert (LISTED.name, PAIRED.name) == ("x-forwarded-for", "forwarded")
 
 
-def test_proxies_are_a_value() -> None:
+def test_proxies_are_a_value():
     """Equal settings are equal, and a list changed later changes nothing."""
     given_list = ["10.0.0.0/8"]
     proxies = Proxies(given_list)

@@ -1,7 +1,5 @@
 """Going on after a save: what was saved is the base, what came since is still a change."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +53,7 @@ def saved(base, values):
 
 @effort(200, 5_000)
 @given(ACTS, ACTS, ACTS)
-def test_session_goes_on_as_if_nobody_had_saved(before, meanwhile, after) -> None:
+def test_session_goes_on_as_if_nobody_had_saved(before, meanwhile, after):
     """Saves at any moment change nothing for the session, and in the end the store holds all."""
     base = encoded({"a": [1], "b": 5})
     values, plain = Values(base, CODEC), {"a": [1], "b": 5}
@@ -74,7 +72,7 @@ def test_session_goes_on_as_if_nobody_had_saved(before, meanwhile, after) -> Non
     assert saved(stored, values) == encoded(plain)
 
 
-def test_list_that_was_handed_out_stays_the_sessions_own() -> None:
+def test_list_that_was_handed_out_stays_the_sessions_own():
     """A list held over a save is still watched."""
     values = Values(encoded({"cart": ["socks"]}), CODEC)
     cart = values["cart"]
@@ -87,7 +85,7 @@ def test_list_that_was_handed_out_stays_the_sessions_own() -> None:
     assert values.delta().set == encoded({"cart": ["socks", "hat", "scarf"]})
 
 
-def test_value_of_a_rival_is_seen_after_a_save() -> None:
+def test_value_of_a_rival_is_seen_after_a_save():
     """What the store holds after the merge is what the session shows."""
     values = Values(encoded({"cart": ["socks"], "theme": "dark"}), CODEC)
     values["cart"].append("hat")
@@ -99,7 +97,7 @@ def test_value_of_a_rival_is_seen_after_a_save() -> None:
     assert not values.delta()
 
 
-def test_refused_save_leaves_no_change_behind() -> None:
+def test_refused_save_leaves_no_change_behind():
     """After a save that was dropped the session shows what the store held, changed by nothing."""
     base = encoded({"theme": "dark"})
     values = Values(base, CODEC)
@@ -112,7 +110,7 @@ def test_refused_save_leaves_no_change_behind() -> None:
     assert not values.delta()
 
 
-def test_changes_of_two_during_a_save_are_merged() -> None:
+def test_changes_of_two_during_a_save_are_merged():
     """A list that a rival and this session extended during a save keeps both extensions."""
     values = Values(encoded({"cart": ["socks"]}), CODEC)
     cart = values["cart"]
@@ -125,7 +123,7 @@ def test_changes_of_two_during_a_save_are_merged() -> None:
     assert values.delta().set == encoded({"cart": ["socks", "scarf", "hat"]})
 
 
-def test_increment_during_a_save_stays_an_intent() -> None:
+def test_increment_during_a_save_stays_an_intent():
     """What was added while a save was under way still adds up with what others add later."""
     values = Values(encoded({"n": 1}), CODEC)
     values.increment("n", 2)
@@ -138,7 +136,7 @@ def test_increment_during_a_save_stays_an_intent() -> None:
     assert values.delta().added == {"n": 10}
 
 
-def test_second_rebase_forgets_the_first_delta() -> None:
+def test_second_rebase_forgets_the_first_delta():
     """A saved increment is taken off once, however often the session goes on."""
     values = Values(encoded({}), CODEC)
     values.increment("n", 2)
@@ -152,7 +150,7 @@ def test_second_rebase_forgets_the_first_delta() -> None:
     assert values.delta().added == {"n": 2}
 
 
-def test_saved_changes_are_not_saved_again() -> None:
+def test_saved_changes_are_not_saved_again():
     """After a save the mapping holds the same values and has nothing to save."""
     values = stored(a=1, b=[1], n=1)
     values["a"] = 2
@@ -167,7 +165,7 @@ def test_saved_changes_are_not_saved_again() -> None:
     assert values["b"] is kept
 
 
-def test_change_made_while_saving_is_still_to_be_saved() -> None:
+def test_change_made_while_saving_is_still_to_be_saved():
     """What was changed after the delta was taken is in the next one, on top of a rival's."""
     values = stored(a=[1], n=1)
     values["a"].append(2)
@@ -184,7 +182,7 @@ def test_change_made_while_saving_is_still_to_be_saved() -> None:
     assert saved(theirs, values) == encoded(dict(values))
 
 
-def test_strayed_names_what_was_changed_after_the_delta() -> None:
+def test_strayed_names_what_was_changed_after_the_delta():
     """A change in place after the last delta is told by its key, and a saved one is not."""
     values = stored(a=[1], b=[1])
     values["a"].append(2)
@@ -195,7 +193,7 @@ def test_strayed_names_what_was_changed_after_the_delta() -> None:
     assert values.changes_since_delta() == ["b"]
 
 
-def test_everything_strays_from_a_delta_that_was_never_taken() -> None:
+def test_everything_strays_from_a_delta_that_was_never_taken():
     """Without a delta whatever was changed in place is still unsaved."""
     values = stored(a=[1], b=[1])
     values["a"].append(2)
@@ -207,7 +205,7 @@ def test_everything_strays_from_a_delta_that_was_never_taken() -> None:
     ("held", "theirs"),
     [([1], [1, 2]), ({"a": 1, "z": 0}, {"a": 1, "b": 2}), ({1, 0}, {1, 2})],
 )
-def test_object_that_was_handed_out_follows_a_rival(held: Any, theirs: Any) -> None:
+def test_object_that_was_handed_out_follows_a_rival(held, theirs):
     """What the application holds shows the merged value after a save, and its changes count."""
     values = stored(k=held, other=1)
     mine = values["k"]

@@ -1,7 +1,6 @@
 """Records: exact bytes, and nothing else is ever taken for one."""
 
 import pickle
-from typing import Any
 
 import msgspec
 import pytest
@@ -61,14 +60,14 @@ RECORDS = st.builds(
 
 @effort(200, 5_000)
 @given(RECORDS)
-def test_record_comes_back_whole(row: Record) -> None:
+def test_record_comes_back_whole(row):
     """A record is unpacked exactly as it was packed."""
     assert unpack(pack(row), key("a")) == row
 
 
 @effort(100, 2_000)
 @given(RECORDS, st.data())
-def test_truncated_record_is_none(row: Record, data: st.DataObject) -> None:
+def test_truncated_record_is_none(row, data):
     """A record that was cut short anywhere, or has something after it, is none."""
     blob = pack(row)
 
@@ -78,12 +77,12 @@ def test_truncated_record_is_none(row: Record, data: st.DataObject) -> None:
 
 @effort(300, 10_000)
 @given(st.binary(max_size=200))
-def test_foreign_bytes_are_none(blob: bytes) -> None:
+def test_foreign_bytes_are_none(blob):
     """Whatever else the store holds is no record, and never an error."""
     assert unpack(blob, key("a")) is None
 
 
-def fields(**changes: Any) -> bytes:
+def fields(**changes):
     """Return a record's bytes with some fields replaced by whatever is given."""
     return msgspec.msgpack.encode(list((msgspec.structs.asdict(record()) | changes).values()))
 
@@ -113,13 +112,13 @@ def fields(**changes: Any) -> bytes:
         b"{}",
     ],
 )
-def test_malformed_record_is_none(blob: bytes) -> None:
+def test_malformed_record_is_none(blob):
     """Another layout, a swapped key, a wrong type, a pickle: none of it is a record."""
     assert unpack(fields(), key("a")) == record()
     assert unpack(blob, key("a")) is None
 
 
-def test_plain_record_is_anonymous_and_alive() -> None:
+def test_plain_record_is_anonymous_and_alive():
     """What a record does not say is that of a visitor nobody knows."""
     row = record()
 
@@ -127,7 +126,7 @@ def test_plain_record_is_anonymous_and_alive() -> None:
     assert (row.persistent, row.over, row.device, row.confirmed) == (False, False, "", None)
 
 
-def test_record_cannot_be_changed() -> None:
+def test_record_cannot_be_changed():
     """A record is frozen; ``evolve`` makes another one."""
     row = record()
     with pytest.raises(AttributeError):
@@ -138,7 +137,7 @@ def test_record_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize(("idle", "absolute"), [(60.0, 600.0), (600.0, 60.0), (60.0, 60.0)])
-def test_earlier_deadline_ends_a_record(idle: float, absolute: float) -> None:
+def test_earlier_deadline_ends_a_record(idle, absolute):
     """A record lives before both of its deadlines; at the earlier one it no longer does."""
     row = record(idle=idle, absolute=absolute)
 
@@ -148,14 +147,14 @@ def test_earlier_deadline_ends_a_record(idle: float, absolute: float) -> None:
     assert row.live_at(T0 - 1.0)
 
 
-def test_text_of_a_record_shows_no_value() -> None:
+def test_text_of_a_record_shows_no_value():
     """``repr`` names the session and its version: no user, no digest, no value, no device."""
     row = record(owner="alice", device="phone", data={"card": b"4000"}, parent=b"bound")
 
     assert repr(row) == f"<Record {key('a')} version 1>"
 
 
-def test_remains_are_nobodys_and_open_nothing() -> None:
+def test_remains_are_nobodys_and_open_nothing():
     """What is left of a session is empty, short of life, and no commit expects its version."""
     left = remains(key("a"), T0)
 
@@ -165,7 +164,7 @@ def test_remains_are_nobodys_and_open_nothing() -> None:
     assert unpack(pack(left), Key(left.key)) == left
 
 
-def test_remains_open_nothing_and_say_where_it_goes_on() -> None:
+def test_remains_open_nothing_and_say_where_it_goes_on():
     """What is left of a session, for two minutes, is nothing of it but the name of its heir."""
     left, continued = remains(key("a"), T0), remains(key("a"), T0, key("b"))
 
@@ -178,7 +177,7 @@ def test_remains_open_nothing_and_say_where_it_goes_on() -> None:
     assert heir_of(record(data={"heir": b"x"})) is None
 
 
-def test_evidence_is_whose_it_was_and_its_trail() -> None:
+def test_evidence_is_whose_it_was_and_its_trail():
     """What is kept of a stolen session has no value, no grant and no ticket of it."""
     client = Client("192.0.2.7", "Firefox", "Linux", 1)
     stolen = record(
@@ -202,7 +201,7 @@ def test_evidence_is_whose_it_was_and_its_trail() -> None:
     assert unpack(pack(kept), key("a")) == kept
 
 
-def test_device_is_called_as_the_login_said_or_by_its_agent() -> None:
+def test_device_is_called_as_the_login_said_or_by_its_agent():
     """A name that was given stays; without one it is the client of now."""
     client = Client("192.0.2.7", "Firefox", "Linux", 1)
 

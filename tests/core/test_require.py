@@ -12,7 +12,7 @@ from sessile.testing.sample import record
 ALICE = record(owner="alice", assurance=2, authenticated_at=T0)
 
 
-def test_user_is_returned() -> None:
+def test_user_is_returned():
     """Who is logged in is who is returned."""
     assert require(opened(ALICE)) == "alice"
 
@@ -29,14 +29,14 @@ def test_user_is_returned() -> None:
     ],
     ids=["none", "visitor", "pending", "idle", "shut", "never proved"],
 )
-def test_nobody_is_refused(session) -> None:
+def test_nobody_is_refused(session):
     """A visitor, a half-finished login and a locked session are nobody, at any level."""
     for more in ({}, {"assurance": 1}, {"fresh": 1e9}):
         with pytest.raises(LoginNeeded):
             require(session, **more)
 
 
-def test_level_is_a_lowest_one() -> None:
+def test_level_is_a_lowest_one():
     """Who proved as much or more passes; who proved less is asked for that level."""
     assert require(opened(ALICE), assurance=2) == "alice"
     with pytest.raises(StepUpNeeded, match="at level 3") as refused:
@@ -45,7 +45,7 @@ def test_level_is_a_lowest_one() -> None:
     assert (refused.value.assurance, refused.value.fresh, refused.value.purpose) == (3, None, None)
 
 
-def test_login_is_fresh_for_as_long_as_said() -> None:
+def test_login_is_fresh_for_as_long_as_said():
     """A login of so many seconds ago passes, an older one is asked for again."""
     assert require(opened(ALICE, now=T0 + 60.0), fresh=60.0) == "alice"
     with pytest.raises(StepUpNeeded, match="not older than 60 s: log in again") as refused:
@@ -54,14 +54,14 @@ def test_login_is_fresh_for_as_long_as_said() -> None:
     assert (refused.value.assurance, refused.value.fresh) == (None, 60.0)
 
 
-def test_server_whose_clock_is_behind_refuses_no_fresh_login() -> None:
+def test_server_whose_clock_is_behind_refuses_no_fresh_login():
     """A login that another server noted a moment ahead of our clock is fresh; far ahead is not."""
     assert require(opened(ALICE, now=T0 - 0.2), fresh=60.0) == "alice"
     with pytest.raises(StepUpNeeded):
         require(opened(ALICE, now=T0 - 61.0), fresh=60.0)
 
 
-def test_login_of_this_request_is_fresh() -> None:
+def test_login_of_this_request_is_fresh():
     """Who has just logged in is not asked again."""
     session = opened()
     session.login("alice")

@@ -11,7 +11,7 @@ from sessile.testing.clock import SeededEntropy
 GOOD = [base64.urlsafe_b64encode(SeededEntropy(n)(32)).decode() for n in range(3)]
 
 
-def test_newest_secret_is_the_first() -> None:
+def test_newest_secret_is_the_first():
     """The ring keeps its order: the first derives and seals, all of them verify."""
     ring = KeyRing(GOOD)
 
@@ -21,12 +21,12 @@ def test_newest_secret_is_the_first() -> None:
 
 
 @pytest.mark.parametrize("secret", [GOOD[0], GOOD[0].encode(), bytearray(GOOD[0].encode())])
-def test_text_and_bytes_are_one_secret(secret: str | bytes) -> None:
+def test_text_and_bytes_are_one_secret(secret):
     """A secret may be given as text or as bytes, and stands for the same key."""
     assert KeyRing([secret]).newest == GOOD[0].encode()
 
 
-def test_single_secret_needs_no_list() -> None:
+def test_single_secret_needs_no_list():
     """One text is one secret, not a list of characters."""
     assert list(KeyRing(GOOD[0])) == [GOOD[0].encode()]
 
@@ -49,7 +49,7 @@ def test_single_secret_needs_no_list() -> None:
         (bytes(64), "repeats itself"),
     ],
 )
-def test_weak_secret_is_refused(secret: str | bytes, reason: str) -> None:
+def test_weak_secret_is_refused(secret, reason):
     """What a thief could guess is an error that says which secret, why, and what to do."""
     with pytest.raises(WeakSecret, match=reason) as refused:
         KeyRing([GOOD[0] + "x", secret])
@@ -58,13 +58,13 @@ def test_weak_secret_is_refused(secret: str | bytes, reason: str) -> None:
     assert "sessile keygen" in str(refused.value)
 
 
-def test_secret_as_good_as_demanded_is_taken() -> None:
+def test_secret_as_good_as_demanded_is_taken():
     """The shortest secret, and the one of fewest different characters, are allowed."""
     assert len(KeyRing([GOOD[0][:SHORTEST]]).newest) == 32
     assert KeyRing(["abcdefghijkl" + "a" * 20])
 
 
-def test_ring_has_four_secrets_at_most() -> None:
+def test_ring_has_four_secrets_at_most():
     """Each secret costs work for every stranger's ticket, so old ones have to be retired."""
     many = [base64.urlsafe_b64encode(SeededEntropy(n)(32)) for n in range(5)]
     assert len(KeyRing(many[:4])) == 4
@@ -72,19 +72,19 @@ def test_ring_has_four_secrets_at_most() -> None:
         KeyRing(many)
 
 
-def test_empty_ring_is_refused() -> None:
+def test_empty_ring_is_refused():
     """No secrets is an error, not a ring that seals with nothing."""
     with pytest.raises(ConfigError, match="secrets is empty"):
         KeyRing([])
 
 
-def test_copy_is_refused() -> None:
+def test_copy_is_refused():
     """A secret given twice, as text and as bytes, is a mistake in a rotation."""
     with pytest.raises(WeakSecret, match="stands twice"):
         KeyRing([GOOD[0], GOOD[1], GOOD[0].encode()])
 
 
-def test_no_secret_is_ever_shown() -> None:
+def test_no_secret_is_ever_shown():
     """Neither the ring's text nor any refusal quotes a secret."""
     told = [repr(KeyRing(GOOD)), str(KeyRing(GOOD))]
     for weak in ([GOOD[0], "hunter2-hunter2"], [GOOD[0], GOOD[0]], [GOOD[1], "changeme" + GOOD[0]]):
@@ -96,7 +96,7 @@ def test_no_secret_is_ever_shown() -> None:
         assert not any(secret in text for secret in [*GOOD, "hunter2", "changeme"])
 
 
-def test_fingerprints_tell_secrets_apart() -> None:
+def test_fingerprints_tell_secrets_apart():
     """A fingerprint is eight hex digits, the same for the same secret alone."""
     prints = [fingerprint(secret.encode()) for secret in GOOD]
 

@@ -1,12 +1,9 @@
 """The session an application holds: who it belongs to, and what was asked of it."""
 
-from typing import Any
-
 import pytest
 
 from sessile.codecs.msgpack import ValueCodec
 from sessile.core.intent import Intent
-from sessile.core.record import Record
 from sessile.core.session import FLASHES, Session
 from sessile.core.ticket import ENTROPY, Ticket
 from sessile.errors import ConfigError, TooLate, UnsupportedValue
@@ -17,7 +14,7 @@ CODEC = ValueCodec()
 MARK = "value to look for"
 
 
-def opened(row: Record | None = None, **values: Any) -> Session:
+def opened(row=None, **values):
     """Return the session of a request that came with that record."""
     entropy = SeededEntropy()
     encoded = {name: CODEC.encode(value) for name, value in values.items()}
@@ -26,7 +23,7 @@ def opened(row: Record | None = None, **values: Any) -> Session:
     )
 
 
-def test_anonymous_session_belongs_to_nobody() -> None:
+def test_anonymous_session_belongs_to_nobody():
     """Who comes without a session has a new and empty one."""
     session = opened()
 
@@ -37,7 +34,7 @@ def test_anonymous_session_belongs_to_nobody() -> None:
     assert session.intent is Intent.KEEP
 
 
-def test_stored_session_is_what_its_record_says() -> None:
+def test_stored_session_is_what_its_record_says():
     """Who comes with a session has its id, user and assurance."""
     row = record(owner="alice", assurance=2, authenticated_at=T0, persistent=True, device="phone")
     session = opened(row, cart=["hat"])
@@ -50,7 +47,7 @@ def test_stored_session_is_what_its_record_says() -> None:
     assert dict(session) == {"cart": ["hat"]}
 
 
-def test_id_of_a_new_session_is_the_one_it_will_have() -> None:
+def test_id_of_a_new_session_is_the_one_it_will_have():
     """An id that was asked for before the session was stored stays the session's id."""
     session = opened()
 
@@ -59,7 +56,7 @@ def test_id_of_a_new_session_is_the_one_it_will_have() -> None:
 
 
 @pytest.mark.parametrize("act", ["login", "logout", "rotate"])
-def test_acting_on_who_it_is_is_an_access(act: str) -> None:
+def test_acting_on_who_it_is_is_an_access(act):
     """A login, a logout and a rotation make the answer this client's own."""
     session = opened(record())
     getattr(session, act)(*["alice"] * (act == "login"))
@@ -68,7 +65,7 @@ def test_acting_on_who_it_is_is_an_access(act: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["id", "user", "new", "assurance", "authenticated_at", "record"])
-def test_looking_at_who_it_is_is_an_access(name: str) -> None:
+def test_looking_at_who_it_is_is_an_access(name):
     """An answer that depends on the identity depends on the session."""
     session = opened(record())
     assert not session.accessed
@@ -77,7 +74,7 @@ def test_looking_at_who_it_is_is_an_access(name: str) -> None:
     assert session.accessed
 
 
-def test_login_is_a_new_session_with_the_values_carried_over() -> None:
+def test_login_is_a_new_session_with_the_values_carried_over():
     """A login has a fresh id, the user and the time; what the visitor stored stays."""
     session = opened(record(), cart=["hat"])
     session.login("alice", assurance=2, remember=True, device="Firefox on Linux")
@@ -91,7 +88,7 @@ def test_login_is_a_new_session_with_the_values_carried_over() -> None:
     assert session.inherits
 
 
-def test_login_of_another_user_carries_nothing_over() -> None:
+def test_login_of_another_user_carries_nothing_over():
     """What one user stored is never in the session of the next."""
     session = opened(record(owner="alice"), cart=["hat"])
     session["late"] = 1
@@ -101,7 +98,7 @@ def test_login_of_another_user_carries_nothing_over() -> None:
     assert not session.inherits
 
 
-def test_login_of_the_same_user_keeps_the_values() -> None:
+def test_login_of_the_same_user_keeps_the_values():
     """Proving who one is again, for more assurance, loses nothing."""
     session = opened(record(owner="alice"), cart=["hat"])
     session.login("alice", assurance=2)
@@ -110,7 +107,7 @@ def test_login_of_the_same_user_keeps_the_values() -> None:
     assert session.inherits
 
 
-def test_every_login_has_an_id_of_its_own() -> None:
+def test_every_login_has_an_id_of_its_own():
     """Two logins in one request, and an id seen before the login, are different sessions."""
     session = opened()
     seen = {session.id}
@@ -123,7 +120,7 @@ def test_every_login_has_an_id_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("user", ["", None, 7, b"alice", "x" * 513, "half \ud800"])
-def test_user_that_no_store_could_keep_is_refused(user: Any) -> None:
+def test_user_that_no_store_could_keep_is_refused(user):
     """A user is a text that can be written, of up to 512 characters; nothing has changed."""
     session = opened(record(), cart=["hat"])
     with pytest.raises(ConfigError, match=r"login takes the user's key as a text") as refused:
@@ -136,7 +133,7 @@ def test_user_that_no_store_could_keep_is_refused(user: Any) -> None:
 
 
 @pytest.mark.parametrize("assurance", [1, 9])
-def test_extreme_users_and_levels_are_taken(assurance: int) -> None:
+def test_extreme_users_and_levels_are_taken(assurance):
     """The shortest and the longest user, the lowest and the highest level are allowed."""
     for user in ("x", "x" * 512):
         session = opened()
@@ -145,7 +142,7 @@ def test_extreme_users_and_levels_are_taken(assurance: int) -> None:
         assert not session.persistent
 
 
-def test_refused_user_is_not_quoted() -> None:
+def test_refused_user_is_not_quoted():
     """The error of a login that was given a wrong object shows its kind and not its content."""
     with pytest.raises(ConfigError) as refused:
         opened().login([MARK])  # type: ignore[arg-type]
@@ -155,7 +152,7 @@ def test_refused_user_is_not_quoted() -> None:
 
 
 @pytest.mark.parametrize("assurance", [0, -1, 10, True, 1.0, "1", None])
-def test_assurance_is_a_whole_number_from_1(assurance: Any) -> None:
+def test_assurance_is_a_whole_number_from_1(assurance):
     """A level that could not be compared is refused, and nobody is logged in."""
     session = opened()
     with pytest.raises(ConfigError, match="whole number from 1 to 9"):
@@ -168,7 +165,7 @@ def test_assurance_is_a_whole_number_from_1(assurance: Any) -> None:
     ("device", "kept"),
     [("a\r\nSet-Cookie: b", "aSet-Cookie: b"), ("x" * 100, "x" * 80), ("\ud800\0\x1bé", "é")],
 )
-def test_device_is_kept_as_one_printable_line(device: str, kept: str) -> None:
+def test_device_is_kept_as_one_printable_line(device, kept):
     """What a client says of itself cannot break a list, a log or a row."""
     session = opened()
     session.login("alice", device=device)
@@ -176,7 +173,7 @@ def test_device_is_kept_as_one_printable_line(device: str, kept: str) -> None:
     assert session.device == kept
 
 
-def test_logout_leaves_nothing() -> None:
+def test_logout_leaves_nothing():
     """After a logout the mapping is empty and belongs to nobody."""
     session = opened(record(owner="alice", persistent=True), cart=["hat"])
     session.logout()
@@ -188,7 +185,7 @@ def test_logout_leaves_nothing() -> None:
     assert not session.inherits
 
 
-def test_what_is_set_after_a_logout_is_a_new_beginning() -> None:
+def test_what_is_set_after_a_logout_is_a_new_beginning():
     """A message left while logging out is in the next session, nothing else is."""
     session = opened(record(owner="alice"), cart=["hat"])
     session.logout()
@@ -198,7 +195,7 @@ def test_what_is_set_after_a_logout_is_a_new_beginning() -> None:
 
 
 @pytest.mark.parametrize("ending", ["login", "logout"])
-def test_rotation_is_part_of_a_login_or_logout(ending: str) -> None:
+def test_rotation_is_part_of_a_login_or_logout(ending):
     """Asking for a new ticket beside a login or a logout adds nothing to it."""
     session = opened(record(owner="alice"))
     session.login("alice") if ending == "login" else session.logout()
@@ -207,7 +204,7 @@ def test_rotation_is_part_of_a_login_or_logout(ending: str) -> None:
     assert session.intent is Intent[ending.upper()]
 
 
-def test_rotation_keeps_the_id_and_the_values() -> None:
+def test_rotation_keeps_the_id_and_the_values():
     """A rotation replaces the ticket and nothing else."""
     session = opened(record(owner="alice"), cart=["hat"])
     session.rotate()
@@ -218,7 +215,7 @@ def test_rotation_keeps_the_id_and_the_values() -> None:
     assert not session.modified
 
 
-def test_flashes_are_taken_once_in_order() -> None:
+def test_flashes_are_taken_once_in_order():
     """Messages come back in the order they were left in, with their kinds, and then are gone."""
     session = opened(record())
     session.flash("first")
@@ -229,7 +226,7 @@ def test_flashes_are_taken_once_in_order() -> None:
     assert not session.modified
 
 
-def test_looking_for_flashes_stores_nothing() -> None:
+def test_looking_for_flashes_stores_nothing():
     """A page that shows messages costs a visitor without any no session."""
     session = opened()
 
@@ -259,7 +256,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_change_after_the_response_is_refused(change: Any) -> None:
+def test_change_after_the_response_is_refused(change):
     """What could no longer be saved is an error that says why, not a silent loss."""
     session = opened(record(), cart=["hat"])
     session.close("the response has started")
@@ -270,7 +267,7 @@ def test_change_after_the_response_is_refused(change: Any) -> None:
     assert session.intent is Intent.KEEP
 
 
-def test_resumed_session_goes_on_from_what_was_saved() -> None:
+def test_resumed_session_goes_on_from_what_was_saved():
     """A WebSocket that saved goes on with the saved record, its intent carried out."""
     session = opened(record(), cart=["hat"])
     session["cart"].append("sock")
@@ -285,7 +282,7 @@ def test_resumed_session_goes_on_from_what_was_saved() -> None:
     assert not session.modified
 
 
-def test_text_of_a_session_shows_its_id_alone() -> None:
+def test_text_of_a_session_shows_its_id_alone():
     """``repr`` shows no value, no user and no ticket, and does not touch the session."""
     session = opened(record(owner=MARK), cart=MARK)
     assert repr(session) == f"<Session {key('a')}>"
@@ -298,13 +295,13 @@ def test_text_of_a_session_shows_its_id_alone() -> None:
     assert session.fresh().reveal()[20:] not in told
 
 
-def test_error_of_a_value_names_the_session_key() -> None:
+def test_error_of_a_value_names_the_session_key():
     """The mapping's own errors reach the application as they are."""
     with pytest.raises(UnsupportedValue, match=r"session\['socket'\]"):
         opened()["socket"] = object()
 
 
-def test_login_of_an_identity_provider_keeps_its_times() -> None:
+def test_login_of_an_identity_provider_keeps_its_times():
     """What somebody else saw is as old as they say, and never newer than now."""
     session = opened()
     session.login("alice", authenticated_at=T0 - 60.0, until=T0 + 60.0)
@@ -316,7 +313,7 @@ def test_login_of_an_identity_provider_keeps_its_times() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["yesterday", True, -1.0, float("nan"), 1e11])
-def test_time_that_is_none_is_refused(wrong: Any) -> None:
+def test_time_that_is_none_is_refused(wrong):
     """A time from an identity provider is a number of seconds since 1970."""
     with pytest.raises(ConfigError, match="seconds since 1970"):
         opened().login("alice", until=wrong)

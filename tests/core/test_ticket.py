@@ -20,7 +20,7 @@ TICKET = Ticket.mint(SeededEntropy()(ENTROPY))
 
 @effort(300, 10_000)
 @given(st.text(ALPHABET, min_size=60, max_size=60))
-def test_every_text_of_the_shape_has_one_meaning(text: str) -> None:
+def test_every_text_of_the_shape_has_one_meaning(text):
     """Any sixty characters of the alphabet are one ticket, and it is spelt in that way alone."""
     ticket = Ticket.parse(text)
 
@@ -43,14 +43,14 @@ def test_every_text_of_the_shape_has_one_meaning(text: str) -> None:
 @example("A" * 59 + "\u0660")  # an Arabic digit
 @example("A" * 59 + "\ud800")
 @example("")
-def test_any_other_shape_is_none(text: str) -> None:
+def test_any_other_shape_is_none(text):
     """Whatever is not sixty characters of base64url is no ticket, and never an error."""
     shaped = len(text) == 60 and set(text) <= set(ALPHABET)
 
     assert (Ticket.parse(text) is not None) == shaped
 
 
-def test_minted_ticket_holds_its_entropy() -> None:
+def test_minted_ticket_holds_its_entropy():
     """Every random byte is in the ticket: fifteen in the selector, thirty in the verifier."""
     entropy = bytes(range(ENTROPY))
     ticket = Ticket.mint(entropy)
@@ -61,13 +61,13 @@ def test_minted_ticket_holds_its_entropy() -> None:
 
 
 @pytest.mark.parametrize("length", [0, ENTROPY - 1, ENTROPY + 1])
-def test_wrong_amount_of_entropy_is_refused(length: int) -> None:
+def test_wrong_amount_of_entropy_is_refused(length):
     """A ticket is never made of less randomness than it takes."""
     with pytest.raises(ValueError, match="takes 45 random bytes"):
         Ticket.mint(bytes(length))
 
 
-def test_record_keeps_a_digest_alone() -> None:
+def test_record_keeps_a_digest_alone():
     """The digest is SHA-256 of the verifier, and proves the verifier it was made from."""
     other = Ticket.mint(SeededEntropy(1)(ENTROPY))
 
@@ -77,7 +77,7 @@ def test_record_keeps_a_digest_alone() -> None:
     assert not TICKET.proves(b"")
 
 
-def test_digest_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digest_is_compared_in_constant_time(monkeypatch):
     """The comparison does not stop at the first byte that differs."""
     compared = []
     monkeypatch.setattr(hmac, "compare_digest", lambda *pair: compared.append(pair) or True)
@@ -86,7 +86,7 @@ def test_digest_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) ->
     assert compared == [(TICKET.digest, b"x" * 32)]
 
 
-def test_successor_is_the_same_on_every_server() -> None:
+def test_successor_is_the_same_on_every_server():
     """The next ticket follows from the secret and the presented one, and keeps the id."""
     twin = Ticket.parse(TICKET.reveal())
     told = b"sessile rotate" + TICKET.key.encode() + TICKET.verifier
@@ -96,7 +96,7 @@ def test_successor_is_the_same_on_every_server() -> None:
     assert TICKET.successor(SECRET).key == TICKET.key
 
 
-def test_successor_needs_the_secret_the_selector_and_the_verifier() -> None:
+def test_successor_needs_the_secret_the_selector_and_the_verifier():
     """Another secret, session or ticket has another successor, and the chain does not turn back."""
     seen = {TICKET.verifier, TICKET.successor(SECRET).verifier}
     seen.add(TICKET.successor(SECRET[::-1]).verifier)
@@ -107,7 +107,7 @@ def test_successor_needs_the_secret_the_selector_and_the_verifier() -> None:
     assert len(seen) == 6
 
 
-def test_text_of_a_ticket_shows_no_secret() -> None:
+def test_text_of_a_ticket_shows_no_secret():
     """``repr`` and ``str`` have the selector; the verifier is in ``reveal`` alone."""
     for text in (repr(TICKET), str(TICKET), f"{TICKET}", repr([TICKET])):
         assert TICKET.key in text
@@ -118,14 +118,14 @@ def test_text_of_a_ticket_shows_no_secret() -> None:
 @pytest.mark.parametrize(
     "text", ["", "A" * 19, "A" * 21, "A" * 19 + "=", "A" * 20 + "\n", "é" * 20]
 )
-def test_other_texts_are_no_keys(text: str) -> None:
+def test_other_texts_are_no_keys(text):
     """A session's id is twenty characters of base64url and nothing else."""
     assert is_key("A-_" + "z9" * 8 + "0")
     assert not is_key(text)
 
 
 @pytest.mark.parametrize("first", range(256))
-def test_id_never_begins_with_a_dash(first: int) -> None:
+def test_id_never_begins_with_a_dash(first):
     """Whatever the entropy, a command line takes the id for an argument and not for an option."""
     ticket = Ticket.mint(bytes([first]) + bytes(range(44)))
 

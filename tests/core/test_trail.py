@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from sessile.core.client import Client
 from sessile.core.trail import (
     MAX_ENTRIES,
-    Trail,
     TrailEntry,
     extend_trail,
     has_entry,
@@ -23,11 +22,11 @@ HOME = Client("192.0.2.7", "Firefox", "Linux")
 ABROAD = Client("198.51.100.9", "curl")
 
 
-def words(trail: Trail) -> list[str]:
+def words(trail):
     return [line.what for line in trail]
 
 
-def test_line_says_what_when_and_from_where() -> None:
+def test_line_says_what_when_and_from_where():
     """Each word is a line, in order, with the client's address and device."""
     first = TrailEntry(T0, "login", "192.0.2.7", "Firefox on Linux")
     trail = extend_trail((), T0, HOME, "login")
@@ -41,7 +40,7 @@ def test_line_says_what_when_and_from_where() -> None:
     assert extend_trail(trail, T0, HOME) == trail
 
 
-def test_full_trail_loses_its_oldest_line_but_the_first() -> None:
+def test_full_trail_loses_its_oldest_line_but_the_first():
     """The beginning and the newest lines stay."""
     trail = extend_trail((), T0, HOME, *map(str, range(MAX_ENTRIES)))
     assert words(trail) == [str(n) for n in range(MAX_ENTRIES)]
@@ -50,7 +49,7 @@ def test_full_trail_loses_its_oldest_line_but_the_first() -> None:
     assert words(trail) == ["0", *(str(n) for n in range(3, MAX_ENTRIES)), "a", "b"]
 
 
-def test_line_that_is_repeated_gives_way_to_itself() -> None:
+def test_line_that_is_repeated_gives_way_to_itself():
     """However often one thing is written, what was written once stays."""
     trail = extend_trail((), T0, HOME, "login", "changed the password")
     for n in range(200):
@@ -64,10 +63,10 @@ def test_line_that_is_repeated_gives_way_to_itself() -> None:
 
 @effort(100, 2_000)
 @given(st.lists(st.lists(st.sampled_from("abc"), max_size=30)))
-def test_trail_is_bounded_and_keeps_its_first_and_newest(batches: list[list[str]]) -> None:
+def test_trail_is_bounded_and_keeps_its_first_and_newest(batches):
     """Whatever is written, the first line and the newest are there, in the order of time."""
-    trail: Trail = ()
-    everything: list[str] = []
+    trail = ()
+    everything = []
     for n, batch in enumerate(batches):
         trail = extend_trail(trail, T0 + n, HOME, *batch)
         everything += batch
@@ -79,7 +78,7 @@ def test_trail_is_bounded_and_keeps_its_first_and_newest(batches: list[list[str]
     assert set(words(trail)) == kinds
 
 
-def test_trail_tells_what_a_client_did() -> None:
+def test_trail_tells_what_a_client_did():
     """A line is known by its words, its address and its device together."""
     trail = extend_trail((), T0, HOME, "login")
 
@@ -94,13 +93,13 @@ def test_trail_tells_what_a_client_did() -> None:
     ("given", "kept"),
     [("a\r\nb\x1b[31m\u202e\ud800é", "ab[31mé"), ("x" * 100, "x" * 80), ("", "")],
 )
-def test_words_are_one_printable_line(given: str, kept: str) -> None:
+def test_words_are_one_printable_line(given, kept):
     """Nothing in a trail can break a list, a log or a terminal."""
     assert printable(given) == kept
     assert words(extend_trail((), T0, HOME, given)) == [kept]
 
 
-def test_packed_trail_comes_back() -> None:
+def test_packed_trail_comes_back():
     """A trail is unpacked as it was packed; what is no trail's bytes is an empty one."""
     trail = extend_trail((), T0, HOME, "login", "paid")
 

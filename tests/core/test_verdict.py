@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessile.core.record import Record
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import ENTROPY, Ticket
 from sessile.core.verdict import VERDICTS, Kin, Successor, Verdict, judge
@@ -21,7 +20,7 @@ GRACE = 30.0
 FIRST = Ticket.mint(SeededEntropy()(ENTROPY))
 
 
-def chain(*secrets: bytes, start: Ticket = FIRST) -> list[Ticket]:
+def chain(*secrets, start=FIRST):
     """Return a ticket and its successors under those secrets."""
     tickets = [start]
     for secret in secrets:
@@ -29,7 +28,7 @@ def chain(*secrets: bytes, start: Ticket = FIRST) -> list[Ticket]:
     return tickets
 
 
-def holding(ticket: Ticket, confirmed: float | None = None) -> Record:
+def holding(ticket, confirmed=None):
     """Return the record whose current ticket that is."""
     return record(key=ticket.key, digest=ticket.digest, confirmed=confirmed)
 
@@ -57,7 +56,7 @@ UNSEEN, IN_GRACE, AT_GRACE, PAST = None, T0 - 1.0, T0 - GRACE, T0 - GRACE - 0.00
         (STRANGER, PAST, Verdict.ANONYMOUS),
     ],
 )
-def test_table(presented: Ticket, confirmed: float | None, verdict: Verdict) -> None:
+def test_table(presented, confirmed, verdict):
     """Who presents what, and whether its successor was seen, decides what follows."""
     found, handed = judge(presented, holding(CURRENT, confirmed), RING, T0, GRACE)
 
@@ -69,12 +68,12 @@ def test_table(presented: Ticket, confirmed: float | None, verdict: Verdict) -> 
         assert handed is None
 
 
-def test_table_has_no_hole() -> None:
+def test_table_has_no_hole():
     """There is a verdict for every kin and everything that is known of the successor."""
     assert VERDICTS.keys() == set(product(Kin, Successor))
 
 
-def test_grace_is_counted_from_when_the_successor_was_seen() -> None:
+def test_grace_is_counted_from_when_the_successor_was_seen():
     """However long the rotation is ago, the grace begins when the client showed the new ticket."""
     late = T0 + 86_400.0
 
@@ -83,18 +82,18 @@ def test_grace_is_counted_from_when_the_successor_was_seen() -> None:
     assert judge(PARENT, holding(CURRENT), RING, late, GRACE)[0] is Verdict.HAND_OVER
 
 
-def test_server_with_a_slow_clock_ends_nobodys_session() -> None:
+def test_server_with_a_slow_clock_ends_nobodys_session():
     """A confirmation that lies in this server's near future is within the grace."""
     assert judge(PARENT, holding(CURRENT, T0 + 60.0), RING, T0, GRACE)[0] is Verdict.HAND_OVER
 
 
-def test_clock_set_back_brings_no_ticket_back_into_its_grace() -> None:
+def test_clock_set_back_brings_no_ticket_back_into_its_grace():
     """A confirmation further in the future than servers' clocks differ is past its grace."""
     assert judge(PARENT, holding(CURRENT, T0 + 60.1), RING, T0, GRACE)[0] is Verdict.REPLAY
 
 
 @pytest.mark.parametrize("derived", [NEWEST, MIDDLE, OLDEST])
-def test_successor_under_any_secret_of_the_ring_is_known(derived: bytes) -> None:
+def test_successor_under_any_secret_of_the_ring_is_known(derived):
     """A rotation made before, or during, the change of secrets is understood after it."""
     parent, current = chain(derived)
     verdict, handed = judge(parent, holding(current), RING, T0, GRACE)
@@ -108,7 +107,7 @@ def test_successor_under_any_secret_of_the_ring_is_known(derived: bytes) -> None
     "secrets",
     [(OLDEST, OLDEST), (OLDEST, MIDDLE), (NEWEST, OLDEST), (MIDDLE, MIDDLE, NEWEST)],
 )
-def test_ancestor_across_a_change_of_secrets_is_known(secrets: tuple[bytes, ...]) -> None:
+def test_ancestor_across_a_change_of_secrets_is_known(secrets):
     """A chain that went on under another secret leads from its old tickets to its current one."""
     ancestor, *_, current = chain(*secrets)
 
@@ -116,21 +115,21 @@ def test_ancestor_across_a_change_of_secrets_is_known(secrets: tuple[bytes, ...]
 
 
 @pytest.mark.parametrize("steps", [2, 3, 8])
-def test_ancestors_are_recognised_eight_steps_back(steps: int) -> None:
+def test_ancestors_are_recognised_eight_steps_back(steps):
     """A stolen ticket shows itself for two hours at the default rotation."""
     ancestor, *_, current = chain(*[NEWEST] * steps)
 
     assert judge(ancestor, holding(current), RING, T0, GRACE)[0] is Verdict.REPLAY
 
 
-def test_older_ancestor_is_a_stranger() -> None:
+def test_older_ancestor_is_a_stranger():
     """Beyond what is walked a ticket proves nothing, so it opens nothing and ends nothing."""
     ancestor, *_, current = chain(*[NEWEST] * 9)
 
     assert judge(ancestor, holding(current), RING, T0, GRACE) == (Verdict.ANONYMOUS, None)
 
 
-def test_retired_secret_proves_nothing() -> None:
+def test_retired_secret_proves_nothing():
     """A predecessor whose secret has left the ring can neither go on nor end the session."""
     parent, current = chain(OLDEST)
     short = KeyRing([NEWEST, MIDDLE])
@@ -139,12 +138,12 @@ def test_retired_secret_proves_nothing() -> None:
     assert judge(current, holding(current), short, T0, GRACE)[0] is Verdict.CONFIRM
 
 
-def test_descendant_is_a_stranger() -> None:
+def test_descendant_is_a_stranger():
     """The ratchet does not turn back: a ticket from the future is no proof of anything."""
     assert judge(CURRENT, holding(PARENT), RING, T0, GRACE) == (Verdict.ANONYMOUS, None)
 
 
-def test_ticket_of_another_session_is_a_stranger() -> None:
+def test_ticket_of_another_session_is_a_stranger():
     """A genuine ticket under another session's id is a forgery there."""
     moved = Ticket(Ticket.mint(bytes(ENTROPY)).key, PARENT.verifier)
 
@@ -153,7 +152,7 @@ def test_ticket_of_another_session_is_a_stranger() -> None:
 
 @effort(300, 5_000)
 @given(st.binary(min_size=30, max_size=30), st.sampled_from([UNSEEN, IN_GRACE, PAST]))
-def test_forged_ticket_harms_nobody(verifier: bytes, confirmed: float | None) -> None:
+def test_forged_ticket_harms_nobody(verifier, confirmed):
     """No verifier that was made without the secret ends a session or is let in."""
     verdict, handed = judge(
         Ticket(FIRST.key, verifier), holding(CURRENT, confirmed), RING, T0, GRACE
@@ -162,7 +161,7 @@ def test_forged_ticket_harms_nobody(verifier: bytes, confirmed: float | None) ->
     assert (verdict, handed) == (Verdict.ANONYMOUS, None)
 
 
-def test_stranger_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stranger_costs_little(monkeypatch):
     """Who knows an id alone makes a server with four secrets derive a few hundred tickets."""
     derive, derived = Ticket.successor, []
     monkeypatch.setattr(Ticket, "successor", lambda *args: derived.append(1) or derive(*args))
@@ -172,7 +171,7 @@ def test_stranger_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(derived) <= 400
 
 
-def test_thief_of_the_store_cannot_derive_a_ticket() -> None:
+def test_thief_of_the_store_cannot_derive_a_ticket():
     """What the record keeps is no verifier, and no ticket made from it is accepted."""
     thief = Ticket(FIRST.key, CURRENT.digest[:30])
 

@@ -13,7 +13,6 @@ import pytest
 
 from harness.redis_server import shared_redis
 from sessile.core.change import Capability
-from sessile.core.ticket import Key
 from sessile.stores.memory import MemoryStore
 from sessile.stores.redis import RedisStore
 from sessile.stores.sqlite import SQLiteStore
@@ -31,14 +30,14 @@ class MemoryPlace(Place):
         """Say what ``Sessions`` is opened with; memory has nothing to wait for."""
         return "memory://"
 
-    def open(self) -> MemoryStore:
+    def open(self):
         self.store = MemoryStore()
         return self.store
 
-    def dump(self) -> bytes:
+    def dump(self):
         return pickle.dumps((self.store._rows, self.store._owners))
 
-    def spoil(self, key: Key, blob: bytes) -> None:
+    def spoil(self, key, blob):
         self.store._open_rows()[key] = blob
 
 
@@ -50,24 +49,24 @@ class SQLitePlace(Place):
         patience = f"?timeout={timeout}" if timeout else ""
         return f"sqlite:///{self.folder}/sessile.db{patience}"
 
-    def open(self) -> SQLiteStore:
+    def open(self):
         return SQLiteStore(self.folder / "sessile.db")
 
-    def dump(self) -> bytes:
+    def dump(self):
         return b"".join(file.read_bytes() for file in self.folder.iterdir())
 
-    def spoil(self, key: Key, blob: bytes) -> None:
+    def spoil(self, key, blob):
         with closing(self.connect()) as db:
             db.execute("UPDATE sessile_session SET blob = ? WHERE key = ?", (blob, key))
 
-    def freeze(self) -> None:
+    def freeze(self):
         self.rival = self.connect()
         self.rival.execute("BEGIN EXCLUSIVE")
 
-    def thaw(self) -> None:
+    def thaw(self):
         self.rival.close()
 
-    def connect(self) -> sqlite3.Connection:
+    def connect(self):
         return sqlite3.connect(self.folder / "sessile.db", isolation_level=None)
 
 
@@ -85,42 +84,42 @@ class RedisPlace(Place):
         patience = f"&timeout={timeout}" if timeout else ""
         return f"{self.database}?prefix={self.prefix}{patience}"
 
-    def leave(self) -> None:
+    def leave(self):
         self.ask("FLUSHDB")
 
     def ask(self, *words):
         return self.server.ask(*words, db=DATABASE)
 
-    def open(self) -> RedisStore:
+    def open(self):
         return RedisStore.from_url(self.url())
 
-    def neighbour(self) -> RedisStore:
+    def neighbour(self):
         return RedisStore.from_url(f"{self.url()}:")
 
-    def open_with_password(self, password: str) -> RedisStore:
+    def open_with_password(self, password):
         return RedisStore.from_url(self.database.replace("://", f"://user:{password}@"))
 
-    def dump(self) -> bytes:
+    def dump(self):
         names = self.ask("KEYS", f"{self.prefix}*")
         return b"".join(name + self.ask("DUMP", name) for name in names)
 
-    def spoil(self, key: Key, blob: bytes) -> None:
+    def spoil(self, key, blob):
         generation = self.ask("GET", f"{self.prefix}@generation")
         self.ask("SET", self.prefix + key, generation + blob, "KEEPTTL")
 
-    def server_expiry(self, key: Key) -> float:
+    def server_expiry(self, key):
         return T0 + self.ask("PTTL", self.prefix + key) / 1000
 
-    def stop(self) -> None:
+    def stop(self):
         self.server.stop()
 
-    def start(self) -> None:
+    def start(self):
         self.server.start()
 
-    def freeze(self) -> None:
+    def freeze(self):
         self.server.freeze()
 
-    def thaw(self) -> None:
+    def thaw(self):
         self.server.thaw()
 
 

@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import socket
-from typing import NoReturn
 
 import pytest
 
@@ -23,7 +22,7 @@ def find_program(program, name, remedy):
     return path
 
 
-def skip_or_fail(name, missing) -> NoReturn:
+def skip_or_fail(name, missing):
     """Skip the test for what it needs, or fail where that is demanded."""
     if "CI" in os.environ or name in os.environ.get("SESSILE_REQUIRE", "").split(","):
         pytest.fail(missing)

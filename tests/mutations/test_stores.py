@@ -1,12 +1,10 @@
 """The suite bites: every promise notices the stores that were broken against it."""
 
 import inspect
-from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
@@ -14,8 +12,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from harness.reference_store import ExpiringStore, FileStore, ReferenceStore, place_of
 from mutations.stores.registry import BROKEN, WATCH
-from sessile.testing.conformance import Promise, StoreContract
-from sessile.testing.drive import Async, Blocking, Drive
+from sessile.testing.conformance import StoreContract
+from sessile.testing.drive import Async, Blocking
 from sessile.testing.effort import effort
 from sessile.testing.model import StoreModel
 from sessile.testing.place import Backend
@@ -51,7 +49,7 @@ class EveryPromise(StoreContract, backends=[]):
     """Looked at, not collected."""
 
 
-def promises() -> dict[str, Promise]:
+def promises():
     return {
         name: promise
         for name, promise in EveryPromise.promises.items()
@@ -59,14 +57,14 @@ def promises() -> dict[str, Promise]:
     }
 
 
-def cases(promise: Promise) -> Iterator[dict[str, Any]]:
+def cases(promise):
     """Yield the parameters that a promise is asked with."""
     marks = [mark.args for mark in getattr(promise, "pytestmark", ()) if mark.name == "parametrize"]
     for values in product(*(values for _, values in marks)):
         yield dict(zip((name for name, _ in marks), values, strict=True))
 
 
-def ask(promise: Promise, backend: Backend, colour: type[Drive], given: dict[str, Any]) -> None:
+def ask(promise, backend, colour, given):
     """Ask one promise as pytest would."""
     wanted = set(inspect.signature(promise).parameters)
     with ExitStack() as stack:
@@ -81,7 +79,7 @@ def ask(promise: Promise, backend: Backend, colour: type[Drive], given: dict[str
         promise(None, **{name: found[name] for name in wanted - {"self"}})
 
 
-def kept(promise: Promise, backend: Backend, colour: type[Drive]) -> bool:
+def kept(promise, backend, colour):
     """Tell whether a backend keeps a promise in one colour."""
     try:
         for given in cases(promise):
@@ -91,7 +89,7 @@ def kept(promise: Promise, backend: Backend, colour: type[Drive]) -> bool:
     return True
 
 
-def broken_by(store: type[ReferenceStore], colour: type[Drive]) -> set[str]:
+def broken_by(store, colour):
     backend = Backend(store.__name__, store, place_of(store))
     return {
         name
@@ -101,30 +99,30 @@ def broken_by(store: type[ReferenceStore], colour: type[Drive]) -> set[str]:
 
 
 @pytest.fixture(autouse=True)
-def watch(monkeypatch: pytest.MonkeyPatch) -> None:
+def watch(monkeypatch):
     monkeypatch.setattr(failure, "monotonic", WATCH)
 
 
 @pytest.mark.parametrize("colour", [Blocking, Async])
 @pytest.mark.parametrize("store", [ReferenceStore, FileStore, ExpiringStore])
-def test_sound_store_breaks_nothing(store: type[ReferenceStore], colour: type[Drive]) -> None:
+def test_sound_store_breaks_nothing(store, colour):
     """The stores that the others are broken copies of keep every promise, in both colours."""
     assert broken_by(store, colour) == set()
 
 
 @pytest.mark.parametrize("store", BROKEN, ids=lambda store: store.__name__)
-def test_broken_store_is_caught(store: type[ReferenceStore]) -> None:
+def test_broken_store_is_caught(store):
     """A broken store breaks the promises that it was broken against, and no others."""
     assert broken_by(store, Async) == BROKEN[store]
 
 
-def test_every_promise_catches_somebody() -> None:
+def test_every_promise_catches_somebody():
     """A promise that no broken store breaks would be no test."""
     assert set(promises()) == set().union(*BROKEN.values())
 
 
 @pytest.mark.parametrize("name", CAUGHT_BY_THE_MODEL)
-def test_model_catches_broken_stores(name: str) -> None:
+def test_model_catches_broken_stores(name):
     """The dict notices by itself what several of the promises were written for."""
     (store,) = [store for store in BROKEN if store.__name__ == name]
     until_found = settings(

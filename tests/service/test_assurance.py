@@ -1,17 +1,13 @@
 """Whose a session is, and how well that was proven: the verbs say it, and nothing else."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from sessile.core.flow import run
 from sessile.core.policy import Policy, hours, minutes
 from sessile.core.require import require
-from sessile.core.session import Session
 from sessile.errors import ConfigError, LoginNeeded, StepUpNeeded
 from sessile.stores.memory import MemoryStore
-from sessile.testing.world import Handler, World
+from sessile.testing.world import World
 
 NAMES = (
     "user", "owner", "assurance", "factors", "authenticated_at", "pending", "grants", "granted",
@@ -19,18 +15,18 @@ NAMES = (
 )  # fmt: skip
 
 
-def identity(session: Session) -> tuple[Any, ...]:
+def identity(session):
     """Handle a request that looks at everything that is said of its user."""
     return session.user, session.assurance, session.factors, session.granted("pay")
 
 
-def puzzles(session: Session) -> None:
+def puzzles(session):
     """Handle a request that fills the session with what other libraries keep an identity in."""
     session.update(dict.fromkeys(NAMES, "mallory"), assurance=3, grants={"pay": 1e10})
 
 
 @pytest.mark.parametrize("begin", [lambda _: None, lambda s: s.begin_login("alice")])
-def test_no_value_is_a_login(begin: Handler) -> None:
+def test_no_value_is_a_login(begin):
     """Whatever a visitor's session holds, or that of half a login, nobody is logged in."""
     world = World(MemoryStore(), run)
     world.ask(begin)
@@ -42,7 +38,7 @@ def test_no_value_is_a_login(begin: Handler) -> None:
         world.ask(require)
 
 
-def test_no_value_raises_an_assurance() -> None:
+def test_no_value_raises_an_assurance():
     """What a user's session holds changes neither whose it is nor what it may do."""
     world = World(MemoryStore(), run)
     world.ask(lambda s: s.login("alice", factors=("password",)))
@@ -53,7 +49,7 @@ def test_no_value_raises_an_assurance() -> None:
         world.ask(lambda s: require(s, assurance=2))
 
 
-def test_login_that_a_provider_saw_long_ago_is_not_fresh() -> None:
+def test_login_that_a_provider_saw_long_ago_is_not_fresh():
     """Whoever an identity provider let in an hour ago has to prove it anew where that is asked."""
     world = World(MemoryStore(), run)
     seen = world.clock() - hours(1)
@@ -66,7 +62,7 @@ def test_login_that_a_provider_saw_long_ago_is_not_fresh() -> None:
     assert world.ask(lambda s: require(s, fresh=minutes(5))).result == "alice"
 
 
-def test_login_anew_ends_the_old_ticket_and_starts_both_clocks() -> None:
+def test_login_anew_ends_the_old_ticket_and_starts_both_clocks():
     """Who logs in again has a new session with all of its time, and the old one is dead."""
     world = World(MemoryStore(), run, policy=Policy(idle=hours(2), absolute=hours(3)))
     world.ask(lambda s: s.login("alice"))
@@ -81,7 +77,7 @@ def test_login_anew_ends_the_old_ticket_and_starts_both_clocks() -> None:
 
 
 @pytest.mark.parametrize("preset", [Policy.aal1, Policy.aal2, Policy.aal3])
-def test_level_remembers_nobody(preset: Callable[[], Policy]) -> None:
+def test_level_remembers_nobody(preset):
     """Where a level is claimed no ticket outlives its browser: such a login is an error."""
     world = World(MemoryStore(), run, policy=preset())
 

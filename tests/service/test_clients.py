@@ -7,14 +7,14 @@ from sessile.core.flow import run
 from sessile.core.request import PlainRequest
 from sessile.core.ticket import ENTROPY, Ticket
 from sessile.service.commit import commit_visit
-from sessile.service.events import Event, Refusal, Refused
+from sessile.service.events import Refusal, Refused
 from sessile.service.opening import open_visit
 from sessile.stores.memory import MemoryStore
 
 CLIENT, PROXY, WISH = "192.0.2.7", "10.0.0.1", "203.0.113.9"
 
 
-def address_of_a_login(proxies: Proxies | None, peer: str, header: str) -> str:
+def address_of_a_login(proxies, peer, header):
     sessions = Sessions(store=MemoryStore(), proxies=proxies)
     headers = dict.fromkeys(("x-forwarded-for", "forwarded", "x-real-ip"), header)
     visit = run(open_visit(sessions.parts, PlainRequest(headers, peer=peer)))
@@ -34,17 +34,15 @@ def address_of_a_login(proxies: Proxies | None, peer: str, header: str) -> str:
         (Proxies(["10.0.0.0/8"]), PROXY, f"{WISH}, {CLIENT}, 10.0.0.2", CLIENT),
     ],
 )
-def test_no_client_names_its_own_address(
-    proxies: Proxies | None, peer: str, header: str, address: str
-) -> None:
+def test_no_client_names_its_own_address(proxies, peer, header, address):
     """A header counts if a trusted proxy sent it, and then from its right end alone."""
     assert address_of_a_login(proxies, peer, header) == address
 
 
 @pytest.mark.parametrize("ticket", ["junk", Ticket.mint(bytes(ENTROPY)).reveal()])
-def test_guess_is_told_with_the_address_it_came_from(ticket: str) -> None:
+def test_guess_is_told_with_the_address_it_came_from(ticket):
     """Whoever counts guesses by address has the one behind the trusted proxies."""
-    told: list[Event] = []
+    told = []
     sessions = Sessions(store=MemoryStore(), proxies=Proxies(["10.0.0.0/8"]), hooks=[told.append])
     headers = {"cookie": f"__Host-sid={ticket}", "x-forwarded-for": f"{WISH}, {CLIENT}"}
     run(open_visit(sessions.parts, PlainRequest(headers, peer=PROXY)))

@@ -15,13 +15,13 @@ from sessile.stores.memory import MemoryStore
 EVENT = events.LoggedIn(0.0, "iLI9UbL0Zm4BcQESZuYy", "alice")
 
 
-def tell_blocking(sessions: Sessions) -> None:
+def tell_blocking(sessions):
     sessions.parts.tell(EVENT)
     sessions.sync.close()
 
 
-def tell_async(sessions: Sessions) -> None:
-    async def request() -> None:
+def tell_async(sessions):
+    async def request():
         sessions.parts.tell(EVENT)
         await sessions.close()
 
@@ -37,20 +37,20 @@ def tell(request):
 class Listener:
     """An object whose call is a coroutine function."""
 
-    def __init__(self, told: list) -> None:
+    def __init__(self, told):
         self._told = told
 
-    async def __call__(self, event: events.Event) -> None:
+    async def __call__(self, event):
         await asyncio.sleep(0)
         self._told.append(event)
 
 
-async def listen(told: list, event: events.Event) -> None:
+async def listen(told, event):
     await asyncio.sleep(0)
     told.append(event)
 
 
-def hand_on(told: list, event: events.Event):
+def hand_on(told, event):
     return listen(told, event)
 
 
@@ -64,7 +64,7 @@ def hand_on(told: list, event: events.Event):
     ],
     ids=["blocking", "coroutine function", "returns an awaitable", "object"],
 )
-def test_every_hook_is_told(hook_to, tell) -> None:
+def test_every_hook_is_told(hook_to, tell):
     """A hook may be a plain function, a coroutine function, or return what can be awaited."""
     told = []
     tell(hook_to(told), hook_to(told))
@@ -72,7 +72,7 @@ def test_every_hook_is_told(hook_to, tell) -> None:
     assert told == [EVENT, EVENT]
 
 
-def test_blocking_hook_is_told_at_once() -> None:
+def test_blocking_hook_is_told_at_once():
     """A plain hook has done its work when ``tell`` returns."""
     told = []
     sessions = Sessions(store=MemoryStore(), hooks=[told.append])
@@ -81,18 +81,18 @@ def test_blocking_hook_is_told_at_once() -> None:
     assert told == [EVENT]
 
 
-def test_what_a_hook_returns_does_not_matter(tell, caplog) -> None:
+def test_what_a_hook_returns_does_not_matter(tell, caplog):
     """A hook that returns a number or a text has not failed."""
     tell(lambda event: 42, lambda event: "done")
 
     assert caplog.text == ""
 
 
-def test_failing_async_hook_harms_no_one(tell, caplog) -> None:
+def test_failing_async_hook_harms_no_one(tell, caplog):
     """An async hook that raises is reported by its name, without its words or the event's."""
     told = []
 
-    async def bad(event: events.Event) -> None:
+    async def bad(event):
         await asyncio.sleep(0)
         raise RuntimeError(f"the secret of {event.owner} is 42")
 
@@ -107,7 +107,7 @@ def test_failing_async_hook_harms_no_one(tell, caplog) -> None:
     assert not {"42", "alice"} & set(record.getMessage().split())
 
 
-def test_time_is_told_to_timers_alone(drive) -> None:
+def test_time_is_told_to_timers_alone(drive):
     """A hook with ``timed = True`` is told of every event and of the time; others are not."""
     told, heard = [], []
 
@@ -117,7 +117,7 @@ def test_time_is_told_to_timers_alone(drive) -> None:
 
     sessions = Sessions(store=MemoryStore(), hooks=[told.append, Timer()])
 
-    async def nothing() -> None:
+    async def nothing():
         sessions.parts.tell(EVENT)
 
     drive(watched(sessions.parts, events.Work.SAVE, PlainRequest(), nothing()))
@@ -127,7 +127,7 @@ def test_time_is_told_to_timers_alone(drive) -> None:
     assert [(event.work, event.failed) for event in heard[1:]] == [(events.Work.SAVE, False)]
 
 
-def test_dropped_hooks_are_reported(caplog) -> None:
+def test_dropped_hooks_are_reported(caplog):
     """Hooks that were dropped are in the log, with their number."""
     sessions = Sessions(store=MemoryStore(), hooks=[partial(listen, [])])
     sessions.sync.close()

@@ -43,7 +43,7 @@ def world():
     return world
 
 
-def test_failing_store_is_told_with_whose_request_it_was(world) -> None:
+def test_failing_store_is_told_with_whose_request_it_was(world):
     """An outage is one event, with the store's own words and the client's address."""
     world.sessions.parts.store.down = True
     with pytest.raises(StoreUnavailable):
@@ -54,7 +54,7 @@ def test_failing_store_is_told_with_whose_request_it_was(world) -> None:
     assert (told.store, told.why, told.client.address) == ("memory://", "refused", HOME)
 
 
-def test_lost_race_is_told_as_a_failing_store(world) -> None:
+def test_lost_race_is_told_as_a_failing_store(world):
     """A session that rivals change all the time is answered with 503, and told as an outage is."""
     world.sessions.parts.store.busy = True
     with pytest.raises(LostRace):
@@ -65,7 +65,7 @@ def test_lost_race_is_told_as_a_failing_store(world) -> None:
     assert told.why == "3 lost races"
 
 
-def test_time_is_told_of_each_part_to_timers_alone(world) -> None:
+def test_time_is_told_of_each_part_to_timers_alone(world):
     """A hook that is timed hears how long opening and saving took; the others do not."""
     plain, timed = [], Heard()
     world.sessions = Sessions(

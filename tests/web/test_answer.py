@@ -28,7 +28,7 @@ def sessions():
     return fresh_sessions()
 
 
-def test_session_may_change_until_the_first_byte(sessions) -> None:
+def test_session_may_change_until_the_first_byte(sessions):
     """After ``start_response`` and empty chunks a change is saved and its cookie is sent."""
     app = wsgi_stream(
         lambda _: b"", lambda s: count(s) and b"", count, lambda _: b"", lambda _: b"!"
@@ -40,7 +40,7 @@ def test_session_may_change_until_the_first_byte(sessions) -> None:
     assert count_of(sessions, reply.one("set-cookie").partition(";")[0]) == "2"
 
 
-def test_generator_application_is_served(sessions) -> None:
+def test_generator_application_is_served(sessions):
     """An application that is a generator calls ``start_response`` at its first chunk."""
 
     def app(environ, start_response):
@@ -56,7 +56,7 @@ def test_generator_application_is_served(sessions) -> None:
 
 
 @pytest.mark.parametrize("body", [[], (), [b""], iter(())], ids=["list", "tuple", "blank", "iter"])
-def test_empty_body_is_saved_at_its_end(sessions, body) -> None:
+def test_empty_body_is_saved_at_its_end(sessions, body):
     """An answer without a byte sends its cookie as well."""
 
     def app(environ, start_response):
@@ -70,14 +70,14 @@ def test_empty_body_is_saved_at_its_end(sessions, body) -> None:
     assert count_of(sessions, reply.one("set-cookie").partition(";")[0]) == "1"
 
 
-def test_head_request_is_saved(sessions) -> None:
+def test_head_request_is_saved(sessions):
     """HEAD sends the headers that GET would."""
     app = validate(wsgi_app(count), sessions)
 
     assert WsgiBrowser(app).get(method="HEAD").one("set-cookie").startswith("sid=")
 
 
-def test_write_after_the_first_byte_is_refused(sessions) -> None:
+def test_write_after_the_first_byte_is_refused(sessions):
     """A change once the headers have left raises; it is never lost quietly."""
     browser = WsgiBrowser(SessionMiddleware(wsgi_stream(count, count), sessions))
 
@@ -85,7 +85,7 @@ def test_write_after_the_first_byte_is_refused(sessions) -> None:
         browser.get()
 
 
-def test_first_look_after_the_first_byte_is_refused(sessions) -> None:
+def test_first_look_after_the_first_byte_is_refused(sessions):
     """A stream cannot begin to depend on a session when it is too late to say Vary."""
     browser = WsgiBrowser(SessionMiddleware(wsgi_stream(lambda _: b"a", touch), sessions))
 
@@ -93,14 +93,14 @@ def test_first_look_after_the_first_byte_is_refused(sessions) -> None:
         browser.get()
 
 
-def test_later_looks_are_allowed(sessions) -> None:
+def test_later_looks_are_allowed(sessions):
     """A stream that looked in time may go on looking."""
     browser = WsgiBrowser(validate(wsgi_stream(count, touch, touch), sessions))
 
     assert browser.get().body == b"111"
 
 
-def test_nested_change_after_the_first_byte_is_noticed(sessions) -> None:
+def test_nested_change_after_the_first_byte_is_noticed(sessions):
     """A list that grows after it was saved raises at the end of the body."""
 
     def first(session):
@@ -113,7 +113,7 @@ def test_nested_change_after_the_first_byte_is_noticed(sessions) -> None:
         WsgiBrowser(SessionMiddleware(app, sessions)).get()
 
 
-def test_session_is_saved_before_the_server_gets_the_headers(sessions) -> None:
+def test_session_is_saved_before_the_server_gets_the_headers(sessions):
     """When ``start_response`` reaches the server, the store holds the change."""
     seen = []
 
@@ -143,7 +143,7 @@ def writing(*chunks, then=()):
     return app
 
 
-def test_write_callable_saves_at_its_first_byte(sessions) -> None:
+def test_write_callable_saves_at_its_first_byte(sessions):
     """``write`` with a byte sends the headers; until then the session may change."""
     app = writing(lambda s: count(s) and b"", count, touch, then=[b"!"])
 
@@ -153,13 +153,13 @@ def test_write_callable_saves_at_its_first_byte(sessions) -> None:
     assert count_of(sessions, reply.one("set-cookie").partition(";")[0]) == "2"
 
 
-def test_change_after_write_is_refused(sessions) -> None:
+def test_change_after_write_is_refused(sessions):
     """What was written by ``write`` has left, and so have the headers."""
     with pytest.raises(TooLate, match="before the first byte"):
         WsgiBrowser(SessionMiddleware(writing(count, count), sessions)).get()
 
 
-def test_nested_change_after_write_is_noticed(sessions) -> None:
+def test_nested_change_after_write_is_noticed(sessions):
     """The body returned after ``write`` ends with the same check as any stream."""
 
     def nest(session):
@@ -174,7 +174,7 @@ def test_nested_change_after_write_is_noticed(sessions) -> None:
         WsgiBrowser(SessionMiddleware(writing(nest, stray), sessions)).get()
 
 
-def test_outage_replaces_what_is_written(sessions) -> None:
+def test_outage_replaces_what_is_written(sessions):
     """A commit that fails at ``write`` is a 503, and nothing of the application's body leaves."""
 
     def fails_at_commit(session):
@@ -189,7 +189,7 @@ def test_outage_replaces_what_is_written(sessions) -> None:
     assert reply.body == b"Sessions are unavailable for a moment; try again.\n"
 
 
-def test_outage_after_write_is_raised(sessions) -> None:
+def test_outage_after_write_is_raised(sessions):
     """Once something was written no 503 can be sent: the server gets the error."""
 
     def fail(_):
@@ -199,7 +199,7 @@ def test_outage_after_write_is_raised(sessions) -> None:
         WsgiBrowser(SessionMiddleware(writing(count, fail), sessions)).get()
 
 
-def test_start_response_twice_is_an_error(sessions) -> None:
+def test_start_response_twice_is_an_error(sessions):
     """A second ``start_response`` without ``exc_info`` is refused, as by any server."""
 
     def app(_, start_response):
@@ -211,7 +211,7 @@ def test_start_response_twice_is_an_error(sessions) -> None:
         WsgiBrowser(SessionMiddleware(app, sessions)).get()
 
 
-def test_start_response_never_called_is_the_servers_to_tell(sessions) -> None:
+def test_start_response_never_called_is_the_servers_to_tell(sessions):
     """An application that never starts its answer meets the server's own complaint."""
 
     def app(environ, _):
@@ -223,7 +223,7 @@ def test_start_response_never_called_is_the_servers_to_tell(sessions) -> None:
     assert take_commands(sessions) == []
 
 
-def test_failed_handler_saves_nothing(sessions) -> None:
+def test_failed_handler_saves_nothing(sessions):
     """An exception goes on to the server, the store is left alone, the session is closed."""
     held = []
 
@@ -243,7 +243,7 @@ def test_failed_handler_saves_nothing(sessions) -> None:
         held[0].clear()
 
 
-def test_stream_that_fails_before_its_first_byte_saves_nothing(sessions) -> None:
+def test_stream_that_fails_before_its_first_byte_saves_nothing(sessions):
     """The same holds for the first chunk of a body."""
     browser = WsgiBrowser(
         SessionMiddleware(wsgi_stream(lambda s: count(s) and b"", lambda _: 1 / 0), sessions)
@@ -271,7 +271,7 @@ def recovering(start):
     return app
 
 
-def test_exc_info_replaces_headers_and_drops_changes(sessions) -> None:
+def test_exc_info_replaces_headers_and_drops_changes(sessions):
     """Before the first byte ``exc_info`` gives another answer; what the handler did is dropped."""
     browser = WsgiBrowser(validate(recovering(lambda session, _: count(session)), sessions))
     browser.cookie = counting_cookie(sessions)
@@ -283,7 +283,7 @@ def test_exc_info_replaces_headers_and_drops_changes(sessions) -> None:
     assert take_commands(sessions) == ["read", "read"]
 
 
-def test_exc_info_after_the_first_byte_raises_the_error(sessions) -> None:
+def test_exc_info_after_the_first_byte_raises_the_error(sessions):
     """Once headers have left ``exc_info`` is raised again, and what was saved stays."""
     browser = WsgiBrowser(SessionMiddleware(recovering(lambda s, write: write(count(s))), sessions))
     browser.cookie = counting_cookie(sessions)
@@ -294,7 +294,7 @@ def test_exc_info_after_the_first_byte_raises_the_error(sessions) -> None:
     assert count_of(sessions, browser.cookie) == "2"
 
 
-def test_value_that_cannot_be_kept_stops_the_answer(sessions) -> None:
+def test_value_that_cannot_be_kept_stops_the_answer(sessions):
     """A nested value that cannot be kept is found before the headers leave."""
 
     def nest(session):
@@ -329,7 +329,7 @@ def returning(body, act=touch):
     return app
 
 
-def test_body_is_closed_once(sessions) -> None:
+def test_body_is_closed_once(sessions):
     """The application's ``close`` is called once when the server calls ours."""
     body = Spied(b"a", b"b")
 
@@ -338,7 +338,7 @@ def test_body_is_closed_once(sessions) -> None:
 
 
 @pytest.mark.parametrize("taken", [0, 1, 2])
-def test_body_is_closed_once_when_the_client_is_gone(sessions, taken) -> None:
+def test_body_is_closed_once_when_the_client_is_gone(sessions, taken):
     """A server that stops in the middle, or before the start, closes the body all the same."""
     body = Spied(b"a", b"b", b"c")
     environ = {"PATH_INFO": "/", "REQUEST_METHOD": "GET"}
@@ -353,7 +353,7 @@ def test_body_is_closed_once_when_the_client_is_gone(sessions, taken) -> None:
     assert body.closed == 1
 
 
-def test_body_of_a_refused_answer_is_closed(sessions) -> None:
+def test_body_of_a_refused_answer_is_closed(sessions):
     """A 503 in its place does not keep the application's body open."""
     body = Spied(b"a")
 
@@ -366,7 +366,7 @@ def test_body_of_a_refused_answer_is_closed(sessions) -> None:
     assert (reply.status, body.closed) == (503, 1)
 
 
-def test_file_reaches_the_server_as_it_is(sessions) -> None:
+def test_file_reaches_the_server_as_it_is(sessions):
     """The server's own file wrapper is passed on, so that it can send the file its own way."""
     body = FileWrapper(BytesIO(b"file"))
     environ = {"PATH_INFO": "/", "REQUEST_METHOD": "GET", "wsgi.file_wrapper": FileWrapper}
@@ -379,14 +379,14 @@ def test_file_reaches_the_server_as_it_is(sessions) -> None:
     assert ("vary", "Cookie") in sent[0][1]
 
 
-def test_file_wrapper_may_be_a_function(sessions) -> None:
+def test_file_wrapper_may_be_a_function(sessions):
     """A server whose file wrapper is no class gets the file's bytes."""
     app = SessionMiddleware(returning(BytesIO(b"file")), sessions)
 
     assert WsgiBrowser(app).get(**{"wsgi.file_wrapper": lambda file: file}).body == b"file"
 
 
-def test_file_is_closed_when_its_answer_cannot_be_saved(sessions) -> None:
+def test_file_is_closed_when_its_answer_cannot_be_saved(sessions):
     """A file that never reaches the server is closed here."""
     file = BytesIO(b"file")
 

@@ -10,7 +10,7 @@ from sessile.web.asgi import Load, load_session
 from web.asgi_shop import bare, cart, customer, end, outage, shop, start
 
 
-def test_untouched_lazy_request_passes_straight_through() -> None:
+def test_untouched_lazy_request_passes_straight_through():
     """Nothing is read, and the application's messages leave as they are."""
     sessions = fresh_sessions()
     cookie = customer(sessions)
@@ -45,13 +45,13 @@ def test_untouched_lazy_request_passes_straight_through() -> None:
         lambda session: session.logout(),
     ],
 )
-def test_lazy_session_names_the_fix(use) -> None:
+def test_lazy_session_names_the_fix(use):
     """Every use of a session that was not loaded raises, and says how it is loaded."""
     with pytest.raises(NotLoaded, match=r"await load_session\(request\)"):
         shop(use, load=Load.LAZY).get()
 
 
-def test_lazy_session_can_be_printed() -> None:
+def test_lazy_session_can_be_printed():
     """Looking at a scope in a debugger or a log raises nothing."""
     shown = []
 
@@ -60,7 +60,7 @@ def test_lazy_session_can_be_printed() -> None:
     assert shown == ["<session, not loaded>"]
 
 
-def test_lazy_session_is_saved_once_it_is_loaded() -> None:
+def test_lazy_session_is_saved_once_it_is_loaded():
     """A loaded session is the request's session like any other."""
     sessions = fresh_sessions()
     cookie = customer(sessions)
@@ -77,7 +77,7 @@ def test_lazy_session_is_saved_once_it_is_loaded() -> None:
     assert reply.one("vary") == "Cookie"
 
 
-def test_loading_twice_at_once_gives_one_session() -> None:
+def test_loading_twice_at_once_gives_one_session():
     """Two dependencies that ask at the same moment share what they change."""
     sessions = fresh_sessions()
     cookie = customer(sessions)
@@ -98,7 +98,7 @@ def test_loading_twice_at_once_gives_one_session() -> None:
     assert bare(app, sessions, cookie=cookie, load="lazy").get().status == 200
 
 
-def test_loading_after_the_headers_is_refused() -> None:
+def test_loading_after_the_headers_is_refused():
     """A session cannot be loaded in the middle of a stream whose headers did not say so."""
     sessions = fresh_sessions()
     cookie = customer(sessions)
@@ -112,7 +112,7 @@ def test_loading_after_the_headers_is_refused() -> None:
 
 
 @pytest.mark.parametrize("framework", [False, True])
-def test_outage_while_loading_is_503(framework) -> None:
+def test_outage_while_loading_is_503(framework):
     """An outage is answered as one, also around a framework that makes a 500 of every error."""
     sessions = fresh_sessions()
     cookie = customer(sessions)
@@ -130,7 +130,7 @@ def test_outage_while_loading_is_503(framework) -> None:
     assert outage(bare(app, sessions, cookie=cookie, load="lazy").get())
 
 
-def test_handler_may_answer_an_outage_itself() -> None:
+def test_handler_may_answer_an_outage_itself():
     """An application that catches the outage and has an answer of its own gives that one."""
     sessions = fresh_sessions()
     cookie = customer(sessions)

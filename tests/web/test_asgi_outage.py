@@ -10,7 +10,7 @@ from sessile.errors import StoreUnavailable
 from web.asgi_shop import bare, cart, customer, outage, shop, start
 
 
-def test_outage_before_the_handler_is_503() -> None:
+def test_outage_before_the_handler_is_503():
     """Nobody can say who this is, so the handler is not asked."""
     sessions, called = fresh_sessions(), []
     cookie = customer(sessions)
@@ -23,7 +23,7 @@ def test_outage_before_the_handler_is_503() -> None:
     assert b"secrets" not in reply.body
 
 
-def test_outage_at_the_commit_replaces_the_whole_answer() -> None:
+def test_outage_at_the_commit_replaces_the_whole_answer():
     """What could not be stored is not told as done: neither its headers nor its body leave."""
     sessions = fresh_sessions()
 
@@ -38,7 +38,7 @@ def test_outage_at_the_commit_replaces_the_whole_answer() -> None:
     assert reply.body.startswith(b"Sessions are unavailable")
 
 
-def test_outage_that_a_handler_meets_is_503() -> None:
+def test_outage_that_a_handler_meets_is_503():
     """An outage while the handler lists a user's sessions is answered like any other."""
     sessions = fresh_sessions()
 
@@ -49,7 +49,7 @@ def test_outage_that_a_handler_meets_is_503() -> None:
     assert outage(bare(app, sessions).get())
 
 
-def test_outage_in_the_middle_of_an_answer_is_raised() -> None:
+def test_outage_in_the_middle_of_an_answer_is_raised():
     """Once the headers have left there is nothing left to say; the server breaks off."""
     sessions = fresh_sessions()
 
@@ -62,7 +62,7 @@ def test_outage_in_the_middle_of_an_answer_is_raised() -> None:
         bare(app, sessions).get()
 
 
-def test_session_is_there_once_the_store_is_back() -> None:
+def test_session_is_there_once_the_store_is_back():
     """An outage costs no session: the same cookie opens it afterwards."""
     sessions, seen = fresh_sessions(), []
     browser = shop(lambda session: seen.extend(session["cart"]), sessions)
@@ -76,7 +76,7 @@ def test_session_is_there_once_the_store_is_back() -> None:
     assert seen == ["socks"]
 
 
-def test_lost_race_is_503() -> None:
+def test_lost_race_is_503():
     """A session under which rivals never stop committing is to be tried again."""
     sessions = fresh_sessions()
     cookie = customer(sessions)
@@ -91,7 +91,7 @@ def test_lost_race_is_503() -> None:
     assert outage(shop(cart, sessions, cookie=cookie).get())
 
 
-def test_refused_login_is_403() -> None:
+def test_refused_login_is_403():
     """A login beyond the limit is answered in place of the application, and sets no cookie."""
     sessions = fresh_sessions(policy=Policy(limit=1, excess=Excess.REFUSE))
     shop(lambda session: session.login("alice"), sessions).get()

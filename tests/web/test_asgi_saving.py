@@ -12,7 +12,7 @@ from sessile.web.asgi import SessionMiddleware
 from web.asgi_shop import bare, cart, customer, end, shop, start
 
 
-def test_session_is_stored_before_the_headers_leave() -> None:
+def test_session_is_stored_before_the_headers_leave():
     """Whoever has seen the answer's headers finds the session in the store."""
     sessions, found = fresh_sessions(), []
 
@@ -28,7 +28,7 @@ def test_session_is_stored_before_the_headers_leave() -> None:
     assert found == [("http.response.start", 1), ("http.response.body", 1)]
 
 
-def test_failed_handler_saves_nothing() -> None:
+def test_failed_handler_saves_nothing():
     """A handler that raises before it answers leaves the session as it was."""
     sessions, held = fresh_sessions(), []
 
@@ -45,7 +45,7 @@ def test_failed_handler_saves_nothing() -> None:
         held[0]["later"] = 1
 
 
-def test_write_after_the_headers_is_refused() -> None:
+def test_write_after_the_headers_is_refused():
     """A change in the middle of a stream raises; it is never lost in silence."""
 
     async def app(scope, send):
@@ -56,7 +56,7 @@ def test_write_after_the_headers_is_refused() -> None:
         bare(app).get()
 
 
-def test_nested_change_after_the_headers_is_noticed() -> None:
+def test_nested_change_after_the_headers_is_noticed():
     """A list that grows after it was saved raises when the request ends, and names the key."""
     sessions = fresh_sessions()
 
@@ -70,7 +70,7 @@ def test_nested_change_after_the_headers_is_noticed() -> None:
         bare(app, sessions, cookie=customer(sessions)).get()
 
 
-def test_nested_change_before_the_headers_is_no_late_one() -> None:
+def test_nested_change_before_the_headers_is_no_late_one():
     """A list that was saved as it is raises nothing at the end of the request."""
 
     async def app(scope, send):
@@ -83,7 +83,7 @@ def test_nested_change_before_the_headers_is_no_late_one() -> None:
     assert bare(app).get().status == 200
 
 
-def test_reading_after_the_headers_is_allowed() -> None:
+def test_reading_after_the_headers_is_allowed():
     """A stream may go on reading what it was opened with."""
 
     async def app(scope, send):
@@ -95,7 +95,7 @@ def test_reading_after_the_headers_is_allowed() -> None:
     assert bare(app, sessions, cookie=customer(sessions)).get().body == b"socks"
 
 
-def test_session_that_is_held_longer_says_why_it_is_closed() -> None:
+def test_session_that_is_held_longer_says_why_it_is_closed():
     """Whoever still holds the session after its request learns that the answer has left."""
     held = []
     shop(held.append).get()
@@ -104,7 +104,7 @@ def test_session_that_is_held_longer_says_why_it_is_closed() -> None:
         held[0]["late"] = 1
 
 
-def test_value_that_cannot_be_kept_stops_the_answer() -> None:
+def test_value_that_cannot_be_kept_stops_the_answer():
     """A nested value that no store could keep is an error before anything leaves."""
     left = []
 
@@ -121,7 +121,7 @@ def test_value_that_cannot_be_kept_stops_the_answer() -> None:
     assert left == ["start"]
 
 
-def test_application_may_answer_for_a_value_that_cannot_be_kept() -> None:
+def test_application_may_answer_for_a_value_that_cannot_be_kept():
     """After a failed commit the application's own error page leaves, without a session."""
     sessions = fresh_sessions()
 
@@ -138,7 +138,7 @@ def test_application_may_answer_for_a_value_that_cannot_be_kept() -> None:
     assert (reply.status, reply.fields, take_commands(sessions)) == (422, [], [])
 
 
-def test_parallel_writers_both_survive() -> None:
+def test_parallel_writers_both_survive():
     """Two requests of one client hold a session each; changes of different keys are both kept."""
     sessions, seen = fresh_sessions(), []
     cookie = customer(sessions)

@@ -54,7 +54,7 @@ def set_cookies(replies):
 
 
 @pytest.mark.parametrize("act", [look, leave])
-def test_ten_thousand_strangers_cost_nothing(crowd, sessions, act) -> None:
+def test_ten_thousand_strangers_cost_nothing(crowd, sessions, act):
     """Hits without a cookie leave no record, get no cookie, and never ask the store."""
     replies = crowd(act, sessions, [""] * HITS)
 
@@ -64,7 +64,7 @@ def test_ten_thousand_strangers_cost_nothing(crowd, sessions, act) -> None:
     assert len(sessions.parts.store._rows) == 0
 
 
-def test_scan_with_invented_cookies_leaves_no_record(crowd, sessions) -> None:
+def test_scan_with_invented_cookies_leaves_no_record(crowd, sessions):
     """A security scan whose every hit brings a ticket of its own leaves not one record behind."""
     draw = SeededEntropy(1)
     cookies = [f"sid={Ticket.mint(draw(ENTROPY)).reveal()}" for _ in range(500)]
@@ -75,7 +75,7 @@ def test_scan_with_invented_cookies_leaves_no_record(crowd, sessions) -> None:
     assert len(sessions.parts.store._rows) == 0
 
 
-def test_static_files_cost_nothing_even_with_a_cookie(crowd, sessions) -> None:
+def test_static_files_cost_nothing_even_with_a_cookie(crowd, sessions):
     """Below an excluded prefix a visitor's cookie is not looked at, and no header is added."""
     cookie = counting_cookie(sessions)
     replies = crowd(lambda _: None, sessions, [cookie] * 20, exclude=("/",))
@@ -85,7 +85,7 @@ def test_static_files_cost_nothing_even_with_a_cookie(crowd, sessions) -> None:
     assert take_commands(sessions) == []
 
 
-def test_hundred_reads_and_writes_are_one_read_and_one_commit(crowd, sessions) -> None:
+def test_hundred_reads_and_writes_are_one_read_and_one_commit(crowd, sessions):
     """However often a handler looks and sets, its request is one read and one commit."""
 
     def busy(session):
@@ -98,7 +98,7 @@ def test_hundred_reads_and_writes_are_one_read_and_one_commit(crowd, sessions) -
     assert take_commands(sessions) == ["read", "commit"]
 
 
-def test_outage_is_caught_as_an_error_of_ours(sessions) -> None:
+def test_outage_is_caught_as_an_error_of_ours(sessions):
     """A handler that can do without its session catches the outage and answers by itself."""
     cookie, caught = counting_cookie(sessions), []
     sessions.parts.store.down = True

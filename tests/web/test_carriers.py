@@ -59,7 +59,7 @@ def handed(reply):
 
 
 @pytest.mark.parametrize("way", ALL)
-def test_session_travels_by_each_way(kind, way) -> None:
+def test_session_travels_by_each_way(kind, way):
     """A ticket that is handed over is brought back that way, and finds its session."""
     client = kind(count, sessions_by(way))
     first = client.ask()
@@ -73,7 +73,7 @@ def test_session_travels_by_each_way(kind, way) -> None:
 
 
 @pytest.mark.parametrize("way", ["bearer", "query", "body"])
-def test_no_other_way_ever_sets_a_cookie(kind, way) -> None:
+def test_no_other_way_ever_sets_a_cookie(kind, way):
     """Login, rotation and logout answer by the way the ticket came, though a cookie is first."""
     sessions = sessions_by("cookie", way)
     ticket, _ = handed(kind(count, sessions).ask())
@@ -88,7 +88,7 @@ def test_no_other_way_ever_sets_a_cookie(kind, way) -> None:
 
 @pytest.mark.parametrize("way", ALL)
 @pytest.mark.parametrize("stray", ALL)
-def test_id_in_a_place_that_is_not_listed_has_no_effect(kind, way, stray) -> None:
+def test_id_in_a_place_that_is_not_listed_has_no_effect(kind, way, stray):
     """It opens nothing, asks no store, tells no event, and does not disturb the real one."""
     if way == stray:
         return
@@ -104,7 +104,7 @@ def test_id_in_a_place_that_is_not_listed_has_no_effect(kind, way, stray) -> Non
     assert (alone.body, take_commands(sessions), events) == (b"None", [], [])
 
 
-def test_tickets_in_two_places_open_nothing(kind) -> None:
+def test_tickets_in_two_places_open_nothing(kind):
     """A thief who plants one beside a visitor's own reaches neither session."""
     events = []
     sessions = sessions_by("cookie", "query", hooks=[events.append])
@@ -122,7 +122,7 @@ def test_tickets_in_two_places_open_nothing(kind) -> None:
     assert client.ask(**bringing("cookie", ticket)).body == b"1"
 
 
-def test_answers_vary_by_every_carrier(kind) -> None:
+def test_answers_vary_by_every_carrier(kind):
     """A cache is told of each header that may carry a ticket; an untouched answer says nothing."""
     sessions = sessions_by("cookie", "bearer", "query")
 
@@ -130,7 +130,7 @@ def test_answers_vary_by_every_carrier(kind) -> None:
     assert kind(lambda _: None, sessions).ask().one("vary") is None
 
 
-def test_application_reads_the_form_again(kind) -> None:
+def test_application_reads_the_form_again(kind):
     """Looking for a ticket in a form takes nothing away from who the form is for."""
     sessions = sessions_by("body")
     ticket, _ = handed(kind(count, sessions).ask())
@@ -152,7 +152,7 @@ def test_application_reads_the_form_again(kind) -> None:
         {"content-length": ""},
     ],
 )
-def test_what_is_no_form_is_not_looked_at(kind, change) -> None:
+def test_what_is_no_form_is_not_looked_at(kind, change):
     """Another kind of body, or one of no sound length, carries no ticket and passes untouched."""
     sessions = sessions_by("body")
     ticket, _ = handed(kind(count, sessions).ask())
@@ -168,7 +168,7 @@ def test_what_is_no_form_is_not_looked_at(kind, change) -> None:
     assert look.ask(**posted(body, **change)).body == b"None"
 
 
-def test_put_is_no_form(kind) -> None:
+def test_put_is_no_form(kind):
     """Forms are posted."""
     sessions = sessions_by("body")
     ticket, _ = handed(kind(count, sessions).ask())
@@ -179,7 +179,7 @@ def test_put_is_no_form(kind) -> None:
 
 
 @pytest.mark.parametrize(("size", "found"), [(LIMIT, b"1"), (LIMIT + 1, b"None")])
-def test_form_beyond_the_limit_is_not_looked_at(kind, size, found) -> None:
+def test_form_beyond_the_limit_is_not_looked_at(kind, size, found):
     """At most 64 KB are held for anybody, and a longer form reaches the application whole."""
     sessions = sessions_by("body")
     ticket, _ = handed(kind(count, sessions).ask())
@@ -193,7 +193,7 @@ def test_form_beyond_the_limit_is_not_looked_at(kind, size, found) -> None:
     assert seen == [found]
 
 
-def test_form_that_breaks_off_carries_nothing(kind) -> None:
+def test_form_that_breaks_off_carries_nothing(kind):
     """A body shorter than it says is no form; what came of it is the application's."""
     sessions = sessions_by("body")
     ticket, _ = handed(kind(count, sessions).ask())
@@ -203,7 +203,7 @@ def test_form_that_breaks_off_carries_nothing(kind) -> None:
     assert look.ask(**posted(body, **{"content-length": str(len(body) + 5)})).body == b"None"
 
 
-def test_form_longer_than_it_says_is_cut_off_by_no_one(kind) -> None:
+def test_form_longer_than_it_says_is_cut_off_by_no_one(kind):
     """The length it says is no reason to lose a piece; but such a form carries nothing."""
     if kind is WsgiClient:
         return  # there the length is all a server goes by
@@ -219,7 +219,7 @@ def test_form_longer_than_it_says_is_cut_off_by_no_one(kind) -> None:
     assert seen == [None]
 
 
-def test_cookie_and_carriers_say_it_once() -> None:
+def test_cookie_and_carriers_say_it_once():
     """Two places that could disagree are one too many."""
     with pytest.raises(ConfigError, match="carriers"):
         fresh_sessions(carriers=[BEARER], cookie=COOKIE)

@@ -143,7 +143,7 @@ def sent(browser, value, **more):
     return browser.post("/", data={"csrf_token": value, **more}).status_code
 
 
-def test_form_comes_back_with_its_token(browser) -> None:
+def test_form_comes_back_with_its_token(browser):
     """A visitor without a session gets one with the form, and may send the form."""
     value = token(browser)
 
@@ -152,14 +152,14 @@ def test_form_comes_back_with_its_token(browser) -> None:
     assert sent(browser, value, more="of it") == 200
 
 
-def test_form_in_parts_comes_back_too(browser) -> None:
+def test_form_in_parts_comes_back_too(browser):
     """A form with files brings its token as a part."""
     files = {"csrf_token": (None, token(browser)), "file": ("a.txt", b"a")}
 
     assert browser.post("/", files=files).status_code == 200
 
 
-def test_script_sends_a_header(browser) -> None:
+def test_script_sends_a_header(browser):
     """What sends no form puts the token into a header."""
     value = token(browser)
 
@@ -167,7 +167,7 @@ def test_script_sends_a_header(browser) -> None:
     assert browser.delete("/").status_code == 403
 
 
-def test_each_page_has_another_text(browser) -> None:
+def test_each_page_has_another_text(browser):
     """No two pages show the same token, and all of them are good."""
     values = {token(browser) for _ in range(3)}
 
@@ -175,7 +175,7 @@ def test_each_page_has_another_text(browser) -> None:
     assert {sent(browser, value) for value in values} == {200}
 
 
-def test_request_without_its_token_is_refused(browser) -> None:
+def test_request_without_its_token_is_refused(browser):
     """None, junk, a file, a query parameter: a 403, and nothing was done."""
     value = token(browser)
     replies = [
@@ -191,7 +191,7 @@ def test_request_without_its_token_is_refused(browser) -> None:
     assert {reply.text for reply in replies} == {"This form is out of date; load its page again.\n"}
 
 
-def test_token_of_another_session_is_refused(browser) -> None:
+def test_token_of_another_session_is_refused(browser):
     """An attacker's own token is worth nothing in a visitor's browser; nor without a session."""
     theirs = token(browser)
     browser.cookies.clear()
@@ -203,7 +203,7 @@ def test_token_of_another_session_is_refused(browser) -> None:
     assert sent(browser, mine) == 200
 
 
-def test_login_makes_old_tokens_worthless(browser) -> None:
+def test_login_makes_old_tokens_worthless(browser):
     """A token read before the login is no good after it; one made by the login's answer is."""
     before = token(browser)
     after = browser.post("/login").text
@@ -212,7 +212,7 @@ def test_login_makes_old_tokens_worthless(browser) -> None:
     assert sent(browser, after) == 200
 
 
-def test_page_outlives_one_rotation(browser) -> None:
+def test_page_outlives_one_rotation(browser):
     """A form that was open when the ticket turned can be sent; two turns are too many."""
     value = token(browser)
     browser.post("/rotate")
@@ -222,7 +222,7 @@ def test_page_outlives_one_rotation(browser) -> None:
     assert (once, sent(browser, value)) == (200, 403)
 
 
-def test_token_costs_a_visitor_one_session_and_then_nothing(browser, sessions) -> None:
+def test_token_costs_a_visitor_one_session_and_then_nothing(browser, sessions):
     """The first form stores the session it belongs to; the next one only reads it."""
     take_commands(sessions)
     token(browser)
@@ -232,7 +232,7 @@ def test_token_costs_a_visitor_one_session_and_then_nothing(browser, sessions) -
     assert (first, take_commands(sessions)) == (["create"], ["read"])
 
 
-def test_application_may_answer_by_itself() -> None:
+def test_application_may_answer_by_itself():
     """``TokenNeeded`` is an error like any other: the framework's handlers come first."""
     app = FastAPI()
     app.add_middleware(SessionMiddleware, sessions=fresh_sessions())
@@ -249,7 +249,7 @@ def test_application_may_answer_by_itself() -> None:
         assert httpx.post(f"{address}/").status_code == 418
 
 
-def test_flask_checks_every_view_at_once(sessions) -> None:
+def test_flask_checks_every_view_at_once(sessions):
     """``before_request`` takes the check as it is; a GET passes."""
     app = flask.Flask("shop")
     Sessile(app, sessions)
@@ -260,7 +260,7 @@ def test_flask_checks_every_view_at_once(sessions) -> None:
     assert (client.get("/").status_code, client.post("/").status_code) == (200, 403)
 
 
-def test_foreign_flask_session_is_told_so() -> None:
+def test_foreign_flask_session_is_told_so():
     """Without the extension the error says what to write."""
     app = flask.Flask("shop")
     app.secret_key = "long enough for flask's own"
@@ -268,7 +268,7 @@ def test_foreign_flask_session_is_told_so() -> None:
         on_flask.csrf_token()
 
 
-def test_plain_wsgi_has_the_two_functions(sessions) -> None:
+def test_plain_wsgi_has_the_two_functions(sessions):
     """Where there is no framework, ``sessions.parts`` and the session are enough."""
     from harness.applications import wsgi_app
     from harness.browsers import WsgiBrowser
@@ -289,7 +289,7 @@ def test_plain_wsgi_has_the_two_functions(sessions) -> None:
     assert browser.get().status == 403
 
 
-def test_lazy_session_is_loaded_for_the_check(sessions) -> None:
+def test_lazy_session_is_loaded_for_the_check(sessions):
     """With ``load="lazy"`` the check loads the session by itself."""
     from harness.browsers import AsgiBrowser
 

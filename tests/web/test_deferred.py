@@ -67,7 +67,7 @@ def cookie(sessions):
 
 
 @pytest.mark.parametrize("touch", TOUCHES.values(), ids=TOUCHES)
-def test_every_touch_opens(sessions, cookie, touch) -> None:
+def test_every_touch_opens(sessions, cookie, touch):
     """Whatever shows or changes the session asks the store, once, and leaves a mark."""
     session = Deferred(sessions.parts, asks(cookie))
 
@@ -79,7 +79,7 @@ def test_every_touch_opens(sessions, cookie, touch) -> None:
 
 
 @pytest.mark.parametrize("look", NO_TOUCH.values(), ids=NO_TOUCH)
-def test_looking_from_outside_opens_nothing(sessions, cookie, look) -> None:
+def test_looking_from_outside_opens_nothing(sessions, cookie, look):
     """Printing a session, or asking what it is, costs no store command and leaves no mark."""
     session = Deferred(sessions.parts, asks(cookie))
 
@@ -90,7 +90,7 @@ def test_looking_from_outside_opens_nothing(sessions, cookie, look) -> None:
     assert not session.touched
 
 
-def test_repr_tells_whether_it_is_open(sessions, cookie) -> None:
+def test_repr_tells_whether_it_is_open(sessions, cookie):
     """An unopened session says so; an open one shows its id and no value."""
     session = Deferred(sessions.parts, asks(cookie))
 
@@ -98,7 +98,7 @@ def test_repr_tells_whether_it_is_open(sessions, cookie) -> None:
     assert repr(session) != f"<Session {session.id}>" == repr(session)
 
 
-def test_unknown_attribute_is_an_attribute_error(sessions, cookie) -> None:
+def test_unknown_attribute_is_an_attribute_error(sessions, cookie):
     """A misspelt attribute is refused by its name, without asking the store."""
     with pytest.raises(AttributeError, match="a session has no attribute 'usr'"):
         _ = Deferred(sessions.parts, asks(cookie)).usr
@@ -106,7 +106,7 @@ def test_unknown_attribute_is_an_attribute_error(sessions, cookie) -> None:
     assert take_commands(sessions) == []
 
 
-def test_saved_session_can_be_read_and_not_changed(sessions, cookie) -> None:
+def test_saved_session_can_be_read_and_not_changed(sessions, cookie):
     """After the commit values and identity stay readable; every change is refused."""
     session = Deferred(sessions.parts, asks(cookie))
     session["n"] = 2
@@ -118,7 +118,7 @@ def test_saved_session_can_be_read_and_not_changed(sessions, cookie) -> None:
             change()
 
 
-def test_first_look_after_the_answer_is_refused(sessions, cookie) -> None:
+def test_first_look_after_the_answer_is_refused(sessions, cookie):
     """A session nobody used in time cannot be opened any more: no Vary could be sent for it."""
     session = Deferred(sessions.parts, asks(cookie))
     session.commit()
@@ -129,7 +129,7 @@ def test_first_look_after_the_answer_is_refused(sessions, cookie) -> None:
     assert take_commands(sessions) == []
 
 
-def test_commit_is_made_once(sessions) -> None:
+def test_commit_is_made_once(sessions):
     """A second commit stores nothing and returns the same cookie."""
     session = Deferred(sessions.parts, PlainRequest())
     session["n"] = 1
@@ -140,7 +140,7 @@ def test_commit_is_made_once(sessions) -> None:
     assert take_commands(sessions) == ["create"]
 
 
-def test_restart_forgets_what_was_not_saved(sessions, cookie) -> None:
+def test_restart_forgets_what_was_not_saved(sessions, cookie):
     """After a restart the session is what the store holds, and the answer still depends on it."""
     session = Deferred(sessions.parts, asks(cookie))
     session.update(n=2, m=3)
@@ -154,7 +154,7 @@ def test_restart_forgets_what_was_not_saved(sessions, cookie) -> None:
     assert take_commands(sessions) == ["read", "read"]
 
 
-def test_restart_after_the_commit_changes_nothing(sessions) -> None:
+def test_restart_after_the_commit_changes_nothing(sessions):
     """What is saved is saved: the session stays as it is, and so does its cookie."""
     session = Deferred(sessions.parts, PlainRequest())
     session["n"] = 1
@@ -165,7 +165,7 @@ def test_restart_after_the_commit_changes_nothing(sessions) -> None:
     assert (session["n"], session.commit()) == (1, cookie)
 
 
-def test_outage_is_remembered_until_the_store_is_back(sessions, cookie) -> None:
+def test_outage_is_remembered_until_the_store_is_back(sessions, cookie):
     """A failed touch raises and is no anonymous visitor; the next one tries again."""
     session = Deferred(sessions.parts, asks(cookie))
     sessions.parts.store.down = True
@@ -179,7 +179,7 @@ def test_outage_is_remembered_until_the_store_is_back(sessions, cookie) -> None:
     assert session.outage is None
 
 
-def test_in_place_change_after_the_commit_is_found(sessions) -> None:
+def test_in_place_change_after_the_commit_is_found(sessions):
     """A list that grows after it was saved is reported by its key."""
     session = Deferred(sessions.parts, PlainRequest())
     session.flash("in time")
@@ -193,7 +193,7 @@ def test_in_place_change_after_the_commit_is_found(sessions) -> None:
     assert Deferred(sessions.parts, PlainRequest()).changes_since_delta() == []
 
 
-def test_finished_request_leaves_nothing_to_the_collector(sessions, cookie) -> None:
+def test_finished_request_leaves_nothing_to_the_collector(sessions, cookie):
     """Session and visit know each other; once saved, they go without the garbage collector."""
     gc.collect()
     gc.disable()

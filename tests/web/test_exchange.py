@@ -27,12 +27,12 @@ def values(headers, name):
     return [value for key, value in headers if key.lower() == name]
 
 
-def test_answer_says_that_it_varies_with_the_cookie() -> None:
+def test_answer_says_that_it_varies_with_the_cookie():
     """An answer that depends on the session tells caches so."""
     assert marked([("x", "y")], None, TEXT) == [("x", "y"), ("vary", "Cookie")]
 
 
-def test_vary_joins_what_the_application_says() -> None:
+def test_vary_joins_what_the_application_says():
     """The application's own Vary stays, in one line with ours."""
     headers = [("Vary", "Accept-Encoding"), ("vary", "Origin")]
 
@@ -40,7 +40,7 @@ def test_vary_joins_what_the_application_says() -> None:
 
 
 @pytest.mark.parametrize("said", ["*", "Cookie", "accept, COOKIE", "Accept ,cookie , Origin"])
-def test_vary_is_said_once(said) -> None:
+def test_vary_is_said_once(said):
     """A Vary that names the cookie, or everything, stays as it is."""
     assert marked([("Vary", said)], None, TEXT) == [("Vary", said)]
 
@@ -55,25 +55,25 @@ def test_vary_is_said_once(said) -> None:
         ("*", "*"),
     ],
 )
-def test_answer_varies_with_every_carrier(said, vary) -> None:
+def test_answer_varies_with_every_carrier(said, vary):
     """Whatever may carry the ticket is named, if the application has not named it yet."""
     headers = [("vary", said)] if said else []
 
     assert marked(headers, None, TEXT, ("Cookie", "Authorization")) == [("vary", vary)]
 
 
-def test_ticket_in_the_address_needs_no_vary() -> None:
+def test_ticket_in_the_address_needs_no_vary():
     """A cache's key holds the address as it is; what the application said stays."""
     assert marked([("vary", "Accept")], None, TEXT, ()) == [("vary", "Accept")]
     assert marked([], None, TEXT, ()) == []
 
 
-def test_a_longer_name_is_another_name() -> None:
+def test_a_longer_name_is_another_name():
     """A Vary on a header whose name only contains ours is not ours."""
     assert marked([("vary", "X-Cookie")], None, TEXT) == [("vary", "X-Cookie, Cookie")]
 
 
-def test_cookie_is_never_stored_by_a_cache() -> None:
+def test_cookie_is_never_stored_by_a_cache():
     """With a Set-Cookie goes no-store."""
     headers = marked([], SID, TEXT)
 
@@ -82,7 +82,7 @@ def test_cookie_is_never_stored_by_a_cache() -> None:
 
 
 @pytest.mark.parametrize("said", ["private", "no-store", "max-age=5, PRIVATE", "a=b,no-store"])
-def test_strict_application_is_left_alone(said) -> None:
+def test_strict_application_is_left_alone(said):
     """What keeps shared caches away is the application's to choose."""
     headers = marked([("Cache-Control", said)], SID, TEXT)
 
@@ -93,7 +93,7 @@ def test_strict_application_is_left_alone(said) -> None:
     "name", ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"]
 )
 @pytest.mark.parametrize("own", [[], [("Cache-Control", "private")]])
-def test_nothing_is_said_to_one_kind_of_cache(name, own) -> None:
+def test_nothing_is_said_to_one_kind_of_cache(name, own):
     """A header that counts more than ours with some caches goes when a cookie is set."""
     headers = [*own, (name, "public, max-age=600")]
 
@@ -104,21 +104,21 @@ def test_nothing_is_said_to_one_kind_of_cache(name, own) -> None:
 @pytest.mark.parametrize(
     "said", ["public, max-age=600", "no-cache", 'private="x-secret"', "max-age=1, no-storex", ""]
 )
-def test_lax_application_is_overruled(said) -> None:
+def test_lax_application_is_overruled(said):
     """Whatever would let a cache keep the cookie is replaced."""
     headers = marked([("Cache-Control", said)], SID, TEXT)
 
     assert values(headers, "cache-control") == ["no-store"]
 
 
-def test_cache_rules_stay_without_a_cookie() -> None:
+def test_cache_rules_stay_without_a_cookie():
     """An answer that sets no cookie may be cached as the application says."""
     said = ("cache-control", "public, max-age=600")
 
     assert said in marked([said], None, TEXT)
 
 
-def test_the_application_keeps_its_own_cookies() -> None:
+def test_the_application_keeps_its_own_cookies():
     """Ours comes after the application's."""
     headers = marked([("set-cookie", "theme=dark")], SID, TEXT)
 
@@ -126,7 +126,7 @@ def test_the_application_keeps_its_own_cookies() -> None:
 
 
 @pytest.mark.parametrize("vary", ["accept", "cookie"])
-def test_given_headers_stay_as_they_are(vary) -> None:
+def test_given_headers_stay_as_they_are(vary):
     """A list that the application sends again and again never gets a client's cookie."""
     given = [("vary", vary)]
 
@@ -135,7 +135,7 @@ def test_given_headers_stay_as_they_are(vary) -> None:
     assert given == [("vary", vary)]
 
 
-def test_bytes_are_spelled_like_text() -> None:
+def test_bytes_are_spelled_like_text():
     """ASGI and WSGI answers say the same."""
     given = [("Vary", "Accept"), ("Cache-Control", "public")]
     as_bytes = [(name.encode(), value.encode()) for name, value in given]
@@ -148,7 +148,7 @@ def test_bytes_are_spelled_like_text() -> None:
 @pytest.mark.parametrize(
     "error", [StoreUnavailable("redis://cache", "connection refused"), LostRace("k", attempts=128)]
 )
-def test_failed_store_is_told_as_503(error) -> None:
+def test_failed_store_is_told_as_503(error):
     """An outage is named as one, to be tried again; it says nothing of the inside."""
     answer = refusal(error)
 
@@ -160,7 +160,7 @@ def test_failed_store_is_told_as_503(error) -> None:
     assert answer.body == b"Sessions are unavailable for a moment; try again.\n"
 
 
-def test_refused_login_is_told_as_403() -> None:
+def test_refused_login_is_told_as_403():
     """The limit of sessions is the user's affair: no outage, nothing to try again."""
     answer = refusal(LimitReached(3))
 
@@ -168,7 +168,7 @@ def test_refused_login_is_told_as_403() -> None:
     assert not values(answer.headers, "retry-after")
 
 
-def test_missing_login_is_told_as_401_with_a_challenge() -> None:
+def test_missing_login_is_told_as_401_with_a_challenge():
     """A 401 names a scheme, and one that opens no dialog in a browser."""
     answer = refusal(LoginNeeded())
 
@@ -177,7 +177,7 @@ def test_missing_login_is_told_as_401_with_a_challenge() -> None:
 
 
 @pytest.mark.parametrize("error", [StepUpNeeded(assurance=2), TokenNeeded()])
-def test_what_a_login_does_not_help_is_told_as_403(error) -> None:
+def test_what_a_login_does_not_help_is_told_as_403(error):
     """Somebody is logged in: another challenge would be a lie."""
     answer = refusal(error)
 
@@ -185,7 +185,7 @@ def test_what_a_login_does_not_help_is_told_as_403(error) -> None:
     assert not values(answer.headers, "www-authenticate")
 
 
-def test_every_refused_error_has_words_of_its_own() -> None:
+def test_every_refused_error_has_words_of_its_own():
     """Whatever the middlewares catch is answered in words that fit it."""
     made = {
         StoreUnavailable: ("redis://cache", "refused"),
@@ -199,13 +199,13 @@ def test_every_refused_error_has_words_of_its_own() -> None:
     assert len({answer.body for answer in told.values()}) == len(REFUSED) - 1  # two are a 503
 
 
-def test_excluded_prefixes_are_taken_as_given() -> None:
+def test_excluded_prefixes_are_taken_as_given():
     """Any number of prefixes, none of them changed."""
     assert prefixes("exclude", ["/static/", "/health"]) == ("/static/", "/health")
 
 
 @pytest.mark.parametrize("wrong", ["/static/", ("static/",), ("",), (7,), ("/a", "b")])
-def test_wrong_prefixes_are_refused_at_start(wrong) -> None:
+def test_wrong_prefixes_are_refused_at_start(wrong):
     """A prefix that could never match, or a bare text, is an error that says what to write."""
     with pytest.raises(ConfigError, match=r"passive.*/static/"):
         prefixes("passive", wrong)

@@ -36,7 +36,7 @@ def browser(app, sessions):
     return customer(app, sessions)
 
 
-def test_lines_of_the_readme(sessions) -> None:
+def test_lines_of_the_readme(sessions):
     """``Sessile(app, sessions)``, and ``flask.session`` logs in and keeps nested changes."""
     app = flask.Flask("shop")
     Sessile(app, sessions)
@@ -58,7 +58,7 @@ def test_lines_of_the_readme(sessions) -> None:
     assert client.post("/cart").json == {"user": "alice", "cart": ["socks", "socks"]}
 
 
-def test_init_app_does_the_same(sessions) -> None:
+def test_init_app_does_the_same(sessions):
     """An extension made first and bound later works alike."""
     extension = Sessile(sessions=sessions)
     app = flask.Flask("shop")
@@ -68,7 +68,7 @@ def test_init_app_does_the_same(sessions) -> None:
     assert WsgiBrowser(app).get().one("set-cookie").startswith("sid=")
 
 
-def test_sessions_default_to_the_environment(monkeypatch) -> None:
+def test_sessions_default_to_the_environment(monkeypatch):
     """Without ``sessions`` they are found as ``Sessions()`` finds them."""
     monkeypatch.setenv("SESSILE_URL", "memory://")
     app = flask.Flask("shop")
@@ -79,7 +79,7 @@ def test_sessions_default_to_the_environment(monkeypatch) -> None:
     assert WsgiBrowser(app).get().one("set-cookie").startswith("__Host-sid=")
 
 
-def test_session_is_a_session(app, browser) -> None:
+def test_session_is_a_session(app, browser):
     """``flask.session`` has the session's own type, and a typed name beside it."""
 
     @route(app, "/view")
@@ -92,7 +92,7 @@ def test_session_is_a_session(app, browser) -> None:
     assert browser.get("/view").status == 200
 
 
-def test_untouched_view_costs_nothing(app, sessions, browser) -> None:
+def test_untouched_view_costs_nothing(app, sessions, browser):
     """No store command and no header where the view leaves the session alone."""
     route(app, "/none")(lambda: "plain")
 
@@ -102,7 +102,7 @@ def test_untouched_view_costs_nothing(app, sessions, browser) -> None:
     assert take_commands(sessions) == []
 
 
-def test_reader_varies_and_writes_nothing(app, sessions, browser) -> None:
+def test_reader_varies_and_writes_nothing(app, sessions, browser):
     """A read is one store command; ``Vary: Cookie`` joins what the view said."""
 
     @route(app, "/vary")
@@ -118,7 +118,7 @@ def test_reader_varies_and_writes_nothing(app, sessions, browser) -> None:
     assert take_commands(sessions) == ["read"]
 
 
-def test_logout_ends_the_session(app, sessions, browser) -> None:
+def test_logout_ends_the_session(app, sessions, browser):
     """Logout in a view is the end on the server, and the deletion cookie."""
     old = browser.cookie
 
@@ -130,7 +130,7 @@ def test_logout_ends_the_session(app, sessions, browser) -> None:
     assert count_of(sessions, old) == "None"
 
 
-def test_flashes_are_flasks_own(app, browser) -> None:
+def test_flashes_are_flasks_own(app, browser):
     """``flask.flash`` and ours leave messages that either side takes, with their categories."""
 
     @route(app, "/view")
@@ -148,7 +148,7 @@ def test_flashes_are_flasks_own(app, browser) -> None:
     assert browser.get("/ours").body == b"[('info', 'saved'), ('warning', 'careful')]"
 
 
-def test_flash_shown_at_once_is_not_stored(app, sessions, browser) -> None:
+def test_flash_shown_at_once_is_not_stored(app, sessions, browser):
     """A message left and taken in one request is not written."""
 
     @route(app, "/view")
@@ -161,7 +161,7 @@ def test_flash_shown_at_once_is_not_stored(app, sessions, browser) -> None:
     assert take_commands(sessions) == ["read"]
 
 
-def test_permanent_tells_and_names_the_way(app, browser) -> None:
+def test_permanent_tells_and_names_the_way(app, browser):
     """``session.permanent`` is readable; setting what it is not names ``login(remember=True)``."""
 
     @route(app, "/view")
@@ -176,7 +176,7 @@ def test_permanent_tells_and_names_the_way(app, browser) -> None:
     assert "Max-Age=" in browser.get("/view").one("set-cookie")
 
 
-def test_hooks_around_the_view_use_the_session_too(app, browser) -> None:
+def test_hooks_around_the_view_use_the_session_too(app, browser):
     """What ``before_request`` and ``after_request`` set is saved with the view's changes."""
 
     @app.before_request
@@ -194,7 +194,7 @@ def test_hooks_around_the_view_use_the_session_too(app, browser) -> None:
     assert browser.get("/all").body == b"['after', 'before', 'n']"
 
 
-def test_saved_answer_reaches_the_server_as_flask_made_it(app) -> None:
+def test_saved_answer_reaches_the_server_as_flask_made_it(app):
     """A body that Flask holds in full is not wrapped again."""
     environ = EnvironBuilder().get_environ()
 
@@ -203,7 +203,7 @@ def test_saved_answer_reaches_the_server_as_flask_made_it(app) -> None:
     assert type(body) is ClosingIterator
 
 
-def test_session_transaction_reads_and_writes(app) -> None:
+def test_session_transaction_reads_and_writes(app):
     """Flask's test client can prepare a session and look at it."""
     client = app.test_client()
 
@@ -216,7 +216,7 @@ def test_session_transaction_reads_and_writes(app) -> None:
     assert client.get("/").text == "43"
 
 
-def test_session_transaction_tells_of_an_outage(app, sessions) -> None:
+def test_session_transaction_tells_of_an_outage(app, sessions):
     """What a test prepares is stored, or the test is told that it is not."""
 
     def prepare():
@@ -228,7 +228,7 @@ def test_session_transaction_tells_of_an_outage(app, sessions) -> None:
         prepare()
 
 
-def test_session_can_be_read_after_the_request_in_a_test(app) -> None:
+def test_session_can_be_read_after_the_request_in_a_test(app):
     """``with client`` keeps the session readable, and closed, once the answer is there."""
     with app.test_client() as client:
         client.get("/")
@@ -237,7 +237,7 @@ def test_session_can_be_read_after_the_request_in_a_test(app) -> None:
             flask.session["n"] = 2
 
 
-def test_stream_may_use_the_session_until_its_first_byte(app, browser) -> None:
+def test_stream_may_use_the_session_until_its_first_byte(app, browser):
     """A stream with a context may open and change its session; then the headers leave with it."""
     stream(app, lambda: "", count, show)
 
@@ -247,7 +247,7 @@ def test_stream_may_use_the_session_until_its_first_byte(app, browser) -> None:
     assert browser.get("/show").body == b"2"
 
 
-def test_stream_may_not_change_it_after_its_first_byte(app, browser) -> None:
+def test_stream_may_not_change_it_after_its_first_byte(app, browser):
     """A later change raises."""
     stream(app, count, count)
 
@@ -255,7 +255,7 @@ def test_stream_may_not_change_it_after_its_first_byte(app, browser) -> None:
         browser.get("/stream")
 
 
-def test_nested_change_after_the_save_is_noticed(app, browser) -> None:
+def test_nested_change_after_the_save_is_noticed(app, browser):
     """A list that grows in ``teardown_request`` is too late, and that is said."""
 
     @app.teardown_request
@@ -270,7 +270,7 @@ def test_nested_change_after_the_save_is_noticed(app, browser) -> None:
         browser.get("/view")
 
 
-def test_sent_file_is_saved_with_its_session(app, sessions) -> None:
+def test_sent_file_is_saved_with_its_session(app, sessions):
     """A view that sends a file may begin a session."""
 
     @route(app, "/view")
@@ -281,13 +281,13 @@ def test_sent_file_is_saved_with_its_session(app, sessions) -> None:
     assert count_of(sessions, WsgiBrowser(app).get("/view").cookie) == "1"
 
 
-def test_session_lives_over_http(app) -> None:
+def test_session_lives_over_http(app):
     """A real client on a real threaded server keeps its session."""
     with serve_wsgi(app) as url, httpx.Client(base_url=url) as client:
         assert [client.get("/").text for _ in range(3)] == ["1", "2", "3"]
 
 
-def test_missing_flask_names_the_extra() -> None:
+def test_missing_flask_names_the_extra():
     """Without Flask the error says what to install."""
     code = (
         "import sys; sys.modules['flask'] = None\n"

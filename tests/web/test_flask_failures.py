@@ -29,7 +29,7 @@ def browser(app, sessions):
     return customer(app, sessions)
 
 
-def test_failed_view_saves_nothing(app, browser) -> None:
+def test_failed_view_saves_nothing(app, browser):
     """A 500 keeps nothing of the view that failed, not even its login."""
 
     @route(app, "/boom")
@@ -44,7 +44,7 @@ def test_failed_view_saves_nothing(app, browser) -> None:
     assert browser.get("/show").body == b"1"
 
 
-def test_error_page_has_a_session_of_its_own(app, browser) -> None:
+def test_error_page_has_a_session_of_its_own(app, browser):
     """The page for a 500 sees what is stored and may leave a message."""
 
     @route(app, "/boom")
@@ -63,7 +63,7 @@ def test_error_page_has_a_session_of_its_own(app, browser) -> None:
     assert browser.get("/take").body == b"['sorry']"
 
 
-def test_aborted_view_is_an_answer(app, browser) -> None:
+def test_aborted_view_is_an_answer(app, browser):
     """``abort`` is an answer like any other: what the view did before is saved."""
 
     @route(app, "/teapot")
@@ -75,7 +75,7 @@ def test_aborted_view_is_an_answer(app, browser) -> None:
     assert browser.get("/show").body == b"2"
 
 
-def test_announced_abort_is_an_answer_as_well(app, browser) -> None:
+def test_announced_abort_is_an_answer_as_well(app, browser):
     """Extensions that announce every ``abort`` as a failed request do not undo the view."""
 
     @route(app, "/teapot")
@@ -88,7 +88,7 @@ def test_announced_abort_is_an_answer_as_well(app, browser) -> None:
     assert browser.get("/show").body == b"2"
 
 
-def test_exception_propagates_when_testing(app, browser) -> None:
+def test_exception_propagates_when_testing(app, browser):
     """With ``TESTING`` the exception goes through, and nothing is saved."""
     app.testing = True
     route(app, "/boom")(lambda: count() / 0)
@@ -99,7 +99,7 @@ def test_exception_propagates_when_testing(app, browser) -> None:
     assert browser.get("/show").body == b"1"
 
 
-def test_value_that_cannot_be_kept_is_a_500(app, browser) -> None:
+def test_value_that_cannot_be_kept_is_a_500(app, browser):
     """A nested value that cannot be stored fails the request, not the session."""
 
     @route(app, "/view")
@@ -111,7 +111,7 @@ def test_value_that_cannot_be_kept_is_a_500(app, browser) -> None:
     assert (reply.status, reply.one("set-cookie")) == (500, None)
 
 
-def test_flash_of_markup_is_refused_where_it_stands(app, browser) -> None:
+def test_flash_of_markup_is_refused_where_it_stands(app, browser):
     """Markup, which is more than text, is refused in the view that flashes it, naming the key."""
     said = []
 
@@ -131,7 +131,7 @@ def test_flash_of_markup_is_refused_where_it_stands(app, browser) -> None:
 
 @pytest.mark.parametrize("testing", [False, True])
 @pytest.mark.parametrize("path", ["/", "/show"])
-def test_outage_is_503(app, sessions, browser, path, testing) -> None:
+def test_outage_is_503(app, sessions, browser, path, testing):
     """A store that is down is 503 with ``Retry-After``, debugging or not; then it goes on."""
     app.testing = testing
     sessions.parts.store.down = True
@@ -154,7 +154,7 @@ def breaking(sessions):
     return view
 
 
-def test_outage_at_the_commit_replaces_the_answer(app, sessions, browser) -> None:
+def test_outage_at_the_commit_replaces_the_answer(app, sessions, browser):
     """When the change cannot be stored, the view's answer does not leave."""
     route(app, "/break")(breaking(sessions))
 
@@ -165,14 +165,14 @@ def test_outage_at_the_commit_replaces_the_answer(app, sessions, browser) -> Non
     assert int(reply.one("content-length")) == len(reply.body)
 
 
-def test_outage_in_a_stream_is_503(app, sessions, browser) -> None:
+def test_outage_in_a_stream_is_503(app, sessions, browser):
     """The same before the first byte of a stream."""
     stream(app, breaking(sessions))
 
     assert browser.get("/stream").status == 503
 
 
-def test_hook_that_meets_the_outage_again_is_503_too(app, sessions, browser) -> None:
+def test_hook_that_meets_the_outage_again_is_503_too(app, sessions, browser):
     """A login extension that looks at the session after each request turns no 503 into a 500."""
 
     @app.after_request
@@ -185,7 +185,7 @@ def test_hook_that_meets_the_outage_again_is_503_too(app, sessions, browser) -> 
     assert browser.get("/show").status == 503
 
 
-def test_application_may_answer_an_outage_itself(app, sessions, browser) -> None:
+def test_application_may_answer_an_outage_itself(app, sessions, browser):
     """The application's own page for an outage comes before ours, at a touch and at the commit."""
     app.register_error_handler(StoreUnavailable, lambda _: ("our own page", 503))
     route(app, "/break")(breaking(sessions))
@@ -212,14 +212,14 @@ def login(sessions, page=None):
     return WsgiBrowser(app)
 
 
-def test_login_beyond_the_limit_is_403(limited) -> None:
+def test_login_beyond_the_limit_is_403(limited):
     """A refused login is a 403 without a cookie."""
     reply = login(limited).get("/login")
 
     assert (reply.status, reply.one("set-cookie")) == (403, None)
 
 
-def test_page_of_a_refused_login_may_use_the_session(limited) -> None:
+def test_page_of_a_refused_login_may_use_the_session(limited):
     """The application's page for a refused login may leave a message for the next one."""
 
     def enough(error):

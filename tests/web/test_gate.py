@@ -45,7 +45,7 @@ class Shop:
 
 
 @pytest.mark.parametrize("headers", [THIEF, OLD_THIEF, {"sec-fetch-site": "same-site"}])
-def test_post_from_another_site_never_reaches_the_application(kind, headers) -> None:
+def test_post_from_another_site_never_reaches_the_application(kind, headers):
     """It is answered with 403, no store is asked, and an event says who sent it."""
     shop = Shop(kind)
     reply = shop.post(headers)
@@ -59,7 +59,7 @@ def test_post_from_another_site_never_reaches_the_application(kind, headers) -> 
     assert reply.one("set-cookie") is None
 
 
-def test_refusal_tells_the_developer_what_to_write(kind) -> None:
+def test_refusal_tells_the_developer_what_to_write(kind):
     """Whoever runs behind a proxy that rewrites Host reads the way out in the answer."""
     reply = Shop(kind).post(OLD_THIEF)
 
@@ -72,7 +72,7 @@ def test_refusal_tells_the_developer_what_to_write(kind) -> None:
 
 
 @pytest.mark.parametrize("headers", [OWN, {}, {"origin": "http://shop"}])
-def test_own_pages_and_programs_pass(kind, headers) -> None:
+def test_own_pages_and_programs_pass(kind, headers):
     """The site's own forms, older browsers' too, and what is no browser, reach the application."""
     shop = Shop(kind)
 
@@ -80,14 +80,14 @@ def test_own_pages_and_programs_pass(kind, headers) -> None:
     assert shop.events == []
 
 
-def test_link_from_another_site_passes(kind) -> None:
+def test_link_from_another_site_passes(kind):
     """A safe method is no attack, and people follow links."""
     shop = Shop(kind)
 
     assert shop.client.ask(headers=THIEF, cookie=shop.cookie).status == 200
 
 
-def test_login_form_of_another_site_is_refused(kind) -> None:
+def test_login_form_of_another_site_is_refused(kind):
     """A request without a ticket is looked at too: a login in the attacker's name is an attack."""
     shop = Shop(kind)
     reply = shop.client.ask(method="POST", headers=THIEF)
@@ -95,7 +95,7 @@ def test_login_form_of_another_site_is_refused(kind) -> None:
     assert (reply.status, shop.counted) == (403, 0)
 
 
-def test_trusted_site_passes(kind) -> None:
+def test_trusted_site_passes(kind):
     """An origin that the application names may send forms."""
     shop = Shop(kind, origins=Origins(trusted=["https://thief.example"]))
 
@@ -103,12 +103,12 @@ def test_trusted_site_passes(kind) -> None:
     assert shop.post({**THIEF, "origin": "https://other.example"}).status == 403
 
 
-def test_check_can_be_switched_off(kind) -> None:
+def test_check_can_be_switched_off(kind):
     """By a name that says so."""
     assert Shop(kind, origins=Origins(check=OriginCheck.OFF)).post(THIEF).status == 200
 
 
-def test_excluded_paths_are_the_applications_own(kind) -> None:
+def test_excluded_paths_are_the_applications_own(kind):
     """Where there is no session there is no check."""
     shop = Shop(kind, {"exclude": ("/hook",)})
     shop.client = kind(lambda _: b"mine", shop.sessions, exclude=("/hook",))
@@ -121,7 +121,7 @@ def bearer(ticket):
     return {"authorization": f"Bearer {ticket}"}
 
 
-def test_program_with_a_bearer_ticket_is_not_checked(kind) -> None:
+def test_program_with_a_bearer_ticket_is_not_checked(kind):
     """No page can have a browser attach that; with any cookie beside it the check stays."""
     shop = Shop(kind, carriers=[Bearer(), Cookie(secure=False)])
     ticket = shop.client.ask().one("session-ticket")
@@ -133,7 +133,7 @@ def test_program_with_a_bearer_ticket_is_not_checked(kind) -> None:
     assert (alone.status, beside.status) == (200, 403)
 
 
-def test_bearer_that_is_not_switched_on_exempts_nobody(kind) -> None:
+def test_bearer_that_is_not_switched_on_exempts_nobody(kind):
     """Any header that means nothing here would open the gate otherwise."""
     shop = Shop(kind)
     ticket = shop.cookie.partition("=")[2]
@@ -142,7 +142,7 @@ def test_bearer_that_is_not_switched_on_exempts_nobody(kind) -> None:
     assert shop.post({**THIEF, **bearer(ticket)}).status == 403
 
 
-def test_socket_from_another_site_is_declined() -> None:
+def test_socket_from_another_site_is_declined():
     """A handshake is a GET and is looked at all the same; the application never hears of it."""
     events = []
     sessions = fresh_sessions(hooks=[events.append])
@@ -166,7 +166,7 @@ def test_socket_from_another_site_is_declined() -> None:
 
 
 @pytest.mark.parametrize("headers", [OWN, {}, {"origin": "http://shop"}])
-def test_own_socket_is_accepted(headers) -> None:
+def test_own_socket_is_accepted(headers):
     """The site's own pages and programs open WebSockets."""
     sessions = fresh_sessions()
 

@@ -52,7 +52,7 @@ def customer(sessions):
     return stored(sessions, count)
 
 
-def test_poll_keeps_no_session_alive(kind, sessions) -> None:
+def test_poll_keeps_no_session_alive(kind, sessions):
     """However often a page polls, its session ends when its visitor has been away long enough."""
     cookie, client = customer(sessions), kind(look, sessions, passive=("/poll",))
     found = []
@@ -63,7 +63,7 @@ def test_poll_keeps_no_session_alive(kind, sessions) -> None:
     assert found == [b"1"] * 5 + [b"None"] * 2
 
 
-def test_any_other_request_keeps_it_alive(kind, sessions) -> None:
+def test_any_other_request_keeps_it_alive(kind, sessions):
     """A path that only resembles a poll is a visitor's own."""
     cookie, client = customer(sessions), kind(look, sessions, passive=("/poll",))
     found = []
@@ -74,7 +74,7 @@ def test_any_other_request_keeps_it_alive(kind, sessions) -> None:
     assert found == [b"1"] * 8
 
 
-def test_poll_reads_and_writes_as_any_request(kind, sessions) -> None:
+def test_poll_reads_and_writes_as_any_request(kind, sessions):
     """What it changes is kept; the clock alone stands still."""
     cookie, client = customer(sessions), kind(count, sessions, passive=("/poll",))
     until = [stored_until(sessions, cookie)]
@@ -94,7 +94,7 @@ def stored_until(sessions, cookie):
     return record.idle_until
 
 
-def test_poll_that_only_reads_costs_one_read(kind, sessions) -> None:
+def test_poll_that_only_reads_costs_one_read(kind, sessions):
     """No commit moves a clock that is not to move."""
     cookie, client = customer(sessions), kind(look, sessions, passive=("/poll",))
     sessions.parts.clock.advance(IDLE / 2)
@@ -103,7 +103,7 @@ def test_poll_that_only_reads_costs_one_read(kind, sessions) -> None:
     assert take_commands(sessions) == ["read"]
 
 
-def test_passive_socket_is_no_sign_of_life(sessions) -> None:
+def test_passive_socket_is_no_sign_of_life(sessions):
     """A handshake on such a path moves no clock, and neither does what it saves."""
     cookie = customer(sessions)
     before = stored_until(sessions, cookie)
@@ -134,7 +134,7 @@ def told(sessions, cookie, *deeds):
     return said
 
 
-def test_socket_hears_that_its_session_ended(sessions) -> None:
+def test_socket_hears_that_its_session_ended(sessions):
     """An operator ends the session, and the socket that is still open can tell."""
     cookie = stored(sessions, lambda session: session.login("alice"))
 
@@ -148,7 +148,7 @@ def test_socket_hears_that_its_session_ended(sessions) -> None:
 
 
 @pytest.mark.parametrize("begin", [count, lambda session: session.login("alice")])
-def test_socket_hears_of_a_logout_elsewhere(sessions, begin) -> None:
+def test_socket_hears_of_a_logout_elsewhere(sessions, begin):
     """The remains of a session that its visitor left are no session."""
     cookie = stored(sessions, begin)
 
@@ -158,7 +158,7 @@ def test_socket_hears_of_a_logout_elsewhere(sessions, begin) -> None:
     assert told(sessions, cookie, leave) == [True, False]
 
 
-def test_socket_hears_that_the_time_is_over(sessions) -> None:
+def test_socket_hears_that_the_time_is_over(sessions):
     """Asking is no sign of life: the clocks run on."""
     cookie = customer(sessions)
 
@@ -171,13 +171,13 @@ def test_socket_hears_that_the_time_is_over(sessions) -> None:
     assert told(sessions, cookie, almost, over) == [True, True, False]
 
 
-def test_nobodys_socket_has_no_session_that_lives(sessions) -> None:
+def test_nobodys_socket_has_no_session_that_lives(sessions):
     """A stranger's WebSocket asks no store."""
     assert told(sessions, "") == [False]
     assert take_commands(sessions) == []
 
 
-def test_outage_is_no_end(sessions) -> None:
+def test_outage_is_no_end(sessions):
     """Whether the session lives cannot be told, so nothing is."""
     cookie = customer(sessions)
     caught = []

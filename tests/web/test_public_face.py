@@ -51,7 +51,7 @@ def browser(sessions):
         yield client
 
 
-def test_the_three_lines_and_the_three_verbs(browser) -> None:
+def test_the_three_lines_and_the_three_verbs(browser):
     """A visitor fills a cart, logs in with a fresh id, keeps the cart, and logs out."""
     browser.post("/cart")
     visitor = browser.get("/me").json()
@@ -68,7 +68,7 @@ def test_the_three_lines_and_the_three_verbs(browser) -> None:
     assert browser.get("/me").json()["cart"] is None
 
 
-def test_old_cookie_is_dead_after_the_login(browser) -> None:
+def test_old_cookie_is_dead_after_the_login(browser):
     """Whoever planted or stole the anonymous cookie gains nothing by the login."""
     browser.post("/cart")
     planted = browser.cookies["sid"]
@@ -80,7 +80,7 @@ def test_old_cookie_is_dead_after_the_login(browser) -> None:
     assert "set-cookie" not in reply.headers
 
 
-def test_operator_ends_a_session_from_anywhere(browser, sessions) -> None:
+def test_operator_ends_a_session_from_anywhere(browser, sessions):
     """A session that is ended on the server is refused by the next request."""
     browser.post("/login")
     (info,) = sessions.sync.of("alice")
@@ -89,7 +89,7 @@ def test_operator_ends_a_session_from_anywhere(browser, sessions) -> None:
     assert browser.get("/me").json()["user"] is None
 
 
-def test_stored_cookie_goes_through_a_real_server(browser) -> None:
+def test_stored_cookie_goes_through_a_real_server(browser):
     """The answer's headers are those of the specification, after a real server wrote them."""
     reply = browser.post("/cart")
 

@@ -41,7 +41,7 @@ SCOPE = {
 
 
 @pytest.mark.parametrize("request_", [AsgiRequest(SCOPE), EnvironRequest(ENVIRON)])
-def test_both_interfaces_say_the_same(request_) -> None:
+def test_both_interfaces_say_the_same(request_):
     """Fields that stand twice are joined as HTTP says; any byte is text; the body comes later."""
     assert (request_.method, request_.peer) == ("POST", "192.0.2.7")
     assert request_.query == "a=%41&b=\xff"
@@ -62,7 +62,7 @@ def test_both_interfaces_say_the_same(request_) -> None:
         EnvironRequest({}),
     ],
 )
-def test_what_is_missing_is_empty(request_) -> None:
+def test_what_is_missing_is_empty(request_):
     """A socket on a Unix path has no peer, a WebSocket no method, a test next to nothing."""
     assert (request_.method, request_.peer, request_.query) == ("GET", "", "")
 
@@ -70,13 +70,13 @@ def test_what_is_missing_is_empty(request_) -> None:
 class Line(bytes):
     """The value of a header that must not be added to others one by one."""
 
-    def __radd__(self, other: object) -> bytes:
+    def __radd__(self, other):
         raise AssertionError("a long text was copied for each line")
 
     __add__ = __radd__
 
 
-def test_repeated_headers_are_joined_at_once() -> None:
+def test_repeated_headers_are_joined_at_once():
     """A hundred thousand short lines would otherwise keep a server busy for seconds."""
     headers = [(b"a", Line(b"b"))] * 3
 
@@ -87,7 +87,7 @@ class Canary:
     """Dies with the scope or the environ that holds it."""
 
 
-def test_scope_goes_with_its_request() -> None:
+def test_scope_goes_with_its_request():
     """Nothing that a request leaves behind keeps its scope until the collector comes."""
     import asyncio
 
@@ -115,7 +115,7 @@ def test_scope_goes_with_its_request() -> None:
 
 
 @pytest.mark.parametrize("handle", [lambda s: None, lambda s: s.increment("n") and None])
-def test_environ_goes_with_its_request(handle) -> None:
+def test_environ_goes_with_its_request(handle):
     """The environ holds the session, and the session lets go of the environ when it is saved."""
     canary = Canary()
     alive = weakref.ref(canary)
@@ -130,7 +130,7 @@ def test_environ_goes_with_its_request(handle) -> None:
         gc.enable()
 
 
-def test_session_that_is_held_longer_holds_no_environ() -> None:
+def test_session_that_is_held_longer_holds_no_environ():
     """An application may keep the session object; the request's streams are not kept with it."""
     held, canary = [], Canary()
     alive = weakref.ref(canary)

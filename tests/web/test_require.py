@@ -169,7 +169,7 @@ def meets(browser, name):
     return browser.get(f"/{name}").status_code
 
 
-def test_who_is_turned_away_is_told(browser, told) -> None:
+def test_who_is_turned_away_is_told(browser, told):
     """Each refusal is an event: what was lacking, who it was, and from where."""
     for deed in (None, "login"):
         if deed:
@@ -187,7 +187,7 @@ def test_who_is_turned_away_is_told(browser, told) -> None:
     assert [event.session is None for event in denied] == [True] * 4 + [False] * 2
 
 
-def test_nobody_meets_401(browser) -> None:
+def test_nobody_meets_401(browser):
     """Without a login every door is shut, with a challenge and no cookie."""
     replies = [browser.get(f"/{name}") for name in ASKED]
 
@@ -197,14 +197,14 @@ def test_nobody_meets_401(browser) -> None:
     assert {reply.text for reply in replies} == {"Log in first.\n"}
 
 
-def test_half_a_login_is_none(browser) -> None:
+def test_half_a_login_is_none(browser):
     """Somebody whose second factor is missing is nobody to every door."""
     browser.post("/do/half")
 
     assert {meets(browser, name) for name in ASKED} == {401}
 
 
-def test_user_goes_in_and_no_further(browser) -> None:
+def test_user_goes_in_and_no_further(browser):
     """A login opens what asks for one; for more there is a 403 without a challenge."""
     browser.post("/do/login")
     open_door, well = browser.get("/anybody"), browser.get("/well")
@@ -215,7 +215,7 @@ def test_user_goes_in_and_no_further(browser) -> None:
     assert well.text == "Prove once more that it is you, then try again.\n"
 
 
-def test_second_factor_opens_what_asks_for_it(browser) -> None:
+def test_second_factor_opens_what_asks_for_it(browser):
     """A rise of assurance is enough for the door that asks for the level."""
     browser.post("/do/login")
     browser.post("/do/raise")
@@ -223,7 +223,7 @@ def test_second_factor_opens_what_asks_for_it(browser) -> None:
     assert browser.get("/well").text == "welcome alice"
 
 
-def test_login_grows_stale(browser, sessions) -> None:
+def test_login_grows_stale(browser, sessions):
     """What asks for a fresh login shuts after its time."""
     browser.post("/do/login")
     sessions.parts.clock.advance(minutes(5) + 1)
@@ -231,7 +231,7 @@ def test_login_grows_stale(browser, sessions) -> None:
     assert (meets(browser, "fresh"), meets(browser, "anybody")) == (403, 200)
 
 
-def test_grant_opens_once(browser) -> None:
+def test_grant_opens_once(browser):
     """The door of a purpose takes the grant: a second request has none."""
     browser.post("/do/login")
     browser.post("/do/grant")
@@ -239,7 +239,7 @@ def test_grant_opens_once(browser) -> None:
     assert [meets(browser, "granted") for _ in range(2)] == [200, 403]
 
 
-def test_nobody_is_sent_elsewhere(browser) -> None:
+def test_nobody_is_sent_elsewhere(browser):
     """With ``otherwise`` a browser is sent there by a GET, and a user goes in."""
     away = browser.get("/sent")
     browser.post("/do/login")
@@ -248,7 +248,7 @@ def test_nobody_is_sent_elsewhere(browser) -> None:
     assert browser.get("/sent").text == "welcome alice"
 
 
-def test_plain_handler_blocks_no_loop(sessions) -> None:
+def test_plain_handler_blocks_no_loop(sessions):
     """It runs in a thread of its own, as Starlette runs any plain handler."""
     ran = []
 
@@ -265,13 +265,13 @@ def test_plain_handler_blocks_no_loop(sessions) -> None:
     assert ran != [threading.current_thread()]
 
 
-def test_method_of_a_class_is_a_handler_too(sessions) -> None:
+def test_method_of_a_class_is_a_handler_too(sessions):
     """The request is found wherever it stands among the arguments."""
     with starlette(sessions) as address:
         assert httpx.get(f"{address}/class").headers["location"] == "/login"
 
 
-def test_handler_without_a_request_is_told_so(sessions) -> None:
+def test_handler_without_a_request_is_told_so(sessions):
     """The decorator cannot guess whose session it is."""
 
     async def room():
@@ -283,7 +283,7 @@ def test_handler_without_a_request_is_told_so(sessions) -> None:
         asyncio.run(on_starlette.require()(room)())
 
 
-def test_applications_handlers_come_first(sessions) -> None:
+def test_applications_handlers_come_first(sessions):
     """What the application says about a missing login or factor is what leaves."""
     app = FastAPI()
     app.add_middleware(SessionMiddleware, sessions=sessions)
@@ -300,7 +300,7 @@ def test_applications_handlers_come_first(sessions) -> None:
         assert httpx.get(f"{address}/").status_code == 418
 
 
-def test_flask_handlers_come_first(sessions) -> None:
+def test_flask_handlers_come_first(sessions):
     """An errorhandler of the application takes the place of ours."""
     app = flask.Flask("shop")
     Sessile(app, sessions)
@@ -350,7 +350,7 @@ def chat(sessions):
 
 
 @pytest.mark.parametrize("door", ["decorated", "depending"])
-def test_sockets_have_doors_too(sessions, door) -> None:
+def test_sockets_have_doors_too(sessions, door):
     """Nobody's WebSocket is declined with a 401, a user's is accepted."""
     cookie = stored(sessions, lambda session: session.login("alice"))
     with serve_asgi(chat(sessions)) as address:
@@ -364,7 +364,7 @@ def test_sockets_have_doors_too(sessions, door) -> None:
     assert said == "alice"
 
 
-def test_check_asks_no_store(sessions) -> None:
+def test_check_asks_no_store(sessions):
     """Whoever has been loaded is judged by what was read; a grant is one commit."""
     with starlette(sessions) as address, httpx.Client(base_url=address) as browser:
         browser.post("/do/login")
@@ -377,7 +377,7 @@ def test_check_asks_no_store(sessions) -> None:
     assert (plain, take_commands(sessions)) == (["read"], ["read", "commit"])
 
 
-def test_accepting_is_not_ours_to_forget() -> None:
+def test_accepting_is_not_ours_to_forget():
     """A declined WebSocket of a server without answers is closed for policy, not for later."""
     from web.asgi_chat import talk
 

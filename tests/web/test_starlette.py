@@ -39,7 +39,7 @@ def values(sessions, cookie):
     return browser.get().body
 
 
-def test_error_of_the_application_saves_nothing() -> None:
+def test_error_of_the_application_saves_nothing():
     """A handler's bug is a 500 without a cookie, and what it did is not kept."""
     sessions = fresh_sessions()
 
@@ -53,7 +53,7 @@ def test_error_of_the_application_saves_nothing() -> None:
     assert take_commands(sessions) == []
 
 
-def test_http_exception_is_an_answer() -> None:
+def test_http_exception_is_an_answer():
     """A 404 that the application chose to give keeps what was done before it."""
     sessions = fresh_sessions()
 
@@ -68,7 +68,7 @@ def test_http_exception_is_an_answer() -> None:
     assert values(sessions, browser.cookie) == b'{"looked for":"socks"}'
 
 
-def test_blocking_handler_uses_the_session_in_its_thread() -> None:
+def test_blocking_handler_uses_the_session_in_its_thread():
     """A plain function, which Starlette runs in a thread, finds the same session."""
     sessions = fresh_sessions()
 
@@ -82,7 +82,7 @@ def test_blocking_handler_uses_the_session_in_its_thread() -> None:
     assert values(sessions, browser.cookie) == b'{"cart":["socks"]}'
 
 
-def test_stream_is_saved_when_it_starts() -> None:
+def test_stream_is_saved_when_it_starts():
     """What was changed before a stream is kept; what changes in the middle of it raises."""
     sessions = fresh_sessions()
 
@@ -100,7 +100,7 @@ def test_stream_is_saved_when_it_starts() -> None:
     assert take_commands(sessions) == ["create"]
 
 
-def test_background_task_may_not_write() -> None:
+def test_background_task_may_not_write():
     """A task that runs after the answer is too late to change the session, and is told so."""
 
     async def later(request):
@@ -113,7 +113,7 @@ def test_background_task_may_not_write() -> None:
         starlette(later, fresh_sessions()).get()
 
 
-def test_mounted_application_has_the_same_session() -> None:
+def test_mounted_application_has_the_same_session():
     """An application below a mount works on the session of the request."""
     sessions = fresh_sessions()
 
@@ -130,18 +130,18 @@ def test_mounted_application_has_the_same_session() -> None:
     assert values(sessions, browser.cookie) == b'{"from":"/shop/add"}'
 
 
-def test_accessor_returns_the_session_with_its_type() -> None:
+def test_accessor_returns_the_session_with_its_type():
     """``get_session`` is ``request.session``, for type checkers."""
 
     async def tell(request: Request):
-        session: Session = get_session(request)
+        session = get_session(request)
         assert session is request.session
         return PlainTextResponse(str(session.new))
 
     assert starlette(tell, fresh_sessions()).get().body == b"True"
 
 
-def test_accessor_says_what_is_missing() -> None:
+def test_accessor_says_what_is_missing():
     """Without a middleware, or before a lazy session is loaded, the error names what to write."""
     with pytest.raises(ConfigError, match="add_middleware"):
         get_session(Request({"type": "http"}))
@@ -178,7 +178,7 @@ def lazy():
     return AsgiBrowser(app), sessions
 
 
-def test_operations_that_take_no_session_cost_nothing(lazy) -> None:
+def test_operations_that_take_no_session_cost_nothing(lazy):
     """With the dependency only those who ask for a session have one read."""
     browser, sessions = lazy
     browser.get("/cart")
@@ -190,7 +190,7 @@ def test_operations_that_take_no_session_cost_nothing(lazy) -> None:
     assert take_commands(sessions) == ["read"]
 
 
-def test_dependency_gives_the_session_to_write(lazy) -> None:
+def test_dependency_gives_the_session_to_write(lazy):
     """What an operation does to its dependency is saved with the answer."""
     browser, _ = lazy
 
@@ -200,7 +200,7 @@ def test_dependency_gives_the_session_to_write(lazy) -> None:
 
 
 @pytest.mark.parametrize("extra", ["starlette", "fastapi"])
-def test_missing_framework_names_the_extra(extra, monkeypatch) -> None:
+def test_missing_framework_names_the_extra(extra, monkeypatch):
     """Without the framework its module says what to install."""
     for name in ("requests", "websockets"):
         monkeypatch.setitem(sys.modules, f"{extra}.{name}", None)

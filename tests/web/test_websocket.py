@@ -58,7 +58,7 @@ def served():
         yield f"{address.replace('http', 'ws', 1)}/live", sessions, browser, {"Cookie": cookie}
 
 
-def test_socket_and_requests_share_one_session(served) -> None:
+def test_socket_and_requests_share_one_session(served):
     """What a WebSocket saves, a request finds; both know who it is."""
     address, _, browser, headers = served
 
@@ -74,7 +74,7 @@ def test_socket_and_requests_share_one_session(served) -> None:
     assert browser.get("/cart").json() == ["socks", "hat"]
 
 
-def test_outage_at_the_handshake_is_503(served) -> None:
+def test_outage_at_the_handshake_is_503(served):
     """A server that can refuse a WebSocket with an answer refuses it with the honest one."""
     address, sessions, _, headers = served
     sessions.parts.store.down = True
@@ -87,7 +87,7 @@ def test_outage_at_the_handshake_is_503(served) -> None:
     assert "Set-Cookie" not in refused.value.response.headers
 
 
-def test_stranger_costs_nothing() -> None:
+def test_stranger_costs_nothing():
     """A WebSocket without the cookie has an empty session and asks no store."""
     sessions, seen = fresh_sessions(), []
 
@@ -100,7 +100,7 @@ def test_stranger_costs_nothing() -> None:
     assert (seen, take_commands(sessions)) == ([(True, WebSocketSession)], [])
 
 
-def test_lazy_middleware_loads_a_socket_at_the_handshake() -> None:
+def test_lazy_middleware_loads_a_socket_at_the_handshake():
     """Laziness is for requests; a WebSocket is read once and lives long."""
     sessions, seen = fresh_sessions(), []
     cookie = stored(sessions, begin)
@@ -114,7 +114,7 @@ def test_lazy_middleware_loads_a_socket_at_the_handshake() -> None:
     assert seen == ["socks"]
 
 
-def test_excluded_socket_has_no_session() -> None:
+def test_excluded_socket_has_no_session():
     """A prefix excludes WebSockets as it does requests."""
 
     async def act(session, send):
@@ -124,7 +124,7 @@ def test_excluded_socket_has_no_session() -> None:
         talk(act, fresh_sessions(), exclude=("/",))
 
 
-def test_outage_closes_where_no_answer_can_be_given() -> None:
+def test_outage_closes_where_no_answer_can_be_given():
     """Without the extension for answers the connection is declined: try again later."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -135,7 +135,7 @@ def test_outage_closes_where_no_answer_can_be_given() -> None:
     assert (said["type"], said["code"]) == ("websocket.close", 1013)
 
 
-def test_change_before_accept_is_saved_with_it() -> None:
+def test_change_before_accept_is_saved_with_it():
     """The handshake is answered like a request: stored first, with the cookie in its headers."""
     sessions = fresh_sessions()
 
@@ -151,7 +151,7 @@ def test_change_before_accept_is_saved_with_it() -> None:
     assert held(sessions, cookie.partition(";")[0]) == {"cart": ["socks"]}
 
 
-def test_accept_keeps_the_headers_of_the_application() -> None:
+def test_accept_keeps_the_headers_of_the_application():
     """The cookie comes after what the application says; its message stays as it is."""
     message = {"type": "websocket.accept", "headers": [(b"x", b"y")], "subprotocol": "chat"}
 
@@ -166,7 +166,7 @@ def test_accept_keeps_the_headers_of_the_application() -> None:
     assert message["headers"] == [(b"x", b"y")]
 
 
-def test_outage_at_accept_is_told_before_it() -> None:
+def test_outage_at_accept_is_told_before_it():
     """A handshake whose changes cannot be stored is refused, and the application hears of it."""
     sessions = fresh_sessions()
 
@@ -193,7 +193,7 @@ async def only_accept(session, send):
     await accept(send)
 
 
-def test_handshake_does_not_turn_the_ticket() -> None:
+def test_handshake_does_not_turn_the_ticket():
     """A ticket that is due turns in the next request, whose answer every client reads."""
     sessions, cookie = rotating()
 
@@ -202,7 +202,7 @@ def test_handshake_does_not_turn_the_ticket() -> None:
     assert cookies_set(said) == []
 
 
-def test_handshake_turns_the_ticket_when_asked() -> None:
+def test_handshake_turns_the_ticket_when_asked():
     """``rotate`` before ``accept`` is carried out, and the new ticket opens the session."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -218,7 +218,7 @@ def test_handshake_turns_the_ticket_when_asked() -> None:
     assert held(sessions, turned.partition(";")[0]) == {"cart": ["socks"]}
 
 
-def test_handshake_hands_over_a_lost_successor() -> None:
+def test_handshake_hands_over_a_lost_successor():
     """A client that never received its new ticket gets it in the answer to the handshake."""
     sessions, cookie = rotating()
     successor = stored(sessions, dict, cookie)  # and let us say that this answer was lost

@@ -11,7 +11,7 @@ from sessile.testing.clock import FakeClock
 from web.asgi_chat import accept, begin, held, stored, talk
 
 
-def test_save_stores_and_goes_on() -> None:
+def test_save_stores_and_goes_on():
     """Each save stores what came since the last one; a list that is held stays the session's."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -30,7 +30,7 @@ def test_save_stores_and_goes_on() -> None:
     assert held(sessions, cookie) == {"cart": ["socks", "hat", "scarf"]}
 
 
-def test_save_without_a_change_costs_nothing() -> None:
+def test_save_without_a_change_costs_nothing():
     """A save that has nothing to store asks no store."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -44,7 +44,7 @@ def test_save_without_a_change_costs_nothing() -> None:
     assert take_commands(sessions) == ["read"]
 
 
-def test_save_merges_with_requests() -> None:
+def test_save_merges_with_requests():
     """What requests did while the socket was open is there after its save, and nothing is lost."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -76,7 +76,7 @@ def slow(sessions):
     return begun, go_on
 
 
-def test_change_during_a_save_belongs_to_the_next_one() -> None:
+def test_change_during_a_save_belongs_to_the_next_one():
     """What a second task changes while a save is under way is stored by the next save."""
     sessions = fresh_sessions()
     cookie = stored(sessions, lambda session: session.update(cart=["socks"], old=1, n=1))
@@ -111,7 +111,7 @@ def test_change_during_a_save_belongs_to_the_next_one() -> None:
     assert held(sessions, cookie) == {"cart": ["socks", "hat", "scarf"], "n": 12, "new": 2}
 
 
-def test_saves_of_two_tasks_take_turns() -> None:
+def test_saves_of_two_tasks_take_turns():
     """Two tasks that save at once store each change once."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -136,7 +136,7 @@ def test_saves_of_two_tasks_take_turns() -> None:
     assert held(sessions, cookie) == {"cart": ["socks", "hat"]}
 
 
-def test_failed_save_forgets_nothing() -> None:
+def test_failed_save_forgets_nothing():
     """After an outage the next save stores what this one could not."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -155,7 +155,7 @@ def test_failed_save_forgets_nothing() -> None:
     assert held(sessions, cookie) == {"cart": ["socks", "hat"]}
 
 
-def test_save_cannot_bring_an_ended_session_back() -> None:
+def test_save_cannot_bring_an_ended_session_back():
     """A session that was ended elsewhere stays ended; the change is dropped with an event."""
     told = []
     sessions = fresh_sessions(hooks=[told.append])
@@ -173,7 +173,7 @@ def test_save_cannot_bring_an_ended_session_back() -> None:
     assert held(sessions, cookie) == {}
 
 
-def test_closing_socket_writes_no_old_copy_back() -> None:
+def test_closing_socket_writes_no_old_copy_back():
     """A socket that looked, and closes long after its session was logged out, writes nothing."""
     clock = FakeClock()
     sessions = fresh_sessions(clock=clock)
@@ -192,7 +192,7 @@ def test_closing_socket_writes_no_old_copy_back() -> None:
     assert held(sessions, cookie) == {}
 
 
-def test_saved_logout_ends_the_session() -> None:
+def test_saved_logout_ends_the_session():
     """Logout works from a WebSocket: the session ends on the server at the save."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -215,7 +215,7 @@ def test_saved_logout_ends_the_session() -> None:
         lambda session: (session.logout(), session.update(a=1)),
     ],
 )
-def test_save_cannot_hand_out_a_ticket(wish) -> None:
+def test_save_cannot_hand_out_a_ticket(wish):
     """What takes a cookie is refused after the handshake, with what to do instead."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -230,7 +230,7 @@ def test_save_cannot_hand_out_a_ticket(wish) -> None:
     assert take_commands(sessions) == ["read"]
 
 
-def test_stranger_cannot_begin_a_session_after_the_handshake() -> None:
+def test_stranger_cannot_begin_a_session_after_the_handshake():
     """A first value, too, would take a cookie."""
 
     async def act(session, send):
@@ -243,7 +243,7 @@ def test_stranger_cannot_begin_a_session_after_the_handshake() -> None:
 
 
 @pytest.mark.parametrize("wish", [lambda s: s["cart"].append("hat"), lambda s: s.logout()])
-def test_unsaved_change_is_not_lost_in_silence(wish) -> None:
+def test_unsaved_change_is_not_lost_in_silence(wish):
     """A WebSocket that ends with unsaved changes raises, and an event names their keys."""
     told = []
     sessions = fresh_sessions(hooks=[told.append])
@@ -258,7 +258,7 @@ def test_unsaved_change_is_not_lost_in_silence(wish) -> None:
     assert [event.keys for event in told if isinstance(event, Dropped)] == [("cart",)]
 
 
-def test_unsaved_logout_is_not_lost_in_silence() -> None:
+def test_unsaved_logout_is_not_lost_in_silence():
     """A logout that was never saved ended nothing, even where there were no values; it raises."""
     sessions = fresh_sessions()
     cookie = stored(sessions, lambda session: session.login("alice"))
@@ -271,7 +271,7 @@ def test_unsaved_logout_is_not_lost_in_silence() -> None:
         talk(act, sessions, cookie)
 
 
-def test_error_of_the_application_goes_on() -> None:
+def test_error_of_the_application_goes_on():
     """A WebSocket that fails shows its own error; the event tells of what was unsaved."""
     told = []
     sessions = fresh_sessions(hooks=[told.append])
@@ -287,7 +287,7 @@ def test_error_of_the_application_goes_on() -> None:
     assert [event.keys for event in told if isinstance(event, Dropped)] == [("cart",)]
 
 
-def test_outage_after_the_handshake_is_raised() -> None:
+def test_outage_after_the_handshake_is_raised():
     """A WebSocket that is open has no status left to answer with."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -302,7 +302,7 @@ def test_outage_after_the_handshake_is_raised() -> None:
         talk(act, sessions, cookie, extensions=["websocket.http.response"])
 
 
-def test_session_of_a_closed_socket_refuses_changes() -> None:
+def test_session_of_a_closed_socket_refuses_changes():
     """Whoever still holds the session after the end is told so."""
     kept = []
 
@@ -316,7 +316,7 @@ def test_session_of_a_closed_socket_refuses_changes() -> None:
         kept[0]["late"] = 1
 
 
-def test_list_that_is_held_stays_attached_when_a_rival_extends_it() -> None:
+def test_list_that_is_held_stays_attached_when_a_rival_extends_it():
     """After a merge the list in the application's hands is the merged one, and goes on counting."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -335,7 +335,7 @@ def test_list_that_is_held_stays_attached_when_a_rival_extends_it() -> None:
     assert held(sessions, cookie) == {"cart": ["socks", "hat", "scarf", "hat", "glove"]}
 
 
-def test_logout_during_a_save_is_carried_out_by_the_next() -> None:
+def test_logout_during_a_save_is_carried_out_by_the_next():
     """A logout that falls into a save is not taken for done with it."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
@@ -356,7 +356,7 @@ def test_logout_during_a_save_is_carried_out_by_the_next() -> None:
     assert held(sessions, cookie) == {}
 
 
-def test_save_tells_that_the_session_has_ended() -> None:
+def test_save_tells_that_the_session_has_ended():
     """A socket learns from its save that its user was logged out elsewhere."""
     sessions = fresh_sessions()
     cookie = stored(sessions, lambda s: s.login("alice"))

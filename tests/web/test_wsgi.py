@@ -29,7 +29,7 @@ def sessions():
     return fresh_sessions()
 
 
-def test_lines_of_the_readme(sessions) -> None:
+def test_lines_of_the_readme(sessions):
     """``app = SessionMiddleware(app, sessions)``; ``environ["sessile.session"]`` is a session."""
 
     def app(environ, start_response):
@@ -45,7 +45,7 @@ def test_lines_of_the_readme(sessions) -> None:
     assert browser.get().body == b"['socks', 'socks']"
 
 
-def test_untouched_request_costs_nothing(sessions) -> None:
+def test_untouched_request_costs_nothing(sessions):
     """No store command, no header, and the very list the application returned."""
     body, headers = [b"a", b"b"], list(PLAIN)
 
@@ -63,7 +63,7 @@ def test_untouched_request_costs_nothing(sessions) -> None:
 
 
 @pytest.mark.parametrize("shape", [wsgi_app(touch), wsgi_stream(touch)], ids=["list", "generator"])
-def test_reader_sends_vary_and_no_cookie(sessions, shape) -> None:
+def test_reader_sends_vary_and_no_cookie(sessions, shape):
     """A read is one store command and ``Vary: Cookie``, nothing else."""
     browser = WsgiBrowser(validate(shape, sessions))
     browser.cookie = counting_cookie(sessions)
@@ -75,7 +75,7 @@ def test_reader_sends_vary_and_no_cookie(sessions, shape) -> None:
     assert take_commands(sessions) == ["read"]
 
 
-def test_anonymous_reader_varies_as_well(sessions) -> None:
+def test_anonymous_reader_varies_as_well(sessions):
     """A page that looked for a session varies even where it found none."""
     reply = WsgiBrowser(validate(wsgi_app(touch), sessions)).get()
 
@@ -83,7 +83,7 @@ def test_anonymous_reader_varies_as_well(sessions) -> None:
     assert take_commands(sessions) == []
 
 
-def test_header_rules_are_those_of_exchange(sessions) -> None:
+def test_header_rules_are_those_of_exchange(sessions):
     """Vary is merged, ``private`` is kept beside the cookie, and the given list stays as it was."""
     headers = [*PLAIN, ("Vary", "Accept"), ("Cache-Control", "private")]
     kept = list(headers)
@@ -101,7 +101,7 @@ def test_header_rules_are_those_of_exchange(sessions) -> None:
     assert headers == kept
 
 
-def test_logout_ends_the_session_and_the_cookie(sessions) -> None:
+def test_logout_ends_the_session_and_the_cookie(sessions):
     """Logout removes the record and sends the one deletion cookie."""
     browser = WsgiBrowser(validate(wsgi_app(lambda s: s.logout()), sessions))
     browser.cookie = counting_cookie(sessions)
@@ -113,7 +113,7 @@ def test_logout_ends_the_session_and_the_cookie(sessions) -> None:
     assert count_of(sessions, old) == "None"
 
 
-def test_outage_is_503_and_leaves_the_cookie_alone(sessions) -> None:
+def test_outage_is_503_and_leaves_the_cookie_alone(sessions):
     """A store that is down is 503 with ``Retry-After``; when it is back, the session is there."""
     browser = WsgiBrowser(validate(wsgi_app(count), sessions))
     browser.cookie = counting_cookie(sessions)
@@ -131,7 +131,7 @@ def test_outage_is_503_and_leaves_the_cookie_alone(sessions) -> None:
 
 @pytest.mark.parametrize("wrap", [validate, SessionMiddleware])
 @pytest.mark.parametrize("shape", [wsgi_app, wsgi_stream], ids=["list", "generator"])
-def test_outage_at_the_commit_replaces_the_answer(sessions, shape, wrap) -> None:
+def test_outage_at_the_commit_replaces_the_answer(sessions, shape, wrap):
     """When the change cannot be stored the application's answer does not leave."""
     held = []
 
@@ -152,7 +152,7 @@ def test_outage_at_the_commit_replaces_the_answer(sessions, shape, wrap) -> None
         held[0].clear()
 
 
-def test_outage_in_a_stream_before_its_first_byte_is_503(sessions) -> None:
+def test_outage_in_a_stream_before_its_first_byte_is_503(sessions):
     """A body that meets the outage before the headers leave is replaced as well."""
     browser = WsgiBrowser(validate(wsgi_stream(touch), sessions))
     browser.cookie = counting_cookie(sessions)
@@ -161,7 +161,7 @@ def test_outage_in_a_stream_before_its_first_byte_is_503(sessions) -> None:
     assert browser.get().status == 503
 
 
-def test_refusal_of_a_head_request_has_no_body(sessions) -> None:
+def test_refusal_of_a_head_request_has_no_body(sessions):
     """A 503 to HEAD is headers alone."""
     browser = WsgiBrowser(validate(wsgi_app(touch), sessions))
     browser.cookie = counting_cookie(sessions)
@@ -186,7 +186,7 @@ def catching(status):
 
 
 @pytest.mark.parametrize(("status", "seen"), [("500 Oops", 503), ("200 OK", 200)])
-def test_frameworks_own_500_becomes_503(sessions, status, seen) -> None:
+def test_frameworks_own_500_becomes_503(sessions, status, seen):
     """A 500 made of an outage is an outage; an application's own answer to it is respected."""
     browser = WsgiBrowser(validate(catching(status), sessions))
     browser.cookie = counting_cookie(sessions)
@@ -197,14 +197,14 @@ def test_frameworks_own_500_becomes_503(sessions, status, seen) -> None:
     assert (reply.status, reply.one("set-cookie")) == (seen, None)
 
 
-def test_other_500s_are_the_applications_own(sessions) -> None:
+def test_other_500s_are_the_applications_own(sessions):
     """Without an outage a 500 passes through."""
     browser = WsgiBrowser(validate(wsgi_app(touch, status="500 Oops"), sessions))
 
     assert browser.get().status == 500
 
 
-def test_lost_race_is_503(sessions) -> None:
+def test_lost_race_is_503(sessions):
     """Bounded retries that ran out are answered like an outage: try again."""
 
     def lose(session):
@@ -213,7 +213,7 @@ def test_lost_race_is_503(sessions) -> None:
     assert WsgiBrowser(validate(wsgi_app(lose), sessions)).get().status == 503
 
 
-def test_outage_after_the_first_byte_is_raised(sessions) -> None:
+def test_outage_after_the_first_byte_is_raised(sessions):
     """When the headers have left, no 503 can be sent: the server gets the error."""
 
     def fail(_):
@@ -223,7 +223,7 @@ def test_outage_after_the_first_byte_is_raised(sessions) -> None:
         WsgiBrowser(SessionMiddleware(wsgi_stream(lambda _: b"a", fail), sessions)).get()
 
 
-def test_login_beyond_the_limit_is_403() -> None:
+def test_login_beyond_the_limit_is_403():
     """A refused login is a 403 without a cookie; the session before it lives on."""
     sessions = fresh_sessions(policy=Policy(limit=1, excess=Excess.REFUSE))
     app = validate(wsgi_app(lambda session: session.login("alice")), sessions)
@@ -238,7 +238,7 @@ def test_login_beyond_the_limit_is_403() -> None:
 
 
 @pytest.mark.parametrize("path", ["/static/app.js", "/größe/x"])
-def test_excluded_path_has_no_session(sessions, path) -> None:
+def test_excluded_path_has_no_session(sessions, path):
     """Under an excluded prefix the session refuses, with the reason, and nothing is added."""
     app = validate(wsgi_app(touch), sessions, exclude=("/static/", "/größe/"))
 
@@ -247,14 +247,14 @@ def test_excluded_path_has_no_session(sessions, path) -> None:
     assert take_commands(sessions) == []
 
 
-def test_excluded_prefix_is_below_the_mount(sessions) -> None:
+def test_excluded_prefix_is_below_the_mount(sessions):
     """A prefix counts from where the application is mounted; other paths have their session."""
     app = validate(wsgi_app(touch), sessions, exclude=("/shop/",))
 
     assert WsgiBrowser(app).get("/cart", root="/shop").body == b"None"
 
 
-def test_wrong_prefix_is_refused_at_start(sessions) -> None:
+def test_wrong_prefix_is_refused_at_start(sessions):
     """A prefix without its slash is an error when the application starts."""
     with pytest.raises(ConfigError, match="begin with '/'"):
         SessionMiddleware(wsgi_app(touch), sessions, exclude=("static/",))
@@ -272,7 +272,7 @@ def shop(environ, start_response):
     yield f"{session.user} {session.get('n')}".encode()
 
 
-def test_login_and_logout_over_http(sessions) -> None:
+def test_login_and_logout_over_http(sessions):
     """A real client keeps its session through login, and its old cookie is dead after logout."""
     with serve_wsgi(SessionMiddleware(shop, sessions)) as url, httpx.Client(base_url=url) as client:
         client.get("/count")
@@ -285,7 +285,7 @@ def test_login_and_logout_over_http(sessions) -> None:
         assert client.get("/", headers={"cookie": f"sid={old}"}).text == "None None"
 
 
-def test_parallel_increments_add_up(sessions) -> None:
+def test_parallel_increments_add_up(sessions):
     """Forty requests on eight threads of a real server lose no increment."""
     with serve_wsgi(SessionMiddleware(shop, sessions)) as url, httpx.Client(base_url=url) as client:
         client.get("/count")

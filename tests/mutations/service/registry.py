@@ -10,11 +10,11 @@ from sessile.stores.memory import MemoryStore
 from sessile.testing.drive import Blocking
 from sessile.testing.promises.accounts import Accounts
 from sessile.testing.promises.bindings import Bindings
+from sessile.testing.promises.concurrency import Concurrency
+from sessile.testing.promises.events import Events
 from sessile.testing.promises.lifetimes import Lifetimes
 from sessile.testing.promises.locks import Locks
 from sessile.testing.promises.proofs import Proofs
-from sessile.testing.promises.concurrency import Concurrency
-from sessile.testing.promises.events import Events
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
 

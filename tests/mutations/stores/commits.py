@@ -2,9 +2,8 @@
 
 from harness.reference_store import ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.core.change import COMMITTED, GONE, Answer, Change, Conflict
-from sessile.core.record import Record, evolve
-from sessile.core.ticket import Key
+from sessile.core.change import COMMITTED, GONE, Change, Conflict
+from sessile.core.record import evolve
 from sessile.errors import KeyTaken
 
 
@@ -18,7 +17,7 @@ from sessile.errors import KeyTaken
     "what_is_left_takes_no_late_commit",
 )
 class ForgetsVersions(ReferenceStore):
-    def swap(self, change: Change) -> Answer:
+    def swap(self, change):
         if self.get(change.record.key) is None:
             return GONE
         self.put(change.record)
@@ -27,7 +26,7 @@ class ForgetsVersions(ReferenceStore):
 
 @breaks("commit_from_the_current_version_stands", "other_handle_reads_what_was_written")
 class CommitsOnce(ReferenceStore):
-    def swap(self, change: Change) -> Answer:
+    def swap(self, change):
         current = self.get(change.record.key)
         return Conflict(current) if current and current.version > 1 else super().swap(change)
 
@@ -39,7 +38,7 @@ class CommitsOnce(ReferenceStore):
     "stale_commit_is_told_the_current_record",
 )
 class TellsTheLoserTheOldRecord(ReferenceStore):
-    def swap(self, change: Change) -> Answer:
+    def swap(self, change):
         current, answer = self.get(change.record.key), super().swap(change)
         if answer is COMMITTED:
             self.server.notes[change.record.key] = current
@@ -56,7 +55,7 @@ class TellsTheLoserTheOldRecord(ReferenceStore):
     "what_is_left_takes_no_late_commit",
 )
 class WritesWhatItRefuses(ReferenceStore):
-    def swap(self, change: Change) -> Answer:
+    def swap(self, change):
         answer = super().swap(change)
         if isinstance(answer, Conflict):
             self.put(change.record)
@@ -65,7 +64,7 @@ class WritesWhatItRefuses(ReferenceStore):
 
 @breaks("commit_from_the_future_is_refused", "what_is_left_takes_no_late_commit")
 class AcceptsTheFuture(ReferenceStore):
-    def swap(self, change: Change) -> Answer:
+    def swap(self, change):
         current = self.get(change.record.key)
         if current and change.expected > current.version:
             self.put(change.record)
@@ -82,7 +81,7 @@ class AcceptsTheFuture(ReferenceStore):
     "no_commit_survives_a_deletion",
 )
 class CommitsTheUnknown(ReferenceStore):
-    def swap(self, change: Change) -> Answer:
+    def swap(self, change):
         if change.record.key not in self.rows:
             self.put(change.record)
         return super().swap(change)
@@ -94,11 +93,11 @@ class CommitsTheUnknown(ReferenceStore):
     "what_is_left_takes_no_late_commit",
 )
 class RevivesTheDeleted(ReferenceStore):
-    def remove(self, key: str, owner: str | None) -> Record | None:
+    def remove(self, key, owner):
         self.server.notes[key] = record = super().remove(key, owner)
         return record
 
-    def swap(self, change: Change) -> Answer:
+    def swap(self, change):
         if self.server.notes.pop(change.record.key, None):
             self.put(change.record)
         return super().swap(change)
@@ -111,7 +110,7 @@ class RevivesTheDeleted(ReferenceStore):
     "of_rival_commits_one_stands",
 )
 class CommitsInTwoSteps(ReferenceStore):
-    async def commit(self, change: Change) -> Answer:
+    async def commit(self, change):
         current = await self.ask("look", lambda: self.get(change.record.key))
         if current is None:
             return GONE
@@ -123,7 +122,7 @@ class CommitsInTwoSteps(ReferenceStore):
 
 @breaks("act_cancelled_anywhere_leaves_the_store_sound")
 class CommitsByHalves(ReferenceStore):
-    async def commit(self, change: Change) -> Answer:
+    async def commit(self, change):
         half = evolve(change.record, version=change.expected, data={})
         answer = await super().commit(Change(half, change.expected))
         return await super().commit(change) if answer == COMMITTED else answer
@@ -137,7 +136,7 @@ class CommitsByHalves(ReferenceStore):
     "strange_names_are_each_their_own",
 )
 class ReturnsNothingDeleted(ReferenceStore):
-    def replace(self, key: str, owner: str | None, leaving: Record | None) -> None:
+    def replace(self, key, owner, leaving):
         super().replace(key, owner, leaving)
 
 
@@ -151,7 +150,7 @@ class ReturnsNothingDeleted(ReferenceStore):
     "rival_logins_leave_the_limit",
 )
 class RaisesForTheDeleted(ReferenceStore):
-    def remove(self, key: str, owner: str | None) -> Record | None:
+    def remove(self, key, owner):
         if key not in self.rows:
             raise KeyError(key)
         return super().remove(key, owner)
@@ -168,7 +167,7 @@ class RaisesForTheDeleted(ReferenceStore):
     "swept_sessions_do_not_count",
 )
 class DeletesTheNeighbours(ReferenceStore):
-    def remove(self, key: str, owner: str | None) -> Record | None:
+    def remove(self, key, owner):
         record = super().remove(key, owner)
         self.rows.clear()
         return record
@@ -187,11 +186,11 @@ class DeletesTheNeighbours(ReferenceStore):
     "what_is_left_takes_no_late_commit",
 )
 class BuriesTheKey(ReferenceStore):
-    def remove(self, key: str, owner: str | None) -> Record | None:
+    def remove(self, key, owner):
         self.server.notes[key] = True
         return super().remove(key, owner)
 
-    def add(self, record: Record) -> None:
+    def add(self, record):
         if record.key in self.server.notes:
             raise KeyTaken(record.key)
         super().add(record)
@@ -199,9 +198,7 @@ class BuriesTheKey(ReferenceStore):
 
 @breaks("of_rival_deletions_one_is_told", "of_rivals_that_leave_something_one_is_told")
 class DeletesInTwoSteps(ReferenceStore):
-    async def delete(
-        self, key: Key, owner: str | None = None, *, leaving: Record | None = None
-    ) -> Record | None:
+    async def delete(self, key, owner=None, *, leaving=None):
         record = await self.ask("look", lambda: self.get(key))
         await super().delete(key, owner, leaving=leaving)
         return record
@@ -213,13 +210,13 @@ class DeletesInTwoSteps(ReferenceStore):
     "what_is_left_takes_no_late_commit",
 )
 class LeavesNothing(ReferenceStore):
-    def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
+    def replace(self, key, owner, leaving):
         return super().replace(key, owner, None)
 
 
 @breaks("deleting_the_ended_is_none", "nothing_is_left_of_nothing")
 class LeavesItAnyway(ReferenceStore):
-    def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
+    def replace(self, key, owner, leaving):
         record = super().replace(key, owner, None)
         if leaving:
             self.put(leaving)
@@ -228,7 +225,7 @@ class LeavesItAnyway(ReferenceStore):
 
 @breaks("deletion_can_leave_something", "of_rivals_that_leave_something_one_is_told")
 class ReturnsWhatItLeaves(ReferenceStore):
-    def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
+    def replace(self, key, owner, leaving):
         record = super().replace(key, owner, leaving)
         return record and (leaving or record)
 
@@ -239,14 +236,14 @@ class ReturnsWhatItLeaves(ReferenceStore):
     "what_is_left_takes_no_late_commit",
 )
 class LeavesTheVersion(ReferenceStore):
-    def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
+    def replace(self, key, owner, leaving):
         version = getattr(self.get(key), "version", 0)
         return super().replace(key, owner, leaving and evolve(leaving, version=version))
 
 
 @breaks("what_is_left_is_nobodys")
 class LeavesTheIndexEntry(ReferenceStore):
-    def replace(self, key: str, owner: str | None, leaving: Record | None) -> Record | None:
+    def replace(self, key, owner, leaving):
         record = super().replace(key, owner, leaving)
         if record and leaving:
             self.owners.setdefault(owner or "", []).append(key)

@@ -1,14 +1,11 @@
 """Stores that end not quite everybody, or more than that."""
 
 from contextlib import suppress
-from typing import Any
 
 from harness.reference_store import ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.core.change import COMMITTED, GONE, Answer, Change, Claimed, Excess, Full, Page
-from sessile.core.record import Record
+from sessile.core.change import COMMITTED, GONE, Claimed, Excess, Page
 from sessile.core.ticket import Key
-from sessile.core.value import Instant
 from sessile.errors import KeyTaken, StoreUnavailable
 
 
@@ -16,11 +13,10 @@ class Remembering(ReferenceStore):
     """Keeps aside what it ended."""
 
     @property
-    def ended(self) -> dict[str, Record]:
-        kept: dict[str, Record] = self.server.notes
-        return kept
+    def ended(self):
+        return self.server.notes
 
-    def wipe(self) -> None:
+    def wipe(self):
         self.ended.update({key: found for key in self.rows if (found := self.get(key))})
         super().wipe()
 
@@ -43,7 +39,7 @@ class Remembering(ReferenceStore):
     "scan_passes_over_the_ended",
 )
 class EndsNobody(ReferenceStore):
-    def wipe(self) -> None:
+    def wipe(self):
         pass
 
 
@@ -54,7 +50,7 @@ class EndsNobody(ReferenceStore):
     "owner_of_the_ended_owns_the_new_alone",
 )
 class EndsTheAnonymous(ReferenceStore):
-    def wipe(self) -> None:
+    def wipe(self):
         for record in [record for record in map(self.get, list(self.rows)) if record]:
             if record.owner is None:
                 self.remove(record.key, None)
@@ -74,7 +70,7 @@ class EndsTheAnonymous(ReferenceStore):
     "scan_passes_over_the_ended",
 )
 class EndsWhoeverHasAnOwner(ReferenceStore):
-    def wipe(self) -> None:
+    def wipe(self):
         for key in [key for keys in self.owners.values() for key in keys]:
             self.remove(key, None)
 
@@ -85,27 +81,27 @@ class EndsWhoeverHasAnOwner(ReferenceStore):
     "limits_forget_the_ended_everywhere",
 )
 class EndsFromHereAlone(ReferenceStore):
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, *args, **more):
         super().__init__(*args, **more)
-        self.hidden: set[str] = set()
+        self.hidden = set()
 
-    def get(self, key: str) -> Record | None:
+    def get(self, key):
         return None if key in self.hidden else super().get(key)
 
-    def add(self, record: Record) -> None:
+    def add(self, record):
         if record.key in self.hidden:
             self.hidden.discard(record.key)
             self.remove(record.key, None)
         super().add(record)
 
-    def wipe(self) -> None:
+    def wipe(self):
         self.hidden.update(self.rows)
 
 
 @breaks("no_clock_spares_or_ends")
 class EndsByTheClock(ReferenceStore):
-    async def end_everybody(self, now: Instant) -> None:
-        def wipe() -> None:
+    async def end_everybody(self, now):
+        def wipe():
             for record in [record for record in map(self.get, list(self.rows)) if record]:
                 if record.created <= now:
                     self.remove(record.key, None)
@@ -115,11 +111,11 @@ class EndsByTheClock(ReferenceStore):
 
 @breaks("no_clock_spares_or_ends")
 class EndsWhatTheClockCallsEarlier(ReferenceStore):
-    async def end_everybody(self, now: Instant) -> None:
+    async def end_everybody(self, now):
         self.server.notes["ended"] = now
         await super().end_everybody(now)
 
-    def live(self, record: Record | None, now: Instant) -> Record | None:
+    def live(self, record, now):
         found = super().live(record, now)
         return found if found and found.created >= self.server.notes.get("ended", 0.0) else None
 
@@ -140,18 +136,18 @@ class EndsWhatTheClockCallsEarlier(ReferenceStore):
     "sweep_after_the_end_spares_the_new",
 )
 class EndsForEver(ReferenceStore):
-    def wipe(self) -> None:
+    def wipe(self):
         self.server.notes["over"] = True
         super().wipe()
 
-    def put(self, record: Record) -> None:
+    def put(self, record):
         if "over" not in self.server.notes:
             super().put(record)
 
 
 @breaks("end_stays_at_home")
 class EndsTheNeighboursToo(ReferenceStore):
-    def wipe(self) -> None:
+    def wipe(self):
         for rows in self.server.rows.values():
             rows.clear()
         super().wipe()
@@ -159,7 +155,7 @@ class EndsTheNeighboursToo(ReferenceStore):
 
 @breaks("claim_met_by_the_end_is_whole", "ending_nobody_is_no_error")
 class RaisesForNobody(ReferenceStore):
-    def wipe(self) -> None:
+    def wipe(self):
         if not self.rows:
             raise StoreUnavailable(self.name, "there is nobody")
         super().wipe()
@@ -167,7 +163,7 @@ class RaisesForNobody(ReferenceStore):
 
 @breaks("everybody_ended_reads_as_none")
 class CallsTheEndedMalformed(Remembering):
-    def get(self, key: str) -> Record | None:
+    def get(self, key):
         if key in self.ended and key not in self.rows:
             self.malformed(Key(key))
         return super().get(key)
@@ -179,7 +175,7 @@ class CallsTheEndedMalformed(Remembering):
     "end_reaches_every_handle",
 )
 class CommitsToTheEnded(Remembering):
-    def swap(self, change: Change) -> Answer:
+    def swap(self, change):
         answer = super().swap(change)
         if answer == GONE and change.record.key in self.ended:
             self.put(change.record)
@@ -191,35 +187,35 @@ class CommitsToTheEnded(Remembering):
 class LooksForTheEndBeforeItCommits(ReferenceStore):
     """Marks what it ended, and looks at the marks and at the row in two steps."""
 
-    def wipe(self) -> None:
+    def wipe(self):
         self.server.notes.update(dict.fromkeys(self.rows))
         self.owners.clear()
 
-    def get(self, key: str) -> Record | None:
+    def get(self, key):
         return None if key in self.server.notes else super().get(key)
 
-    def put(self, record: Record) -> None:
+    def put(self, record):
         self.server.notes.pop(record.key, None)
         super().put(record)
 
-    def add(self, record: Record) -> None:
+    def add(self, record):
         if record.key in self.server.notes:
             self.remove(record.key, None)
         super().add(record)
 
-    async def commit(self, change: Change) -> Answer:
+    async def commit(self, change):
         if await self.ask("look", lambda: self.get(change.record.key)) is None:
             return GONE
         return await self.ask("commit", lambda: self.swap_marked(change))
 
-    def swap_marked(self, change: Change) -> Answer:
+    def swap_marked(self, change):
         self.server.notes.pop(change.record.key, None)
         return self.swap(change)
 
 
 @breaks("deleting_the_ended_is_none", "end_reaches_every_handle")
 class ReturnsTheEnded(Remembering):
-    def remove(self, key: str, owner: str | None) -> Record | None:
+    def remove(self, key, owner):
         return super().remove(key, owner) or self.ended.pop(key, None)
 
 
@@ -231,7 +227,7 @@ class ReturnsTheEnded(Remembering):
     "owner_of_the_ended_owns_the_new_alone",
 )
 class KeepsTheKeysOfTheEnded(Remembering):
-    def add(self, record: Record) -> None:
+    def add(self, record):
         if record.key in self.ended:
             raise KeyTaken(record.key)
         super().add(record)
@@ -239,7 +235,7 @@ class KeepsTheKeysOfTheEnded(Remembering):
 
 @breaks("sweep_after_the_end_spares_the_new")
 class SweepsAllAfterTheEnd(Remembering):
-    def clean(self, now: Instant, batch: int) -> int:
+    def clean(self, now, batch):
         if self.ended:
             self.rows.clear()
         return super().clean(now, batch)
@@ -247,7 +243,7 @@ class SweepsAllAfterTheEnd(Remembering):
 
 @breaks("sweep_after_the_end_spares_the_new")
 class SweepsTheEndedForEver(Remembering):
-    def clean(self, now: Instant, batch: int) -> int:
+    def clean(self, now, batch):
         return super().clean(now, batch) or len(self.ended)
 
 
@@ -257,7 +253,7 @@ class SweepsTheEndedForEver(Remembering):
     "limits_forget_the_ended_everywhere",
 )
 class CountsTheEnded(Remembering):
-    def over(self, record: Record, now: Instant, limit: int | None) -> list[Key]:
+    def over(self, record, now, limit):
         ended = [Key(key) for key, old in self.ended.items() if old.owner == record.owner]
         over = super().over(record, now, limit)
         return over if limit is None else [*ended, *over]
@@ -269,14 +265,14 @@ class CountsTheEnded(Remembering):
     "owner_of_the_ended_owns_the_new_alone",
 )
 class OwnsTheEnded(Remembering):
-    async def owned_by(self, owner: str, now: Instant) -> list[Record]:
+    async def owned_by(self, owner, now):
         ended = [record for record in self.ended.values() if record.owner == owner]
         return ended + await super().owned_by(owner, now)
 
 
 @breaks("scan_passes_over_the_ended")
 class ScansTheEnded(Remembering):
-    def page(self, now: Instant, cursor: str, batch: int) -> Page:
+    def page(self, now, cursor, batch):
         page = super().page(now, cursor, batch)
         ended = [record for record in self.ended.values() if record.key > cursor]
         return Page([*page.records, *ended], page.cursor)
@@ -284,10 +280,7 @@ class ScansTheEnded(Remembering):
 
 @breaks("claim_met_by_the_end_is_whole")
 class IndexesBeforeTheEndAndStoresAfter(ReferenceStore):
-    async def claim(
-        self, record: Record, now: Instant, *, limit: int | None = None,
-        excess: Excess = Excess.END_OLDEST, replacing: Key | None = None,
-    ) -> Claimed | Full:  # fmt: skip
+    async def claim(self, record, now, *, limit=None, excess=Excess.END_OLDEST, replacing=None):
         claimed = await super().claim(record, now, limit=limit, excess=excess, replacing=replacing)
         if isinstance(claimed, Claimed):
             await self.ask("put", lambda: self.put(record))
@@ -296,13 +289,13 @@ class IndexesBeforeTheEndAndStoresAfter(ReferenceStore):
 
 @breaks("closed_store_says_so")
 class EndsWhenClosed(ReferenceStore):
-    async def end_everybody(self, now: Instant) -> None:
+    async def end_everybody(self, now):
         if not self.closed:
             await super().end_everybody(now)
 
 
 @breaks("stopped_server_is_unavailable")
 class HopesThatEverybodyEnded(ReferenceStore):
-    async def end_everybody(self, now: Instant) -> None:
+    async def end_everybody(self, now):
         with suppress(StoreUnavailable):
             await super().end_everybody(now)

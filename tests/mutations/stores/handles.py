@@ -2,34 +2,31 @@
 
 import inspect
 from collections import ChainMap
-from typing import Any
 
-from harness.reference_store import FileStore, ReferenceStore, Server
+from harness.reference_store import FileStore, ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.core.change import COMMITTED, Answer, Change
+from sessile.core.change import COMMITTED
 from sessile.core.flow import Ask
-from sessile.core.record import Record
 from sessile.core.session import Session
-from sessile.core.ticket import Key, Ticket
-from sessile.core.value import Instant
+from sessile.core.ticket import Ticket
 from sessile.errors import StoreClosed, StoreUnavailable
 
 
 @breaks("other_handle_reads_what_was_written", "read_record_is_a_copy")
 class TrustsItsOwnCopy(ReferenceStore):
-    def __init__(self, *where: Any, **more: Any) -> None:
+    def __init__(self, *where, **more):
         super().__init__(*where, **more)
-        self.copies: dict[str, Record] = {}
+        self.copies = {}
 
-    def put(self, record: Record) -> None:
+    def put(self, record):
         super().put(record)
         self.copies.pop(record.key, None)
 
-    def remove(self, key: str, owner: str | None) -> Record | None:
+    def remove(self, key, owner):
         self.copies.pop(key, None)
         return super().remove(key, owner)
 
-    async def read(self, key: Key, now: Instant) -> Record | None:
+    async def read(self, key, now):
         found = await super().read(key, now)
         return self.copies.setdefault(key, found) if found else None
 
@@ -40,11 +37,11 @@ class TrustsItsOwnCopy(ReferenceStore):
     "what_is_left_takes_no_late_commit",
 )
 class HasVersionsOfItsOwn(ReferenceStore):
-    def __init__(self, *where: Any, **more: Any) -> None:
+    def __init__(self, *where, **more):
         super().__init__(*where, **more)
-        self.versions: dict[str, int] = {}
+        self.versions = {}
 
-    def swap(self, change: Change) -> Answer:
+    def swap(self, change):
         key, current = change.record.key, self.get(change.record.key)
         if current and self.versions.setdefault(key, change.expected) == change.expected:
             self.versions[key] = change.record.version
@@ -55,7 +52,7 @@ class HasVersionsOfItsOwn(ReferenceStore):
 
 @breaks("handles_share_an_index", "limits_forget_the_ended_everywhere")
 class HasAnIndexOfItsOwn(ReferenceStore):
-    def __init__(self, *where: Any, **more: Any) -> None:
+    def __init__(self, *where, **more):
         super().__init__(*where, **more)
         self.owners = {}
 
@@ -64,7 +61,7 @@ class HasAnIndexOfItsOwn(ReferenceStore):
     "ended_stay_ended_after_a_restart", "handle_outlives_the_other", "sessions_survive_a_restart"
 )
 class ClosesTheServer(ReferenceStore):
-    async def close(self) -> None:
+    async def close(self):
         await super().close()
         self.server.stopped = True
 
@@ -73,25 +70,25 @@ class ClosesTheServer(ReferenceStore):
     "ended_stay_ended_after_a_restart", "handle_outlives_the_other", "sessions_survive_a_restart"
 )
 class ForgetsAtTheEnd(ReferenceStore):
-    async def close(self) -> None:
+    async def close(self):
         await super().close()
         self.rows.clear()
 
 
 @breaks("end_stays_at_home", "one_key_is_two_records", "scan_stays_at_home", "sweep_stays_at_home")
 class SharesOneTable(ReferenceStore):
-    def __init__(self, server: Server, prefix: str = "", password: str = "") -> None:
+    def __init__(self, server, prefix="", password=""):
         super().__init__(server, prefix and "a", password)
         self.owners = server.owners[prefix]
 
 
 @breaks("one_name_is_two_owners")
 class SharesOneIndex(ReferenceStore):
-    def __init__(self, server: Server, prefix: str = "", password: str = "") -> None:
+    def __init__(self, server, prefix="", password=""):
         super().__init__(server, prefix, password)
         self.owners = server.owners["all"]
 
-    def owned(self, owner: str, now: Instant) -> list[Record]:
+    def owned(self, owner, now):
         mine, self.rows = self.rows, ChainMap(*self.server.rows.values())
         try:
             return super().owned(owner, now)
@@ -101,7 +98,7 @@ class SharesOneIndex(ReferenceStore):
 
 @breaks("scan_stays_at_home")
 class ScansEveryPrefix(ReferenceStore):
-    def page(self, now: Instant, cursor: str, batch: int) -> Any:
+    def page(self, now, cursor, batch):
         mine, self.rows = self.rows, ChainMap(*self.server.rows.values())
         try:
             return super().page(now, cursor, batch)
@@ -111,7 +108,7 @@ class ScansEveryPrefix(ReferenceStore):
 
 @breaks("sweep_stays_at_home")
 class SweepsEveryPrefix(ReferenceStore):
-    def clean(self, now: Instant, batch: int) -> int:
+    def clean(self, now, batch):
         mine, swept = self.rows, 0
         for rows in self.server.rows.values():
             self.rows = rows
@@ -123,18 +120,18 @@ class SweepsEveryPrefix(ReferenceStore):
 class Eavesdropping(ReferenceStore):
     """Notes what it finds in the frames of its callers, as a careless error reporter does."""
 
-    def heard(self, value: Any) -> Any:
+    def heard(self, value):
         raise NotImplementedError
 
-    async def commit(self, change: Change) -> Answer:
+    async def commit(self, change):
         self.listen()
         return await super().commit(change)
 
-    async def claim(self, *record: Any, **rest: Any) -> Any:
+    async def claim(self, *record, **rest):
         self.listen()
         return await super().claim(*record, **rest)
 
-    def listen(self) -> None:
+    def listen(self):
         frame = inspect.currentframe()
         while frame:
             for value in frame.f_locals.values():
@@ -144,32 +141,32 @@ class Eavesdropping(ReferenceStore):
 
 @breaks("dump_holds_no_ticket")
 class KeepsTickets(Eavesdropping):
-    def heard(self, value: Any) -> Any:
+    def heard(self, value):
         return value.verifier if isinstance(value, Ticket) else None
 
 
 @breaks("dump_holds_no_ticket")
 class KeepsCookies(Eavesdropping):
-    def heard(self, value: Any) -> Any:
+    def heard(self, value):
         return value.reveal() if isinstance(value, Ticket) else None
 
 
 @breaks("dump_holds_no_value_in_plain")
 class KeepsPlainValues(Eavesdropping):
-    def heard(self, value: Any) -> Any:
+    def heard(self, value):
         return value.delta().set if isinstance(value, Session) else None
 
 
 @breaks("password_is_not_shown")
 class ShowsThePassword(ReferenceStore):
-    def __init__(self, server: Server, prefix: str = "", password: str = "") -> None:
+    def __init__(self, server, prefix="", password=""):
         super().__init__(server, prefix, password)
         self.name = f"reference://:{password}@server"
 
 
 @breaks("password_is_not_shown")
 class QuotesThePassword(ReferenceStore):
-    def reach(self) -> None:
+    def reach(self):
         if self.server.stopped:
             raise ConnectionRefusedError(f"nobody takes {self.password!r}")
         super().reach()
@@ -177,7 +174,7 @@ class QuotesThePassword(ReferenceStore):
 
 @breaks("store_has_the_shape_of_the_contract")
 class HasNoName(ReferenceStore):
-    def __init__(self, *where: Any, **more: Any) -> None:
+    def __init__(self, *where, **more):
         super().__init__(*where, **more)
         self.name = ""
 
@@ -195,7 +192,7 @@ class LacksAMethod(ReferenceStore):
     "store_heals",
 )
 class NeverAnswers(ReferenceStore):
-    async def ping(self) -> None:
+    async def ping(self):
         await super().ping()
         raise StoreUnavailable(self.name, "ping is not a command")
 
@@ -212,7 +209,7 @@ class NeverAnswers(ReferenceStore):
     "unused_store_can_be_closed",
 )
 class ClosesOnce(ReferenceStore):
-    async def close(self) -> None:
+    async def close(self):
         if self.closed:
             raise StoreClosed("reference store")
         await super().close()
@@ -226,32 +223,32 @@ class ClosesOnce(ReferenceStore):
     "unused_store_can_be_closed",
 )
 class CannotCloseUnused(ReferenceStore):
-    def perform(self, call: Any) -> Any:
+    def perform(self, call):
         self.used = True
         return super().perform(call)
 
-    async def close(self) -> None:
+    async def close(self):
         assert self.used
         await super().close()
 
 
 @breaks("closed_index_says_so", "closed_scan_says_so", "closed_store_says_so")
 class ReopensItself(ReferenceStore):
-    def perform(self, call: Any) -> Any:
+    def perform(self, call):
         self.closed = False
         return super().perform(call)
 
 
 @breaks("closed_index_says_so")
 class ReopensItsIndex(ReferenceStore):
-    def ask(self, what: str, call: Any) -> Ask[Any]:
+    def ask(self, what, call):
         self.closed = self.closed and what not in ("owned_by", "claim")
         return super().ask(what, call)
 
 
 @breaks("closed_scan_says_so")
 class ReopensForScans(ReferenceStore):
-    def ask(self, what: str, call: Any) -> Ask[Any]:
+    def ask(self, what, call):
         self.closed = self.closed and what != "scan"
         return super().ask(what, call)
 
@@ -260,11 +257,11 @@ class ReopensForScans(ReferenceStore):
 class HasOneColour(ReferenceStore):
     colour: str | None = None
 
-    def ask(self, what: str, call: Any) -> Ask[Any]:
+    def ask(self, what, call):
         ask = super().ask(what, call)
         block, wait = ask.block, ask.wait
 
-        def colour(name: str, act: Any) -> Any:
+        def colour(name, act):
             self.colour = self.colour or name
             assert self.colour == name
             return act()
@@ -274,18 +271,18 @@ class HasOneColour(ReferenceStore):
 
 @breaks("network_store_keeps_no_secret")
 class KeepsASecretOfItsOwn(ReferenceStore):
-    def keep_secret(self, fresh: bytes) -> bytes | None:
+    def keep_secret(self, fresh):
         return fresh
 
 
 @breaks("handles_share_a_secret", "local_store_keeps_its_first_secret")
 class KeepsTheLastSecret(FileStore):
-    def keep_secret(self, fresh: bytes) -> bytes | None:
+    def keep_secret(self, fresh):
         return fresh
 
 
 @breaks("handles_share_a_secret")
 class KeepsASecretForEachHandle(FileStore):
-    def keep_secret(self, fresh: bytes) -> bytes | None:
+    def keep_secret(self, fresh):
         self.secret = getattr(self, "secret", fresh)
         return self.secret

@@ -6,15 +6,12 @@ from typing import Any
 from harness.reference_store import ReferenceStore
 from mutations.stores.registry import WATCH, breaks
 from sessile.core.flow import Ask
-from sessile.core.record import Record
-from sessile.core.ticket import Key
-from sessile.core.value import Instant
 from sessile.errors import StoreUnavailable
 
 
 @breaks("stopped_server_is_unavailable", "store_heals")
 class SwallowsOutages(ReferenceStore):
-    async def read(self, key: Key, now: Instant) -> Record | None:
+    async def read(self, key, now):
         try:
             return await super().read(key, now)
         except StoreUnavailable:
@@ -30,7 +27,7 @@ class SwallowsOutages(ReferenceStore):
     "store_heals",
 )
 class RaisesWhatTheDriverRaises(ReferenceStore):
-    def perform(self, call: Any) -> Any:
+    def perform(self, call):
         if not self.closed:
             self.reach()
         return super().perform(call)
@@ -38,7 +35,7 @@ class RaisesWhatTheDriverRaises(ReferenceStore):
 
 @breaks("frozen_server_is_unavailable_in_time", "stopped_server_is_unavailable")
 class HidesTheCause(ReferenceStore):
-    def perform(self, call: Any) -> Any:
+    def perform(self, call):
         try:
             return super().perform(call)
         except StoreUnavailable as error:
@@ -47,7 +44,7 @@ class HidesTheCause(ReferenceStore):
 
 @breaks("stopped_server_is_unavailable")
 class SaysNotWhichStore(ReferenceStore):
-    def perform(self, call: Any) -> Any:
+    def perform(self, call):
         try:
             return super().perform(call)
         except StoreUnavailable as error:
@@ -58,7 +55,7 @@ class SaysNotWhichStore(ReferenceStore):
 class NeverHeals(ReferenceStore):
     broken = False
 
-    def reach(self) -> None:
+    def reach(self):
         self.broken = self.broken or self.server.stopped
         if self.broken:
             raise ConnectionResetError("this connection broke")
@@ -67,7 +64,7 @@ class NeverHeals(ReferenceStore):
 
 @breaks("store_can_be_opened_before_its_server")
 class ConnectsWhenOpened(ReferenceStore):
-    def __init__(self, *where: Any, **more: Any) -> None:
+    def __init__(self, *where, **more):
         super().__init__(*where, **more)
         if not self.password:
             self.reach()
@@ -75,14 +72,14 @@ class ConnectsWhenOpened(ReferenceStore):
 
 @breaks("frozen_server_is_unavailable_in_time", "late_answer_goes_to_nobody")
 class AcceptsWhatNobodyAnswered(ReferenceStore):
-    def reach(self) -> None:
+    def reach(self):
         if not self.server.frozen:
             super().reach()
 
 
 @breaks("frozen_server_is_unavailable_in_time")
 class WaitsTooLong(ReferenceStore):
-    def reach(self) -> None:
+    def reach(self):
         if self.server.frozen:
             WATCH.advance(60.0)
         super().reach()
@@ -92,7 +89,7 @@ class WaitsTooLong(ReferenceStore):
 class TakesALateAnswer(ReferenceStore):
     late: Any = ()
 
-    def perform(self, call: Any) -> Any:
+    def perform(self, call):
         if self.server.frozen:
             self.late = (call,)
         elif self.late:
@@ -104,10 +101,10 @@ class TakesALateAnswer(ReferenceStore):
 class TakesTheAnswerOfTheCancelled(ReferenceStore):
     late: Any = ()
 
-    def ask(self, what: str, call: Any) -> Ask[Any]:
+    def ask(self, what, call):
         ask = super().ask(what, call)
 
-        async def wait() -> Any:
+        async def wait():
             try:
                 await asyncio.sleep(0)
             except asyncio.CancelledError:

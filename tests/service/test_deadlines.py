@@ -1,0 +1,44 @@
+"""When a session is over: what a login says of its end, and what a late request is told."""
+
+import pytest
+
+from sessile import Policy
+from sessile.core.flow import run
+from sessile.service import events
+from sessile.stores.memory import MemoryStore
+from sessile.testing.world import World
+
+
+def logs_in(session):
+    session.login("alice")
+
+
+def test_login_ends_when_its_identity_provider_says():
+    """A session lives no longer than the login that a provider vouched for, and no later either."""
+    world = World(MemoryStore(), run)
+    world.ask(lambda s: s.login("alice", until=world.clock() + 60.0))
+    world.clock.advance(59.0)
+    before = world.ask(lambda s: s.user).result
+    world.clock.advance(1.0)
+
+    assert (before, world.ask(lambda s: s.user).result) == ("alice", None)
+    world.ask(lambda s: s.login("alice", until=world.clock() + 1e9))
+    assert world.ask(lambda s: s.record.until - s.record.created).result == Policy().absolute
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_late_request_tells_why_its_session_is_over(ended):
+    """A request longer than the idle time tells that its session expired, if it did not end."""
+    world = World(MemoryStore(), run)
+    world.ask(logs_in)
+
+    def slow(session):
+        if ended:
+            world.sessions.sync.end_all("alice")
+        world.clock.advance(1801)
+        session["v"] = 1
+
+    world.ask(slow)
+
+    assert bool(world.events_of(events.Expired)) is not ended
+    assert world.events_of(events.Dropped)

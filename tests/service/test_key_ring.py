@@ -1,0 +1,55 @@
+"""The key ring of a server, and values that it cannot open."""
+
+import pytest
+
+from sessile import Sessions
+from sessile.core.flow import run
+from sessile.core.request import PlainRequest
+from sessile.errors import WeakSecret
+from sessile.service import events
+from sessile.service.commit import commit_visit
+from sessile.service.opening import open_visit
+from sessile.stores.memory import MemoryStore
+from sessile.testing.world import NEWER, SECRET, World
+
+
+def test_ring_is_bounded():
+    """What a stranger's ticket costs grows with the ring, so a ring has four secrets at most."""
+    many = [f"{NEWER}{n}" for n in range(5)]
+    with pytest.raises(WeakSecret, match="retire the oldest"):
+        Sessions(store=MemoryStore(), secrets=many)
+
+    assert Sessions(store=MemoryStore(), secrets=[SECRET, *many[:3]])
+
+
+def test_server_without_secrets_opens_no_sealed_session():
+    """A server that was given no secrets takes a sealed record for absent, and harms it not."""
+    store = MemoryStore()
+    right = World(store, run)
+    right.ask(lambda s: (s.update(cart=[1]), s.login("alice")))
+    wrong = Sessions(store=store, clock=right.clock)
+    visit = run(open_visit(wrong.parts, PlainRequest({"cookie": right.cookie})))
+    seen = (visit.session.user, visit.session.get("cart"))
+    run(commit_visit(wrong.parts, visit))
+
+    assert seen == (None, None)
+    assert right.values() == {"cart": [1]}
+
+
+def test_reader_of_a_corrupt_value_writes_nothing():
+    """A value that cannot be read counts as absent and is told; reading does not remove it."""
+    store = MemoryStore()
+    world = World(store, run)
+    sessions = Sessions(store=store, clock=world.clock, hooks=[world.events.append])
+    world.sessions = sessions
+    world.ask(lambda s: s.update(a=1, b=2))
+    (key,) = store._rows
+    store._rows[key] = store._rows[key].replace(b"\xa1b\xc4\x01\x02", b"\xa1b\xc4\x01\xc1")
+    version = sessions.sync.show(key).version
+    held = world.ask(lambda s: ("b" in s, s.get("b"), s["a"])).result
+
+    assert held[1:] == (None, 1)
+    assert world.events_of(events.Malformed)
+    assert sessions.sync.show(key).version == version
+    world.ask(lambda s: s.update(b=3))
+    assert world.values() == {"a": 1, "b": 3}

@@ -1,0 +1,86 @@
+"""Where is the test of ``service/login.py``? ``TESTS`` says so, for every module of the service.
+
+Most of the service is tested by its promises, ``sessile.testing.promises``, which
+``tests/stores/test_conformance.py`` asks over every store, and ``tests/mutations/service`` shows
+that they notice a service without one of its defences. What does not depend on the store is here.
+"""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICE = ROOT / "src" / "sessile" / "service"
+PROMISES = ROOT / "src" / "sessile" / "testing" / "promises"
+TESTS = {
+    "admission": ["tests/web/test_require.py", "tests/service/test_assurance.py"],
+    "birth": ["promises/lifetimes.py", "tests/service/test_sessions.py"],
+    "clients": [
+        "promises/bindings.py",
+        "tests/service/test_clients.py",
+        "tests/service/test_client_changes.py",
+    ],
+    "commit": [
+        "promises/sessions.py",
+        "promises/locks.py",
+        "tests/service/test_long_lived.py",
+        "tests/service/test_deadlines.py",
+    ],
+    "devices": ["promises/accounts.py", "tests/service/test_devices.py"],
+    "ending": [
+        "promises/sessions.py",
+        "promises/proofs.py",
+        "tests/service/test_long_lived.py",
+        "tests/service/test_operators.py",
+    ],
+    "events": ["promises/telling.py", "tests/sinks/test_every_event.py"],
+    "grants": ["promises/proofs.py", "tests/service/test_long_lived.py"],
+    "login": [
+        "promises/accounts.py",
+        "promises/proofs.py",
+        "promises/locks.py",
+        "tests/service/test_assurance.py",
+        "tests/service/test_carry_over.py",
+    ],
+    "opening": ["promises/tickets.py", "promises/bindings.py", "promises/locks.py"],
+    "owners": [
+        "promises/accounts.py",
+        "tests/service/test_operators.py",
+        "tests/service/test_end_everybody.py",
+    ],
+    "parts": ["tests/service/test_hooks.py", "tests/service/test_sessions.py"],
+    "save": ["promises/sessions.py", "promises/tickets.py", "promises/lifetimes.py"],
+    "sessions": ["tests/service/test_sessions.py"],
+    "theft": ["promises/thefts.py", "promises/tickets.py"],
+    "unseal": ["tests/service/test_key_ring.py", "promises/thefts.py"],
+    "visit": ["promises/locks.py", "tests/service/test_long_lived.py"],
+    "watch": ["tests/service/test_watched.py"],
+}
+"""The tests of each module, the first place to look first."""
+
+
+def find(name):
+    """The file of a test, or of a group of promises."""
+    folder, _, file = name.partition("/")
+    return PROMISES / file if folder == "promises" else ROOT / name
+
+
+def test_every_module_says_where_its_tests_are():
+    """No module of the service is forgotten here, and none is named that is not there."""
+    assert set(TESTS) == {path.stem for path in SERVICE.glob("*.py") if path.stem != "__init__"}
+
+
+@pytest.mark.parametrize("module", TESTS)
+def test_tests_of_a_module_are_there(module):
+    """Each answer leads to a file that holds tests."""
+    assert TESTS[module]
+    for name in TESTS[module]:
+        assert "def test_" in find(name).read_text(), name
+
+
+def test_every_test_of_this_folder_belongs_to_a_module():
+    """Whoever finds a test here can tell which module it is of."""
+    named = {find(name) for names in TESTS.values() for name in names}
+    here = {path for path in Path(__file__).parent.glob("test_*.py") if path != Path(__file__)}
+
+    assert here <= named

@@ -182,7 +182,7 @@ def names_for(block: Block, imported: dict[str, str]) -> tuple[list[str], dict[s
 
 
 def write_page(folder: Path, blocks_of_page: list[Block]) -> dict[str, tuple[Block, int]]:
-    """Write a module for each block of a page; give {file: its block and how far its lines moved}."""
+    """Write a module for each block of a page; give {file: its block, how far its lines moved}."""
     imported: dict[str, str] = {}
     written = {}
     for block in blocks_of_page:

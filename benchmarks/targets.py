@@ -46,7 +46,7 @@ def judge_commands(counts):
         "anonymous": 0,
         "read": 1,
         "write": 2,
-        "login, from a session": 3,
+        "login, from a session": 2,
         "logout": 2,
         "rotate": 2,
     }

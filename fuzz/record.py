@@ -6,7 +6,7 @@ import msgspec
 from sessile.codecs.sealing import AesGcmSealer, Forged, NoSealer, Sealer
 from sessile.core.client import Client
 from sessile.core.identity import Pending
-from sessile.core.record import Record, evolve, pack, unpack
+from sessile.core.record import Corrupt, Record, evolve, pack, unpack
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import Key
 from sessile.core.trail import TrailEntry, pack_trail
@@ -14,6 +14,8 @@ from sessile.testing.sample import key, record
 from sessile.testing.world import NEWER, SECRET
 
 KEY = key("a")
+ANOTHER = Key("another")
+CORRUPT = Corrupt(KEY)
 PLAIN = NoSealer()
 SEALED = AesGcmSealer(KeyRing([SECRET, NEWER]), bytes)  # nonces of zeros: an input can be repeated
 NONE: frozenset[str] = frozenset()
@@ -63,14 +65,15 @@ def check(data: bytes) -> None:
 def check_raw(blob: bytes) -> None:
     """Assert that bytes are a whole record of that key, or nothing."""
     found = unpack(blob, KEY)
-    assert unpack(blob, Key("another")) is None or found is None
-    if found is None:
+    assert unpack(blob, ANOTHER) == Corrupt(ANOTHER) or found == CORRUPT
+    if isinstance(found, Corrupt):
+        assert found == CORRUPT
         return
     assert (found.format, found.key, len(found.digest)) == (1, KEY, 32)
     again = unpack(pack(found), KEY)
-    assert again is not None
+    assert isinstance(again, Record)
     assert pack(again) == pack(found)  # compared as bytes: a time that is no number equals nothing
-    assert unpack(pack(found)[:-1], KEY) is None
+    assert unpack(pack(found)[:-1], KEY) == CORRUPT
     assert not found.live_at(found.expires)
     assert repr(found) == f"<Record {KEY} version {found.version}>"
     plain, unsealed = unseal_with(PLAIN, found), unseal_with(SEALED, found)
@@ -92,8 +95,8 @@ def check_tampered(given: atheris.FuzzedDataProvider) -> None:
     for _ in range(given.ConsumeIntInRange(1, 3)):
         blob[given.ConsumeIntInRange(0, len(blob) - 1)] = given.ConsumeIntInRange(0, 255)
     found = unpack(bytes(blob), KEY)
-    unsealed = None if found is None else unseal_with(SEALED, found)
-    if found is not None and unsealed is not None:
+    unsealed = unseal_with(SEALED, found) if isinstance(found, Record) else None
+    if isinstance(found, Record) and unsealed is not None:
         assert unsealed.items() <= values.items()
         free = {name: getattr(ours, name) for name in FREE}
         assert evolve(found, data=ours.data, **free) == ours

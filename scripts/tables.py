@@ -7,33 +7,31 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from sessile.core.change import Capability
+from sessile.core.identity import Intent
 from sessile.core.verdict import VERDICTS, Kin, Successor
+from sessile.service.commit import ACTS
 from sessile.service.events import Event
+from sessile.service.transaction import Standing
 from sessile.sinks.kinds import KINDS, reason_type
-from sessile.stores.memory import MemoryStore
-from sessile.stores.redis import RedisStore
-from sessile.stores.sqlite import SQLiteStore
+from sessile.stores.contract import Capability, Store
+from sessile.stores.open import GROUP
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 MARK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-STORES = {
-    "`memory://`": MemoryStore,
-    "`sqlite:///`": SQLiteStore,
-    "`redis://` `rediss://` `unix://`": RedisStore,
-}
 MEANING = {
     Capability.OWNERS: "finds a user's sessions; limits hold under race",
-    Capability.SCAN: "lists every session",
+    Capability.SCAN: "lists and counts all sessions",
     Capability.NATIVE_EXPIRY: "its server removes what is expired",
     Capability.SHARED: "several processes see the same sessions",
     Capability.NETWORK: "reached over a network: secrets must be given",
     Capability.DURABLE: "sessions survive a restart of the application",
     Capability.STALE_READS: "a read may miss the newest commit",
+    Capability.FEED: "tells of every commit and every end",
 }
 
 
@@ -55,19 +53,45 @@ def verdicts() -> str:
     return table(["presented", "its successor, the current one", "verdict"], rows)
 
 
+def acts() -> str:
+    """Return the table of acts, rows with one outcome folded; intents of one fate share a row."""
+    fates: dict[tuple[str, ...], list[str]] = {}
+    for intent in Intent:
+        outcomes = tuple(ACTS[standing, intent].value for standing in Standing)
+        fates.setdefault(outcomes, []).append(intent.value)
+    rows = []
+    for outcomes, intents in fates.items():
+        if len(set(outcomes)) == 1:
+            rows.append(["any", ", ".join(intents), outcomes[0]])
+        else:
+            standings = zip(Standing, outcomes, strict=True)
+            rows += [[standing.value, ", ".join(intents), said] for standing, said in standings]
+    return table(["the request has", "the application asked for", "the commit"], rows)
+
+
+def stores() -> dict[str, type[Store]]:
+    """Return our stores by the schemes of their URLs, as the package's entry points name them."""
+    schemes: dict[type[Store], list[str]] = {}
+    for point in sorted(entry_points(group=GROUP)):
+        if point.module.startswith("sessile."):
+            found = schemes.setdefault(point.load(), [])
+            found += [] if point.name in found else [point.name]
+    return {" ".join(f"`{name}://`" for name in names): kind for kind, names in schemes.items()}
+
+
 def capabilities() -> str:
-    """Return what each store declares it can do."""
-    return table(
-        ["", *STORES],
-        [
-            [said, *("yes" if flag in store.capabilities else "" for store in STORES.values())]
-            for flag, said in MEANING.items()
-        ],
-    )
+    """Return the table of what stores can do, as they declare it; what none can is left out."""
+    ours = stores()
+    marks = {
+        MEANING[flag]: ["yes" if flag in store.capabilities else "" for store in ours.values()]
+        for flag in Capability
+    }
+    rows = [[said, *row] for said, row in marks.items() if any(row)]
+    return table(["", *ours], rows)
 
 
 def events() -> str:
-    """Return what each event means, in the words of its docstring, and what it holds."""
+    """Return the table of events: their meaning, as their docstrings say it, and their fields."""
     rows = []
     for kind in KINDS:
         said = (inspect.getdoc(kind) or "").split("\n\n")[0].replace("\n", " ").replace("``", "`")
@@ -77,7 +101,7 @@ def events() -> str:
 
 
 def reasons() -> str:
-    """Return the reasons of the events that have one."""
+    """Return the table of reasons, of the events that have one."""
     rows = [
         [f"`{kind.__name__}`", f"`{reason.name}`", str(reason.value)]
         for kind in KINDS
@@ -88,6 +112,7 @@ def reasons() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "verdicts": verdicts,
+    "acts": acts,
     "capabilities": capabilities,
     "events": events,
     "reasons": reasons,

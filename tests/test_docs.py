@@ -6,14 +6,19 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 
 import sessile
-from sessile import errors
+from sessile import Session, Sessions, errors
+from sessile.codecs.msgpack import ValueCodec
+from sessile.core.session_values import SessionValues
+from sessile.core.state import SessionState
+from sessile.core.ticket import Ticket
 from sessile.service import events
+from sessile.service.sessions import SyncSessions
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -155,6 +160,39 @@ def test_every_public_name_is_documented():
 
 def is_event(thing):
     return isinstance(thing, type) and issubclass(thing, events.Event)
+
+
+def code():
+    """Return the code in the documentation: its blocks, and its words between backticks."""
+    return "\n".join(re.findall(r"```.*?```|`[^`\n]+`", everything(), re.DOTALL))
+
+
+@pytest.mark.parametrize("kind", [Session, SessionValues, Sessions, SyncSessions])
+def test_every_verb_is_documented(kind):
+    """Whatever an application can ask of a session, or of all of them, stands on a page as code."""
+    told = code()
+    names = {name for name in vars(kind) if not name.startswith("_")}
+
+    assert {name for name in names if not re.search(rf"\b{name}\b", told)} == set()
+
+
+def test_example_of_a_view_does_what_the_page_says():
+    """The two versions of the class on the page, run: what the first has stored, the second reads.
+
+    So the page's own upgrade is one that works.
+    """
+    page = (ROOT / "docs" / "start.md").read_text()
+    section = page.partition("## An object of your own class")[2].partition("\n## ")[0]
+    first, second = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    codec, mint = ValueCodec(), partial(Ticket.mint, bytes(45))
+    old = SessionState(None, {}, codec, mint, 0.0)
+    exec(first, {"session": Session(old), "__name__": "page"})
+    stored = old.values.delta().set
+    assert codec.decode(stored["cart"]) == {"items": ["socks"], "voucher": "SPRING"}
+
+    names = {"session": Session(SessionState(None, stored, codec, mint, 0.0)), "__name__": "page"}
+    exec(second, names)
+    assert (names["cart"].amounts, names["cart"].voucher) == ({"socks": 1}, "SPRING")
 
 
 def test_public_face_is_sorted_and_real():

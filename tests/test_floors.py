@@ -1,28 +1,29 @@
 """The architecture diagram that cannot lie: imports point down, each floor keeps its promise."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).parent.parent / "src" / "sessile"
+ROOT = Path(__file__).parent.parent
+HOUSE = ROOT / "src" / "sessile"
 FLOORS = [
-    {"errors"},
-    {"core"},
+    {"errors", "core"},
     {"codecs"},
     {"wire"},
     {"stores"},
-    {"cluster"},
     {"service"},
     {"web", "sinks"},
-    {"balance", "admin"},
-    {"lab", "demo"},
+    {"balance"},
+    {"demo"},
     {"cli"},
 ]
-BESIDE = {"testing": 6, "": 6}  # beside the tower: up to service/
+BESIDE = {"testing": 4, "": 4}  # beside the tower: up to service/
 STANDARD_IN_CORE = {
     "base64", "binascii", "collections", "dataclasses", "datetime", "decimal", "enum", "functools",
-    "hashlib", "hmac", "ipaddress", "itertools", "msgspec", "re", "sessile", "typing", "uuid",
+    "hashlib", "hmac", "ipaddress", "itertools", "marshal", "msgspec", "re", "sessile", "types",
+    "typing", "uuid",
 }  # fmt: skip
 AMBIENT = {"asyncio", "secrets", "socket", "ssl", "threading", "time", "random", "logging", "os"}
 PURE = {"core", "codecs", "stores", "service"}
@@ -54,6 +55,41 @@ def imported(path):
     return names
 
 
+def test_every_room_is_on_a_floor():
+    """No floor has a room that does not exist, and no room is on no floor."""
+    rooms = {room(path) for path in modules()}
+
+    assert set().union(*FLOORS) | set(BESIDE) == rooms
+
+
+@pytest.mark.parametrize("number", range(len(FLOORS)))
+def test_rooms_say_their_floor(number):
+    """Whoever opens a package reads first which floor it is on."""
+    for name in FLOORS[number]:
+        path = HOUSE / name / "__init__.py" if (HOUSE / name).is_dir() else HOUSE / f"{name}.py"
+        said = re.findall(r"\bFloor (\d+)\b", ast.get_docstring(ast.parse(path.read_text())) or "")
+
+        assert said == [str(number)], f"{path.relative_to(HOUSE)} is on floor {number}"
+
+
+def test_guide_shows_the_same_floors():
+    """The table for whoever changes sessile is the one that is tested."""
+    rows = re.findall(
+        r"^\| (\d+|beside) \| ([^|]*) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE
+    )
+    shown = [
+        (n, {one.removesuffix("/").removesuffix(".py") for one in re.findall("`(.*?)`", cell)})
+        for n, cell in rows
+    ]
+
+    assert shown == [*((str(n), rooms) for n, rooms in enumerate(FLOORS)), ("beside", {"testing"})]
+
+
+def test_errors_rest_on_nothing():
+    """Whoever catches an error loads nothing else of sessile for it."""
+    assert imported(HOUSE / "errors.py") == set()
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(HOUSE)))
 def test_imports_point_down(path):
     """A module imports from its own floor and from those below it, never from above."""
@@ -79,10 +115,18 @@ def test_only_wire_touches_the_world(path):
     "path", [p for p in modules() if room(p) == "core"], ids=lambda p: str(p.relative_to(HOUSE))
 )
 def test_core_stands_on_the_standard_library(path):
-    """Floor 0 needs the standard library and msgspec, nothing else."""
+    """Values and decisions need the standard library and msgspec, nothing else."""
     tops = {name.split(".")[0] for name in imported(path)}
 
     assert tops <= STANDARD_IN_CORE
+
+
+def test_nothing_unsafe_is_ever_read():
+    """Marshal compares values and reads none; pickle is for the contract's planted rows alone."""
+    for path in modules():
+        assert room(path) == "testing" or not imported(path) & {"pickle", "shelve"}
+        assert "marshal.load" not in path.read_text()
+        assert "from marshal" not in path.read_text()
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(HOUSE)))

@@ -16,7 +16,6 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,9 +76,6 @@ clerk.serve()
 WRONG_LINES = [6, 10, 15, 16, 22, 27]
 """A checker that finds no fault with these lines is not asked rightly."""
 
-Fault = tuple[str, int, str]
-"""A file, its line, and what a checker says of it."""
-
 
 @dataclass(frozen=True)
 class Block:
@@ -98,11 +94,11 @@ class Block:
     code: str
 
     @property
-    def checked(self) -> bool:
+    def checked(self):
         return not self.note.startswith("unchecked")
 
     @property
-    def types(self) -> dict[str, str]:
+    def types(self):
         """Names that the comment before it adds, and what they are."""
         if not self.checked:
             return {}
@@ -111,7 +107,7 @@ class Block:
         )
 
 
-def blocks_of(page: str, text: str) -> list[Block]:
+def blocks_of(page, text):
     return [
         Block(
             page,
@@ -123,16 +119,16 @@ def blocks_of(page: str, text: str) -> list[Block]:
     ]
 
 
-def blocks() -> list[Block]:
+def blocks():
     return [block for page in PAGES for block in blocks_of(page.name, page.read_text())]
 
 
-def parse(code: str) -> ast.Module:
+def parse(code):
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     return compile(code, "block", "exec", flags)  # type: ignore[return-value]
 
 
-def free_names(code: str) -> set[str]:
+def free_names(code):
     """The names that a block uses and nobody in it defines."""
     used, defined = set(), set(vars(builtins))
     for node in ast.walk(parse(code)):
@@ -153,7 +149,7 @@ def free_names(code: str) -> set[str]:
     return used - defined
 
 
-def imports_of(code: str) -> dict[str, str]:
+def imports_of(code):
     """The names that a block imports, and the statement that does."""
     return {
         alias.asname or alias.name: f"from {node.module} import {ast.unparse(alias)}"
@@ -163,7 +159,7 @@ def imports_of(code: str) -> dict[str, str]:
     }
 
 
-def awaits_outside(code: str) -> bool:
+def awaits_outside(code):
     try:
         compile(code, "block", "exec")
     except SyntaxError:
@@ -171,7 +167,7 @@ def awaits_outside(code: str) -> bool:
     return False
 
 
-def names_for(block: Block, imported: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+def names_for(block, imported):
     """The imports that a block takes for granted, and the types of what else it does."""
     missing = free_names(block.code) - set(block.types)
     imports = {name: imported[name] for name in missing & set(imported)}
@@ -181,9 +177,9 @@ def names_for(block: Block, imported: dict[str, str]) -> tuple[list[str], dict[s
     return sorted(imports.values()), types | block.types
 
 
-def write_page(folder: Path, blocks_of_page: list[Block]) -> dict[str, tuple[Block, int]]:
+def write_page(folder, blocks_of_page):
     """Write a module for each block of a page; give {file: its block, how far its lines moved}."""
-    imported: dict[str, str] = {}
+    imported = {}
     written = {}
     for block in blocks_of_page:
         if block.checked:
@@ -192,9 +188,7 @@ def write_page(folder: Path, blocks_of_page: list[Block]) -> dict[str, tuple[Blo
     return written
 
 
-def write_module(
-    folder: Path, block: Block, before: list[str], types: dict[str, str]
-) -> dict[str, tuple[Block, int]]:
+def write_module(folder, block, before, types):
     """Write the module of one block, and a stub of the names that it takes for granted."""
     module = f"{Path(block.page).stem.lower().replace('-', '_')}_{block.line}"
     written = {}
@@ -211,14 +205,14 @@ def write_module(
     return written
 
 
-def stub(types: dict[str, str]) -> str:
+def stub(types):
     modules = {name for kind in types.values() for name in re.findall(r"([\w.]+)\.\w+", kind)}
     lines = [f"import {module}" for module in sorted(modules)]
     return "\n".join([*lines, *(f"{name}: {kind}" for name, kind in types.items()), ""])
 
 
-def run_mypy(folder: Path) -> Iterator[Fault]:
-    """Check a folder as a user's own code is checked: without the settings of this project."""
+def run_mypy(folder):
+    """Check a folder as a user's own code is, without our settings; yield file, line and fault."""
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--output=json"]
     command += ["--follow-imports=silent", f"--cache-dir={ROOT / '.mypy_cache' / 'docs'}", "."]
     result = run(command, folder)
@@ -229,7 +223,7 @@ def run_mypy(folder: Path) -> Iterator[Fault]:
             yield found["file"], found["line"], f"mypy: {found['message']} [{found['code']}]"
 
 
-def run_pyright(folder: Path) -> Iterator[Fault]:
+def run_pyright(folder):
     """Check a folder with pyright's own settings."""
     settings = {"include": ["."], "extraPaths": [str(ROOT / "src")]}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
@@ -242,7 +236,7 @@ def run_pyright(folder: Path) -> Iterator[Fault]:
             yield found["file"], line, f"pyright: {found['message']} [{found.get('rule')}]"
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(command, folder):
     environ = {**os.environ, "MYPYPATH": str(ROOT / "src"), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     return subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, text=True, check=False
@@ -250,9 +244,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("checker", [run_mypy, run_pyright])
-def test_documentation_passes_type_checkers(
-    checker: Callable[[Path], Iterator[Fault]], tmp_path: Path
-) -> None:
+def test_documentation_passes_type_checkers(checker, tmp_path):
     """Every block of every page has no error of types; a page that has some shows them all."""
     written = write_page(tmp_path, blocks_of("wrong.md", WRONG))
     for page in PAGES:
@@ -267,7 +259,7 @@ def test_documentation_passes_type_checkers(
     assert not here, "\n".join(["", *here])
 
 
-def test_every_block_is_read() -> None:
+def test_every_block_is_read():
     """No Python block of a page escapes the pattern, and each comment belongs to a block."""
     text = "".join(page.read_text() for page in PAGES)
 
@@ -275,12 +267,12 @@ def test_every_block_is_read() -> None:
     assert text.count("<!-- types:") == sum(bool(block.note) for block in blocks())
 
 
-def test_unchecked_blocks_say_why() -> None:
+def test_unchecked_blocks_say_why():
     """A block that is not checked gives its reason."""
     assert [b for b in blocks() if not b.checked and not UNCHECKED.match(b.note)] == []
 
 
-def test_no_name_is_assumed_in_vain() -> None:
+def test_no_name_is_assumed_in_vain():
     """Each of ``NAMES``, and each name that a comment adds, is used by a block."""
     used = [(block, free_names(block.code)) for block in blocks() if block.checked]
 

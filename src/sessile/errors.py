@@ -11,11 +11,12 @@ SessileError
 ├── LostRace               the record kept changing under us; bounded retries ran out
 ├── SessionError
 │   ├── NotLoaded          a lazily loaded session was used before it was loaded
-│   ├── LimitReached       a login refused: the user has as many sessions as allowed
+│   ├── TooManySessions    a login refused: the user has as many sessions as allowed
 │   ├── LoginNeeded        nobody is logged in where somebody has to be
 │   ├── StepUpNeeded       somebody is, and has to prove it better, again, or for this purpose
 │   ├── TokenNeeded        a form came without the CSRF token of its session
-│   └── TooLate            written after the response had started; nothing was saved
+│   ├── TooLate            written after the response had started; nothing was saved
+│   └── ViewMismatch       a stored value does not fit the class it is to be seen as
 └── UnsupportedValue       (also a TypeError) a value that cannot be kept; names the key
 """
 
@@ -105,7 +106,7 @@ class NotLoaded(SessionError):  # noqa: N818
     """A lazily loaded session was used before it was loaded."""
 
 
-class LimitReached(SessionError):  # noqa: N818
+class TooManySessions(SessionError):  # noqa: N818
     """A login was refused, because the user has as many sessions as the policy allows.
 
     Attributes:
@@ -166,6 +167,25 @@ class TooLate(SessionError):  # noqa: N818
     """The session was changed after the response had started; nothing was saved."""
 
 
+class ViewMismatch(SessionError):  # noqa: N818
+    """A stored value does not fit the class that ``session.view`` was to make of it.
+
+    Attributes:
+        key: the session key of the value.
+        kind: the name of the class.
+        reason: what is wrong with it, without the value itself.
+    """
+
+    def __init__(self, key: str, kind: str, reason: str) -> None:
+        super().__init__(
+            f"session[{key!r}] is no {kind}: {reason}; "
+            "give view(...) an upgrade=, or remove the value"
+        )
+        self.key = key
+        self.kind = kind
+        self.reason = reason
+
+
 class UnsupportedValue(SessileError, TypeError):  # noqa: N818
     """A value that cannot be kept with its exact type.
 
@@ -180,6 +200,6 @@ class UnsupportedValue(SessileError, TypeError):  # noqa: N818
         self.key = key
         self.reason = reason
 
-    def named(self, key: str) -> "UnsupportedValue":
+    def for_key(self, key: str) -> "UnsupportedValue":
         """Return the same error, naming the session key."""
         return UnsupportedValue(self.reason, key)

@@ -6,24 +6,23 @@ import re
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from io import FileIO
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from sessile import Sessions
+from sessile import Session, Sessions
 from sessile.cli.app import app
 from sessile.core.flow import run
-from sessile.core.record import Record
 from sessile.core.request import PlainRequest
 from sessile.core.ticket import Key
-from sessile.service.commit import commit_visit
-from sessile.service.opening import open_visit
-from sessile.service.sessions import DEFAULT_URL
+from sessile.service.commit import commit
+from sessile.service.open import open_transaction
+from sessile.service.sessions import DEFAULT_URL, context_of
 from sessile.stores.open import open_store
+from sessile.testing import sample
 
 SOURCE = Path(__file__).parents[2] / "src"
 SECRET = "Vd8_nQw3kZ5x-Hj1Tm6pXc9Ry2Gf4Bs7Kl0La"
@@ -32,7 +31,7 @@ Login = Callable[..., Key]
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     """A fresh working folder, and no setting from outside."""
     monkeypatch.chdir(tmp_path)
     for name in ("SESSILE_URL", "SESSILE_SECRETS", "FORCE_COLOR", "GITHUB_ACTIONS"):
@@ -42,16 +41,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def sessile() -> Command:
+def sessile():
     """Run a command inside this process."""
     return lambda *words: CliRunner().invoke(app, words, prog_name="sessile")
 
 
 @pytest.fixture
-def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
+def shell():
     """Run a command as a process of its own, its output in pipes."""
 
-    def call(*words: str) -> subprocess.CompletedProcess[str]:
+    def call(*words):
         command = [sys.executable, "-m", "sessile.cli", *words]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
@@ -59,45 +58,43 @@ def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture
-def login() -> Login:
+def login():
     """Log somebody in at a store, by default the command line's own default; return the id."""
 
-    def login(
-        user: str, device: str = "", *, remember: bool = False, url: str | None = None
-    ) -> Key:
+    def login(user, device="", *, remember=False, url=None):
         sessions = Sessions(url, secrets=[SECRET])
-        visit = run(open_visit(sessions.parts, PlainRequest()))
-        visit.session["cart"] = ["socks"]
-        visit.session.login(user, device=device, remember=remember)
-        run(commit_visit(sessions.parts, visit))
+        transaction = run(open_transaction(context_of(sessions), PlainRequest()))
+        session = Session(transaction.state)
+        session["cart"] = ["socks"]
+        session.login(user, device=device, remember=remember)
+        run(commit(transaction))
         sessions.sync.close()
-        assert visit.record is not None
-        return Key(visit.record.key)
+        return session.id
 
     return login
 
 
 @pytest.fixture
-def put() -> Callable[..., None]:
+def put():
     """Put records into a store as they are, by default the command line's own default."""
 
-    def put(*records: Record, url: str = DEFAULT_URL) -> None:
+    def put(*records, url=DEFAULT_URL):
         store = open_store(url)
         for record in records:
             if record.owner is None:
                 run(store.create(record))
             else:
-                run(store.claim(record, record.created))
+                run(store.replace(sample.login(record, now=record.created)))
         run(store.close())
 
     return put
 
 
 @pytest.fixture
-def terminal(folder: Path) -> Callable[..., str]:
+def terminal(folder):
     """Run a command on a terminal of 160 columns; return what the terminal showed."""
 
-    def call(*words: str, out: Path | None = None) -> str:
+    def call(*words, out=None):
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (40, 160))
         with os.fdopen(theirs, "wb") as tty, ExitStack() as files:
@@ -116,7 +113,7 @@ def terminal(folder: Path) -> Callable[..., str]:
     return call
 
 
-def _until_hung_up(screen: FileIO) -> Iterator[bytes]:
+def _until_hung_up(screen):
     with suppress(OSError):  # how Linux says that nobody holds the other end any more
         while shown := screen.read(4096):
             yield shown

@@ -10,7 +10,7 @@ import pytest
 from sessile.cli.__main__ import main
 
 
-def test_the_url_stands_before_or_behind_the_command(sessile, login) -> None:
+def test_the_url_stands_before_or_behind_the_command(sessile, login):
     """Both places mean the same, and the one behind wins."""
     key = login("alice", url="sqlite:///here.db")
 
@@ -22,7 +22,7 @@ def test_the_url_stands_before_or_behind_the_command(sessile, login) -> None:
         assert sessile(*words).stdout.startswith(key)
 
 
-def test_the_url_on_the_line_goes_before_the_environment(sessile, login, monkeypatch) -> None:
+def test_the_url_on_the_line_goes_before_the_environment(sessile, login, monkeypatch):
     """``--url``, else SESSILE_URL, else the default."""
     here, there = login("alice", url="sqlite:///here.db"), login("bob", url="sqlite:///there.db")
     monkeypatch.setenv("SESSILE_URL", "sqlite:///there.db")
@@ -32,7 +32,7 @@ def test_the_url_on_the_line_goes_before_the_environment(sessile, login, monkeyp
     assert sessile("--url", "sqlite:///here.db", "list").stdout.startswith(here)
 
 
-def test_an_empty_url_is_refused(sessile, login) -> None:
+def test_an_empty_url_is_refused(sessile, login):
     """``--url "$UNSET"`` must not end sessions in another store."""
     login("alice")
 
@@ -52,7 +52,7 @@ def test_an_empty_url_is_refused(sessile, login) -> None:
         ("sqlite:///s.db?timeot=1", "did you mean 'timeout'?"),
     ],
 )
-def test_a_wrong_url_is_one_line_and_code_2(sessile, url, says) -> None:
+def test_a_wrong_url_is_one_line_and_code_2(sessile, url, says):
     """It says what is wrong and what to write instead; there is no traceback."""
     done = sessile("list", "--url", url)
 
@@ -61,7 +61,7 @@ def test_a_wrong_url_is_one_line_and_code_2(sessile, url, says) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_file_that_is_no_database_is_one_line(shell, folder) -> None:
+def test_a_file_that_is_no_database_is_one_line(shell, folder):
     """A store that refuses is an error like any other."""
     (folder / "sessile.db").write_text("This is a shopping list.\n" * 100)
 
@@ -72,7 +72,7 @@ def test_a_file_that_is_no_database_is_one_line(shell, folder) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_an_unknown_command_is_code_2(shell) -> None:
+def test_an_unknown_command_is_code_2(shell):
     """It is named, and nothing is done."""
     done = shell("lst")
 
@@ -80,7 +80,7 @@ def test_an_unknown_command_is_code_2(shell) -> None:
     assert "No such command 'lst'" in done.stderr
 
 
-def test_without_a_command_there_is_help(sessile) -> None:
+def test_without_a_command_there_is_help(sessile):
     """Each command stands there with what it does."""
     shown = sessile("--help").stdout
 
@@ -98,12 +98,12 @@ def test_without_a_command_there_is_help(sessile) -> None:
         assert f"\n  {command} " in shown
 
 
-def test_the_version_is_the_packages(sessile, monkeypatch) -> None:
+def test_the_version_is_the_packages(sessile, monkeypatch):
     """The version is that of the installed package; a bare checkout says that it is one."""
     monkeypatch.setattr("sessile.cli.app.version", lambda name: f"1.2.3 of {name}")
     assert sessile("--version").output == "sessile 1.2.3 of sessile\n"
 
-    def missing(name: str) -> str:
+    def missing(name):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("sessile.cli.app.version", missing)
@@ -111,7 +111,7 @@ def test_the_version_is_the_packages(sessile, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("module", ["typer", "rich"])
-def test_a_missing_extra_is_named(module: str) -> None:
+def test_a_missing_extra_is_named(module):
     """Without typer or rich the command says what to install."""
     start = (
         f"import sys; sys.modules[{module!r}] = None; from sessile.cli.__main__ import main; main()"
@@ -125,7 +125,7 @@ def test_a_missing_extra_is_named(module: str) -> None:
     assert done.stderr == "sessile: the command needs sessile[cli]: pip install 'sessile[cli]'\n"
 
 
-def test_a_bug_in_our_own_imports_is_not_called_a_missing_extra(monkeypatch) -> None:
+def test_a_bug_in_our_own_imports_is_not_called_a_missing_extra(monkeypatch):
     """Only foreign modules are an extra."""
     monkeypatch.setitem(sys.modules, "sessile.cli.app", None)
 
@@ -133,7 +133,7 @@ def test_a_bug_in_our_own_imports_is_not_called_a_missing_extra(monkeypatch) -> 
         main()
 
 
-def test_a_terminal_without_the_signs_gets_no_traceback(folder) -> None:
+def test_a_terminal_without_the_signs_gets_no_traceback(folder):
     """Output in Latin-1 spells what Latin-1 lacks."""
     done = subprocess.run(
         [sys.executable, "-m", "sessile.cli", "doctor"],
@@ -145,7 +145,7 @@ def test_a_terminal_without_the_signs_gets_no_traceback(folder) -> None:
     assert done.stdout.startswith("\\u2713 URL")
 
 
-def test_a_reader_that_leaves_early_is_no_traceback(put) -> None:
+def test_a_reader_that_leaves_early_is_no_traceback(put):
     """``sessile list | head -1`` ends quietly."""
     line = f"{sys.executable} -m sessile.cli list --json | head -c 1"
 

@@ -10,11 +10,11 @@ LAUNCHER = "sessile.demo.launcher"
 
 
 @pytest.fixture
-def launched(monkeypatch) -> list[dict[str, object]]:
+def launched(monkeypatch):
     """What a launcher was told, which starts nothing and ends with code 7."""
     told = []
 
-    def launch(**options: object) -> int:
+    def launch(**options):
         told.append(options)
         return 7
 
@@ -24,7 +24,7 @@ def launched(monkeypatch) -> list[dict[str, object]]:
     return told
 
 
-def test_the_launcher_is_told_everything_and_its_code_is_ours(sessile, launched) -> None:
+def test_the_launcher_is_told_everything_and_its_code_is_ours(sessile, launched):
     """Address, port, servers and URL; what is not given has a default."""
     sessile("demo")
     done = sessile("demo", "--port", "9000", "--servers", "5", "--url", "memory://")
@@ -36,7 +36,7 @@ def test_the_launcher_is_told_everything_and_its_code_is_ours(sessile, launched)
     ]
 
 
-def test_the_url_comes_from_the_environment_too(sessile, launched, monkeypatch) -> None:
+def test_the_url_comes_from_the_environment_too(sessile, launched, monkeypatch):
     """``SESSILE_URL=redis://… sessile demo`` runs the shop on Redis."""
     monkeypatch.setenv("SESSILE_URL", "redis://cache/0")
 
@@ -48,13 +48,13 @@ def test_the_url_comes_from_the_environment_too(sessile, launched, monkeypatch) 
 @pytest.mark.parametrize(
     "words", [["--port", "99999"], ["--port", "http"], ["--servers", "0"], ["--server", "3"]]
 )
-def test_a_wrong_option_starts_nothing(sessile, launched, words) -> None:
+def test_a_wrong_option_starts_nothing(sessile, launched, words):
     """It is a usage error before any process is made."""
     assert sessile("demo", *words).exit_code == 2
     assert launched == []
 
 
-def test_a_missing_extra_is_named() -> None:
+def test_a_missing_extra_is_named():
     """A demo whose parts are not installed says which extra brings them."""
     start = (
         "import sys; sys.modules['uvicorn'] = None; "

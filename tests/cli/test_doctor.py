@@ -1,20 +1,18 @@
 """``sessile doctor`` says a line for each part of a set-up, and 1 when one of them is wrong."""
 
 import socket
-from collections.abc import Callable
-from typing import ClassVar
 
 import pytest
 
 from sessile.cli import checks
 from sessile.cli.finding import Finding, Mark
 from sessile.cli.round_trip import round_trip
-from sessile.core.change import Answer, Capability, Change, Conflict
 from sessile.core.flow import run
-from sessile.core.record import Record, evolve
+from sessile.core.record import evolve
 from sessile.core.secrets import fingerprint
 from sessile.core.ticket import Key
 from sessile.errors import MissingExtra, StoreUnavailable
+from sessile.stores.contract import Capability, Change, Conflict
 from sessile.stores.memory import MemoryStore
 from sessile.testing.clock import T0, FakeClock, SeededEntropy
 
@@ -25,25 +23,25 @@ ALSO = "b3Nl7Wq_9sTzU0-fYhXg1kRj5mCvP8eDi2oAa"
 class Far(MemoryStore):
     """A store on a server, whose clock shows what a test wants."""
 
-    capabilities: ClassVar[Capability] = MemoryStore.capabilities | Capability.NETWORK
-    shows: float = T0
+    capabilities = MemoryStore.capabilities | Capability.NETWORK
+    shows = T0
 
-    async def server_time(self) -> float:
+    async def server_time(self):
         return self.shows
 
 
 @pytest.fixture
-def examine(monkeypatch) -> Callable[..., dict[str, list[Finding]]]:
+def examine(monkeypatch):
     """Examine a store, at an instant that stands still, and sort what is found by subject."""
 
-    def examine(store: object) -> dict[str, list[Finding]]:
-        def opened(url: str) -> object:
+    def examine(store):
+        def opened(url):
             if isinstance(store, Exception):
                 raise store
             return store
 
         monkeypatch.setattr(checks, "open_store", opened)
-        found: dict[str, list[Finding]] = {}
+        found = {}
         for finding in checks.examine("far://store", FakeClock(), SeededEntropy()):
             found.setdefault(finding.subject, []).append(finding)
         return found
@@ -51,7 +49,7 @@ def examine(monkeypatch) -> Callable[..., dict[str, list[Finding]]]:
     return examine
 
 
-def test_a_sound_set_up_is_code_0(shell, monkeypatch) -> None:
+def test_a_sound_set_up_is_code_0(shell, monkeypatch):
     """Every part has its line, in the order in which they rest on each other."""
     monkeypatch.setenv("SESSILE_SECRETS", f"{GOOD}, {ALSO}")
     monkeypatch.setenv("SESSILE_URL", "sqlite:///shop.db")
@@ -67,7 +65,7 @@ def test_a_sound_set_up_is_code_0(shell, monkeypatch) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_database_that_was_not_there_is_mentioned_once(sessile, folder) -> None:
+def test_a_database_that_was_not_there_is_mentioned_once(sessile, folder):
     """The doctor does what the application would do, and says so; then it is there."""
     assert (
         f"! store      there was no database yet; {folder}/sessile.db has"
@@ -76,14 +74,14 @@ def test_a_database_that_was_not_there_is_mentioned_once(sessile, folder) -> Non
     assert "there was no database" not in sessile("doctor").stdout
 
 
-def test_the_throw_away_session_is_gone(sessile) -> None:
+def test_the_throw_away_session_is_gone(sessile):
     """After the doctor the store is as empty as before."""
     sessile("doctor")
 
     assert sessile("list", "--json").stdout == "[]\n"
 
 
-def test_secrets_are_told_apart_and_never_shown(sessile, monkeypatch) -> None:
+def test_secrets_are_told_apart_and_never_shown(sessile, monkeypatch):
     """Fingerprints, newest first, let an operator compare servers."""
     monkeypatch.setenv("SESSILE_SECRETS", f"{GOOD},{ALSO}")
 
@@ -95,7 +93,7 @@ def test_secrets_are_told_apart_and_never_shown(sessile, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("secrets", ["hunter2", f"{GOOD},", f"{GOOD},{GOOD}", "x" * 40])
-def test_a_weak_secret_is_wrong_and_not_shown(sessile, monkeypatch, secrets) -> None:
+def test_a_weak_secret_is_wrong_and_not_shown(sessile, monkeypatch, secrets):
     """What is wrong with it is said without saying it."""
     monkeypatch.setenv("SESSILE_SECRETS", secrets)
 
@@ -106,7 +104,7 @@ def test_a_weak_secret_is_wrong_and_not_shown(sessile, monkeypatch, secrets) -> 
     assert not any(secret and secret in done.stdout for secret in secrets.split(","))
 
 
-def test_a_kept_secret_that_others_can_read_is_wrong(sessile, folder) -> None:
+def test_a_kept_secret_that_others_can_read_is_wrong(sessile, folder):
     """The key file beside the database is for one user."""
     assert sessile("doctor").exit_code == 0
     (folder / "sessile.db.key").chmod(0o644)
@@ -118,7 +116,7 @@ def test_a_kept_secret_that_others_can_read_is_wrong(sessile, folder) -> None:
     assert "chmod 600" in done.stdout
 
 
-def test_a_network_store_without_secrets_is_wrong(examine) -> None:
+def test_a_network_store_without_secrets_is_wrong(examine):
     """Servers that share a store must share a secret; what the doctor cannot see it says."""
     (finding,) = examine(Far())["secrets"]
 
@@ -136,7 +134,7 @@ def test_a_network_store_without_secrets_is_wrong(examine) -> None:
         ("sqlite:///missing/folder.db", "URL"),
     ],
 )
-def test_a_wrong_url_is_told_by_its_source_and_without_its_password(sessile, url, subject) -> None:
+def test_a_wrong_url_is_told_by_its_source_and_without_its_password(sessile, url, subject):
     """What does not rest on the store is checked all the same."""
     done = sessile("doctor", "--url", url)
 
@@ -151,7 +149,7 @@ def test_a_wrong_url_is_told_by_its_source_and_without_its_password(sessile, url
     ]
 
 
-def test_a_missing_driver_is_wrong(examine) -> None:
+def test_a_missing_driver_is_wrong(examine):
     """The URL is understood; the extra that brings the driver is named."""
     found = examine(MissingExtra("far://", "far"))
 
@@ -161,7 +159,7 @@ def test_a_missing_driver_is_wrong(examine) -> None:
     ]
 
 
-def test_an_unreachable_redis_is_wrong_and_its_password_is_not_shown(sessile) -> None:
+def test_an_unreachable_redis_is_wrong_and_its_password_is_not_shown(sessile):
     """It is said in time; what rests on the store is not tried, the rest is."""
     with socket.socket() as taken:  # bound and not listening: whoever connects is refused
         taken.bind(("127.0.0.1", 0))
@@ -180,7 +178,7 @@ def test_an_unreachable_redis_is_wrong_and_its_password_is_not_shown(sessile) ->
     ("shows", "says"),
     [(T0 + 2.5, "2 s behind the store's"), (T0 - 90, "90 s ahead of the store's")],
 )
-def test_a_clock_that_drifts_from_the_stores_is_wrong(examine, shows, says) -> None:
+def test_a_clock_that_drifts_from_the_stores_is_wrong(examine, shows, says):
     """Servers whose clocks differ disagree about what has expired."""
     store = Far()
     store.shows = shows
@@ -191,7 +189,7 @@ def test_a_clock_that_drifts_from_the_stores_is_wrong(examine, shows, says) -> N
     assert says in finding.message
 
 
-def test_a_clock_within_two_seconds_of_the_stores_is_fine(examine) -> None:
+def test_a_clock_within_two_seconds_of_the_stores_is_fine(examine):
     """What a synchronised machine shows is never wrong."""
     store = Far()
     store.shows = T0 + 1.9
@@ -201,11 +199,11 @@ def test_a_clock_within_two_seconds_of_the_stores_is_fine(examine) -> None:
     assert (finding.mark, "1900.0 ms from the store's" in finding.message) == (Mark.FINE, True)
 
 
-def test_a_store_that_does_not_tell_the_time_is_no_fault(examine) -> None:
+def test_a_store_that_does_not_tell_the_time_is_no_fault(examine):
     """A Redis user may be allowed everything but TIME."""
 
     class Silent(Far):
-        async def server_time(self) -> float:
+        async def server_time(self):
             raise StoreUnavailable(self.name, "no permission")
 
     (finding,) = examine(Silent())["clock"]
@@ -214,7 +212,7 @@ def test_a_store_that_does_not_tell_the_time_is_no_fault(examine) -> None:
     assert "no permission" in finding.message
 
 
-def test_a_clock_before_the_installation_is_wrong(monkeypatch) -> None:
+def test_a_clock_before_the_installation_is_wrong(monkeypatch):
     """Without another clock one instant is certain to have passed."""
     found = list(checks.examine("memory://", FakeClock(0.0), SeededEntropy()))
 
@@ -223,7 +221,7 @@ def test_a_clock_before_the_installation_is_wrong(monkeypatch) -> None:
     assert finding.message.startswith("1970-01-01T00:00:00Z is before sessile was installed")
 
 
-def test_sessions_of_one_process_are_a_note(sessile) -> None:
+def test_sessions_of_one_process_are_a_note(sessile):
     """``memory://`` works, and ends with its process."""
     done = sessile("doctor", "--url", "memory://")
 
@@ -234,34 +232,29 @@ def test_sessions_of_one_process_are_a_note(sessile) -> None:
 class Forgetful(MemoryStore):
     """Loses what it is given."""
 
-    async def create(self, record: Record) -> None:
+    async def create(self, record):
         pass
 
 
 class Stubborn(MemoryStore):
     """Takes no change."""
 
-    async def commit(self, change: Change) -> Answer:
+    async def commit(self, change):
         return Conflict(change.record)
 
 
 class Lazy(MemoryStore):
     """Says it has changed a record, and has not."""
 
-    async def commit(self, change: Change) -> Answer:
-        await super().read(Key(change.record.key), T0)
-        committed: Answer = await super().commit(
-            Change(evolve(change.record, seen=0.0), change.expected)
-        )
-        return committed
+    async def commit(self, change):
+        await super().read(Key(change.record.key))
+        return await super().commit(Change(evolve(change.record, seen=0.0), change.expected))
 
 
 class Undead(MemoryStore):
     """Deletes nothing."""
 
-    async def delete(
-        self, key: Key, owner: str | None = None, *, leaving: Record | None = None
-    ) -> Record | None:
+    async def delete(self, key, owner=None, *, leaving=None):
         return None
 
 
@@ -274,7 +267,7 @@ class Undead(MemoryStore):
         (Undead, "deleted came back"),
     ],
 )
-def test_a_round_trip_finds_what_a_store_does_wrong(examine, store, says) -> None:
+def test_a_round_trip_finds_what_a_store_does_wrong(examine, store, says):
     """Each step of it is looked at."""
     (finding,) = examine(store())["round trip"]
 
@@ -283,7 +276,7 @@ def test_a_round_trip_finds_what_a_store_does_wrong(examine, store, says) -> Non
 
 
 @pytest.mark.parametrize("store", [Forgetful, Stubborn, Lazy])
-def test_a_round_trip_that_fails_leaves_nothing(store) -> None:
+def test_a_round_trip_that_fails_leaves_nothing(store):
     """The throw-away session is deleted whatever went wrong."""
     kept = store()
 
@@ -292,11 +285,11 @@ def test_a_round_trip_that_fails_leaves_nothing(store) -> None:
     assert not kept._open_rows()
 
 
-def test_a_store_that_fails_half_way_is_wrong(examine) -> None:
+def test_a_store_that_fails_half_way_is_wrong(examine):
     """A full or read-only store answers pings and takes no session."""
 
     class ReadOnly(MemoryStore):
-        async def create(self, record: Record) -> None:
+        async def create(self, record):
             raise StoreUnavailable("far://store", "it is read only")
 
     (finding,) = examine(ReadOnly())["round trip"]

@@ -4,7 +4,7 @@ from sessile import Sessions
 from sessile.testing import sample
 
 
-def test_end_ends_one_session_and_no_other(sessile, login) -> None:
+def test_end_ends_one_session_and_no_other(sessile, login):
     """The session is gone, its neighbour stays."""
     first, second = login("alice"), login("alice")
 
@@ -14,7 +14,7 @@ def test_end_ends_one_session_and_no_other(sessile, login) -> None:
     assert [info.id for info in Sessions().sync.of("alice")] == [second]
 
 
-def test_ending_what_has_ended_is_code_1(shell, login) -> None:
+def test_ending_what_has_ended_is_code_1(shell, login):
     """The second time there is none, and nothing is printed for pipes."""
     key = login("alice")
 
@@ -25,7 +25,7 @@ def test_ending_what_has_ended_is_code_1(shell, login) -> None:
     assert again.stderr == f"no live session has the id {key}; nothing was ended\n"
 
 
-def test_end_all_ends_a_users_sessions_and_counts_them(sessile, login) -> None:
+def test_end_all_ends_a_users_sessions_and_counts_them(sessile, login):
     """Those of others stay."""
     login("alice"), login("alice"), login("bob")
 
@@ -35,7 +35,7 @@ def test_end_all_ends_a_users_sessions_and_counts_them(sessile, login) -> None:
     assert len(Sessions().sync.of("bob")) == 1
 
 
-def test_end_all_keeps_the_one_it_is_told_to_keep(sessile, login) -> None:
+def test_end_all_keeps_the_one_it_is_told_to_keep(sessile, login):
     """``--keep`` spares a session; when it is the only one, nothing was there to end."""
     login("alice")
     kept = login("alice")
@@ -47,7 +47,7 @@ def test_end_all_keeps_the_one_it_is_told_to_keep(sessile, login) -> None:
     assert [info.id for info in Sessions().sync.of("alice")] == [kept]
 
 
-def test_a_mistyped_keep_ends_nothing(sessile, login) -> None:
+def test_a_mistyped_keep_ends_nothing(sessile, login):
     """A session to keep that is not the user's would have been ended with the others."""
     login("alice"), login("alice")
 
@@ -56,7 +56,7 @@ def test_a_mistyped_keep_ends_nothing(sessile, login) -> None:
     assert len(Sessions().sync.of("alice")) == 2
 
 
-def test_end_all_of_nobody_is_code_1(sessile, login) -> None:
+def test_end_all_of_nobody_is_code_1(sessile, login):
     """A user without a session is said to have none."""
     login("alice")
 
@@ -66,7 +66,7 @@ def test_end_all_of_nobody_is_code_1(sessile, login) -> None:
     assert done.stderr == "al?ice has no live session; nothing was ended\n"
 
 
-def test_an_owner_that_cannot_be_one_is_refused(sessile, login) -> None:
+def test_an_owner_that_cannot_be_one_is_refused(sessile, login):
     """Empty, as from a variable that is not set, or not UTF-8."""
     login("alice")
 
@@ -75,7 +75,7 @@ def test_an_owner_that_cannot_be_one_is_refused(sessile, login) -> None:
     assert "it is empty" in sessile("list", "--owner", "").stderr
 
 
-def test_no_secret_is_made_to_end_a_session(sessile, login, folder) -> None:
+def test_no_secret_is_made_to_end_a_session(sessile, login, folder):
     """An operator's command leaves no key file behind."""
     sessile("end", login("alice"))
 

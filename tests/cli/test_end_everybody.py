@@ -8,8 +8,7 @@ from sessile.cli.app import app
 from sessile.core.flow import run
 from sessile.stores.open import open_store
 from sessile.stores.sqlite import SQLiteStore
-from sessile.testing.clock import T0
-from sessile.testing.sample import key, record
+from sessile.testing.sample import key, login, record, records_of
 
 ASKED = "End every session of everybody in sqlite:///sessile.db? [y/N]:"
 DONE = "ended every session of everybody in sqlite:///sessile.db\n"
@@ -21,7 +20,7 @@ def answer():
     return lambda text: CliRunner().invoke(app, ["end-everybody"], input=text)
 
 
-def test_yes_ends_everybody_without_asking(sessile, login, folder) -> None:
+def test_yes_ends_everybody_without_asking(sessile, login, folder):
     """Users and anonymous sessions, in one go; no key file is left behind."""
     login("alice"), login("bob")
 
@@ -31,7 +30,7 @@ def test_yes_ends_everybody_without_asking(sessile, login, folder) -> None:
     assert [Sessions().sync.of(user) for user in ("alice", "bob")] == [[], []]
 
 
-def test_no_secret_is_made_to_end_everybody(sessile, login, folder) -> None:
+def test_no_secret_is_made_to_end_everybody(sessile, login, folder):
     """An operator's command leaves no key file behind."""
     login("alice")
     sessile("end-everybody", "--yes")
@@ -39,7 +38,7 @@ def test_no_secret_is_made_to_end_everybody(sessile, login, folder) -> None:
     assert not (folder / "sessile.db.key").exists()
 
 
-def test_it_asks_and_is_told_yes(answer, login) -> None:
+def test_it_asks_and_is_told_yes(answer, login):
     """The question names the store, and stands where it does not mix with what is printed."""
     login("alice")
 
@@ -52,7 +51,7 @@ def test_it_asks_and_is_told_yes(answer, login) -> None:
 
 
 @pytest.mark.parametrize("text", ["n\n", "\n", "maybe\n", ""])
-def test_anything_but_yes_ends_nobody(answer, login, text) -> None:
+def test_anything_but_yes_ends_nobody(answer, login, text):
     """No, Enter, nonsense and no answer at all leave everybody where they are; code 1."""
     login("alice")
 
@@ -63,7 +62,7 @@ def test_anything_but_yes_ends_nobody(answer, login, text) -> None:
     assert len(Sessions().sync.of("alice")) == 1
 
 
-def test_a_script_that_cannot_answer_ends_nobody(shell, login) -> None:
+def test_a_script_that_cannot_answer_ends_nobody(shell, login):
     """Without a terminal and without ``--yes`` it does not wait."""
     login("alice")
 
@@ -73,7 +72,7 @@ def test_a_script_that_cannot_answer_ends_nobody(shell, login) -> None:
     assert len(Sessions().sync.of("alice")) == 1
 
 
-def test_what_cannot_be_reached_is_not_asked_about(sessile, own_redis) -> None:
+def test_what_cannot_be_reached_is_not_asked_about(sessile, own_redis):
     """The error comes before the question."""
     own_redis.stop()
     done = sessile("end-everybody", "--url", own_redis.url)
@@ -83,21 +82,21 @@ def test_what_cannot_be_reached_is_not_asked_about(sessile, own_redis) -> None:
     assert "no database" in sessile("end-everybody", "--yes").stderr
 
 
-def test_a_process_at_work_finds_everybody_gone(shell, folder, drive) -> None:
+def test_a_process_at_work_finds_everybody_gone(shell, folder, drive):
     """A server that has the file open refuses every session from its next request."""
     store = SQLiteStore(folder / "sessile.db")
     drive(store.create(record()))
-    drive(store.claim(record("b", owner="alice"), T0))
+    drive(store.replace(login(record("b", owner="alice"))))
     assert shell("end-everybody", "--yes").returncode == 0
 
-    assert [drive(store.read(key(name), T0)) for name in "ab"] == [None, None]
-    assert drive(store.owned_by("alice", T0)) == []
+    assert [drive(store.read(key(name))) for name in "ab"] == [None, None]
+    assert records_of(store, drive, "alice") == []
     drive(store.create(record()))
-    assert drive(store.read(key("a"), T0)) == record()
+    assert drive(store.read(key("a"))) == record()
     drive(store.close())
 
 
-def test_a_process_at_work_on_redis_finds_everybody_gone(shell, redis_server, folder) -> None:
+def test_a_process_at_work_on_redis_finds_everybody_gone(shell, redis_server, folder):
     """So does one that is connected to Redis; another application there keeps its sessions."""
     url, neighbour = (f"{redis_server.url}?prefix={folder.name}{end}" for end in (":", "!"))
     stores = [open_store(each) for each in (url, neighbour)]
@@ -105,6 +104,6 @@ def test_a_process_at_work_on_redis_finds_everybody_gone(shell, redis_server, fo
         run(store.create(record()))
     assert shell("end-everybody", "--yes", "--url", url).returncode == 0
 
-    assert [run(store.read(key("a"), T0)) for store in stores] == [None, record()]
+    assert [run(store.read(key("a"))) for store in stores] == [None, record()]
     for store in stores:
         run(store.close())

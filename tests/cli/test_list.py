@@ -6,12 +6,11 @@ import time
 
 import pytest
 
-from sessile.cli.operator import scan
-from sessile.core.change import Capability, Page
 from sessile.core.client import Client
-from sessile.core.record import evolve, remains
+from sessile.core.record import evolve, tombstone
 from sessile.errors import ConfigError
 from sessile.service.sessions import Sessions
+from sessile.stores.contract import Capability, Page
 from sessile.stores.memory import MemoryStore
 from sessile.testing import sample
 
@@ -21,8 +20,8 @@ STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 class Repeating(MemoryStore):
     """A store whose scan shows each session on two pages, as it is allowed to."""
 
-    async def scan(self, now: float, cursor: str | None = None, batch: int = 100) -> Page:
-        page = await super().scan(now, None, batch)
+    async def scan(self, cursor=None, batch=100):
+        page = await super().scan(None, batch)
         return Page(page.records, "again" if cursor is None else None)
 
 
@@ -32,7 +31,7 @@ class Scanless(MemoryStore):
     capabilities = Capability.OWNERS | Capability.SHARED
 
 
-def test_a_pipe_gets_a_line_of_tabs_for_each_session(shell, login) -> None:
+def test_a_pipe_gets_a_line_of_tabs_for_each_session(shell, login):
     """Id, user, device, address, created, last seen, expires, remembered; no heading."""
     first, second = login("alice", "Firefox on Linux"), login("alice", remember=True)
     login("bob")
@@ -48,14 +47,14 @@ def test_a_pipe_gets_a_line_of_tabs_for_each_session(shell, login) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_without_an_owner_everybody_is_listed(sessile, login) -> None:
+def test_without_an_owner_everybody_is_listed(sessile, login):
     """Users and anonymous visitors alike, each once, in whatever order the store has them."""
     ids = {login(f"user{n}") for n in range(3)}
 
     assert {line.split("\t")[0] for line in sessile("list").stdout.splitlines()} == ids
 
 
-def test_json_is_one_document_with_exact_facts(sessile, login) -> None:
+def test_json_is_one_document_with_exact_facts(sessile, login):
     """An array of objects whose times are RFC 3339; nothing secret and no value is among them."""
     login("alice", "Ünïcode", remember=True)
     login("alice")
@@ -72,14 +71,14 @@ def test_json_is_one_document_with_exact_facts(sessile, login) -> None:
     assert re.fullmatch(STAMP, listed[0]["created"])
 
 
-def test_json_of_nothing_is_an_empty_array(sessile, login) -> None:
+def test_json_of_nothing_is_an_empty_array(sessile, login):
     """A program that reads it need not treat nothing as a special case."""
     login("alice")
 
     assert json.loads(sessile("list", "--owner", "nobody", "--json").stdout) == []
 
 
-def test_no_text_of_others_reaches_the_terminal_as_a_command(sessile, put) -> None:
+def test_no_text_of_others_reaches_the_terminal_as_a_command(sessile, put):
     """A user or device with control characters, tabs or markup is shown, not obeyed."""
     put(sample.record(owner="[red]eve\x1b]0;owned\x07\t", device="a\nb\u202e"))
 
@@ -90,37 +89,37 @@ def test_no_text_of_others_reaches_the_terminal_as_a_command(sessile, put) -> No
     assert "[red]eve?]0;owned??\ta?b?\t" in line
 
 
-def test_a_page_that_repeats_a_session_prints_it_once() -> None:
+def test_a_page_that_repeats_a_session_prints_it_once():
     """Scans may show a session twice; a list does not."""
     store = Repeating()
     store._add(sample.record())
     sessions = Sessions(store=store)
 
-    assert [len(page) for page in scan(sessions)] == [1, 0]
+    assert len(list(sessions.sync.scan())) == 1
 
 
-def test_what_is_left_of_an_ended_session_is_not_listed(sessile, put) -> None:
+def test_what_is_left_of_an_ended_session_is_not_listed(sessile, put):
     """For two minutes after a logout something stands under its id; it is no session."""
-    put(remains(sample.key("a"), time.time()))
+    put(tombstone(sample.key("a"), time.time()))
 
     assert sessile("list").stdout == ""
     assert sessile("show", sample.key("a")).exit_code == 1
 
 
-def test_every_page_is_asked_for(sessile, put) -> None:
+def test_every_page_is_asked_for(sessile, put):
     """A list of 250 sessions takes three pages and misses none."""
     put(*(sample.record(f"{n}") for n in range(250)))
 
     assert len(sessile("list").stdout.splitlines()) == 250
 
 
-def test_a_store_without_a_scan_asks_for_a_user() -> None:
+def test_a_store_without_a_scan_asks_for_a_user():
     """What the store cannot do is said, with what to write instead."""
     with pytest.raises(ConfigError, match="--owner"):
-        list(scan(Sessions(store=Scanless())))
+        list(Sessions(store=Scanless()).sync.scan())
 
 
-def test_nothing_is_made_by_looking(sessile, folder) -> None:
+def test_nothing_is_made_by_looking(sessile, folder):
     """Without a database there is an error that names the file, and still no database."""
     done = sessile("list")
 
@@ -129,7 +128,7 @@ def test_nothing_is_made_by_looking(sessile, folder) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_sessions_inside_another_process_are_out_of_reach(sessile) -> None:
+def test_sessions_inside_another_process_are_out_of_reach(sessile):
     """An empty list of ``memory://`` would be a lie."""
     done = sessile("list", "--url", "memory://")
 
@@ -137,7 +136,7 @@ def test_sessions_inside_another_process_are_out_of_reach(sessile) -> None:
     assert "inside the application's process" in done.stderr
 
 
-def test_a_terminal_gets_a_table(put, terminal) -> None:
+def test_a_terminal_gets_a_table(put, terminal):
     """People see a heading, times in words, and how many there are."""
     record = sample.record(owner="alice", device="[b]Firefox", at=time.time() - 125, idle=1000.0)
     record = evolve(record, client=Client("203.0.113.7"))
@@ -154,7 +153,7 @@ def test_a_terminal_gets_a_table(put, terminal) -> None:
     assert shown.endswith("1 live session\n")
 
 
-def test_progress_is_over_before_a_terminal_gets_the_list(put, terminal) -> None:
+def test_progress_is_over_before_a_terminal_gets_the_list(put, terminal):
     """Where both share a terminal, neither is written over the other."""
     put(sample.record())
 
@@ -163,7 +162,7 @@ def test_progress_is_over_before_a_terminal_gets_the_list(put, terminal) -> None
     assert shown.rindex("listing") < shown.index("[\n{")
 
 
-def test_progress_goes_to_the_terminal_and_the_list_to_the_pipe(login, terminal, folder) -> None:
+def test_progress_goes_to_the_terminal_and_the_list_to_the_pipe(login, terminal, folder):
     """With standard output in a file, the count is on the terminal and the file holds lines."""
     key = login("alice")
 

@@ -9,14 +9,14 @@ GOOD = "Vd8_nQw3kZ5x-Hj1Tm6pXc9Ry2Gf4Bs7Kl0La"
 
 
 @pytest.fixture
-def url(redis_server, tmp_path, monkeypatch) -> str:
+def url(redis_server, tmp_path, monkeypatch):
     """A place of this test's own on the shared server, which every command goes to."""
     url = f"{redis_server.url}?prefix={tmp_path.name}:"
     monkeypatch.setenv("SESSILE_URL", url)
     return url
 
 
-def test_sessions_are_listed_shown_and_ended_without_a_secret(sessile, login, url) -> None:
+def test_sessions_are_listed_shown_and_ended_without_a_secret(sessile, login, url):
     """An operator has what it takes to look and to end, and needs no more."""
     first, second, other = login("alice"), login("alice"), login("bob")
 
@@ -29,7 +29,7 @@ def test_sessions_are_listed_shown_and_ended_without_a_secret(sessile, login, ur
     assert sessile("list").stdout.startswith(other)
 
 
-def test_a_long_list_is_whole(sessile, put, url) -> None:
+def test_a_long_list_is_whole(sessile, put, url):
     """A scan of many pages prints each session once."""
     records = [sample.record(f"{n}") for n in range(500)]
     put(*records, url=url)
@@ -39,7 +39,7 @@ def test_a_long_list_is_whole(sessile, put, url) -> None:
     assert sorted(listed) == sorted(record.key for record in records)
 
 
-def test_sweeping_is_the_servers_business(sessile, url) -> None:
+def test_sweeping_is_the_servers_business(sessile, url):
     """The count is 0, and why is said beside it."""
     done = sessile("sweep")
 
@@ -47,7 +47,7 @@ def test_sweeping_is_the_servers_business(sessile, url) -> None:
     assert "removes what has expired by itself" in done.stderr
 
 
-def test_the_doctor_finds_a_sound_server_sound(shell, put, url, monkeypatch, redis_server) -> None:
+def test_the_doctor_finds_a_sound_server_sound(shell, put, url, monkeypatch, redis_server):
     """Every check passes, the server's clock is compared, and nothing is left behind."""
     monkeypatch.setenv("SESSILE_SECRETS", GOOD)
     put(sample.record(), url=url)
@@ -61,7 +61,7 @@ def test_the_doctor_finds_a_sound_server_sound(shell, put, url, monkeypatch, red
     assert redis_server.ask("DBSIZE") == before
 
 
-def test_a_wrong_password_is_named_and_neither_password_is_shown(shell, tmp_path) -> None:
+def test_a_wrong_password_is_named_and_neither_password_is_shown(shell, tmp_path):
     """The doctor says what to look at, the others one line; both without the password."""
     with RedisServer(tmp_path, password="sesame-open") as server:
         url = server.url.replace("sesame-open", "hunter2")
@@ -77,7 +77,7 @@ def test_a_wrong_password_is_named_and_neither_password_is_shown(shell, tmp_path
     assert "sesame" not in said
 
 
-def test_a_frozen_server_is_an_error_in_time(sessile, own_redis) -> None:
+def test_a_frozen_server_is_an_error_in_time(sessile, own_redis):
     """A server that takes connections and never answers is given up on, and said to be silent."""
     own_redis.freeze()
     try:

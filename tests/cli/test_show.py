@@ -9,7 +9,7 @@ from sessile.core.trail import extend_trail, pack_trail
 from sessile.testing import sample
 
 
-def test_shows_each_fact_on_a_line(sessile, put) -> None:
+def test_shows_each_fact_on_a_line(sessile, put):
     """Names, times in UTC, and beside them how far away they are."""
     now = time.time() // 1
     put(sample.record(owner="alice", device="Firefox\u202e", at=now - 3000, idle=9000.5))
@@ -28,7 +28,7 @@ def test_shows_each_fact_on_a_line(sessile, put) -> None:
     ]  # fmt: skip
 
 
-def test_trail_says_what_was_done_and_from_where(sessile, put) -> None:
+def test_trail_says_what_was_done_and_from_where(sessile, put):
     """Each line with its time; whatever a client called itself is shown, not obeyed."""
     home, abroad = Client("203.0.113.7", "Chrome", "Linux"), Client("198.51.100.9", "\x1b]0;\n")
     trail = extend_trail(extend_trail((), 0.0, home, "login"), 60.0, abroad, "another client")
@@ -48,7 +48,7 @@ def test_trail_says_what_was_done_and_from_where(sessile, put) -> None:
     }  # fmt: skip
 
 
-def test_json_is_one_object(sessile, login) -> None:
+def test_json_is_one_object(sessile, login):
     """The same facts for programs."""
     key = login("alice", remember=True)
 
@@ -57,7 +57,7 @@ def test_json_is_one_object(sessile, login) -> None:
     assert (shown["id"], shown["user"], shown["remembered"]) == (key, "alice", True)
 
 
-def test_values_and_digests_stay_where_they_are(sessile, put) -> None:
+def test_values_and_digests_stay_where_they_are(sessile, put):
     """Nothing of what a session holds, and nothing that proves a ticket, is printed."""
     record = sample.record(data={"cart": b"socks"})
     put(record)
@@ -67,7 +67,7 @@ def test_values_and_digests_stay_where_they_are(sessile, put) -> None:
         assert not any(word in printed for word in ("cart", "socks", record.digest.hex(), "digest"))
 
 
-def test_an_unknown_id_is_code_1(sessile, login) -> None:
+def test_an_unknown_id_is_code_1(sessile, login):
     """There was none: said on standard error, nothing on standard output."""
     login("alice")
 
@@ -77,7 +77,7 @@ def test_an_unknown_id_is_code_1(sessile, login) -> None:
     assert done.stderr == f"no live session has the id {sample.key('nobody')}\n"
 
 
-def test_an_id_of_another_shape_is_refused_before_any_store(sessile) -> None:
+def test_an_id_of_another_shape_is_refused_before_any_store(sessile):
     """A wrong shape is a usage error, with the right one beside it."""
     done = sessile("show", "nonsense")
 
@@ -85,7 +85,7 @@ def test_an_id_of_another_shape_is_refused_before_any_store(sessile) -> None:
     assert "an id is 20 letters, digits, '-' or '_'" in done.stderr
 
 
-def test_a_whole_ticket_is_refused_and_not_repeated(sessile) -> None:
+def test_a_whole_ticket_is_refused_and_not_repeated(sessile):
     """Who pastes the cookie's value learns that it is secret, and it is not printed again."""
     ticket = "A" * 20 + "secret" * 6 + "0000"
 

@@ -3,7 +3,7 @@
 from sessile.testing import sample
 
 
-def test_removes_the_expired_and_counts_them(sessile, put, login) -> None:
+def test_removes_the_expired_and_counts_them(sessile, put, login):
     """Live sessions stay."""
     key = login("alice")
     put(*(sample.record(f"{n}", at=1000.0) for n in range(1001)))
@@ -13,7 +13,7 @@ def test_removes_the_expired_and_counts_them(sessile, put, login) -> None:
     assert sessile("show", key).exit_code == 0
 
 
-def test_progress_goes_to_the_terminal(put, terminal, folder) -> None:
+def test_progress_goes_to_the_terminal(put, terminal, folder):
     """The bar is on standard error's terminal, the count in standard output's file."""
     put(*(sample.record(f"{n}", at=1000.0) for n in range(3)))
 

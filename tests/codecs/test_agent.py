@@ -78,23 +78,23 @@ def resolver(request, monkeypatch):
     forget()
 
 
-def device(agent: UserAgent) -> str:
+def device(agent):
     """Return what a device with that agent is called."""
     return Client("", agent.browser, agent.system).device
 
 
-def forget() -> None:
+def forget():
     module._resolver.cache_clear()
     module._parse.cache_clear()
 
 
 @pytest.mark.parametrize(("header", "label"), REAL, ids=lambda text: text[-40:])
-def test_real_agents_have_the_names_people_use(resolver: str, header: str, label: str) -> None:
+def test_real_agents_have_the_names_people_use(resolver, header, label):
     """Browser and system are named without versions, as on a page of devices."""
     assert device(recognise(header)) == label
 
 
-def test_family_outlives_an_update() -> None:
+def test_family_outlives_an_update():
     """What a session is bound to does not change when the browser is updated."""
     assert recognise(REAL[0][0]) == recognise(REAL[0][0].replace("131", "132"))
     assert recognise(REAL[0][0]) == UserAgent("Chrome", "Windows")
@@ -109,7 +109,7 @@ def test_family_outlives_an_update() -> None:
         (UserAgent("", ""), ""),
     ],
 )
-def test_label_says_what_is_known(agent: UserAgent, label: str) -> None:
+def test_label_says_what_is_known(agent, label):
     """A part that is not known is left out."""
     assert device(agent) == label
 
@@ -130,7 +130,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("header", HOSTILE, ids=lambda text: repr(text[:20]))
-def test_hostile_agents_make_no_name(resolver: str, header: str) -> None:
+def test_hostile_agents_make_no_name(resolver, header):
     """A name has no markup, no control characters and no length to speak of."""
     agent = recognise(header)
 
@@ -145,15 +145,15 @@ def test_hostile_agents_make_no_name(resolver: str, header: str) -> None:
     st.text(max_size=400) | st.sampled_from(REAL).flatmap(lambda row: st.just(row[0])), st.text()
 )
 @example("\ud800", "")
-def test_no_header_upsets_the_reader(header: str, tail: str) -> None:
+def test_no_header_upsets_the_reader(header, tail):
     """Whatever is sent, an agent comes back, and the same one each time."""
     assert recognise(header + tail) == recognise(header + tail)
     assert "Other" not in (recognise(header + tail).browser, recognise(header).system)
 
 
-def test_only_the_beginning_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_beginning_is_looked_at(monkeypatch):
     """The cost of an agent does not grow with its length, nor does what is remembered of it."""
-    seen: list[str] = []
+    seen = []
     monkeypatch.setattr(module, "_parse", seen.append)
     recognise("é" * 10_000)
     recognise("\0" * 10_000)
@@ -162,17 +162,17 @@ def test_only_the_beginning_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [len(text) for text in seen] == [MAX_LENGTH, 0, 2]
 
 
-def test_agents_remembered_are_few() -> None:
+def test_agents_remembered_are_few():
     """A client that sends a new agent each time does not fill the memory."""
     assert module._parse.cache_info().maxsize == 1024
 
 
-def test_first_agents_may_come_at_once(resolver: str) -> None:
+def test_first_agents_may_come_at_once(resolver):
     """Threads that meet before the library is loaded all get the answer."""
     gate = threading.Barrier(8)
-    labels: list[str] = []
+    labels = []
 
-    def ask() -> None:
+    def ask():
         gate.wait()
         labels.append(device(recognise(REAL[0][0])))
 
@@ -185,7 +185,7 @@ def test_first_agents_may_come_at_once(resolver: str) -> None:
     assert labels == ["Chrome on Windows"] * 8
 
 
-def test_library_is_loaded_at_the_first_agent() -> None:
+def test_library_is_loaded_at_the_first_agent():
     """Importing costs nothing; commands and tests that name no device do not pay."""
     code = (
         "import sys, sessile.codecs.agent as agent; "

@@ -5,7 +5,6 @@ import enum
 import pickle
 from collections import OrderedDict, defaultdict, namedtuple
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -89,7 +88,7 @@ EVERY_TYPE = [
 
 
 @pytest.mark.parametrize("value", EVERY_TYPE, ids=lambda value: type(value).__name__)
-def test_every_type_comes_back(value: Any) -> None:
+def test_every_type_comes_back(value):
     """Each kind of value is decoded as the value that was encoded, type and last bit included."""
     assert exact(CODEC.decode(CODEC.encode(value))) == exact(value)
 
@@ -97,7 +96,7 @@ def test_every_type_comes_back(value: Any) -> None:
 @effort(500, 20_000)
 @given(VALUES)
 @example([dt.datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=0)])
-def test_nested_values_come_back(value: Any) -> None:
+def test_nested_values_come_back(value):
     """Any nesting of values is decoded exactly, and encoding it again gives the same bytes."""
     blob = CODEC.encode(value)
     again = CODEC.decode(blob)
@@ -108,7 +107,7 @@ def test_nested_values_come_back(value: Any) -> None:
 
 @effort(300, 20_000)
 @given(st.binary(max_size=64))
-def test_foreign_bytes_are_value_errors(blob: bytes) -> None:
+def test_foreign_bytes_are_value_errors(blob):
     """Whatever bytes are decoded, they are a value that can be encoded or a ValueError."""
     try:
         value = CODEC.decode(blob)
@@ -119,7 +118,7 @@ def test_foreign_bytes_are_value_errors(blob: bytes) -> None:
 
 @effort(300, 20_000)
 @given(VALUES, st.data())
-def test_damaged_bytes_are_value_errors(value: Any, data: st.DataObject) -> None:
+def test_damaged_bytes_are_value_errors(value, data):
     """An encoding with a byte changed, or cut short, is a value or a ValueError."""
     blob = bytearray(CODEC.encode(value))
     place = data.draw(st.integers(0, len(blob) - 1))
@@ -152,16 +151,16 @@ def test_damaged_bytes_are_value_errors(value: Any, data: st.DataObject) -> None
         (11, msgspec.msgpack.encode([[1], 2])),
     ],
 )
-def test_malformed_extensions_are_value_errors(code: int, data: bytes) -> None:
+def test_malformed_extensions_are_value_errors(code, data):
     """An extension that holds something else than it says is a ValueError, and opens no file."""
     with pytest.raises(ValueError):
         CODEC.decode(msgspec.msgpack.encode(msgspec.msgpack.Ext(code, data)))
 
 
-def test_zone_that_is_no_file_is_a_value_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_zone_that_is_no_file_is_a_value_error(monkeypatch):
     """A zone's name that the system's or Python's own tables stumble over is a ValueError."""
 
-    def stumble(name: str) -> None:
+    def stumble(name):
         raise IsADirectoryError(name)
 
     blob = CODEC.encode(dt.datetime(2026, 1, 1, tzinfo=ZoneInfo("Europe/Berlin")))
@@ -170,13 +169,13 @@ def test_zone_that_is_no_file_is_a_value_error(monkeypatch: pytest.MonkeyPatch) 
         CODEC.decode(blob)
 
 
-def test_pickles_are_never_executed() -> None:
+def test_pickles_are_never_executed():
     """A pickle in place of a value is no value."""
     with pytest.raises(ValueError):
         CODEC.decode(pickle.dumps({"a": [1, 2, 3]}))
 
 
-def test_deep_bytes_are_value_errors() -> None:
+def test_deep_bytes_are_value_errors():
     """Bytes that nest deeper than the interpreter can follow are a ValueError."""
     tuples = msgspec.msgpack.encode(1)
     for _ in range(5_000):
@@ -213,7 +212,7 @@ def test_deep_bytes_are_value_errors() -> None:
     ],
     ids=lambda v: type(v).__name__,
 )
-def test_what_cannot_be_kept_is_refused(value: Any) -> None:
+def test_what_cannot_be_kept_is_refused(value):
     """A value that would not come back as it is is refused, nested too, without being quoted."""
     for nested in (value, [value], (1, [value]), {"a": value}, {"a": {"b": [{1: value}]}}):
         with pytest.raises(UnsupportedValue) as refused:
@@ -222,17 +221,17 @@ def test_what_cannot_be_kept_is_refused(value: Any) -> None:
         assert refused.value.reason
 
 
-def test_refusal_is_a_type_error() -> None:
+def test_refusal_is_a_type_error():
     """What json and pickle users expect to catch catches it."""
     with pytest.raises(TypeError, match=r"OrderedDict is a kind of dict.*store dict\(\.\.\.\)"):
         CODEC.encode(OrderedDict())
 
 
-def test_nesting_has_a_limit() -> None:
+def test_nesting_has_a_limit():
     """Containers may stand in each other so deep and no deeper, however they are mixed."""
 
-    def nested(depth: int) -> Any:
-        value: Any = 1
+    def nested(depth):
+        value = 1
         for n in range(depth):
             value = [value] if n % 3 else (value,) if n % 2 else {"a": value}
         return value
@@ -242,15 +241,15 @@ def test_nesting_has_a_limit() -> None:
         CODEC.encode(nested(MAX_DEPTH + 2))
 
 
-def test_cycle_is_refused() -> None:
+def test_cycle_is_refused():
     """A list that holds itself is too deep, not an endless loop."""
-    loop: list[Any] = []
+    loop = []
     loop.append(loop)
     with pytest.raises(UnsupportedValue, match="deeper"):
         CODEC.encode(loop)
 
 
-def test_equal_sets_give_equal_bytes() -> None:
+def test_equal_sets_give_equal_bytes():
     """A set's bytes do not depend on the order in which it was filled."""
     names = [f"item {n}" for n in range(100)]
 
@@ -262,7 +261,7 @@ def test_equal_sets_give_equal_bytes() -> None:
 
 @effort(100, 2_000)
 @given(st.lists(VALUES, min_size=1, max_size=3))
-def test_decoding_shares_nothing(value: list[Any]) -> None:
+def test_decoding_shares_nothing(value):
     """Two decodings of the same bytes have no mutable part in common."""
     blob = CODEC.encode(value)
     first = CODEC.decode(blob)
@@ -274,7 +273,7 @@ def test_decoding_shares_nothing(value: list[Any]) -> None:
     assert exact(CODEC.decode(blob)) == exact(value)
 
 
-def test_value_beyond_a_mebibyte_is_refused() -> None:
+def test_value_beyond_a_mebibyte_is_refused():
     """What would be read and written with every request has a bound, and the error says why."""
     fits = bytes(MAX_SIZE - 5)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sessile.codecs.sealing import AesGcmSealer, Forged
 from sessile.core.client import Client
 from sessile.core.identity import Pending
-from sessile.core.record import Over, Record, evolve
+from sessile.core.record import RecordKind, evolve
 from sessile.core.secrets import KeyRing
 from sessile.testing.clock import SeededEntropy
 from sessile.testing.sample import record
@@ -15,31 +15,31 @@ from sessile.testing.world import NEWER, SECRET
 from sessile.wire import system
 
 RING = KeyRing([SECRET])
-NONE: frozenset[str] = frozenset()
+NONE = frozenset()
 
 
-def sealer(*secrets: str, seed: int = 0) -> AesGcmSealer:
+def sealer(*secrets, seed=0):
     return AesGcmSealer(KeyRing(secrets or [SECRET]), SeededEntropy(seed))
 
 
-def sealed(name: str = "a", **values: bytes) -> Record:
+def sealed(name="a", **values):
     return sealer().seal(record(name, data={}), values, NONE)[0]
 
 
 @given(st.dictionaries(st.text(min_size=1), st.binary()))
-def test_values_come_back(values: dict[str, bytes]) -> None:
+def test_values_come_back(values):
     """What was sealed opens to the same bytes, whatever keys and values."""
     row, _ = sealer().seal(record(data={}), values, NONE)
 
     assert sealer().unseal(row) == values
 
 
-def test_plain_text_is_not_in_the_record() -> None:
+def test_plain_text_is_not_in_the_record():
     """No sealed value shows its plain bytes."""
     assert b"axolotl" not in b"".join(sealed(pet=b"axolotl").data.values())
 
 
-def test_equal_values_differ_when_sealed() -> None:
+def test_equal_values_differ_when_sealed():
     """Equal values cannot be recognised as equal from outside."""
     row = sealed(a=b"same", b=b"same")
 
@@ -48,8 +48,8 @@ def test_equal_values_differ_when_sealed() -> None:
 
 @pytest.mark.parametrize("field", ["owner", "assurance", "digest", "until", "created", "persistent",
                                    "authenticated_at", "client", "device", "factors",
-                                   "pending", "grants", "parent", "past", "over"])  # fmt: skip
-def test_record_whose_owner_or_ticket_was_changed_is_forged(field: str) -> None:
+                                   "pending", "grants", "parent", "past", "kind"])  # fmt: skip
+def test_record_whose_owner_or_ticket_was_changed_is_forged(field):
     """Whoever can write the store cannot give a session to somebody else."""
     row = sealed(pet=b"axolotl")
     other = {
@@ -62,7 +62,7 @@ def test_record_whose_owner_or_ticket_was_changed_is_forged(field: str) -> None:
         "grants": {"pay": 1.0},
         "parent": b"x",
         "past": b"x",
-        "over": Over.STOLEN,
+        "kind": RecordKind.EVIDENCE,
     }
     changed = evolve(row, **{field: other.get(field, 1)})
 
@@ -70,7 +70,7 @@ def test_record_whose_owner_or_ticket_was_changed_is_forged(field: str) -> None:
         sealer().unseal(changed)
 
 
-def test_value_moved_to_another_field_is_forged() -> None:
+def test_value_moved_to_another_field_is_forged():
     """A value opens under its own name only."""
     row = sealed(role=b"user", wish=b"admin")
     swapped = evolve(row, data={"role": row.data["wish"], "wish": row.data["role"]})
@@ -79,7 +79,7 @@ def test_value_moved_to_another_field_is_forged() -> None:
         sealer().unseal(swapped)
 
 
-def test_value_moved_to_another_record_is_forged() -> None:
+def test_value_moved_to_another_record_is_forged():
     """A value opens in its own session only."""
     mine, yours = sealed("mine", role=b"user"), sealed("yours", role=b"admin")
 
@@ -88,7 +88,7 @@ def test_value_moved_to_another_record_is_forged() -> None:
 
 
 @given(st.data())
-def test_any_flipped_bit_is_forged(data: st.DataObject) -> None:
+def test_any_flipped_bit_is_forged(data):
     """Not one bit of a sealed value can change unnoticed."""
     row = sealed(pet=b"axolotl")
     blob = bytearray(row.data["pet"])
@@ -100,19 +100,19 @@ def test_any_flipped_bit_is_forged(data: st.DataObject) -> None:
 
 
 @given(st.binary(max_size=80))
-def test_foreign_bytes_are_forged(blob: bytes) -> None:
+def test_foreign_bytes_are_forged(blob):
     """There is no fallback: bytes that were never sealed do not open as plain."""
     with pytest.raises(Forged):
         sealer().unseal(evolve(sealed(pet=b"axolotl"), data={"pet": blob}))
 
 
-def test_unsealed_record_is_forged() -> None:
+def test_unsealed_record_is_forged():
     """A record without a proof is not taken for one from before sealing."""
     with pytest.raises(Forged):
         sealer().unseal(record(data={"pet": b"axolotl"}))
 
 
-def test_newer_secret_seals_everything_anew() -> None:
+def test_newer_secret_seals_everything_anew():
     """The first write under a new secret seals every value with it, so the old one can retire."""
     old = sealed(a=b"1", b=b"2", c=b"3")
     new, _ = sealer(NEWER, SECRET).seal(old, {"a": b"9"}, frozenset({"c"}))
@@ -120,13 +120,13 @@ def test_newer_secret_seals_everything_anew() -> None:
     assert sealer(NEWER).unseal(new) == {"a": b"9", "b": b"2"}
 
 
-def test_ring_shows_fingerprints_only() -> None:
+def test_ring_shows_fingerprints_only():
     """The ring's repr tells secrets apart without giving any away."""
     assert SECRET not in repr(RING)
     assert "KeyRing of 1" in repr(RING)
 
 
-def test_no_nonce_serves_twice() -> None:
+def test_no_nonce_serves_twice():
     """Of four thousand values sealed in one record, though all are the same, no two share one."""
     row, nonces = record(data={}), set()
     fresh = AesGcmSealer(RING, system.entropy)
@@ -137,7 +137,7 @@ def test_no_nonce_serves_twice() -> None:
     assert len(nonces) == 4_000
 
 
-def test_each_record_has_a_key_of_its_own() -> None:
+def test_each_record_has_a_key_of_its_own():
     """Under one nonce, which chance may repeat, two records still seal one value differently."""
     one, other = (
         AesGcmSealer(RING, bytes).seal(record(name, data={}), {"a": b"same"}, NONE)[1]

@@ -1,6 +1,5 @@
 """A session's mapping over values that a store holds, and what the store holds after a save."""
 
-
 from sessile.codecs.msgpack import ValueCodec
 from sessile.core.mapping import Values
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from core.sessions import opened
-from sessile.core.identity import Lock, Pending
-from sessile.core.intent import Intent
+from core.sessions import behind, opened
+from sessile.core.identity import Intent, Lock, Pending
 from sessile.errors import ConfigError, LoginNeeded, TooLate
 from sessile.testing.clock import T0
 from sessile.testing.sample import key, record
@@ -60,7 +59,7 @@ def test_nobody_is_logged_in(state):
 
     assert seen(session) == (None, 0, None, ())
     assert (session.persistent, session.device) == (False, "")
-    assert not session.granted("pay")
+    assert not session.has_grant("pay")
 
 
 def test_somebody_is_who_the_record_says():
@@ -70,9 +69,9 @@ def test_somebody_is_who_the_record_says():
     assert seen(session) == ("alice", 2, T0, ("password", "totp"))
     assert (session.persistent, session.device) == (True, "Kitchen")
     assert (session.pending, session.lock, session.locked_user) == (None, None, None)
-    assert session.granted("pay")
-    assert not session.granted("old")
-    assert not session.granted("rename")
+    assert session.has_grant("pay")
+    assert not session.has_grant("old")
+    assert not session.has_grant("rename")
 
 
 @pytest.mark.parametrize(("state", "lock"), [("idle", Lock.IDLE), ("shut", Lock.MISMATCH)])
@@ -104,13 +103,13 @@ def test_each_verb_in_each_state(state, verb):
     if (state, verb) in REFUSED:
         with pytest.raises(LoginNeeded):
             VERBS[verb](session)
-        assert session.intent is Intent.KEEP
+        assert behind(session).intent is Intent.KEEP
         assert state == "new" or session.id == before
         return
     VERBS[verb](session)
 
-    assert session.intent is INTENTS[verb]
-    assert session.accessed
+    assert behind(session).intent is INTENTS[verb]
+    assert behind(session).accessed
     if verb == "rotate":
         assert session.id == (before or session.id)
     elif verb != "logout":
@@ -137,7 +136,7 @@ def test_locked_session_becomes(state, verb, after):
     assert seen(session) == after
     assert (session.lock is None) is (verb != "rotate")
     assert (session.locked_user is None) is (verb != "rotate")
-    assert session.inherits is (verb in {"login", "unlock", "rotate"})
+    assert behind(session).inherits is (verb in {"login", "unlock", "rotate"})
 
 
 def test_locked_session_can_be_rotated_and_opened():
@@ -146,7 +145,7 @@ def test_locked_session_can_be_rotated_and_opened():
     session.rotate()
     session.unlock(factors=("password",))
 
-    assert session.intent is Intent.UNLOCK
+    assert behind(session).intent is Intent.UNLOCK
 
 
 def test_begun_login_knows_who_and_how():
@@ -166,7 +165,7 @@ def test_begun_login_leaves_nothing_of_who_was_logged_in():
     session.begin_login("alice")
 
     assert dict(session) == {}
-    assert not session.inherits
+    assert not behind(session).inherits
 
 
 def test_finished_login_counts_all_factors():
@@ -194,7 +193,7 @@ def test_login_again_has_no_grants():
     session = STATES["logged in"]()
     session.login("alice")
 
-    assert not session.granted("pay")
+    assert not session.has_grant("pay")
     assert (session.persistent, session.device) == (True, "Kitchen")
 
 
@@ -204,8 +203,8 @@ def test_step_up_for_a_purpose():
     session.step_up("delete", factors=("passkey",), lasts=60)
 
     assert seen(session) == ("alice", 2, T0, ("password", "totp", "passkey"))
-    assert session.identity.grants == {"pay": T0 + 100.0, "delete": T0 + 65.0}
-    assert session.purpose == "delete"
+    assert behind(session).identity.grants == {"pay": T0 + 100.0, "delete": T0 + 65.0}
+    assert behind(session).purpose == "delete"
 
 
 def test_step_up_for_good():
@@ -214,8 +213,8 @@ def test_step_up_for_good():
     session.step_up(factors=("passkey",), assurance=3)
 
     assert session.assurance == 3
-    assert session.identity.grants == {"pay": T0 + 100.0}
-    assert session.purpose is None
+    assert behind(session).identity.grants == {"pay": T0 + 100.0}
+    assert behind(session).purpose is None
 
 
 def test_factor_given_twice_stands_once():
@@ -235,7 +234,7 @@ def test_grants_are_few():
     session = opened(row)
     session.step_up("new", factors=("totp",))
 
-    assert set(session.identity.grants) == {"new", *(f"p{n}" for n in range(1, 8))}
+    assert set(behind(session).identity.grants) == {"new", *(f"p{n}" for n in range(1, 8))}
 
 
 def test_step_up_takes_a_request_of_its_own():
@@ -249,7 +248,7 @@ def test_step_up_takes_a_request_of_its_own():
     session.rotate()
     session.step_up("delete", factors=("totp",))
 
-    assert session.intent is Intent.STEP_UP
+    assert behind(session).intent is Intent.STEP_UP
 
 
 @pytest.mark.parametrize(
@@ -282,7 +281,7 @@ def test_wrong_argument_changes_nothing(state, verb, wrong):
     with pytest.raises(ConfigError):
         getattr(session, verb)(**wrong)
 
-    assert session.intent is Intent.KEEP
+    assert behind(session).intent is Intent.KEEP
     assert (session.id, seen(session), dict(session)) == before
 
 
@@ -291,11 +290,11 @@ def test_verb_comes_too_late(verb):
     """Once the answer has left nobody is logged in, out or up."""
     state = {"finish": "pending", "unlock": "idle"}.get(verb, "logged in")
     session = STATES[state]()
-    session.close("the answer has left")
+    behind(session).close("the answer has left")
     with pytest.raises(TooLate, match="has left"):
         VERBS[verb](session)
 
-    assert session.intent is Intent.KEEP
+    assert behind(session).intent is Intent.KEEP
 
 
 def test_text_of_a_locked_session_shows_no_user():
@@ -311,7 +310,7 @@ def test_values_of_a_half_login_are_not_for_another_user(again):
     getattr(session, again)("bob")
 
     assert dict(session) == {}
-    assert not session.inherits
+    assert not behind(session).inherits
 
 
 @pytest.mark.parametrize("again", ["begin_login", "login"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessile.core.binding import Address, Agent, Binding, Mismatch
+from sessile.core.binding import AddressMatch, AgentMatch, Binding, OnMismatch
 from sessile.core.client import NOBODY, Client
 from sessile.errors import ConfigError
 
@@ -21,17 +21,17 @@ def test_defaults_record_a_change_of_network_or_browser():
     """Out of the box a change is noticed and nobody is harmed by it."""
     binding = Binding()
 
-    assert binding.address is Address.SUBNET
-    assert binding.agent is Agent.FAMILY
-    assert binding.mismatch is Mismatch.RECORD
+    assert binding.address is AddressMatch.SUBNET
+    assert binding.agent is AgentMatch.FAMILY
+    assert binding.on_mismatch is OnMismatch.RECORD
 
 
 @pytest.mark.parametrize(
     ("kept", "near", "far"),
     [
-        (Address.IGNORE, True, True),
-        (Address.SUBNET, True, False),
-        (Address.EXACT, False, False),
+        (AddressMatch.IGNORE, True, True),
+        (AddressMatch.SUBNET, True, False),
+        (AddressMatch.EXACT, False, False),
     ],
 )
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_address_counts_as_far_as_asked(kept, near, far, places):
     assert binding.holds(at(here), at(elsewhere)) is far
 
 
-@pytest.mark.parametrize("kept", [Address.SUBNET, Address.EXACT])
+@pytest.mark.parametrize("kept", [AddressMatch.SUBNET, AddressMatch.EXACT])
 def test_unknown_address_is_known_once_and_not_lost(kept):
     """A session of an unknown address takes any; one of a known address does not take none."""
     binding = Binding(address=kept)
@@ -68,15 +68,15 @@ def test_browser_counts_by_its_family():
     assert not binding.holds(HOME, by("Chrome"))
     assert not binding.holds(HOME, by(""))
     assert binding.holds(by(""), HOME)
-    assert Binding(agent=Agent.IGNORE).holds(HOME, by("Chrome"))
+    assert Binding(agent=AgentMatch.IGNORE).holds(HOME, by("Chrome"))
 
 
 def test_session_that_knows_no_client_takes_any():
     """What nothing was kept of is bound to nobody."""
-    assert Binding(address=Address.EXACT).holds(NOBODY, HOME)
+    assert Binding(address=AddressMatch.EXACT).holds(NOBODY, HOME)
 
 
-@pytest.mark.parametrize("name", ["address", "agent", "mismatch"])
+@pytest.mark.parametrize("name", ["address", "agent", "on_mismatch"])
 @pytest.mark.parametrize("wrong", [None, "subnet", True, 1])
 def test_what_is_no_member_is_refused(name, wrong):
     """The error names the members there are."""

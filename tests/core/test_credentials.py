@@ -5,7 +5,7 @@ import pytest
 from sessile.core.credentials import (
     check_assurance,
     check_factors,
-    check_given,
+    check_given_factors,
     check_instant,
     check_lasts,
     check_purpose,
@@ -47,7 +47,7 @@ def test_what_is_no_level_is_refused(level):
 @pytest.mark.parametrize("word", WORDS)
 def test_factors_and_purposes_are_words(word):
     """A factor or a purpose is a printable text of up to 64 characters."""
-    assert check_factors([word]) == check_given((word,)) == (word,)
+    assert check_factors([word]) == check_given_factors((word,)) == (word,)
     assert check_purpose(word) == word
 
 
@@ -63,7 +63,7 @@ def test_what_is_no_word_is_refused(wrong):
 @pytest.mark.parametrize("wrong", ["totp", "", None, 7, {"totp"}, {"totp": 1}, iter(("totp",))])
 def test_factors_are_a_sequence(wrong):
     """One text is not taken for its letters, and what has no order is not taken."""
-    for check in (check_factors, check_given):
+    for check in (check_factors, check_given_factors):
         with pytest.raises(ConfigError, match=r'factors=\("password", "totp"\)'):
             check(wrong)
 
@@ -79,7 +79,7 @@ def test_proof_names_a_factor():
     """A login may name none; what rests on a factor names one."""
     assert check_factors(()) == ()
     with pytest.raises(ConfigError, match="what was given now"):
-        check_given(())
+        check_given_factors(())
 
 
 @pytest.mark.parametrize("lasts", [1, 0.5, 86_400])

@@ -3,9 +3,18 @@
 import pytest
 
 from sessile.core.binding import Binding
-from sessile.core.change import Excess
-from sessile.core.level import AAL1, AAL2, AAL3
-from sessile.core.policy import Limit, Policy, Theft, days, hours, minutes
+from sessile.core.policy import (
+    AAL1,
+    AAL2,
+    AAL3,
+    Limit,
+    OnLimit,
+    OnReplay,
+    Policy,
+    days,
+    hours,
+    minutes,
+)  # fmt: skip
 from sessile.errors import ConfigError
 from sessile.testing.clock import T0
 from sessile.testing.sample import record
@@ -67,7 +76,7 @@ def test_what_is_beyond_the_level_is_refused(name, beyond, said):
     [
         ("AAL1", {"absolute": days(20), "lock": days(1), "limit": 3}),
         ("AAL2", {"absolute": hours(8), "idle": minutes(20), "lock": None}),
-        ("AAL3", {"absolute": hours(1), "idle": minutes(5), "theft": Theft.END_ALL}),
+        ("AAL3", {"absolute": hours(1), "idle": minutes(5), "on_replay": OnReplay.END_ALL}),
     ],
 )
 def test_what_is_within_the_level_is_taken(name, within):
@@ -83,7 +92,7 @@ def test_what_is_within_the_level_is_taken(name, within):
     [
         ({"level": "AAL2"}, r"Policy\.aal2\(\)"),
         ({"binding": "subnet"}, r"Binding\("),
-        ({"theft": "end"}, r"Theft\.END_ALL"),
+        ({"on_replay": "end"}, r"OnReplay\.END_ALL"),
         ({"lock": 0}, "lock"),
         ({"know_devices": -1}, "know_devices"),
         ({"evidence": None}, "evidence"),
@@ -100,9 +109,9 @@ def test_defaults_cost_and_lock_nothing():
     policy = Policy()
 
     assert (policy.lock, policy.know_devices, policy.limit) == (None, None, None)
-    assert policy.theft is Theft.END_SESSION
+    assert policy.on_replay is OnReplay.END_SESSION
     assert policy.binding == Binding()
-    assert not policy.locked(record(owner="alice"), T0 + 1e9)
+    assert not policy.is_locked(record(owner="alice"), T0 + 1e9)
 
 
 # Locks
@@ -112,12 +121,12 @@ def test_owned_session_locks_when_it_was_idle():
     """At the idle time it is locked, a moment before it is not; a remembered one by its own."""
     row = record(owner="alice")
 
-    assert not LOCKING.locked(row, T0 + 599.9)
-    assert LOCKING.locked(row, T0 + 600.0)
+    assert not LOCKING.is_locked(row, T0 + 599.9)
+    assert LOCKING.is_locked(row, T0 + 600.0)
     remembered = record(owner="alice", persistent=True)
-    assert not LOCKING.locked(remembered, T0 + 5999.9)
-    assert LOCKING.locked(remembered, T0 + 6000.0)
-    assert not LOCKING.locked(record(), T0 + 1e6)
+    assert not LOCKING.is_locked(remembered, T0 + 5999.9)
+    assert LOCKING.is_locked(remembered, T0 + 6000.0)
+    assert not LOCKING.is_locked(record(), T0 + 1e6)
 
 
 def test_locked_session_ends_after_the_lock():
@@ -140,14 +149,14 @@ def test_touch_opens_no_lock():
 
 
 def test_limit_is_the_same_for_all_or_a_function():
-    """A number goes with the policy's excess; a function gives a number, a limit or none."""
-    mine = Limit(5, Excess.END_OTHERS)
+    """A number goes with the policy's ``on_limit``; a function gives a number, a limit or none."""
+    mine = Limit(5, OnLimit.END_OTHERS)
     answers = {"few": 2, "mine": mine, "any": None}
-    policy = Policy(limit=answers.get, excess=Excess.REFUSE)
+    policy = Policy(limit=answers.get, on_limit=OnLimit.REFUSE)
 
     assert Policy().limit_for("alice") is None
-    assert Policy(limit=3).limit_for("alice") == Limit(3, Excess.END_OLDEST)
-    assert policy.limit_for("few") == Limit(2, Excess.REFUSE)
+    assert Policy(limit=3).limit_for("alice") == Limit(3, OnLimit.END_OLDEST)
+    assert policy.limit_for("few") == Limit(2, OnLimit.REFUSE)
     assert policy.limit_for("mine") is mine
     assert policy.limit_for("any") is None
 
@@ -163,5 +172,27 @@ def test_limit_is_checked_at_birth():
     """A limit that cannot be meant is none."""
     with pytest.raises(ConfigError, match="whole number"):
         Limit(0)
-    with pytest.raises(ConfigError, match=r"Excess\.REFUSE"):
+    with pytest.raises(ConfigError, match=r"on_limit=.*OnLimit\.REFUSE"):
         Limit(1, "refuse")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("limit", "ends"),
+    [
+        (Limit(4), ""),
+        (Limit(3), "a"),
+        (Limit(2), "ab"),
+        (Limit(1), "abc"),
+        (Limit(4, OnLimit.END_OTHERS), ""),
+        (Limit(3, OnLimit.END_OTHERS), "abc"),
+        (Limit(4, OnLimit.REFUSE), ""),
+        (Limit(3, OnLimit.REFUSE), None),
+        (Limit(1, OnLimit.REFUSE), None),
+    ],
+)
+def test_limit_says_which_sessions_end_for_one_more(limit, ends):
+    """The oldest logins, all others, or none and the login is refused; within the limit nothing."""
+    chosen = limit.excess(list("abc"))
+
+    assert (None if chosen is None else list(chosen)) == (None if ends is None else list(ends))
+    assert list(limit.excess([]) or ()) == []

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from core.anything import TEXT, VALUES, exact
 from core.mapping import CODEC, saved, stored
+from core.sessions import behind, opened
 from sessile.core.mapping import Values
 from sessile.core.merge import Delta
 from sessile.errors import UnsupportedValue
@@ -73,24 +74,24 @@ def test_nested_change_is_noticed(mutation, path):
 @given(st.dictionaries(TEXT, VALUES, max_size=4))
 def test_looking_changes_nothing(plain):
     """However values are read and walked through, there is nothing to save."""
-    values = stored(**{f"k{key}": value for key, value in plain.items()})
-    for key in values:
-        assert key in values
-        assert values.get(key) is values[key]
-    assert [exact(v) for v in values.values()] == [exact(v) for v in plain.values()]
-    assert len(list(values.items())) == len(values) == len(plain)
+    session = opened(**{f"k{key}": value for key, value in plain.items()})
+    for key in session:
+        assert key in session
+        assert session.get(key) is session[key]
+    assert [exact(v) for v in session.values()] == [exact(v) for v in plain.values()]
+    assert len(list(session.items())) == len(session) == len(plain)
 
-    assert values.accessed
-    assert not values.modified
-    assert values.delta() == Delta()
+    assert behind(session).accessed
+    assert not session.modified
+    assert behind(session).values.delta() == Delta()
 
 
 def test_untouched_mapping_was_not_accessed():
     """As long as nobody looks the session was not used, so the answer can be cached."""
-    values = stored(a=1)
-    assert not values.accessed
-    values.delta()
-    assert not values.accessed
+    state = behind(opened(a=1))
+    assert not state.accessed
+    state.values.delta()
+    assert not state.accessed
 
 
 @pytest.mark.parametrize(
@@ -114,10 +115,10 @@ def test_untouched_mapping_was_not_accessed():
 )
 def test_any_use_is_an_access(look):
     """Whatever is asked of the mapping, the answer depends on the session."""
-    values = stored()
-    look(values)
+    session = opened()
+    look(session)
 
-    assert values.accessed
+    assert behind(session).accessed
 
 
 KEYS = st.sampled_from(["a", "b", "c", "d"])

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessile.core.change import Excess
-from sessile.core.policy import Policy, days, hours, minutes
+from sessile.core.policy import OnLimit, Policy, days, hours, minutes
 from sessile.errors import ConfigError
 from sessile.testing.clock import T0
 from sessile.testing.effort import effort
@@ -72,16 +71,16 @@ def test_limit_is_a_whole_number(limit):
     assert Policy(limit=1).limit == 1
 
 
-@pytest.mark.parametrize("excess", [None, "end oldest", True])
-def test_excess_is_one_of_its_members(excess):
+@pytest.mark.parametrize("on_limit", [None, "end oldest", True])
+def test_on_limit_is_one_of_its_members(on_limit):
     """What happens at the limit is chosen from the enumeration."""
     with pytest.raises(
-        ConfigError, match=r"Excess\.END_OLDEST, Excess\.END_OTHERS, Excess\.REFUSE"
+        ConfigError, match=r"OnLimit\.END_OLDEST, OnLimit\.END_OTHERS, OnLimit\.REFUSE"
     ):
-        Policy(excess=excess)
-    with pytest.raises(ConfigError, match="Excess"):
-        Policy(limit=lambda user: 1, excess=excess)
-    assert Policy(excess=Excess.REFUSE).excess is Excess.REFUSE
+        Policy(on_limit=on_limit)
+    with pytest.raises(ConfigError, match="OnLimit"):
+        Policy(limit=lambda user: 1, on_limit=on_limit)
+    assert Policy(on_limit=OnLimit.REFUSE).on_limit is OnLimit.REFUSE
 
 
 def test_remembered_sessions_have_their_own_clocks():
@@ -107,7 +106,7 @@ def test_touch_is_throttled_to_a_twentieth_of_the_idle_time(persistent):
 def test_touch_moves_the_idle_deadline_alone():
     """A touched record was seen now and lives for another idle time; all else is as before."""
     row = record(idle=60.0)
-    touched = Policy(idle=60.0).touched(row, T0 + 30.0)
+    touched = Policy(idle=60.0).touch_record(row, T0 + 30.0)
 
     assert (touched.seen, touched.idle_until) == (T0 + 30.0, T0 + 90.0)
     assert (touched.until, touched.version, touched.data) == (row.until, 1, row.data)
@@ -118,7 +117,7 @@ def test_touch_moves_the_idle_deadline_alone():
 def test_no_clock_runs_backwards(passed, idle):
     """Whatever a server's clock says, a touch never shortens a session's life."""
     row = record(idle=600.0)
-    touched = Policy(idle=idle).touched(row, T0 + passed)
+    touched = Policy(idle=idle).touch_record(row, T0 + passed)
 
     assert touched.seen >= row.seen
     assert touched.idle_until >= row.idle_until

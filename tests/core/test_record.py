@@ -12,14 +12,15 @@ from sessile.core.client import Client
 from sessile.core.identity import Pending
 from sessile.core.record import (
     FORMAT,
-    LATE,
-    Over,
+    TOMBSTONE_TTL,
+    Corrupt,
     Record,
+    RecordKind,
     evidence,
     evolve,
-    heir_of,
     pack,
-    remains,
+    replacement_of,
+    tombstone,
     unpack,
 )
 from sessile.core.ticket import Key
@@ -28,6 +29,7 @@ from sessile.testing.clock import T0
 from sessile.testing.effort import effort
 from sessile.testing.sample import key, record
 
+CORRUPT = Corrupt(key("a"))
 INSTANTS = st.floats(0, 1e11)
 RECORDS = st.builds(
     Record,
@@ -54,7 +56,7 @@ RECORDS = st.builds(
     past=st.binary(max_size=8),
     proof=st.binary(max_size=8),
     data=st.dictionaries(TEXT, st.binary(max_size=8), max_size=3),
-    over=st.sampled_from(Over),
+    kind=st.sampled_from(RecordKind),
 )
 
 
@@ -67,19 +69,19 @@ def test_record_comes_back_whole(row):
 
 @effort(100, 2_000)
 @given(RECORDS, st.data())
-def test_truncated_record_is_none(row, data):
+def test_truncated_record_is_corrupt(row, data):
     """A record that was cut short anywhere, or has something after it, is none."""
     blob = pack(row)
 
-    assert unpack(blob[: data.draw(st.integers(0, len(blob) - 1))], key("a")) is None
-    assert unpack(blob + data.draw(st.binary(min_size=1, max_size=3)), key("a")) is None
+    assert unpack(blob[: data.draw(st.integers(0, len(blob) - 1))], key("a")) == CORRUPT
+    assert unpack(blob + data.draw(st.binary(min_size=1, max_size=3)), key("a")) == CORRUPT
 
 
 @effort(300, 10_000)
 @given(st.binary(max_size=200))
-def test_foreign_bytes_are_none(blob):
+def test_foreign_bytes_are_corrupt(blob):
     """Whatever else the store holds is no record, and never an error."""
-    assert unpack(blob, key("a")) is None
+    assert unpack(blob, key("a")) == CORRUPT
 
 
 def fields(**changes):
@@ -112,10 +114,10 @@ def fields(**changes):
         b"{}",
     ],
 )
-def test_malformed_record_is_none(blob):
+def test_malformed_record_is_corrupt(blob):
     """Another layout, a swapped key, a wrong type, a pickle: none of it is a record."""
     assert unpack(fields(), key("a")) == record()
-    assert unpack(blob, key("a")) is None
+    assert unpack(blob, key("a")) == CORRUPT
 
 
 def test_plain_record_is_anonymous_and_alive():
@@ -123,7 +125,8 @@ def test_plain_record_is_anonymous_and_alive():
     row = record()
 
     assert (row.owner, row.assurance, row.authenticated_at) == (None, 0, None)
-    assert (row.persistent, row.over, row.device, row.confirmed) == (False, False, "", None)
+    assert (row.persistent, row.kind) == (False, RecordKind.SESSION)
+    assert (row.device, row.confirmed) == ("", None)
 
 
 def test_record_cannot_be_changed():
@@ -154,27 +157,27 @@ def test_text_of_a_record_shows_no_value():
     assert repr(row) == f"<Record {key('a')} version 1>"
 
 
-def test_remains_are_nobodys_and_open_nothing():
+def test_tombstone_is_nobodys_and_opens_nothing():
     """What is left of a session is empty, short of life, and no commit expects its version."""
-    left = remains(key("a"), T0)
+    left = tombstone(key("a"), T0)
 
-    assert left.over
+    assert left.kind is RecordKind.TOMBSTONE
     assert (left.owner, left.data, left.version) == (None, {}, 0)
-    assert left.expires == T0 + LATE
+    assert left.expires == T0 + TOMBSTONE_TTL
     assert unpack(pack(left), Key(left.key)) == left
 
 
-def test_remains_open_nothing_and_say_where_it_goes_on():
-    """What is left of a session, for two minutes, is nothing of it but the name of its heir."""
-    left, continued = remains(key("a"), T0), remains(key("a"), T0, key("b"))
+def test_tombstone_opens_nothing_and_says_where_it_goes_on():
+    """What is left of a session, for two minutes, is nothing of it but the name of the next."""
+    left, continued = tombstone(key("a"), T0), tombstone(key("a"), T0, key("b"))
 
-    assert (left.over, left.version, left.digest) == (Over.REPLACED, 0, bytes(32))
-    assert left.live_at(T0 + LATE - 1)
-    assert not left.live_at(T0 + LATE)
+    assert (left.kind, left.version, left.digest) == (RecordKind.TOMBSTONE, 0, bytes(32))
+    assert left.live_at(T0 + TOMBSTONE_TTL - 1)
+    assert not left.live_at(T0 + TOMBSTONE_TTL)
     assert (left.data, left.owner, left.trail) == ({}, None, ())
-    assert (heir_of(left), heir_of(continued)) == (None, key("b"))
+    assert (replacement_of(left), replacement_of(continued)) == (None, key("b"))
     assert unpack(pack(continued), key("a")) == continued
-    assert heir_of(record(data={"heir": b"x"})) is None
+    assert replacement_of(record(data={"heir": b"x"})) is None
 
 
 def test_evidence_is_whose_it_was_and_its_trail():
@@ -193,7 +196,12 @@ def test_evidence_is_whose_it_was_and_its_trail():
         "Kitchen",
         client,
     )
-    assert (kept.over, kept.version, kept.trail, kept.created) == (Over.STOLEN, 0, trail, T0)
+    assert (kept.kind, kept.version, kept.trail, kept.created) == (
+        RecordKind.EVIDENCE,
+        0,
+        trail,
+        T0,
+    )
     assert (kept.data, kept.grants, kept.pending, kept.parent) == ({}, {}, None, b"")
     assert (kept.digest, kept.assurance, kept.factors) == (bytes(32), 0, ())
     assert kept.live_at(T0 + 64.9)

@@ -111,7 +111,7 @@ def test_a_deadline_says_what_is_left():
         idle_until=NOW + 1_200, until=NOW + 3_600, digest=b"", rotated=NOW - 300,
     )  # fmt: skip
 
-    idle, absolute, rotation = deadlines(Policy(absolute=minutes(120)), record, NOW)
+    idle, absolute, rotation = deadlines(Policy(absolute=minutes(120)), SessionInfo.of(record), NOW)
 
     assert (idle.left, idle.part) == ("30 min", 1000)
     assert (absolute.left, absolute.part) == ("1 h", 500)
@@ -125,7 +125,7 @@ def test_no_rotation_deadline_where_nothing_is_rotated():
         idle_until=NOW + 60, until=NOW + 60, digest=b"", rotated=NOW,
     )  # fmt: skip
 
-    idle, absolute = deadlines(Policy(rotate=None), record, NOW)
+    idle, absolute = deadlines(Policy(rotate=None), SessionInfo.of(record), NOW)
 
     assert idle.left == absolute.left == "1 min"
 
@@ -169,7 +169,8 @@ def alarms(tmp_path):
 def info(key, *trail):
     return SessionInfo(
         id=Key(key), user="ann", device="", address="", created=NOW, last_seen=NOW, expires=NOW,
-        ends=NOW, assurance=1, remembered=False, version=1, trail=trail, current=key[0] == "a",
+        ends=NOW, assurance=1, remembered=False, version=1, rotated=NOW, grants={}, trail=trail,
+        current=key[0] == "a",
     )  # fmt: skip
 
 

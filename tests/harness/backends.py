@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from harness.redis_server import shared_redis
-from sessile.core.change import Capability
+from sessile.stores.contract import Capability
 from sessile.stores.memory import MemoryStore
 from sessile.stores.redis import RedisStore
 from sessile.stores.sqlite import SQLiteStore

@@ -2,6 +2,7 @@
 
 from sessile import Cookie, Sessions
 from sessile.errors import StoreUnavailable
+from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
 from sessile.testing.clock import FakeClock, SeededEntropy
 
@@ -13,20 +14,19 @@ class RecordingStore(MemoryStore):
         super().__init__()
         self.asked = []
         self.down = False
-        self._here = _Recorder(self, self._here)
 
+    async def read(self, key):
+        self._write_down("read")
+        return await super().read(key)
 
-class _Recorder:
-    """In the way of a store's Asks."""
+    def _ask(self, what, act, *args):
+        self._write_down(what)
+        return super()._ask(what, act, *args)
 
-    def __init__(self, store, here):
-        self.store, self.here = store, here
-
-    def ask(self, what, call):
-        self.store.asked.append(what.removeprefix("memory "))
-        if self.store.down:
+    def _write_down(self, what):
+        self.asked.append(what)
+        if self.down:
             raise StoreUnavailable("memory://host.of.secrets", "a test says so")
-        return self.here.ask(what, call)
 
 
 def fresh_sessions(**options):
@@ -39,6 +39,6 @@ def fresh_sessions(**options):
 
 def take_commands(sessions):
     """Return what the store was asked since the last time, and forget it."""
-    store = sessions.parts.store
+    store = context_of(sessions).store
     seen, store.asked = store.asked, []
     return seen

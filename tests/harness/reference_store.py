@@ -7,23 +7,25 @@ and each act is one small method to override.
 import asyncio
 import pickle
 from collections import defaultdict
+from itertools import count
 from threading import Lock
 
-from sessile.core.change import (
+from sessile.errors import KeyTaken, StoreClosed, StoreUnavailable
+from sessile.stores.contract import (
     COMMITTED,
     GONE,
+    Ask,
     Capability,
-    Claimed,
     Conflict,
-    Excess,
     Full,
+    Key,
+    KeyPage,
     Page,
+    Record,
+    Replaced,
+    pack,
+    unpack,
 )
-from sessile.core.flow import Ask
-from sessile.core.record import pack, unpack
-from sessile.core.ticket import Key
-from sessile.errors import KeyTaken, StoreClosed, StoreUnavailable
-from sessile.stores.contract import unheeded
 from sessile.testing.place import Place
 
 LOCAL = Capability.OWNERS | Capability.SCAN | Capability.SHARED | Capability.DURABLE
@@ -35,7 +37,8 @@ class Server:
     def __init__(self):
         self.lock = Lock()
         self.rows = defaultdict(dict)
-        self.owners = defaultdict(dict)
+        self.owners = defaultdict(dict)  # owner to keys, each with its login's number
+        self.logins = count(1)
         self.collected = {}
         self.secret = None
         self.notes = {}  # what broken stores keep beside the rows
@@ -49,45 +52,45 @@ class ReferenceStore:
 
     def __init__(self, server, prefix="", password=""):
         self.name = "reference://server"
-        self.malformed = unheeded
         self.server = server
         self.password = password
         self.rows = server.rows[prefix]
         self.owners = server.owners[prefix]
         self.closed = False
-        self.replacing = None
 
     @classmethod
     def from_url(cls, url):
         return cls(Server(), url)
 
-    async def read(self, key, now):
-        return await self.ask("read", lambda: self.live(self.get(key), now))
+    async def read(self, key):
+        return await self.ask("read", lambda: self.get(key))
 
     async def create(self, record):
         await self.ask("create", lambda: self.add(record))
 
-    async def claim(self, record, now, *, limit=None, excess=Excess.END_OLDEST, replacing=None):
-        def act():
-            self.replacing = replacing
-            return self.admit(record, now, limit, excess)
-
-        return await self.ask("claim", act)
-
     async def commit(self, change):
         return await self.ask("commit", lambda: self.swap(change))
 
-    async def delete(self, key, owner=None, *, leaving=None):
-        return await self.ask("delete", lambda: self.replace(key, owner, leaving))
+    async def replace(self, replacement):
+        return await self.ask("replace", lambda: self.admit(replacement))
 
-    async def end_everybody(self, now):
+    async def delete(self, key, owner=None, *, leaving=None):
+        return await self.ask("delete", lambda: self.end(key, owner, leaving))
+
+    async def end_everybody(self):
         await self.ask("end everybody", self.wipe)
 
-    async def owned_by(self, owner, now):
-        return await self.ask("owned_by", lambda: self.owned(owner, now))
+    async def owned_by(self, owner, cursor=None, batch=100):
+        return await self.ask("owned_by", lambda: self.owned(owner, cursor, batch))
 
-    async def scan(self, now, cursor=None, batch=100):
-        return await self.ask("scan", lambda: self.page(now, cursor or "", batch))
+    async def keys_of(self, owner, cursor=None, batch=1000):
+        return await self.ask("keys_of", lambda: self.keys(owner, cursor, batch))
+
+    async def scan(self, cursor=None, batch=100):
+        return await self.ask("scan", lambda: self.page(cursor or "", batch))
+
+    async def count(self):
+        return await self.ask("count", self.number)
 
     async def sweep(self, now, batch=1000):
         return await self.ask("sweep", lambda: self.clean(now, batch))
@@ -130,14 +133,11 @@ class ReferenceStore:
             raise TimeoutError("no answer")
 
     def live(self, record, now):
-        return record if record is not None and record.live_at(now) else None
+        return isinstance(record, Record) and record.live_at(now)
 
     def get(self, key):
         blob = self.rows.get(key)
-        record = None if blob is None else unpack(blob, Key(key))
-        if blob is not None and record is None:
-            self.malformed(Key(key))
-        return record
+        return None if blob is None else unpack(blob, Key(key))
 
     def put(self, record):
         self.rows[record.key] = pack(record)
@@ -147,54 +147,93 @@ class ReferenceStore:
             raise KeyTaken(record.key)
         self.put(record)
 
-    def over(self, record, now, limit):
-        others = [Key(rival.key) for rival in self.owned(record.owner or "", now)]
-        others = [key for key in others if key != self.replacing]
-        return [] if limit is None else others[: max(len(others) - limit + 1, 0)]
-
-    def admit(self, record, now, limit, excess):
-        over = self.over(record, now, limit)
-        if over and excess is Excess.REFUSE:
-            return Full()
-        self.add(record)
-        self.owners.setdefault(record.owner or "", []).append(record.key)
-        return Claimed(tuple(over))
+    def differs(self, key, version):
+        """Return what is answered where the row is not that version; None where it is."""
+        current = self.get(key)
+        if not isinstance(current, Record):
+            return current or GONE
+        return None if current.version == version else Conflict(current)
 
     def swap(self, change):
-        current = self.get(change.record.key)
-        if current is None:
-            return GONE
-        if current.version != change.expected:
-            return Conflict(current)
-        self.put(change.record)
-        return COMMITTED
+        answer = self.differs(change.record.key, change.expected)
+        if answer is None:
+            self.put(change.record)
+        return answer or COMMITTED
+
+    def rivals(self, replacement):
+        """Return the keys of the owner's other sessions that live, oldest login first."""
+        old = replacement.old.key if replacement.old else None
+        found = ((key, self.get(key)) for key in self.owners.get(replacement.new.owner, ()))
+        return [Key(k) for k, row in found if k != old and self.live(row, replacement.now)]
+
+    def over(self, replacement):
+        """Return the keys of those that end; None refuses the login."""
+        limit = replacement.limit
+        return () if limit is None else limit.excess(self.rivals(replacement))
+
+    def admit(self, replacement):
+        old = replacement.old
+        answer = old and self.differs(old.key, old.version)
+        if answer is not None:
+            return answer
+        over = self.over(replacement)
+        if over is None:
+            return Full()
+        self.add(replacement.new)
+        if old is not None:
+            self.step_aside(replacement)
+        self.end_excess(over, replacement)
+        self.enter(replacement)
+        return Replaced(tuple(over))
+
+    def step_aside(self, replacement):
+        """End the session whose place is taken."""
+        old = replacement.old
+        self.end(old.key, old.owner, replacement.tombstone)
+
+    def end_excess(self, over, replacement):
+        for key in over:
+            self.remove(key, replacement.new.owner)
+
+    def enter(self, replacement):
+        """Enter the new session into its owner's index."""
+        new = replacement.new
+        if new.owner is not None:
+            self.owners.setdefault(new.owner, {})[new.key] = next(self.server.logins)
 
     def remove(self, key, owner):
-        record = self.get(key)
+        found = self.get(key)
         self.rows.pop(key, None)
         for keys in self.owners.values():
-            if key in keys:
-                keys.remove(key)
-        return record
+            keys.pop(key, None)
+        return found
 
-    def replace(self, key, owner, leaving):
-        record = self.remove(key, owner)
-        if record and leaving:
+    def end(self, key, owner, leaving):
+        found = self.remove(key, owner)
+        if found and leaving:
             self.add(leaving)
-        return record
+        return found
 
     def wipe(self):
         self.rows.clear()
         self.owners.clear()
 
-    def owned(self, owner, now):
-        found = (self.live(self.get(key), now) for key in self.owners.get(owner, []))
-        return [record for record in found if record]
+    def keys(self, owner, cursor, batch):
+        entries = [(k, n) for k, n in self.owners.get(owner, {}).items() if n > int(cursor or 0)]
+        page = entries[:batch]
+        return KeyPage([Key(k) for k, _ in page], str(page[-1][1]) if entries[batch:] else None)
 
-    def page(self, now, cursor, batch):
+    def owned(self, owner, cursor, batch):
+        page = self.keys(owner, cursor, batch)
+        return Page([row for row in map(self.get, page.keys) if row], page.cursor)
+
+    def page(self, cursor, batch):
         keys = sorted(key for key in self.rows if key > cursor)[:batch]
-        found = (self.live(self.get(key), now) for key in keys)
-        return Page([r for r in found if r], keys[-1] if len(keys) == batch else None)
+        found = [row for row in map(self.get, keys) if row]
+        return Page(found, keys[-1] if len(keys) == batch else None)
+
+    def number(self):
+        return len(self.rows)
 
     def clean(self, now, batch):
         over = [key for key in self.rows if not self.live(self.get(key), now)][:batch]

@@ -190,7 +190,7 @@ class Site(HttpClient):
             return list(pool.map(lambda _: self.ask(act, cookie, held=True), range(number)))
 
     def values(self, cookie):
-        """Return what the session of that cookie holds."""
+        """Return the values in the session of that cookie."""
         return self.ask(dict, cookie).json
 
 

@@ -4,39 +4,42 @@ import msgspec
 
 from sessile.core import verdict
 from sessile.core.binding import Binding
-from sessile.core.change import Conflict
 from sessile.core.record import Record
 from sessile.core.ticket import Ticket
 from sessile.core.verdict import Kin, Successor, Verdict
-from sessile.service import login, opening, save, theft
+from sessile.service import end, regenerate, save
+from sessile.service import open as opening
+from sessile.service.context import Context
 from sessile.service.events import End, Refused
-from sessile.service.parts import Parts
+from sessile.service.transaction import Opened, Standing
+from sessile.stores.contract import Conflict
 from sessile.stores.sqlite import SQLiteStore
 
 
-def untold(patch, kind):
+def silence(patch, kind):
     """Keep the events of one kind from every hook."""
-    tell = Parts.tell
+    emit = Context.emit
     patch.setattr(
-        Parts, "tell", lambda parts, event: None if isinstance(event, kind) else tell(parts, event)
+        Context,
+        "emit",
+        lambda context, event: None if isinstance(event, kind) else emit(context, event),
     )
 
 
 def refusals_are_not_told(patch):
     """Nobody hears of a ticket that opened nothing."""
-    untold(patch, Refused)
+    silence(patch, Refused)
 
 
 def predecessors_live_on(patch):
     """The session from before a login is said to have ended, and has not."""
-    delete = SQLiteStore.delete
+    replace = SQLiteStore.replace
 
-    async def kept(store, key, owner=None, *, leaving=None):
-        if leaving is None:
-            return await delete(store, key, owner)
-        return await store.read(key, 0.0)
+    async def kept(store, replacement):
+        alone = msgspec.structs.replace(replacement, old=None, tombstone=None)
+        return await replace(store, alone)
 
-    patch.setattr(SQLiteStore, "delete", kept)
+    patch.setattr(SQLiteStore, "replace", kept)
 
 
 def strangers_end_sessions(patch):
@@ -54,8 +57,9 @@ def overlapping_requests_turn_again(patch):
 def predecessors_turn_into_the_current(patch):
     """What follows a presented ticket is handed out as if it were new, to whoever it is."""
 
-    def successor(parts, visit):
-        return None if visit.hand_over else visit.ticket.successor(parts.ring.newest)
+    def successor(transaction):
+        opened, ring = transaction.opened, transaction.context.ring
+        return None if opened.reissue else opened.ticket.successor(ring.newest)
 
     patch.setattr(save, "_successor", successor)
 
@@ -73,10 +77,11 @@ def every_client_is_at_home(patch):
 def mismatches_end_the_session(patch):
     """Whoever presents a ticket elsewhere ends its session, whatever the policy says."""
 
-    async def ended(parts, visit, record, values):
-        return await theft.end_stolen(parts, visit, record, End.MISMATCH)
+    async def ended(transaction, opened, record):
+        await end.end_stolen(transaction, record, End.MISMATCH)
+        return Opened(Standing.ANONYMOUS, opened.carrier)
 
-    patch.setattr(opening, "_shut", ended)
+    patch.setattr(opening, "_turn_away", ended)
 
 
 def versions_are_forgotten(patch):
@@ -94,16 +99,16 @@ def versions_are_forgotten(patch):
 
 def continued_sessions_outlive_an_end(patch):
     """A step-up, or an unlock, is a session of its own, whatever became of the one before."""
-    patch.setattr(login, "CONTINUING", frozenset())
+    patch.setattr(regenerate, "CONTINUING", frozenset())
 
 
 def others_of_a_stolen_session_live_on(patch):
     """A theft ends the one session that it was noticed in."""
 
-    async def nobody(parts, visit, owner):
+    async def nobody(transaction, owner):
         pass
 
-    patch.setattr(theft, "_end_others", nobody)
+    patch.setattr(end, "_end_others", nobody)
 
 
 def ids_are_adopted(patch):
@@ -115,6 +120,6 @@ def ids_are_adopted(patch):
         presented[:] = [parse(text)]
         return presented[0]
 
-    mint = Parts.mint
+    mint = Context.mint
     patch.setattr(Ticket, "parse", remembered)
-    patch.setattr(Parts, "mint", lambda parts: presented.pop() if presented else mint(parts))
+    patch.setattr(Context, "mint", lambda context: presented.pop() if presented else mint(context))

@@ -1,5 +1,7 @@
 """What an answer says of its session: headers, cookies, and what a log may say of it."""
 
+from dataclasses import dataclass, field
+
 import pytest
 
 from harness.sites import serve
@@ -28,9 +30,25 @@ LOOKS = {
     "new": lambda s: s.new,
     "assurance": lambda s: s.assurance,
     "authenticated_at": lambda s: s.authenticated_at,
-    "record": lambda s: s.record is None,
+    "info": lambda s: s.info is None,
+    "factors": lambda s: s.factors,
+    "persistent": lambda s: s.persistent,
+    "device": lambda s: s.device,
+    "pending": lambda s: s.pending,
+    "lock": lambda s: s.lock,
+    "locked_user": lambda s: s.locked_user,
+    "has_grant": lambda s: s.has_grant("pay"),
+    "modified": lambda s: s.modified,
+    "view": lambda s: s.view(Cart).items,
     "flashes": lambda s: s.flashes(),
 }
+
+
+@dataclass
+class Cart:
+    """What a page may look at as an object."""
+
+    items: list[str] = field(default_factory=list)
 
 
 def begins(session):

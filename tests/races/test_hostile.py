@@ -12,6 +12,7 @@ from harness.handlers import reads
 from harness.sites import serve
 from sessile.core.record import Record, unpack
 from sessile.service import events
+from sessile.service.sessions import context_of
 
 
 def start(session):
@@ -53,7 +54,7 @@ def test_spoiled_cookies_are_anonymous_and_ask_nothing(interface, tmp_path):
     with serve(interface, f"sqlite:///{tmp_path}/sessile.db") as site:
         cookie = site.ask(start).cookie
         asked = []
-        site.sessions.parts.store.read = lambda *args: asked.append(args)
+        context_of(site.sessions).store.read = lambda *args: asked.append(args)
         for header in spoiled(cookie):
             reply = site.ask(reads, header.encode("latin-1"))
 
@@ -100,7 +101,7 @@ def test_planted_rows_are_absent_and_never_executed(interface, tmp_path, monkeyp
     with serve(interface, f"sqlite:///{file}") as site, closing(sqlite3.connect(file)) as db:
         cookie = site.ask(start).cookie
         ((key, blob),) = db.execute("SELECT key, blob FROM sessile_session").fetchall()
-        assert unpack(blob, key) is not None
+        assert isinstance(unpack(blob, key), Record)
         for name, row in planted(blob).items():
             db.execute("UPDATE sessile_session SET blob = ?", (row,))
             db.commit()

@@ -9,7 +9,8 @@ from harness.handlers import logs_in, logs_out, names, puts, reads, start, who
 from harness.sites import serve
 from sessile import Policy
 from sessile.core.flow import run
-from sessile.core.record import LATE
+from sessile.core.record import TOMBSTONE_TTL, RecordKind
+from sessile.service.sessions import context_of
 
 
 @pytest.fixture
@@ -21,17 +22,17 @@ def steady_site(url, interface):
 
 def commits(site):
     """Return a list that grows by every change the store is asked to commit."""
-    store, asked = site.sessions.parts.store, []
+    store, asked = context_of(site.sessions).store, []
     commit = store.commit
     store.commit = lambda change: (asked.append(change), commit(change))[1]
     return asked
 
 
 def records(site):
-    """Return every record there is, the remains of ended sessions included."""
-    store, found, cursor = site.sessions.parts.store, [], None
+    """Return every record there is, tombstones and what has expired included."""
+    store, found, cursor = context_of(site.sessions).store, [], None
     while True:
-        page = run(store.scan(site.clock(), cursor))
+        page = run(store.scan(cursor))
         found += page.records
         cursor = page.cursor
         if cursor is None:
@@ -132,25 +133,21 @@ def test_long_request_takes_no_activity_back(steady_site):
 
 
 def test_ends_leave_one_record_or_none(site):
-    """One live record after a login or a rotation, none after a logout; remains open nothing."""
+    """One session after a login or a rotation, none after a logout; tombstones open nothing."""
     anonymous = site.ask(puts(v=1)).cookie
     first = site.ask(logs_in, anonymous).cookie
     second = site.ask(lambda session: session.rotate(), first).cookie
-    live = [record for record in records(site) if not record.over]
+    live = [record for record in records(site) if record.kind is RecordKind.SESSION]
     assert [record.key for record in live] == [site.ask(names, second).json]
 
     site.ask(logs_out, second)
     for record in records(site):
-        assert (record.over, record.data, record.owner, record.digest) == (
-            True,
-            {},
-            None,
-            bytes(32),
-        )
+        held = (record.kind, record.data, record.owner, record.digest)
+        assert held == (RecordKind.TOMBSTONE, {}, None, bytes(32))
     for cookie in (anonymous, first, second):
         assert site.values(cookie) == {}
-    site.clock.advance(LATE)
-    assert records(site) == []
+    now = site.clock.advance(TOMBSTONE_TTL)
+    assert [record for record in records(site) if record.live_at(now)] == []
 
 
 def test_login_form_sent_twice_is_one_login_in_the_end(limited_site):

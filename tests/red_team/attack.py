@@ -17,13 +17,17 @@ import pytest
 
 from harness.sites import INTERFACES
 from harness.sites import serve as serve_site
+from sessile.service.sessions import context_of
 
 WEAKENED = "SESSILE_WEAKENED"
 """Names the weakened build to the processes that an attack starts: ``module:function``."""
 
 ATTACK = re.compile(r"test_a\d+_")
 _FOLDER = Path(__file__).parent
-_STORE = ("read", "create", "claim", "commit", "delete", "owned_by", "scan", "sweep", "ping")
+_STORE = (
+    "read", "create", "commit", "replace", "delete", "end_everybody", "owned_by", "keys_of", "scan",
+    "count", "sweep", "ping",
+)  # fmt: skip
 
 
 def weakened_by(*weak, serve=serve_site, interfaces=INTERFACES, **options):
@@ -77,7 +81,7 @@ def apply_weakening(patch):
 @contextmanager
 def commands(site):
     """Give the list of the store's commands from here on."""
-    store, asked = site.sessions.parts.store, []
+    store, asked = context_of(site.sessions).store, []
     with pytest.MonkeyPatch.context() as patch:
         for name in _STORE:
             patch.setattr(store, name, _noted(name, getattr(store, name), asked))

@@ -11,17 +11,18 @@ import pytest
 
 from red_team.attack import apply_weakening
 from sessile import Sessions
+from sessile.service.sessions import context_of
 
 
 def main(workers, number):
     with pytest.MonkeyPatch.context() as patch:
         apply_weakening(patch)
         random.seed(1)
-        parts = Sessions("memory://").parts
-        parts.mint()
+        context = context_of(Sessions("memory://"))
+        context.mint()
         for _ in range(workers):
             if (child := os.fork()) == 0:
-                sys.stdout.write("".join(f"{parts.mint().reveal()}\n" for _ in range(number)))
+                sys.stdout.write("".join(f"{context.mint().reveal()}\n" for _ in range(number)))
                 sys.stdout.flush()
                 os._exit(0)
             os.waitpid(child, 0)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import redis
 
-from sessile.core.record import unpack
+from sessile.core.record import Record, unpack
+from sessile.service.sessions import context_of
 
 _PLANT = """INSERT INTO sessile_session (key, version, due, blob) VALUES (?, ?, 1e12, ?)
     ON CONFLICT (key) DO UPDATE SET version = excluded.version, blob = excluded.blob"""
@@ -14,7 +15,7 @@ _PLANT = """INSERT INTO sessile_session (key, version, due, blob) VALUES (?, ?, 
 
 def rows_of(site):
     """Return the rows behind a site."""
-    store = site.sessions.parts.store
+    store = context_of(site.sessions).store
     return SQLiteRows(store) if hasattr(store, "path") else RedisRows(store)
 
 
@@ -24,7 +25,7 @@ class Rows:
     def record(self, key):
         """Return the record of that session as it is stored."""
         found = unpack(self[key], key)
-        assert found is not None, "there is no such record to tamper with"
+        assert isinstance(found, Record), "there is no such record to tamper with"
         return found
 
 
@@ -41,7 +42,7 @@ class SQLiteRows(Rows):
 
     def __setitem__(self, key, blob):
         record = unpack(blob, key)
-        row = (key, record.version if record else 1, blob)
+        row = (key, record.version if isinstance(record, Record) else 1, blob)
         with closing(sqlite3.connect(self._path)) as db, db:
             db.execute(_PLANT, row)
 

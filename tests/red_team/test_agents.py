@@ -3,17 +3,18 @@
 from harness.handlers import logs_in, logs_out, puts, reads, who
 from mutations.defences import mismatches_end_the_session
 from red_team.attack import events_of, weakened_by
-from sessile import Agent, Binding, Mismatch, Policy
-from sessile.core.change import Change
-from sessile.core.record import Over
-from sessile.core.ticket import Key
-from sessile.service import commit, login, opening
-from sessile.service.ending import end_one
+from sessile import AgentMatch, Binding, OnMismatch, Policy
+from sessile.core.flow import run
+from sessile.core.record import RecordKind
+from sessile.service import commit, regenerate
+from sessile.service import open as opening
+from sessile.service.end import end_owned
 from sessile.service.events import End, Mismatched, Replayed
+from sessile.stores.contract import Change
 
 ELSEWHERE = "127.9.0.1"
 ROTATE, GRACE = 900, 30
-WARY = Policy(binding=Binding(mismatch=Mismatch.STEP_UP))
+WARY = Policy(binding=Binding(on_mismatch=OnMismatch.STEP_UP))
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 NEWER = "Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0"
 ON_WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:141.0) Gecko/20100101 Firefox/141.0"
@@ -52,7 +53,7 @@ def test_a42_update_of_the_browser_is_no_mismatch(site):
     assert events_of(site, Mismatched) == []
     for text in (CHROME, "curl/8.5.0", "", "x" * 9000):
         assert site.ask(who, cookie, headers=agent(text)).json is None
-    assert {event.reaction for event in events_of(site, Mismatched)} == {Mismatch.STEP_UP}
+    assert {event.reaction for event in events_of(site, Mismatched)} == {OnMismatch.STEP_UP}
 
 
 @weakened_by(agents_are_enough, policy=WARY)
@@ -65,7 +66,7 @@ def test_a42_copied_user_agent_proves_nothing(site):
     assert site.ask(who, cookie, headers=agent(FIREFOX)).json == "alice"
 
 
-@weakened_by(agents_are_compared_whole, policy=Policy(binding=Binding(agent=Agent.IGNORE)))
+@weakened_by(agents_are_compared_whole, policy=Policy(binding=Binding(agent=AgentMatch.IGNORE)))
 def test_a42_policy_says_whether_the_browser_counts(site):
     """Where the policy ignores it any browser is at home, and no event says otherwise."""
     cookie = site.ask(logs_in, headers=agent(FIREFOX)).cookie
@@ -75,13 +76,13 @@ def test_a42_policy_says_whether_the_browser_counts(site):
 
 def logins_stay_where_the_first_was(patch):
     """Each session is bound to the client that its user had in the beginning."""
-    born, first = login.born, []
+    new_record, first = regenerate.new_record, []
 
     def bound(*args, client, **more):
         first.append(client)
-        return born(*args, client=first[0], **more)
+        return new_record(*args, client=first[0], **more)
 
-    patch.setattr(login, "born", bound)
+    patch.setattr(regenerate, "new_record", bound)
 
 
 @weakened_by(logins_stay_where_the_first_was, policy=WARY)
@@ -102,15 +103,16 @@ def test_a42_owner_who_moves_logs_in_once(site):
 
 def who_came_last_is_at_home(patch):
     """A client that is turned away takes the session's place with it."""
-    shut = opening._shut
+    turn_away = opening._turn_away
 
-    async def moved(parts, visit, record, values):
+    async def moved(transaction, opened, record):
+        context, client = transaction.context, transaction.client
         version = record.version + 1
-        draft, _ = parts.sealer.seal(record, {}, frozenset(), version=version, client=visit.client)
-        await parts.store.commit(Change(draft, record.version))
-        return await shut(parts, visit, draft, values)
+        draft, _ = context.sealer.seal(record, {}, frozenset(), version=version, client=client)
+        await context.store.commit(Change(draft, record.version))
+        return await turn_away(transaction, opened, draft)
 
-    patch.setattr(opening, "_shut", moved)
+    patch.setattr(opening, "_turn_away", moved)
 
 
 @weakened_by(who_came_last_is_at_home, mismatches_end_the_session, policy=WARY)
@@ -129,19 +131,14 @@ def test_a42_thief_cannot_lock_the_victim_out(site):
 
 def evidence_is_judged_again(patch):
     """The ticket of a session that was ended for theft ends what its owner has by now."""
-    not_opened = opening._not_opened
+    whole = opening._begin_after_end
 
-    async def ended(parts, visit, record):
-        for other in await parts.store.owned_by(record.owner, visit.now):
-            await end_one(parts, Key(other.key), record.owner, End.THEFT, visit.now)
-        return visit.anonymous()
+    def again(transaction, carrier, ticket, record):
+        if record.kind is RecordKind.EVIDENCE:
+            run(end_owned(transaction.context, record.owner, End.THEFT, transaction.now))
+        return whole(transaction, carrier, ticket, record)
 
-    def again(parts, visit, ticket, record):
-        if record.over is Over.STOLEN:
-            return ended(parts, visit, record)
-        return not_opened(parts, visit, ticket, record)
-
-    patch.setattr(opening, "_not_opened", again)
+    patch.setattr(opening, "_begin_after_end", again)
 
 
 @weakened_by(evidence_is_judged_again, policy=WARY)
@@ -167,11 +164,10 @@ def stolen_tickets_log_out_their_owner(patch):
     """A logout ends all sessions of the user whose ticket it came with."""
     log_out = commit._log_out
 
-    async def everywhere(parts, visit, now):
-        key = visit.ticket.key if visit.ticket else ""
-        for other in await parts.store.owned_by("alice", now) if key else ():
-            await end_one(parts, Key(other.key), other.owner, End.LOGOUT, now)
-        return await log_out(parts, visit, now)
+    async def everywhere(transaction, now):
+        if transaction.opened.ticket is not None:
+            await end_owned(transaction.context, "alice", End.LOGOUT, now)
+        return await log_out(transaction, now)
 
     patch.setattr(commit, "_log_out", everywhere)
 

@@ -9,7 +9,7 @@ from red_team.attack import events_of, weakened_by
 from red_team.rows import rows_of
 from sessile.codecs import msgpack
 from sessile.core import record as records
-from sessile.core.record import evolve, pack
+from sessile.core.record import Record, evolve, pack
 from sessile.core.trail import Trail
 from sessile.errors import UnsupportedValue
 from sessile.service.events import Malformed
@@ -152,8 +152,8 @@ def first_bytes_are_enough(patch):
 
     def lenient(blob, key):
         record = whole(blob, key)
-        last[:] = [record] if record else last
-        return record or last[0]
+        last[:] = [record] if isinstance(record, Record) else last
+        return last[0]
 
     patch.setattr(sqlite, "unpack", lenient)
 

@@ -7,7 +7,7 @@ import httpx
 
 from red_team.attack import weakened_by
 from red_team.pages import Page, publishing
-from sessile.web import exchange
+from sessile.web import headers as answers
 
 ALICE, BOB = "alice", "bob"
 KEPT = ("Cache-Control", "public, max-age=600")
@@ -111,7 +111,7 @@ def greets(session, said):
 
 def answers_do_not_vary(patch):
     """No answer says that it depends on the cookie."""
-    patch.setattr(exchange, "_varied", lambda headers, *_: headers)
+    patch.setattr(answers, "_add_vary", lambda headers, *_: headers)
 
 
 @weakened_by(answers_do_not_vary, serve=publishing)
@@ -173,12 +173,12 @@ ASKED = {
 
 def cookies_may_be_kept(patch):
     """An answer with a cookie says nothing to caches."""
-    patch.setattr(exchange, "_unstored", lambda headers, words: headers)
+    patch.setattr(answers, "_add_no_store", lambda headers, words: headers)
 
 
 def cookies_may_be_kept_by_some(patch):
     """What an application says to one kind of cache stays."""
-    patch.setattr(exchange, "_untargeted", lambda headers, words: headers)
+    patch.setattr(answers, "_drop_targeted", lambda headers, words: headers)
 
 
 @weakened_by(cookies_may_be_kept, cookies_may_be_kept_by_some, serve=publishing)

@@ -6,7 +6,7 @@ from red_team.attack import commands, events_of, weakened_by
 from sessile import Cookie
 from sessile.core.carrier import Bearer, Carriers, CookieCarrier, ForgeableBody, LeakyQuery
 from sessile.core.ticket import NoTicket, Ticket
-from sessile.service.events import Refusal, Refused
+from sessile.service.events import RefusalReason, Refused
 
 COOKIE, BEARER = Cookie("sid", secure=False), Bearer()
 QUERY, BODY = LeakyQuery("sid"), ForgeableBody("sid")
@@ -164,7 +164,7 @@ def test_a36_tickets_in_two_places_open_neither_session(site):
                     reply = site.ask(who, **request)
                 assert (reply.json, reply.set_cookie, reply.ticket) == (None, None, None)
                 assert asked == []
-    assert {event.reason for event in events_of(site, Refused)} == {Refusal.AMBIGUOUS}
+    assert {event.reason for event in events_of(site, Refused)} == {RefusalReason.AMBIGUOUS}
     assert site.ask(who, f"sid={mine}").json == "alice"
     assert site.ask(who, f"sid={theirs}").json == "mallory"
 
@@ -203,7 +203,9 @@ def test_a36_place_that_holds_two_tickets_holds_none(site):
     for request in twice:
         reply = site.ask(who, **request)
         assert (reply.json, reply.set_cookie, reply.ticket) == (None, None, None), request
-    assert [event.reason for event in events_of(site, Refused)] == [Refusal.AMBIGUOUS] * len(twice)
+    assert [event.reason for event in events_of(site, Refused)] == [RefusalReason.AMBIGUOUS] * len(
+        twice
+    )
     assert site.ask(who, f"sid={mine}").json == "alice"
 
 

@@ -9,7 +9,8 @@ from sessile.core import verdict
 from sessile.core.policy import Policy
 from sessile.core.verdict import Successor
 from sessile.errors import NotLoaded
-from sessile.service import opening, save
+from sessile.service import open as opening
+from sessile.service import save
 from sessile.service.events import Replayed
 from sessile.testing.clock import T0
 from sessile.web import asgi, wsgi
@@ -151,21 +152,21 @@ def polls_that_write_are_use(patch):
     """A poll that changes something moves the clocks with it."""
     draft = save._draft
 
-    def active(parts, visit, now, attempt):
-        visit.passive = False
-        return draft(parts, visit, now, attempt)
+    def active(transaction, now, attempt):
+        transaction.passive = False
+        return draft(transaction, now, attempt)
 
     patch.setattr(save, "_draft", active)
 
 
 def confirmations_are_use(patch):
     """The first request with a new ticket moves the clocks, also when it is a poll."""
-    confirmed = opening._confirmed
+    confirm = opening._confirm
     patch.setattr(
         opening,
-        "_confirmed",
-        lambda parts, visit, record: parts.policy.touched(
-            confirmed(parts, visit, record), visit.now
+        "_confirm",
+        lambda transaction, record: transaction.context.policy.touch_record(
+            confirm(transaction, record), transaction.now
         ),
     )
 
@@ -199,7 +200,7 @@ def test_a16_passive_polls_keep_nothing_alive(site):
 
 def locks_open_by_themselves(patch):
     """Who comes back to a locked session is at home."""
-    patch.setattr(Policy, "locked", lambda policy, record, now: False)
+    patch.setattr(Policy, "is_locked", lambda policy, record, now: False)
 
 
 @weakened_by(

@@ -9,10 +9,12 @@ from harness.handlers import logs_in, puts, reads, who
 from red_team.attack import weakened_by
 from red_team.rows import rows_of
 from sessile.core.flow import run
-from sessile.core.session import Session
+from sessile.core.session import Session, state_of
 from sessile.core.ticket import Ticket
 from sessile.service import commit
-from sessile.web import asgi, deferred, wsgi
+from sessile.service.sessions import context_of
+from sessile.web import asgi, lazy, wsgi
+from sessile.web.late import FAILED
 
 
 class MishapError(Exception):
@@ -34,20 +36,20 @@ def fails(site, act, cookie=""):
 
 def failures_are_saved(patch):
     """What a handler did before it raised is stored."""
-    asgi_close, wsgi_close = asgi.Exchange.close, deferred.Deferred.close
+    asgi_close, wsgi_close = asgi.Exchange.close, lazy.RequestSession.close
 
     def exchange_close(exchange):
-        if exchange._visit is not None:
-            run(commit.commit_visit(exchange._parts, exchange._visit))
+        if exchange._transaction is not None:
+            run(commit.commit(exchange._transaction))
         asgi_close(exchange)
 
-    def deferred_close(session, reason):
-        if session._visit is not None and "failed" in reason:
-            run(commit.commit_visit(session.parts, session._visit))
-        wsgi_close(session, reason)
+    def life_close(life, reason=FAILED):
+        if life._transaction is not None and reason is FAILED:
+            run(commit.commit(life._transaction))
+        wsgi_close(life, reason)
 
     patch.setattr(asgi.Exchange, "close", exchange_close)
-    patch.setattr(deferred.Deferred, "close", deferred_close)
+    patch.setattr(lazy.RequestSession, "close", life_close)
 
 
 @weakened_by(failures_are_saved)
@@ -117,20 +119,25 @@ def _report(error):
 
 def drawn(site):
     """Note every ticket that is made from here on."""
-    entropy, tickets = site.sessions.parts.entropy, []
+    entropy, tickets = context_of(site.sessions).entropy, []
 
     def noting(size):
         drawn = entropy(size)
         tickets.extend([Ticket.mint(drawn)] if size == 45 else [])
         return drawn
 
-    site.sessions.parts.entropy = noting
+    context_of(site.sessions).entropy = noting
     return tickets
 
 
 def sessions_show_their_tickets(patch):
     """A session's repr says what it will be opened with."""
-    _shown(patch, lambda session: f"<Session {session._fresh.reveal() if session._fresh else ''}>")
+    _shown(patch, lambda session: f"<Session {_ticket_of(session)}>")
+
+
+def _ticket_of(session):
+    ticket = state_of(session)._ticket
+    return "" if ticket is None else ticket.reveal()
 
 
 def sessions_show_their_values(patch):
@@ -140,7 +147,7 @@ def sessions_show_their_values(patch):
 
 def _shown(patch, text):
     patch.setattr(Session, "__repr__", text)
-    patch.setattr(deferred.Deferred, "__repr__", text)
+    patch.setattr(lazy.LazySession, "__repr__", text)
 
 
 def shown(site, act, cookie):

@@ -5,10 +5,11 @@ from harness.sites import serve
 from mutations.defences import ids_are_adopted, predecessors_live_on, refusals_are_not_told
 from red_team.attack import events_of, weakened_by
 from sessile import Cookie
-from sessile.core.change import Change
 from sessile.core.ticket import NoTicket, Ticket
 from sessile.service import commit
-from sessile.service.events import Refusal, Refused
+from sessile.service.events import RefusalReason, Refused
+from sessile.service.transaction import CommitOutcome
+from sessile.stores.contract import Change
 
 PLANTED = Ticket.mint(bytes(range(45)))
 
@@ -28,25 +29,25 @@ def test_a1_chosen_id_is_not_adopted(site):
         assert issued[:24] != planted[:24]
         assert site.ask(reads, planted).json == {}
         assert site.ask(who, planted).json is None
-    assert Refusal.UNKNOWN in {event.reason for event in events_of(site, Refused)}
+    assert RefusalReason.UNKNOWN in {event.reason for event in events_of(site, Refused)}
 
 
 def logins_stay_in_place(patch):
     """The login goes on under the ticket that the visitor had."""
-    whole = commit.log_in
+    whole = commit.regenerate
 
-    async def in_place(parts, visit, now):
-        if visit.record is None:
-            return await whole(parts, visit, now)
-        old, owner = visit.record, visit.session.user
-        again, _ = parts.sealer.seal(
-            old, visit.values, frozenset(), owner=owner, version=old.version + 1
+    async def in_place(transaction, now):
+        context, opened = transaction.context, transaction.opened
+        old, owner = opened.record, transaction.state.identity.owner
+        if old is None:
+            return await whole(transaction, now)
+        again, _ = context.sealer.seal(
+            old, opened.values, frozenset(), owner=owner, version=old.version + 1
         )
-        await parts.store.commit(Change(again, old.version, again.data))
-        visit.record = again
-        return visit.ticket
+        await context.store.commit(Change(again, old.version, again.data))
+        return CommitOutcome(again, opened.ticket)
 
-    patch.setattr(commit, "log_in", in_place)
+    patch.setattr(commit, "regenerate", in_place)
 
 
 @weakened_by(logins_stay_in_place, predecessors_live_on)
@@ -106,7 +107,7 @@ def test_a3_sibling_host_cannot_plant_a_cookie(site):
     for header in (f"{theirs}; {mine}", f"{mine}; {theirs}", f"{mine}; {mine}"):
         reply = site.ask(who, header)
         assert (reply.json, reply.set_cookie) == (None, None)
-    assert {event.reason for event in events_of(site, Refused)} == {Refusal.AMBIGUOUS}
+    assert {event.reason for event in events_of(site, Refused)} == {RefusalReason.AMBIGUOUS}
 
 
 @weakened_by(default_names_are_bare, serve=hosted)

@@ -6,12 +6,12 @@ from harness.handlers import logs_in, logs_out, start, who
 from red_team.attack import commands, events_of, weakened_by
 from sessile import Cookie
 from sessile.core import csrf, origin
+from sessile.core.identity import Intent
 from sessile.core.origin import Origins
 from sessile.core.record import evolve
 from sessile.core.request import PlainRequest
 from sessile.service import commit
 from sessile.service.events import CrossSite
-from sessile.web.csrf import check_token, token_of
 
 THIEF, PARTNER = "https://thief.example", "https://partner.example"
 PAGES = 40
@@ -171,23 +171,23 @@ def test_a4_no_method_that_changes_something_passes(site):
 
 def names_of_trusted_origins_are_enough(patch):
     """Of a trusted origin its host counts, by whatever scheme and port."""
-    find = origin._origin
+    find = origin._parse_origin
 
     def named(text):
         place = find(text)
         return find(PARTNER) if place and place[1] == "partner.example" else place
 
-    patch.setattr(origin, "_origin", named)
+    patch.setattr(origin, "_parse_origin", named)
 
 
 def trusted_origins_have_subdomains(patch):
     """A host below a trusted one is trusted too."""
-    find = origin._origin
+    find = origin._parse_origin
 
     def below(text):
         return find(PARTNER if text.endswith(".partner.example") else text)
 
-    patch.setattr(origin, "_origin", below)
+    patch.setattr(origin, "_parse_origin", below)
 
 
 @weakened_by(
@@ -226,17 +226,20 @@ def test_a4_trusted_origin_is_that_one_alone(site):
 
 def same_site_is_unsaid(patch):
     """The cookie leaves it to the browser which requests of other sites carry it."""
-    spell = Cookie._spell
-    patch.setattr(Cookie, "_spell", lambda cookie: spell(cookie).replace("; SameSite=Lax", ""))
+    write = Cookie._format
+    patch.setattr(Cookie, "_format", lambda cookie: write(cookie).replace("; SameSite=Lax", ""))
 
 
 def logouts_always_delete(patch):
     """Whoever asks for a logout is told to forget the cookie, carried or not."""
+    header = commit._header
 
-    async def log_out(parts, visit, now):
-        return visit.carrier.expire()
+    def always(transaction, outcome, now):
+        if transaction.state.intent is Intent.LOGOUT:
+            return transaction.opened.carrier.expire()
+        return header(transaction, outcome, now)
 
-    patch.setattr(commit, "_log_out", log_out)
+    patch.setattr(commit, "_header", always)
 
 
 @weakened_by(same_site_is_unsaid, logouts_always_delete, other_sites_pass)
@@ -270,13 +273,13 @@ def test_a45_page_of_another_site_opens_no_websocket(site):
 
 def page(site, cookie=""):
     """Return the token of a page, and the cookie that its visitor has then."""
-    reply = site.ask(lambda session: token_of(site.sessions.parts, session), cookie)
+    reply = site.ask(site.sessions.csrf_token, cookie)
     return reply.json, reply.cookie or cookie
 
 
 def sent(site, cookie, token):
     """Return the status of a form that brings this token."""
-    return site.ask(lambda session: check_token(site.sessions.parts, session, token), cookie).status
+    return site.ask(lambda session: site.sessions.check_csrf(session, token), cookie).status
 
 
 def tokens_are_bound_to_nothing(patch):

@@ -18,9 +18,10 @@ from mutations.defences import refusals_are_not_told, strangers_end_sessions
 from red_team.attack import commands, events_of, weakened_by
 from sessile.core import verdict
 from sessile.core.ticket import ENTROPY, Key, Ticket
-from sessile.errors import LimitReached
-from sessile.service.events import Expired, Refusal, Refused
-from sessile.service.parts import Parts
+from sessile.errors import TooManySessions
+from sessile.service.context import Context
+from sessile.service.events import Expired, RefusalReason, Refused
+from sessile.service.sessions import context_of
 from sessile.stores.sqlite import SQLiteStore
 
 WORKERS, EACH = 4, 2_500
@@ -67,7 +68,7 @@ def verifiers_are_digests_of_ids(patch):
 
 
 def forked_tickets():
-    """Return what the workers of a forking server draw."""
+    """Return the tickets that the workers of a forking server draw."""
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "red_team.forks", str(WORKERS), str(EACH)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
@@ -106,7 +107,7 @@ def test_a5_tickets_of_forked_workers_have_nothing_in_common(site):
 @weakened_by(tickets_come_of_random)
 def test_a5_seed_decides_nothing(site):
     """Whoever sets the seed of ``random`` learns nothing of the tickets drawn after it."""
-    mint = site.sessions.parts.mint
+    mint = context_of(site.sessions).mint
     random.seed(1)
     predicted = {mint().key for _ in range(10)}
     random.seed(1)
@@ -131,10 +132,10 @@ def misses_are_searched_for(patch):
     """An id that is not found is looked for in the whole store."""
     read = SQLiteStore.read
 
-    async def searched(store, key, now):
-        record = await read(store, key, now)
+    async def searched(store, key):
+        record = await read(store, key)
         if record is None:
-            await store.scan(now)
+            await store.scan()
         return record
 
     patch.setattr(SQLiteStore, "read", searched)
@@ -166,7 +167,7 @@ def test_a6_guessed_id_costs_one_read_and_is_told(site):
         (200, None, b"{}")
     }
     assert asked == ["read"] * GUESSES
-    assert [event.reason for event in events_of(site, Refused)] == [Refusal.UNKNOWN] * GUESSES
+    assert [event.reason for event in events_of(site, Refused)] == [RefusalReason.UNKNOWN] * GUESSES
 
 
 @weakened_by(shapes_are_not_checked, refusals_are_not_told)
@@ -179,7 +180,9 @@ def test_a6_malformed_ticket_costs_the_store_nothing(site):
 
     assert users == [None] * len(values)
     assert asked == []
-    assert [event.reason for event in events_of(site, Refused)] == [Refusal.SHAPE] * len(values)
+    assert [event.reason for event in events_of(site, Refused)] == [RefusalReason.SHAPE] * len(
+        values
+    )
 
 
 @weakened_by(strangers_end_sessions, chains_have_no_end, refusals_are_not_told)
@@ -200,25 +203,27 @@ def test_a6_guessed_secret_harms_nobody_and_costs_little(site):
 
     assert asked == ["read"] * GUESSES
     assert len(steps) <= 8 * GUESSES
-    assert [event.reason for event in events_of(site, Refused)] == [Refusal.STRANGER] * GUESSES
+    assert [event.reason for event in events_of(site, Refused)] == [
+        RefusalReason.STRANGER
+    ] * GUESSES
     assert site.ask(who, cookie).json == "alice"
 
 
 def answered(patch, is_told):
     """Answer with 403 where such an event is told."""
-    tell = Parts.tell
+    emit = Context.emit
 
-    def refused(parts, event):
-        tell(parts, event)
+    def refused(context, event):
+        emit(context, event)
         if is_told(event):
-            raise LimitReached(1)
+            raise TooManySessions(1)
 
-    patch.setattr(Parts, "tell", refused)
+    patch.setattr(Context, "emit", refused)
 
 
 def strangers_are_told_so(patch):
     """A wrong secret for a session that lives is answered as such."""
-    answered(patch, lambda event: getattr(event, "reason", None) is Refusal.STRANGER)
+    answered(patch, lambda event: getattr(event, "reason", None) is RefusalReason.STRANGER)
 
 
 def expired_are_told_so(patch):

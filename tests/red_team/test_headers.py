@@ -7,7 +7,7 @@ from harness.handlers import logs_in, puts, reads, who
 from red_team.attack import commands, events_of, weakened_by
 from sessile.codecs.sealing import AesGcmSealer
 from sessile.core.cookie import Cookie
-from sessile.service.events import Refusal, Refused
+from sessile.service.events import RefusalReason, Refused
 
 CPU = 0.1
 """Seconds for a header of 24 KB. It takes a thousandth of that, and a square of it much more."""
@@ -138,7 +138,7 @@ def test_a36_ambiguous_cookies_are_nobody(site):
     """Two cookies of our name, quotes, ``$Version`` and nameless cookies open no session."""
     cookie = site.ask(logs_in).cookie
     name, _, ticket = cookie.partition("=")
-    twice, shape = [Refusal.AMBIGUOUS], [Refusal.SHAPE]
+    twice, shape = [RefusalReason.AMBIGUOUS], [RefusalReason.SHAPE]
     for header, reasons in {
         f"{cookie}; {cookie}": twice,
         f"{cookie}; {name}=": twice,

@@ -9,7 +9,7 @@ from sessile.core import cookie as cookies
 from sessile.core.session import Session
 from sessile.core.ticket import Key, Ticket
 from sessile.errors import ConfigError
-from sessile.service import owners
+from sessile.service import manage
 from sessile.stores import sqlite
 
 CONTROLS = ["\r\nSet-Cookie: a=b", "\n", "\r", "\0", "\x7f", "; Domain=evil.test", ",", "é", " "]
@@ -38,6 +38,10 @@ GRAMMAR = [
     "?", "a*", "[a-z]*", "alice bob", "alice\nSET x 1", "alice\r\nFLUSHALL\r\n", "alice\0", "@",
     ":", "sessile:", "{alice}", "alice,bob", "\t", "None", "null", "${jndi:ldap://x}", "x" * 512,
 ]  # fmt: skip
+
+
+OWNED = ("_OWNED", "_OWNED_PAGE", "_KEYS_PAGE")
+"""The statements of the SQLite store that ask for an owner."""
 
 
 def logs_in_as(name):
@@ -112,7 +116,7 @@ def test_a18_places_as_ids_reach_no_store(site):
 
 def any_text_is_an_id(patch):
     """Whatever a caller names is looked up."""
-    patch.setattr(owners, "is_key", lambda text: True)
+    patch.setattr(manage, "is_key", lambda text: True)
 
 
 @weakened_by(any_text_is_an_id)
@@ -150,8 +154,8 @@ def test_a20_lookalikes_are_other_people(site):
 def ids_ignore_case(patch):
     """The store compares ids as some databases compare text."""
 
-    async def read(self, key, now):
-        found = (await self.scan(now, None, 1000)).records
+    async def read(self, key):
+        found = (await self.scan(None, 1000)).records
         return next((record for record in found if record.key.lower() == key.lower()), None)
 
     patch.setattr(sqlite.SQLiteStore, "read", read)
@@ -173,7 +177,8 @@ def test_a20_lookalike_ids_are_unknown(site):
 
 def names_are_patterns(patch):
     """The owner of a query is matched as a pattern."""
-    patch.setattr(sqlite, "_OWNED", sqlite._OWNED.replace("owner = ?", "owner GLOB ?"))
+    for name in OWNED:
+        patch.setattr(sqlite, name, getattr(sqlite, name).replace("owner = ?", "owner GLOB ?"))
 
 
 def names_are_put_into_the_text(patch):
@@ -181,8 +186,9 @@ def names_are_put_into_the_text(patch):
     ask = sqlite._all
 
     def pasted(db, statement, *values):
-        if statement == sqlite._OWNED:
-            return db.execute(statement.replace("?", f"'{values[0]}'")).fetchall()
+        if "owner = ?" in statement:
+            text = statement.replace("owner = ?", f"owner = '{values[0]}'")
+            return db.execute(text, values[1:]).fetchall()
         return ask(db, statement, *values)
 
     patch.setattr(sqlite, "_all", pasted)

@@ -10,13 +10,13 @@ from harness.redis_server import RedisServer
 from harness.sites import serve
 from red_team.attack import commands, weakened_by
 from red_team.rows import rows_of
-from sessile.core.change import COMMITTED, Claimed
-from sessile.core.session import Session
+from sessile.core.state import SessionState
 from sessile.core.ticket import Ticket
 from sessile.errors import StoreUnavailable
-from sessile.service.visit import Visit
+from sessile.service.transaction import Opened, Standing, Transaction
 from sessile.stores import redis
-from sessile.web import answer, asgi, deferred
+from sessile.stores.contract import COMMITTED, Replaced
+from sessile.web import asgi, lazy, wsgi
 
 LIMIT = 0.5
 MARGIN = 1.5  # a busy machine schedules threads when it can
@@ -51,24 +51,25 @@ def begins(session):
 
 def outage_is_a_stranger(patch):
     """Who cannot be looked up is taken for a visitor."""
-    for module in (asgi, deferred):
-        patch.setattr(module, "open_visit", _lenient(module.open_visit))
+    for module in (asgi, lazy):
+        patch.setattr(module, "open_transaction", _lenient(module.open_transaction))
 
 
-def _lenient(open_visit):
-    async def opened(parts, request, **more):
+def _lenient(open_transaction):
+    async def opened(context, request, **more):
         try:
-            return await open_visit(parts, request, **more)
+            return await open_transaction(context, request, **more)
         except StoreUnavailable:
-            carrier, _ = parts.carriers.find(request)
-            return Visit(parts, parts.clock(), request, carrier).anonymous()
+            carrier, _ = context.carriers.find(request)
+            visitor = Opened(Standing.ANONYMOUS, carrier)
+            return Transaction(context, request, context.clock()).begin(visitor)
 
     return opened
 
 
 def cookies_die_with_the_store(patch):
     """The answer to an outage takes the cookie away."""
-    for module in (asgi, answer):
+    for module in (asgi, wsgi):
         patch.setattr(module, "refusal", _erasing(module.refusal))
 
 
@@ -122,14 +123,14 @@ def test_a62_slow_store_costs_no_more_than_the_limit(site):
 
 def what_is_not_stored_is_forgotten(patch):
     """An answer leaves whether its session was stored or not."""
-    for module in (asgi, deferred):
-        patch.setattr(module, "commit_visit", _forgetful(module.commit_visit))
+    for module in (asgi, lazy):
+        patch.setattr(module, "commit", _forgetful(module.commit))
 
 
-def _forgetful(commit_visit):
-    async def committed(parts, visit, **more):
+def _forgetful(commit):
+    async def committed(transaction, **more):
         try:
-            return await commit_visit(parts, visit, **more)
+            return await commit(transaction, **more)
         except StoreUnavailable:
             return None
 
@@ -155,14 +156,14 @@ def test_a62_store_that_dies_in_the_middle_is_told(site):
 
 def visitors_are_stored(patch):
     """Every visitor gets a session at once, as in PHP."""
-    init = Session.__init__
+    init = SessionState.__init__
 
-    def started(session, record, *rest, **more):
-        init(session, record, *rest, **more)
+    def started(state, record, *rest, **more):
+        init(state, record, *rest, **more)
         if record is None:
-            session["started"] = True
+            state.values["started"] = True
 
-    patch.setattr(Session, "__init__", started)
+    patch.setattr(SessionState, "__init__", started)
 
 
 @weakened_by(visitors_are_stored)
@@ -181,7 +182,7 @@ def test_a63_flood_of_visitors_stores_nothing(site):
 
 def full_is_fine(patch):
     """A server that refuses to store more is not listened to."""
-    for name, said in (("create", None), ("claim", Claimed(())), ("commit", COMMITTED)):
+    for name, said in (("create", None), ("replace", Replaced()), ("commit", COMMITTED)):
         patch.setattr(redis.RedisStore, name, _deaf(getattr(redis.RedisStore, name), said))
 
 

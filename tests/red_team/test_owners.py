@@ -15,17 +15,18 @@ from red_team.attack import events_of, weakened_by
 from red_team.workers import NUMBER, workers
 from sessile import Cookie, Policy
 from sessile.codecs.sealing import AesGcmSealer
-from sessile.core.change import Excess
 from sessile.core.ticket import Key, Ticket
-from sessile.service import owners, sessions
+from sessile.service import manage, sessions
+from sessile.service.context import Context
 from sessile.service.events import Ended, LimitReached, Malformed
-from sessile.service.parts import Parts
+from sessile.stores.contract import OnLimit
 from sessile.stores.sqlite import SQLiteStore
+from sessile.testing.sample import login
 from sessile.testing.world import NEWER
-from sessile.web import exchange
+from sessile.web import refusal as refusals
 
 ROTATE = 900
-FULL = Policy(limit=1, excess=Excess.REFUSE)
+FULL = Policy(limit=1, on_limit=OnLimit.REFUSE)
 
 
 def logs(user):
@@ -48,12 +49,12 @@ def handles_open_sessions(patch):
 
 def lists_show_digests(patch):
     """A list shows what the store knows of a ticket."""
-    of = owners.SessionInfo.of.__func__
+    of = manage.SessionInfo.of.__func__
 
     def shown(cls, record, *args, **more):
         return msgspec.structs.replace(of(cls, record, *args, **more), device=record.digest.hex())
 
-    patch.setattr(owners.SessionInfo, "of", classmethod(shown))
+    patch.setattr(manage.SessionInfo, "of", classmethod(shown))
 
 
 @weakened_by(handles_open_sessions, lists_show_digests)
@@ -76,14 +77,14 @@ def test_a38_list_of_sessions_opens_none(site):
 
 def refusals_name_the_user(patch):
     """A login that is refused says whose sessions are too many."""
-    tell, forbidden, last = Parts.tell, exchange.forbidden, []
+    emit, forbidden, last = Context.emit, refusals.forbidden, []
 
-    def noted(parts, event):
+    def noted(context, event):
         last[:] = [event.owner] if isinstance(event, LimitReached) else last
-        tell(parts, event)
+        emit(context, event)
 
-    patch.setattr(Parts, "tell", noted)
-    patch.setattr(exchange, "forbidden", lambda text: forbidden(" ".join([text, *last])))
+    patch.setattr(Context, "emit", noted)
+    patch.setattr(refusals, "forbidden", lambda text: forbidden(" ".join([text, *last])))
 
 
 def answer(reply):
@@ -109,12 +110,12 @@ def test_a38_refused_logins_look_alike(site):
 
 def ids_are_enough_to_end(patch):
     """Whoever names a session ends it, whoever's it is."""
-    patch.setattr(owners, "_theirs", lambda record, owner: True)
+    patch.setattr(manage, "_is_owned", lambda record, owner: True)
 
 
 def nobody_is_anybody(patch):
     """A visitor who is not logged in passes for an operator."""
-    patch.setattr(owners, "_theirs", lambda record, owner: owner in {None, record.owner})
+    patch.setattr(manage, "_is_owned", lambda record, owner: owner in {None, record.owner})
 
 
 @weakened_by(ids_are_enough_to_end, nobody_is_anybody)
@@ -242,8 +243,8 @@ def ended_are_created_anew(patch):
 
     async def reviving(store, change):
         answer = await write(store, change)
-        if await store.read(Key(change.record.key), 0.0) is None:
-            await store.claim(change.record, 0.0)
+        if await store.read(Key(change.record.key)) is None:
+            await store.replace(login(change.record, now=0.0))
         return answer
 
     patch.setattr(SQLiteStore, "commit", reviving)
@@ -279,9 +280,9 @@ def processes_remember(patch):
     """Each process keeps the records that it has read."""
     read, seen = SQLiteStore.read, {}
 
-    async def remembered(store, key, now):
+    async def remembered(store, key):
         if key not in seen:
-            seen[key] = await read(store, key, now)
+            seen[key] = await read(store, key)
         return seen[key]
 
     patch.setattr(SQLiteStore, "read", remembered)
@@ -290,7 +291,7 @@ def processes_remember(patch):
 def nobody_is_ended(patch):
     """The one call ends nobody."""
 
-    async def nothing(store, now):
+    async def nothing(store):
         pass
 
     patch.setattr(SQLiteStore, "end_everybody", nothing)

@@ -15,18 +15,20 @@ from mutations.defences import versions_are_forgotten
 from red_team.attack import events_of, weakened_by
 from red_team.workers import workers
 from sessile import Policy
-from sessile.core.change import COMMITTED, GONE, Claimed, Conflict, Excess, Full
 from sessile.core.flow import Ask
 from sessile.core.merge import Merged
+from sessile.core.policy import Limit
+from sessile.core.record import RecordKind
 from sessile.core.ticket import Key, Ticket
-from sessile.service import events, login, save
-from sessile.service.events import End, Ended, Rotated
+from sessile.service import events, save
+from sessile.service.events import Ended, Rotated
+from sessile.stores.contract import COMMITTED, GONE, Conflict, Full, KeyPage, OnLimit, Replaced
 from sessile.stores.sqlite import SQLiteStore
 
 CROWD = 50
 ROTATE = 900
-REFUSING = Policy(limit=1, excess=Excess.REFUSE)
-REPLACING = Policy(limit=1, excess=Excess.END_OTHERS)
+REFUSING = Policy(limit=1, on_limit=OnLimit.REFUSE)
+REPLACING = Policy(limit=1, on_limit=OnLimit.END_OTHERS)
 
 
 def last_writer_wins(patch):
@@ -37,10 +39,11 @@ def last_writer_wins(patch):
 def successors_are_drawn(patch):
     """Each request at renewal time draws a ticket of its own."""
 
-    def drawn(parts, visit):
-        if visit.hand_over is not None or visit.ticket is None:
+    def drawn(transaction):
+        opened = transaction.opened
+        if opened.reissue is not None or opened.ticket is None:
             return None
-        return Ticket(visit.ticket.key, os.urandom(30))
+        return Ticket(opened.ticket.key, os.urandom(30))
 
     patch.setattr(save, "_successor", drawn)
 
@@ -72,7 +75,7 @@ def late_writers_revive(patch):
         if answer is GONE:
             await store.create(change.record)
             return COMMITTED
-        if not (isinstance(answer, Conflict) and answer.current.over):
+        if not isinstance(answer, Conflict) or answer.current.kind is RecordKind.SESSION:
             return answer
         return await commit(store, msgspec.structs.replace(change, expected=answer.current.version))
 
@@ -82,10 +85,10 @@ def late_writers_revive(patch):
 def late_readers_hand_over(patch):
     """A ticket that was to be handed over is, whatever happened to its session meanwhile."""
 
-    async def handed(parts, visit, now):
-        return visit.hand_over
+    async def handed(transaction, now):
+        return transaction.opened.reissue
 
-    patch.setattr(save, "_still_current", handed)
+    patch.setattr(save, "_current_ticket", handed)
 
 
 def nothing_remains(patch):
@@ -184,13 +187,14 @@ def test_a12_late_writer_cannot_bring_a_lower_assurance_back(site):
 
 
 def nobody_is_found(patch):
-    """The index that ending a user's sessions goes by misses what was claimed."""
-    owned = SQLiteStore.owned_by
+    """The index that ending a user's sessions goes by misses one of them."""
+    keys_of = SQLiteStore.keys_of
 
-    async def all_but_the_first(store, owner, now):
-        return (await owned(store, owner, now))[1:]
+    async def all_but_the_first(store, owner, cursor=None):
+        page = await keys_of(store, owner, cursor)
+        return KeyPage(page.keys[1:], page.cursor)
 
-    patch.setattr(SQLiteStore, "owned_by", all_but_the_first)
+    patch.setattr(SQLiteStore, "keys_of", all_but_the_first)
 
 
 @weakened_by(late_writers_revive, nobody_is_found)
@@ -210,67 +214,76 @@ def test_a14_user_whose_sessions_are_ended_is_out_at_once(site):
 
 def excess_lives_on(patch):
     """A login beyond the limit ends nobody."""
-    end_one = login.end_one
+    excess = Limit.excess
 
-    async def kept(parts, key, owner, reason, now, **more):
-        return (
-            None if reason is End.LIMIT else await end_one(parts, key, owner, reason, now, **more)
-        )
+    def kept(limit, others):
+        return None if excess(limit, others) is None else ()
 
-    patch.setattr(login, "end_one", kept)
+    patch.setattr(Limit, "excess", kept)
 
 
 def meeting():
-    """Return what the flows of a whole crowd await, each until all are there."""
+    """Return an act that the flows of a whole crowd await, each until all are there."""
     wait = partial(threading.Barrier(CROWD).wait, 20)
     pool = ThreadPoolExecutor(CROWD)
     return Ask("meet", wait, lambda: asyncio.get_running_loop().run_in_executor(pool, wait))
 
 
-def sessions_are_counted_before_the_claim(patch):
-    """Counting and claiming are two acts; here all of a crowd count before the first claims."""
-    claim, meet = SQLiteStore.claim, meeting()
+def unlimited(replacement):
+    """Return the same login without its limit."""
+    return msgspec.structs.replace(replacement, limit=None)
 
-    async def counted(store, record, now, **more):
-        found = await store.owned_by(record.owner, now)
+
+def sessions_are_counted_before_the_login(patch):
+    """Counting and storing are two acts; here all of a crowd count before the first stores."""
+    replace, meet = SQLiteStore.replace, meeting()
+
+    async def counted(store, replacement):
+        owner = replacement.new.owner
+        found = (await store.keys_of(owner)).keys
         await meet
-        if found and more["excess"] is Excess.REFUSE:
+        excess = replacement.limit.excess(found)
+        if excess is None:
             return Full()
-        await claim(store, record, now)
-        return Claimed(tuple(Key(rival.key) for rival in found))
+        await replace(store, unlimited(replacement))
+        for key in excess:
+            await store.delete(key, owner)
+        return Replaced(tuple(excess))
 
-    patch.setattr(SQLiteStore, "claim", counted)
+    patch.setattr(SQLiteStore, "replace", counted)
 
 
 def logins_end_whoever_is_there(patch):
     """A login ends all other sessions, also younger ones: two at once end each other."""
-    claim, meet = SQLiteStore.claim, meeting()
+    replace, meet = SQLiteStore.replace, meeting()
 
-    async def met(store, record, now, **more):
-        claimed = await claim(store, record, now, **more)
+    async def met(store, replacement):
+        new = replacement.new
+        await replace(store, unlimited(replacement))
         await meet
-        return claimed
+        others = [key for key in (await store.keys_of(new.owner)).keys if key != new.key]
+        for key in others:
+            await store.delete(key, new.owner)
+        return Replaced(tuple(others))
 
-    async def others(parts, record, visit, now):
-        found = await parts.store.owned_by(record.owner, now)
-        return tuple(Key(other.key) for other in found if other.key != record.key)
-
-    patch.setattr(SQLiteStore, "claim", met)
-    patch.setattr(login, "_older", others)
+    patch.setattr(SQLiteStore, "replace", met)
 
 
 def processes_count_their_own(patch):
     """Each process keeps the index of the sessions that it made itself."""
-    claim, own, lock = SQLiteStore.claim, [], threading.Lock()
+    replace, own, lock = SQLiteStore.replace, [], threading.Lock()
 
-    async def counted(store, record, now, **more):
-        await claim(store, record, now)
+    async def counted(store, replacement):
+        new = replacement.new
+        await replace(store, unlimited(replacement))
         with lock:
             over = tuple(own)
-            own[:] = [Key(record.key)]
-        return Claimed(over)
+            own[:] = [Key(new.key)]
+        for key in over:
+            await store.delete(key, new.owner)
+        return Replaced(over)
 
-    patch.setattr(SQLiteStore, "claim", counted)
+    patch.setattr(SQLiteStore, "replace", counted)
 
 
 def live(site, replies):
@@ -279,7 +292,7 @@ def live(site, replies):
 
 
 @pytest.mark.parametrize("url", as_params(BACKENDS), indirect=True)
-@weakened_by(excess_lives_on, sessions_are_counted_before_the_claim, policy=Policy(limit=1))
+@weakened_by(excess_lives_on, sessions_are_counted_before_the_login, policy=Policy(limit=1))
 def test_a13_fifty_logins_at_once_leave_one(site):
     """Of fifty logins of one user at once, with a limit of one, one session lives."""
     replies = site.rush(logs_in, "", CROWD)
@@ -291,7 +304,7 @@ def test_a13_fifty_logins_at_once_leave_one(site):
 
 
 @pytest.mark.parametrize("url", as_params(BACKENDS), indirect=True)
-@weakened_by(sessions_are_counted_before_the_claim, policy=REFUSING)
+@weakened_by(sessions_are_counted_before_the_login, policy=REFUSING)
 def test_a13_fifty_logins_at_once_are_refused_but_one(site):
     """Where the policy refuses more than one, one of fifty logins at once is admitted."""
     replies = site.rush(logs_in, "", CROWD)

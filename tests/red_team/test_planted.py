@@ -18,7 +18,7 @@ from red_team.rows import rows_of
 from sessile.codecs import msgpack, sealing
 from sessile.core.client import Client
 from sessile.core.policy import hours
-from sessile.core.record import Record, evolve, pack
+from sessile.core.record import Corrupt, Record, evolve, pack
 from sessile.core.ticket import Ticket
 from sessile.service.events import Malformed
 from sessile.service.sessions import Sealing
@@ -74,7 +74,7 @@ def guessing(load):
             load(blob)
         except Exception:  # noqa: BLE001  (a guess that was wrong)
             return whole(blob, key)
-        return None
+        return Corrupt(key)
 
     whole = sqlite.unpack
     return unpack
@@ -275,10 +275,19 @@ def test_a24_dump_opens_no_session(site):
             assert site.ask(who, said).json is None
 
 
+class Plain:
+    """A cipher that hides nothing."""
+
+    def encrypt(self, nonce, plain, aad):
+        return plain
+
+    def decrypt(self, nonce, sealed, aad):
+        return sealed
+
+
 def values_stay_plain(patch):
     """Nothing is encrypted."""
-    patch.setattr(sealing.AesGcmSealer, "_encrypt", lambda sealer, key, plain, aad: plain)
-    patch.setattr(sealing.AesGcmSealer, "_decrypt", lambda sealer, key, plain, aad: plain)
+    patch.setattr(sealing._Keys, "_cipher", lambda keys, key: Plain())
 
 
 @weakened_by(values_stay_plain)

@@ -1,14 +1,18 @@
 """Proofs of identity: what is half proved, proved for something else, or proved too late."""
 
+import msgspec
+
 from harness.handlers import logs_in, puts, reads, start, who
 from mutations.defences import continued_sessions_outlive_an_end, versions_are_forgotten
 from red_team.attack import events_of, weakened_by
 from sessile import Policy, require
-from sessile.core.authentication import Authentication
-from sessile.core.change import Change
+from sessile.core.session import Session, state_of
+from sessile.core.state import SessionState
 from sessile.errors import LoginNeeded, StepUpNeeded
-from sessile.service import grants, sessions
+from sessile.service import require as requiring
+from sessile.service import sessions
 from sessile.service.events import Dropped, GrantUsed, LoggedIn, SteppedUp
+from sessile.stores.contract import Change
 
 CROWD = 50
 IDLE, LOCK = 1_800, 3_600
@@ -23,7 +27,7 @@ def checks(session):
         "assurance": session.assurance,
         "since": session.authenticated_at,
         "factors": list(session.factors),
-        "granted": session.granted("pay"),
+        "granted": session.has_grant("pay"),
     }
 
 
@@ -81,10 +85,8 @@ def assert_nobody(site, cookie):
 
 def users_are_values(patch):
     """Who is logged in stands among the values, as in many a framework."""
-    user = Authentication.user.fget
-    patch.setattr(
-        Authentication, "user", property(lambda session: user(session) or session.get("user"))
-    )
+    user = Session.user.fget
+    patch.setattr(Session, "user", property(lambda session: user(session) or session.get("user")))
 
 
 def first_factors_are_enough(patch):
@@ -92,9 +94,9 @@ def first_factors_are_enough(patch):
 
     def user(session):
         begun = session.pending
-        return session._who.owner or (begun.user if begun else None)
+        return state_of(session).identity.owner or (begun.user if begun else None)
 
-    patch.setattr(Authentication, "user", property(user))
+    patch.setattr(Session, "user", property(user))
 
 
 @weakened_by(users_are_values)
@@ -111,7 +113,7 @@ def test_a48_values_are_no_login(site):
 
 def begun_logins_never_end(patch):
     """However long ago the first factor was given, the second one completes it."""
-    patch.setattr(Authentication, "pending", property(lambda session: session._who.pending))
+    patch.setattr(Session, "pending", property(lambda session: state_of(session).identity.pending))
 
 
 @weakened_by(first_factors_are_enough, begun_logins_never_end)
@@ -130,7 +132,7 @@ def test_a48_half_a_login_is_none(site):
 
 def locks_are_ignored(patch):
     """A session that was unused for its idle time opens until it ends."""
-    patch.setattr(Policy, "locked", lambda policy, record, now: False)
+    patch.setattr(Policy, "is_locked", lambda policy, record, now: False)
 
 
 @weakened_by(locks_are_ignored, policy=LOCKING)
@@ -155,65 +157,60 @@ def test_a48_locked_session_is_nobodys(site):
 
 def grants_are_for_everything(patch):
     """Who has any grant may do what any grant is for."""
-    holds = grants._holds
+    has_grant = requiring._has_grant
 
-    def any_of_them(parts, record, session, purpose, now):
-        return any(holds(parts, record, session, name, now) for name in record.grants)
+    def any_of_them(context, record, user, purpose, now):
+        return any(has_grant(context, record, user, name, now) for name in record.grants)
 
-    patch.setattr(grants, "_holds", any_of_them)
+    patch.setattr(requiring, "_has_grant", any_of_them)
 
 
 def grants_never_age(patch):
     """A grant lasts until it is spent."""
-    holds = grants._holds
+    has_grant = requiring._has_grant
     patch.setattr(
-        grants,
-        "_holds",
-        lambda parts, record, session, purpose, now: holds(parts, record, session, purpose, 0.0),
+        requiring,
+        "_has_grant",
+        lambda context, record, user, purpose, now: has_grant(context, record, user, purpose, 0.0),
     )
 
 
 def grants_are_not_spent(patch):
     """A grant is looked at, and stays."""
 
-    async def looked_at(parts, session, purpose):
-        if not session.granted(purpose):
+    async def looked_at(context, session, purpose):
+        if not session.has_grant(purpose):
             raise StepUpNeeded(purpose=purpose)
 
-    patch.setattr(sessions, "spend_grant", looked_at)
+    patch.setattr(sessions, "use_grant", looked_at)
 
 
 def grants_belong_to_the_user(patch):
     """A grant may be spent from any session of its user."""
-    spend = sessions.spend_grant
+    spend = sessions.use_grant
 
-    async def anywhere(parts, session, purpose):
-        for record in await parts.store.owned_by(session.user or "", parts.clock()):
+    async def anywhere(context, session, purpose):
+        for record in (await context.store.owned_by(session.user or "")).records:
             if purpose in record.grants:
-                rest = parts.sealer.seal(
+                rest = context.sealer.seal(
                     record, {}, frozenset(), version=record.version + 1, grants={}
                 )[0]
-                await parts.store.commit(Change(rest, record.version))
+                await context.store.commit(Change(rest, record.version))
                 return
-        await spend(parts, session, purpose)
+        await spend(context, session, purpose)
 
-    patch.setattr(sessions, "spend_grant", anywhere)
+    patch.setattr(sessions, "use_grant", anywhere)
 
 
 def logins_keep_grants(patch):
     """A login leaves what was granted before it."""
-    become = Authentication._become
+    become = SessionState.become
 
-    def kept(session, intent, who_it_is):
-        before = session._who.grants
-        become(session, intent, who_it_is)
-        if before:
-            session._identity = type(who_it_is)(
-                **{name: getattr(who_it_is, name) for name in who_it_is.__struct_fields__}
-                | {"grants": before}
-            )
+    def kept(state, intent, identity):
+        grants = state.identity.grants or identity.grants
+        become(state, intent, msgspec.structs.replace(identity, grants=grants))
 
-    patch.setattr(Authentication, "_become", kept)
+    patch.setattr(SessionState, "become", kept)
 
 
 @weakened_by(grants_are_for_everything)
@@ -265,9 +262,9 @@ def test_a49_grant_has_its_time(site):
     site.clock.advance(10)
     assert site.ask(spends(site), short).status == 403
     site.clock.advance(289)
-    assert site.ask(lambda session: session.granted("pay"), usual).json is True
+    assert site.ask(lambda session: session.has_grant("pay"), usual).json is True
     site.clock.advance(1)
-    assert site.ask(lambda session: session.granted("pay"), usual).json is False
+    assert site.ask(lambda session: session.has_grant("pay"), usual).json is False
     assert site.ask(spends(site), usual).status == 403
 
 

@@ -6,7 +6,7 @@ from harness.handlers import logs_in, who
 from harness.sites import serve
 from mutations.defences import every_client_is_at_home
 from red_team.attack import events_of, weakened_by
-from sessile import Binding, Cookie, ForwardedHeader, Mismatch, Policy, Proxies
+from sessile import Binding, Cookie, ForwardedHeader, OnMismatch, Policy, Proxies
 from sessile.core import address, binding
 from sessile.core import proxies as proxies_module
 from sessile.service import clients, commit
@@ -14,7 +14,7 @@ from sessile.service.events import LoggedIn
 
 VICTIM, THIEF = "203.0.113.7", "198.51.100.66"
 HERE, ELSEWHERE = "127.0.0.1", "127.9.0.1"
-WARY = Policy(binding=Binding(mismatch=Mismatch.STEP_UP))
+WARY = Policy(binding=Binding(on_mismatch=OnMismatch.STEP_UP))
 TRUSTED = (HERE, "10.0.0.0/8")
 LISTED = Proxies(trusted=TRUSTED)
 
@@ -49,9 +49,9 @@ def claims_are_believed(patch):
     """The first address in X-Forwarded-For is the client's, whoever wrote it."""
     found = clients._address
 
-    def claimed(parts, request):
+    def claimed(context, request):
         said = request.header("x-forwarded-for").partition(",")[0]
-        return said or found(parts, request)
+        return said or found(context, request)
 
     patch.setattr(clients, "_address", claimed)
 
@@ -60,8 +60,8 @@ def other_headers_are_believed(patch):
     """X-Real-IP is believed from whoever may say X-Forwarded-For."""
     found = clients._address
 
-    def claimed(parts, request):
-        return request.header("x-real-ip") or found(parts, request)
+    def claimed(context, request):
+        return request.header("x-real-ip") or found(context, request)
 
     patch.setattr(clients, "_address", claimed)
 
@@ -243,28 +243,28 @@ def hosted(interface, url):
 
 def secure_follows_the_request(patch):
     """Whether the cookie is Secure is read from what the request says of its scheme."""
-    issued = commit._issued
+    header = commit._header
 
-    def plain(parts, visit, ticket, now):
-        header = issued(parts, visit, ticket, now)
-        if header and visit.request.header("x-forwarded-proto") == "http":
-            name, value = header
+    def plain(transaction, outcome, now):
+        whole = header(transaction, outcome, now)
+        if whole and transaction.request.header("x-forwarded-proto") == "http":
+            name, value = whole
             return name, value.replace("__Host-", "").replace("; Secure", "")
-        return header
+        return whole
 
-    patch.setattr(commit, "_issued", plain)
+    patch.setattr(commit, "_header", plain)
 
 
 def domains_follow_the_host(patch):
     """The cookie is given to the domain that the request names."""
-    issued = commit._issued
+    header = commit._header
 
-    def given(parts, visit, ticket, now):
-        name, value = issued(parts, visit, ticket, now)
-        host = visit.request.header("x-forwarded-host")
+    def given(transaction, outcome, now):
+        name, value = header(transaction, outcome, now)
+        host = transaction.request.header("x-forwarded-host")
         return name, value + (f"; Domain={host}" if host else "")
 
-    patch.setattr(commit, "_issued", given)
+    patch.setattr(commit, "_header", given)
 
 
 @weakened_by(secure_follows_the_request, domains_follow_the_host, serve=hosted)

@@ -6,18 +6,18 @@ from mutations.defences import (
     overlapping_requests_turn_again,
     predecessors_live_on,
     predecessors_turn_into_the_current,
-    untold,
+    silence,
 )
 from red_team.attack import events_of, weakened_by
 from sessile import Policy
 from sessile.core import verdict
-from sessile.core.binding import Binding, Mismatch
+from sessile.core.binding import Binding, OnMismatch
 from sessile.core.verdict import Kin, Successor, Verdict
 from sessile.service.events import End, Ended, Mismatched, Replayed, Rotated
 
 ROTATE, GRACE = 900, 30
 ELSEWHERE = "127.9.0.1"
-WARY = Policy(binding=Binding(mismatch=Mismatch.ROTATE))
+WARY = Policy(binding=Binding(on_mismatch=OnMismatch.ROTATE))
 
 
 def rotates(session):
@@ -75,7 +75,7 @@ def test_a7_predecessor_within_grace_gets_no_successor_elsewhere(site):
         assert site.ask(act, old, source=ELSEWHERE).set_cookie is None
 
     assert len(events_of(site, Rotated)) == 1
-    assert {event.reaction for event in events_of(site, Mismatched)} == {Mismatch.RECORD}
+    assert {event.reaction for event in events_of(site, Mismatched)} == {OnMismatch.RECORD}
     assert site.ask(reads, old).cookie == new
 
 
@@ -116,7 +116,7 @@ def replays_are_only_refused(patch):
 
 def replays_are_not_told(patch):
     """The session ends as if somebody had ended it, and nobody hears of a theft."""
-    untold(patch, Replayed)
+    silence(patch, Replayed)
 
 
 def assert_ended_by_replay(site, *tickets):

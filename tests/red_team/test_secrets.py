@@ -13,6 +13,7 @@ from red_team.attack import weakened_by
 from sessile import Sessions
 from sessile.core import secrets
 from sessile.core.secrets import KeyRing
+from sessile.core.session import state_of
 from sessile.core.ticket import Ticket
 from sessile.errors import ConfigError, SessileError, WeakSecret
 from sessile.service import events, sessions
@@ -74,7 +75,7 @@ def test_a64_nothing_that_the_documentation_shows_is_a_secret(site):
 
 def servers_draw_their_own(patch):
     """A server without a secret draws one, whoever else uses its store."""
-    patch.setattr(sessions, "_kept", lambda store, entropy: KeyRing([entropy(32)]))
+    patch.setattr(sessions, "_own_ring", lambda store, entropy: KeyRing([entropy(32)]))
 
 
 @weakened_by(servers_draw_their_own)
@@ -180,7 +181,7 @@ def test_a65_nothing_a_handler_reaches_shows_a_secret(site):
 
     def looks(session):
         session.login("alice")
-        fresh = session.fresh()
+        fresh = state_of(session).new_ticket()
         hidden = [SECRET, cookie[24:], fresh.reveal()[20:], repr(fresh.verifier)[2:-1]]
         hidden += [fresh.verifier.hex(), repr(Ticket.parse(cookie[4:]).verifier)[2:-1]]
         for found in reached(session, site.sessions):
@@ -189,5 +190,5 @@ def test_a65_nothing_a_handler_reaches_shows_a_secret(site):
                 told.extend(type(found).__name__ for secret in hidden if secret in text)
 
     site.ask(looks, cookie)
-    assert kinds >= {"Ticket", "KeyRing", "AesGcmSealer", "Parts", "Record", "Cookie", "Created"}
+    assert kinds >= {"Ticket", "KeyRing", "AesGcmSealer", "Context", "Record", "Cookie", "Created"}
     assert told == []

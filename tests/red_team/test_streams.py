@@ -12,13 +12,14 @@ from harness.sites import serve
 from red_team.attack import events_of, weakened_by
 from red_team.pages import Page, publishing
 from red_team.rows import rows_of
-from sessile.core.change import COMMITTED, GONE
 from sessile.core.policy import hours
-from sessile.core.session import Session
+from sessile.core.record import RecordKind
+from sessile.core.state import SessionState
 from sessile.errors import TooLate
 from sessile.service.events import Dropped
 from sessile.stores import sqlite
-from sessile.web import asgi, deferred
+from sessile.stores.contract import COMMITTED, GONE, Conflict
+from sessile.web import asgi, lazy
 
 
 def begins(session):
@@ -55,7 +56,8 @@ def gone_is_written_anew(patch):
 
     async def upsert(store, change):
         answer = await commit(store, change)
-        if answer is not GONE and not getattr(getattr(answer, "current", None), "over", False):
+        ended = isinstance(answer, Conflict) and answer.current.kind is not RecordKind.SESSION
+        if answer is not GONE and not ended:
             return answer
         await store.delete(change.record.key)
         await store.create(change.record)
@@ -93,8 +95,8 @@ def ends_are_not_looked_up(patch):
     """The store answers from what it has read before."""
     read, known = sqlite.SQLiteStore.read, {}
 
-    async def remembered(store, key, now):
-        known[key] = known.get(key) or await read(store, key, now)
+    async def remembered(store, key):
+        known[key] = known.get(key) or await read(store, key)
         return known[key]
 
     patch.setattr(sqlite.SQLiteStore, "read", remembered)
@@ -117,14 +119,13 @@ def test_a45_socket_can_ask_whether_its_session_lives(site):
     assert site.sessions.sync.show(cookie[4:24]) is None
 
 
-def later(session, reason):
+def later(state, reason):
     """Accept what comes after the answer, and lose it."""
 
 
 def late_changes_are_lost_in_silence(patch):
     """A session that was saved takes changes as before."""
-    patch.setattr(Session, "close", later)
-    patch.setattr(deferred.Deferred, "close", later)
+    patch.setattr(SessionState, "close", later)
 
 
 LATE = {
@@ -178,27 +179,26 @@ def test_a47_session_that_was_kept_is_of_no_use_after_the_answer(site):
     assert len(rows_of(site)) == 1
 
 
-def one_visit_serves_all(patch):
+def one_transaction_serves_all(patch):
     """Whoever has a session is given the one that was opened first."""
-    for module in (asgi, deferred):
-        patch.setattr(module, "open_visit", _shared(module.open_visit))
+    for module in (asgi, lazy):
+        patch.setattr(module, "open_transaction", _shared(module.open_transaction))
 
 
-def _shared(open_visit):
+def _shared(open_transaction):
     first = []
 
-    async def found(parts, request, **more):
-        visit = await open_visit(parts, request, **more)
-        if visit.record is None:
-            return visit
-        first.append(visit)
-        visit.ticket = first[0].ticket
-        return visit.opened(first[0].record, first[0].values)
+    async def found(context, request, **more):
+        transaction = await open_transaction(context, request, **more)
+        if transaction.opened.record is None:
+            return transaction
+        first.append(transaction.opened)
+        return transaction.begin(first[0])
 
     return found
 
 
-@weakened_by(one_visit_serves_all)
+@weakened_by(one_transaction_serves_all)
 def test_a47_overlapping_requests_keep_to_their_own_sessions(site):
     """While one request waits others begin and end; each sees and changes its own session alone."""
     alice, bob = (site.ask(lambda s, name=name: s.login(name)).cookie for name in ("alice", "bob"))
@@ -215,7 +215,7 @@ def test_a47_overlapping_requests_keep_to_their_own_sessions(site):
     assert site.values(bob) == {"mine": "bob"}
 
 
-@weakened_by(one_visit_serves_all)
+@weakened_by(one_transaction_serves_all)
 def test_a47_crowd_is_not_mixed_up(site):
     """Twenty users at once, on the same threads and the same loop, five requests each."""
     cookies = {f"u{n}": site.ask(lambda s, n=n: s.login(f"u{n}")).cookie for n in range(20)}

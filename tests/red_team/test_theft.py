@@ -1,20 +1,22 @@
 """Theft: a stolen ticket under each policy, what is told of it, and what is kept."""
 
+import msgspec
+
 from harness.handlers import puts, reads, start, who
 from mutations.defences import (
     every_client_is_at_home,
     mismatches_end_the_session,
     others_of_a_stolen_session_live_on,
-    untold,
+    silence,
 )
 from red_team.attack import events_of, weakened_by
 from sessile import Policy
-from sessile.core.binding import Binding, Mismatch
-from sessile.core.policy import Theft
-from sessile.core.record import Over
-from sessile.service import opening, save, theft
+from sessile.core.binding import Binding, OnMismatch
+from sessile.core.policy import OnReplay
+from sessile.core.record import RecordKind
+from sessile.service import end, save
+from sessile.service import open as opening
 from sessile.service.events import End, Ended, Locked, Mismatched, Replayed
-from sessile.service.visit import Visit
 from sessile.stores.sqlite import SQLiteStore
 
 HERE, ELSEWHERE = "127.0.0.1", "127.9.0.1"
@@ -23,11 +25,11 @@ ROTATE, GRACE, DAY = 900, 30, 86_400
 
 def reacting(mismatch, **more):
     """Return a policy with that reaction."""
-    return Policy(binding=Binding(mismatch=mismatch), **more)
+    return Policy(binding=Binding(on_mismatch=mismatch), **more)
 
 
 def trail(info):
-    """Return what a trail says, and from where; None when there is none."""
+    """Return the lines of a trail, and from where; None when there is none."""
     return info and [(line.what, line.address) for line in info.trail]
 
 
@@ -41,7 +43,7 @@ def assert_told(site, reaction):
 
 def mismatches_are_not_told(patch):
     """Nobody hears that a session came from elsewhere."""
-    untold(patch, Mismatched)
+    silence(patch, Mismatched)
 
 
 def lines_are_not_written(patch):
@@ -54,7 +56,7 @@ def lines_are_not_written(patch):
     every_client_is_at_home,
     mismatches_are_not_told,
     lines_are_not_written,
-    policy=reacting(Mismatch.RECORD),
+    policy=reacting(OnMismatch.RECORD),
 )
 def test_a40_stolen_ticket_is_written_down(site):
     """Under ``RECORD`` the thief is served, and the owner can read from where."""
@@ -62,7 +64,7 @@ def test_a40_stolen_ticket_is_written_down(site):
     assert site.ask(who, cookie, source=ELSEWHERE).json == "alice"
     info = site.sessions.sync.show(cookie[4:24])
 
-    assert_told(site, Mismatch.RECORD)
+    assert_told(site, OnMismatch.RECORD)
     assert trail(info) == [("login", HERE), ("another client", ELSEWHERE)]
     assert info.address == ELSEWHERE
     assert site.ask(who, cookie).json == "alice"
@@ -70,24 +72,22 @@ def test_a40_stolen_ticket_is_written_down(site):
 
 def mismatches_turn_nothing(patch):
     """Another client goes on with the ticket that it came with."""
-    reaction = opening._reaction
+    move = opening._move
 
-    def quiet(parts, visit, record, verdict):
-        found = reaction(parts, visit, record, verdict)
-        visit.turn = False
-        return found
+    def quiet(*args, **more):
+        return msgspec.structs.replace(move(*args, **more), rotate_now=False)
 
-    patch.setattr(opening, "_reaction", quiet)
+    patch.setattr(opening, "_move", quiet)
 
 
-@weakened_by(every_client_is_at_home, mismatches_turn_nothing, policy=reacting(Mismatch.ROTATE))
+@weakened_by(every_client_is_at_home, mismatches_turn_nothing, policy=reacting(OnMismatch.ROTATE))
 def test_a40_stolen_ticket_turns_and_so_shows_as_a_replay(site):
     """Under ``ROTATE`` thief and victim come to hold different tickets; the older one ends all."""
     cookie = start(site)
     reply = site.ask(who, cookie, source=ELSEWHERE)
     assert reply.json == "alice"
     assert reply.cookie not in {"", cookie}
-    assert_told(site, Mismatch.ROTATE)
+    assert_told(site, OnMismatch.ROTATE)
 
     site.ask(who, reply.cookie, source=ELSEWHERE)
     site.clock.advance(GRACE + 1)
@@ -99,7 +99,7 @@ def test_a40_stolen_ticket_turns_and_so_shows_as_a_replay(site):
 
 def locked_sessions_show_their_values(patch):
     """Who is turned away sees what the session holds."""
-    patch.setattr(Visit, "locked", lambda visit, record, values, lock: visit.opened(record, values))
+    patch.setattr(opening, "_lock", lambda opened, lock: opened)
 
 
 @weakened_by(
@@ -107,7 +107,7 @@ def locked_sessions_show_their_values(patch):
     locked_sessions_show_their_values,
     mismatches_end_the_session,
     mismatches_are_not_told,
-    policy=reacting(Mismatch.STEP_UP),
+    policy=reacting(OnMismatch.STEP_UP),
 )
 def test_a40_stolen_ticket_is_turned_away(site):
     """Under ``STEP_UP`` the thief is nobody, sees and changes nothing; the victim goes on."""
@@ -116,7 +116,7 @@ def test_a40_stolen_ticket_is_turned_away(site):
         reply = site.ask(act, cookie, source=ELSEWHERE)
         assert (reply.status, reply.json, reply.set_cookie) == (200, answer, None)
 
-    assert_told(site, Mismatch.STEP_UP)
+    assert_told(site, OnMismatch.STEP_UP)
     assert len(events_of(site, Locked)) == 4
     info = site.sessions.sync.show(cookie[4:24])
     assert trail(info) == [("login", HERE), ("another client was turned away", ELSEWHERE)]
@@ -125,7 +125,7 @@ def test_a40_stolen_ticket_is_turned_away(site):
     assert site.values(cookie) == {"v": 1}
 
 
-@weakened_by(every_client_is_at_home, policy=reacting(Mismatch.STEP_UP))
+@weakened_by(every_client_is_at_home, policy=reacting(OnMismatch.STEP_UP))
 def test_a40_stolen_half_of_a_login_is_worth_nothing(site):
     """Who brings a login elsewhere that is half finished cannot finish it: it is over for all."""
     cookie = site.ask(lambda session: session.begin_login("alice", factors=("password",))).cookie
@@ -144,18 +144,18 @@ def evidence_is_not_kept(patch):
     delete = SQLiteStore.delete
 
     async def forgotten(store, key, owner=None, *, leaving=None):
-        kept = None if leaving is not None and leaving.over is Over.STOLEN else leaving
+        kept = None if leaving is not None and leaving.kind is RecordKind.EVIDENCE else leaving
         return await delete(store, key, owner, leaving=kept)
 
     patch.setattr(SQLiteStore, "delete", forgotten)
 
 
-@weakened_by(every_client_is_at_home, evidence_is_not_kept, policy=reacting(Mismatch.END))
+@weakened_by(every_client_is_at_home, evidence_is_not_kept, policy=reacting(OnMismatch.END))
 def test_a40_stolen_ticket_ends_its_session(site):
     """Under ``END`` thief and victim are out, and what is kept says who came from where."""
     cookie, other = start(site, v=1), start(site)
     assert site.ask(who, cookie, source=ELSEWHERE).json is None
-    assert_told(site, Mismatch.END)
+    assert_told(site, OnMismatch.END)
     assert [event.reason for event in events_of(site, Ended)] == [End.MISMATCH]
 
     evidence = site.sessions.sync.evidence(cookie[4:24])
@@ -181,8 +181,8 @@ def evidence_opens(patch):
     delete = SQLiteStore.delete
 
     async def kept(store, key, owner=None, *, leaving=None):
-        if leaving is not None and leaving.over is Over.STOLEN:
-            return await store.read(key, 0.0)
+        if leaving is not None and leaving.kind is RecordKind.EVIDENCE:
+            return await store.read(key)
         return await delete(store, key, owner, leaving=leaving)
 
     patch.setattr(SQLiteStore, "delete", kept)
@@ -190,9 +190,9 @@ def evidence_opens(patch):
 
 def evidence_stays(patch):
     """What is kept is kept for good."""
-    keep = theft.evidence
+    keep = end.evidence
     patch.setattr(
-        theft, "evidence", lambda stolen, now, _, trail: keep(stolen, now, 10_000 * DAY, trail)
+        end, "evidence", lambda stolen, now, _, trail: keep(stolen, now, 10_000 * DAY, trail)
     )
 
 
@@ -218,7 +218,7 @@ def test_a8_evidence_of_a_replay_is_kept_and_opens_nothing(site):
         assert site.sessions.sync.evidence(key) is None
 
 
-@weakened_by(others_of_a_stolen_session_live_on, policy=Policy(theft=Theft.END_ALL))
+@weakened_by(others_of_a_stolen_session_live_on, policy=Policy(on_replay=OnReplay.END_ALL))
 def test_a8_theft_of_one_session_may_end_them_all(site):
     """Under ``END_ALL`` a replay ends the owner's other sessions, and nobody else's."""
     others = [start(site) for _ in range(3)]
@@ -231,7 +231,9 @@ def test_a8_theft_of_one_session_may_end_them_all(site):
     assert reasons == ["REPLAY"] + ["THEFT"] * 3
 
 
-@weakened_by(others_of_a_stolen_session_live_on, policy=reacting(Mismatch.END, theft=Theft.END_ALL))
+@weakened_by(
+    others_of_a_stolen_session_live_on, policy=reacting(OnMismatch.END, on_replay=OnReplay.END_ALL)
+)
 def test_a40_mismatch_of_one_session_may_end_them_all(site):
     """The same where a client that is elsewhere ends the session."""
     cookie, other = start(site), start(site)

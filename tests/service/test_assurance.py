@@ -17,7 +17,7 @@ NAMES = (
 
 def identity(session):
     """Handle a request that looks at everything that is said of its user."""
-    return session.user, session.assurance, session.factors, session.granted("pay")
+    return session.user, session.assurance, session.factors, session.has_grant("pay")
 
 
 def puzzles(session):

@@ -3,14 +3,15 @@
 import pytest
 
 from sessile import Policy
-from sessile.core.change import Change
 from sessile.core.flow import run
+from sessile.service.sessions import context_of
+from sessile.stores.contract import Change
 from sessile.stores.memory import MemoryStore
 from sessile.testing.world import World
 
 
 def _trail(session):
-    return session.record.trail
+    return session.info.trail
 
 
 def test_value_set_again_after_logout_is_kept():
@@ -66,11 +67,14 @@ def test_unreadable_value_goes_to_no_other_user():
     """What nobody can read now, a newer release might: it stays behind like the rest."""
     world = World(MemoryStore(), run)
     world.ask(lambda s: (s.login("alice"), s.update(odd=1)))
-    store, parts = world.sessions.parts.store, world.sessions.parts
-    record = run(store.read(world.ask(lambda s: s.id).result, world.clock()))
-    draft, _ = parts.sealer.seal(record, {"odd": b"\xc1"}, frozenset(), version=record.version + 1)
+    context = context_of(world.sessions)
+    store = context.store
+    record = run(store.read(world.ask(lambda s: s.id).result))
+    draft, _ = context.sealer.seal(
+        record, {"odd": b"\xc1"}, frozenset(), version=record.version + 1
+    )
     run(store.commit(Change(draft, record.version)))
     world.ask(lambda s: (s.get("odd"), s.login("bob")))
 
-    record = run(store.read(world.ask(lambda s: s.id).result, world.clock()))
+    record = run(store.read(world.ask(lambda s: s.id).result))
     assert (record.owner, record.data) == ("bob", {})

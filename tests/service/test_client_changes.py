@@ -1,11 +1,13 @@
 """WebSockets from another client than the session's: who takes the new ticket, and who cannot."""
 
 from sessile import Policy
-from sessile.core.binding import Binding, Mismatch
+from sessile.core.binding import Binding, OnMismatch
 from sessile.core.flow import run
 from sessile.core.request import PlainRequest
-from sessile.service.commit import accept_visit, save_visit
-from sessile.service.opening import open_visit
+from sessile.core.session import Session
+from sessile.service.commit import accept, save_midway
+from sessile.service.open import open_transaction
+from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
 from sessile.testing.world import ABROAD, FIREFOX, HOME, World
 
@@ -15,17 +17,17 @@ def logs_in(session):
 
 
 def moved_socket():
-    """Return a world whose policy turns tickets, and the visit of a WebSocket from elsewhere."""
-    world = World(MemoryStore(), run, policy=Policy(binding=Binding(mismatch=Mismatch.ROTATE)))
+    """Return a world that turns tickets, and the transaction of a WebSocket from elsewhere."""
+    world = World(MemoryStore(), run, policy=Policy(binding=Binding(on_mismatch=OnMismatch.ROTATE)))
     world.ask(logs_in)
     said = PlainRequest({"cookie": world.cookie, "user-agent": FIREFOX}, peer=ABROAD)
-    return world, run(open_visit(world.sessions.parts, said))
+    return world, run(open_transaction(context_of(world.sessions), said))
 
 
 def test_handshake_from_elsewhere_turns_the_ticket():
     """A WebSocket that moves a session takes the new ticket with its accept, as a request would."""
-    world, visit = moved_socket()
-    _, cookie = run(accept_visit(world.sessions.parts, visit))
+    world, transaction = moved_socket()
+    _, cookie = run(accept(transaction))
 
     assert cookie.partition(";")[0] != world.cookie
     assert world.ask(dict, cookie=cookie.partition(";")[0], peer=ABROAD).user == "alice"
@@ -33,9 +35,9 @@ def test_handshake_from_elsewhere_turns_the_ticket():
 
 def test_socket_that_cannot_bring_a_ticket_moves_nothing():
     """Where no cookie can be sent the session stays with its client, and what was set is saved."""
-    world, visit = moved_socket()
-    visit.session["v"] = 1
-    assert run(save_visit(world.sessions.parts, visit))
+    world, transaction = moved_socket()
+    Session(transaction.state)["v"] = 1
+    assert run(save_midway(transaction))
     (info,) = world.sessions.sync.of("alice")
 
     assert (info.address, [line.what for line in info.trail]) == (HOME, ["login"])

@@ -5,10 +5,12 @@ import pytest
 from sessile import Proxies, Sessions
 from sessile.core.flow import run
 from sessile.core.request import PlainRequest
+from sessile.core.session import Session
 from sessile.core.ticket import ENTROPY, Ticket
-from sessile.service.commit import commit_visit
-from sessile.service.events import Refusal, Refused
-from sessile.service.opening import open_visit
+from sessile.service.commit import commit
+from sessile.service.events import RefusalReason, Refused
+from sessile.service.open import open_transaction
+from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
 
 CLIENT, PROXY, WISH = "192.0.2.7", "10.0.0.1", "203.0.113.9"
@@ -17,9 +19,9 @@ CLIENT, PROXY, WISH = "192.0.2.7", "10.0.0.1", "203.0.113.9"
 def address_of_a_login(proxies, peer, header):
     sessions = Sessions(store=MemoryStore(), proxies=proxies)
     headers = dict.fromkeys(("x-forwarded-for", "forwarded", "x-real-ip"), header)
-    visit = run(open_visit(sessions.parts, PlainRequest(headers, peer=peer)))
-    visit.session.login("alice")
-    run(commit_visit(sessions.parts, visit))
+    transaction = run(open_transaction(context_of(sessions), PlainRequest(headers, peer=peer)))
+    Session(transaction.state).login("alice")
+    run(commit(transaction))
     (info,) = sessions.sync.of("alice")
     return info.address
 
@@ -45,10 +47,10 @@ def test_guess_is_told_with_the_address_it_came_from(ticket):
     told = []
     sessions = Sessions(store=MemoryStore(), proxies=Proxies(["10.0.0.0/8"]), hooks=[told.append])
     headers = {"cookie": f"__Host-sid={ticket}", "x-forwarded-for": f"{WISH}, {CLIENT}"}
-    run(open_visit(sessions.parts, PlainRequest(headers, peer=PROXY)))
+    run(open_transaction(context_of(sessions), PlainRequest(headers, peer=PROXY)))
     (event,) = told
 
     assert isinstance(event, Refused)
-    assert event.reason is (Refusal.SHAPE if ticket == "junk" else Refusal.UNKNOWN)
+    assert event.reason is (RefusalReason.SHAPE if ticket == "junk" else RefusalReason.UNKNOWN)
     assert event.client is not None
     assert event.client.address == CLIENT

@@ -23,7 +23,7 @@ def test_login_ends_when_its_identity_provider_says():
 
     assert (before, world.ask(lambda s: s.user).result) == ("alice", None)
     world.ask(lambda s: s.login("alice", until=world.clock() + 1e9))
-    assert world.ask(lambda s: s.record.until - s.record.created).result == Policy().absolute
+    assert world.ask(lambda s: s.info.ends - s.info.created).result == Policy().absolute
 
 
 @pytest.mark.parametrize("ended", [True, False])
@@ -42,3 +42,41 @@ def test_late_request_tells_why_its_session_is_over(ended):
 
     assert bool(world.events_of(events.Expired)) is not ended
     assert world.events_of(events.Dropped)
+
+
+@pytest.mark.parametrize("late", [1801.0, 13 * 3600.0], ids=["idle", "absolute"])
+def test_late_step_up_revives_no_session(late):
+    """A step-up that comes when the time of its session is over makes no new one."""
+    world = World(MemoryStore(), run)
+    world.ask(logs_in)
+
+    def slow(session):
+        world.clock.advance(late)
+        session["v"] = 1
+        session.step_up("pay", factors=("totp",))
+
+    reply = world.ask(slow)
+
+    assert reply.set_cookie is None
+    assert world.events_of(events.Expired)
+    assert world.events_of(events.Dropped)
+    assert world.ask(dict).user is None
+
+
+def test_step_up_goes_on_where_others_kept_its_session_alive():
+    """A session that other requests of its browser used meanwhile is not over."""
+    world = World(MemoryStore(), run)
+    world.ask(logs_in)
+    cookie = world.cookie
+
+    def slow(session):
+        for _ in range(2):
+            world.clock.advance(1000.0)
+            world.ask(dict)
+        session.step_up("pay", factors=("totp",))
+
+    world.ask(slow, cookie=cookie)
+
+    assert not world.events_of(events.Expired)
+    assert [event.purpose for event in world.events_of(events.SteppedUp)] == ["pay"]
+    assert len(world.sessions.sync.of("alice")) == 1

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from sessile import Policy
-from sessile.core.change import Excess
 from sessile.core.flow import run
 from sessile.errors import StoreUnavailable
-from sessile.service import events, owners
+from sessile.service import events, manage
+from sessile.service.sessions import context_of
+from sessile.stores.contract import OnLimit
 from sessile.stores.memory import MemoryStore
 from sessile.stores.sqlite import SQLiteStore
 from sessile.testing.promises.stories import logs_in, puts, reads, rotates
@@ -39,7 +40,7 @@ def meetings(store, drive, act):
     return interleavings(
         lambda: inside(store, drive),
         lambda world: world.request(world.cookie, act),
-        lambda world: owners.end_everybody(world.sessions.parts),
+        lambda world: manage.end_everybody(context_of(world.sessions)),
         drive=drive,
     )
 
@@ -100,13 +101,13 @@ def test_login_in_flight_is_whole_or_over(store, drive):
         cookie = met.a.get().cookie
         lived.append(met.world.ask(reads, cookie=cookie).user == "carol")
         assert len(met.world.sessions.sync.of("carol")) == lived[-1], met.stop
-        run(owners.end_everybody(met.world.sessions.parts))
+        run(manage.end_everybody(context_of(met.world.sessions)))
     assert (lived[0], lived[-1]) == (True, False)
 
 
 def test_ended_sessions_keep_nobody_out(store, drive):
     """Under a limit that refuses, whoever was ended can log in at once."""
-    policy = Policy(limit=1, excess=Excess.REFUSE)
+    policy = Policy(limit=1, on_limit=OnLimit.REFUSE)
     world = inside(store, drive, policy=policy)
     world.sessions.sync.end_everybody()
     world.ask(logs_in(), cookie="")
@@ -127,7 +128,7 @@ def test_one_event_tells_it(store, drive):
 class Away(MemoryStore):
     """A store whose server is gone."""
 
-    async def end_everybody(self, now):
+    async def end_everybody(self):
         raise StoreUnavailable(self.name, "nobody listens")
 
 

@@ -9,20 +9,21 @@ import pytest
 from sessile import Sessions
 from sessile.core.request import PlainRequest
 from sessile.service import events
-from sessile.service.watch import watched
+from sessile.service.instrument import instrument
+from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
 
 EVENT = events.LoggedIn(0.0, "iLI9UbL0Zm4BcQESZuYy", "alice")
 
 
 def tell_blocking(sessions):
-    sessions.parts.tell(EVENT)
+    context_of(sessions).emit(EVENT)
     sessions.sync.close()
 
 
 def tell_async(sessions):
     async def request():
-        sessions.parts.tell(EVENT)
+        context_of(sessions).emit(EVENT)
         await sessions.close()
 
     asyncio.run(request())
@@ -73,10 +74,10 @@ def test_every_hook_is_told(hook_to, tell):
 
 
 def test_blocking_hook_is_told_at_once():
-    """A plain hook has done its work when ``tell`` returns."""
+    """A plain hook has done its work when ``emit`` returns."""
     told = []
     sessions = Sessions(store=MemoryStore(), hooks=[told.append])
-    sessions.parts.tell(EVENT)
+    context_of(sessions).emit(EVENT)
 
     assert told == [EVENT]
 
@@ -118,9 +119,9 @@ def test_time_is_told_to_timers_alone(drive):
     sessions = Sessions(store=MemoryStore(), hooks=[told.append, Timer()])
 
     async def nothing():
-        sessions.parts.tell(EVENT)
+        context_of(sessions).emit(EVENT)
 
-    drive(watched(sessions.parts, events.Work.SAVE, PlainRequest(), nothing()))
+    drive(instrument(context_of(sessions), events.Work.SAVE, PlainRequest(), nothing()))
 
     assert told == [EVENT]
     assert heard[0] == EVENT
@@ -131,6 +132,6 @@ def test_dropped_hooks_are_reported(caplog):
     """Hooks that were dropped are in the log, with their number."""
     sessions = Sessions(store=MemoryStore(), hooks=[partial(listen, [])])
     sessions.sync.close()
-    sessions.parts.tell(EVENT)
+    context_of(sessions).emit(EVENT)
 
     assert "1 async hooks were dropped" in caplog.text

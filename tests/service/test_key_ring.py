@@ -5,10 +5,12 @@ import pytest
 from sessile import Sessions
 from sessile.core.flow import run
 from sessile.core.request import PlainRequest
+from sessile.core.session import Session
 from sessile.errors import WeakSecret
 from sessile.service import events
-from sessile.service.commit import commit_visit
-from sessile.service.opening import open_visit
+from sessile.service.commit import commit
+from sessile.service.open import open_transaction
+from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
 from sessile.testing.world import NEWER, SECRET, World
 
@@ -28,9 +30,11 @@ def test_server_without_secrets_opens_no_sealed_session():
     right = World(store, run)
     right.ask(lambda s: (s.update(cart=[1]), s.login("alice")))
     wrong = Sessions(store=store, clock=right.clock)
-    visit = run(open_visit(wrong.parts, PlainRequest({"cookie": right.cookie})))
-    seen = (visit.session.user, visit.session.get("cart"))
-    run(commit_visit(wrong.parts, visit))
+    request = PlainRequest({"cookie": right.cookie})
+    transaction = run(open_transaction(context_of(wrong), request))
+    session = Session(transaction.state)
+    seen = (session.user, session.get("cart"))
+    run(commit(transaction))
 
     assert seen == (None, None)
     assert right.values() == {"cart": [1]}

@@ -7,10 +7,12 @@ import pytest
 from sessile import Policy, hours, minutes, require
 from sessile.core.flow import run
 from sessile.core.request import PlainRequest
+from sessile.core.session import Session
 from sessile.errors import StepUpNeeded, StoreUnavailable
-from sessile.service.commit import commit_visit, save_visit
+from sessile.service.commit import commit, save_midway
 from sessile.service.events import Dropped, End, Ended, Locked, Replayed
-from sessile.service.opening import open_visit
+from sessile.service.open import open_transaction
+from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
 from sessile.testing.world import World
 from sessile.web.websocket import WebSocketSession
@@ -19,11 +21,11 @@ LOCKING = Policy(idle=hours(1), lock=hours(8))
 
 
 def begun(world, cookie=None):
-    """Return the visit of a request that has not answered yet."""
+    """Return the transaction of a request that has not answered yet."""
     said = PlainRequest(
         {"cookie": cookie or world.cookie, "user-agent": world.agent}, peer=world.peer
     )
-    return run(open_visit(world.sessions.parts, said))
+    return run(open_transaction(context_of(world.sessions), said))
 
 
 def logged_in(policy=None):
@@ -43,14 +45,14 @@ def finish(flow, reply):
             reply = flow.send(reply).block()
 
 
-@pytest.mark.parametrize("save", [save_visit, commit_visit])
+@pytest.mark.parametrize("save", [save_midway, commit])
 def test_idle_session_takes_nothing_of_what_is_still_open(save):
     """A request or a socket that stays open for longer than the idle time saves nothing more."""
     world = logged_in(LOCKING)
-    visit = begun(world)
+    transaction = begun(world)
     world.clock.advance(hours(2))
-    visit.session["cart"].append("bomb")
-    saved = run(save(world.sessions.parts, visit))
+    Session(transaction.state)["cart"].append("bomb")
+    saved = run(save(transaction))
 
     assert not saved
     assert world.events_of(Dropped)
@@ -64,14 +66,14 @@ def test_socket_of_a_locked_session_is_told_that_nothing_is_saved():
     world = logged_in(LOCKING)
     world.clock.advance(hours(2))
 
-    assert run(save_visit(world.sessions.parts, begun(world))) is False
+    assert run(save_midway(begun(world))) is False
 
 
 @pytest.mark.parametrize("names", [lambda s: s, lambda s: s.id])
 def test_devices_end_but_this_one_after_a_login(names):
     """In the request of a login all others end, named by the session or by its new id."""
     world = logged_in()
-    other = World(world.sessions.parts.store, run, clock=world.clock)
+    other = World(context_of(world.sessions).store, run, clock=world.clock)
     other.ask(lambda s: s.login("alice"))
     ended = world.ask(
         lambda s: (s.login("alice"), world.sessions.sync.end_all("alice", keep=names(s)))
@@ -85,7 +87,7 @@ def test_devices_end_but_this_one_after_a_login(names):
 def test_devices_end_but_this_one_after_a_step_up():
     """In the request of a step-up the session itself is kept, under both of its ids."""
     world = logged_in()
-    other = World(world.sessions.parts.store, run, clock=world.clock)
+    other = World(context_of(world.sessions).store, run, clock=world.clock)
     other.ask(lambda s: s.login("alice"))
     world.ask(lambda s: (steps_up(s), world.sessions.sync.end_all("alice", keep=s)))
 
@@ -125,9 +127,8 @@ def test_replay_that_a_step_up_overtakes_still_ends_the_session():
     world.ask()
     world.ask()
     world.clock.advance(minutes(1))
-    parts = world.sessions.parts
     said = PlainRequest({"cookie": stolen, "user-agent": world.agent}, peer=world.peer)
-    replay = open_visit(parts, said)
+    replay = open_transaction(context_of(world.sessions), said)
     read = replay.send(None)
     erase = replay.send(read.block())
     world.ask(steps_up)
@@ -138,15 +139,15 @@ def test_replay_that_a_step_up_overtakes_still_ends_the_session():
 
 
 class Failing(MemoryStore):
-    """A store whose next deletion fails."""
+    """A store whose next login fails."""
 
     failing = False
 
-    async def delete(self, key, owner=None, *, leaving=None):
+    async def replace(self, replacement):
         if self.failing:
             self.failing = False
             raise StoreUnavailable(self.name, "it was pulled out")
-        return await super().delete(key, owner, leaving=leaving)
+        return await super().replace(replacement)
 
 
 def test_login_that_fails_leaves_nobody_behind():
@@ -177,13 +178,12 @@ def test_socket_is_judged_by_the_present():
     """A grant and a fresh login are over in time for a socket that was opened while they held."""
     world = logged_in()
     world.ask(lambda s: s.step_up("pay", factors=("totp",), lasts=60.0))
-    visit = begun(world)
-    session = WebSocketSession(world.sessions.parts, visit)
-    before = (session.granted("pay"), require(session, fresh=300.0))
+    session = WebSocketSession(begun(world))
+    before = (session.has_grant("pay"), require(session, fresh=300.0))
     world.clock.advance(minutes(10))
 
     assert before == (True, "alice")
-    assert not session.granted("pay")
+    assert not session.has_grant("pay")
     with pytest.raises(StepUpNeeded):
         require(session, fresh=300.0)
 
@@ -195,6 +195,6 @@ def test_spent_grant_is_spent_for_the_rest_of_the_request():
 
     def pays(session):
         world.sessions.sync.spend(session, "pay")
-        return session.granted("pay")
+        return session.has_grant("pay")
 
     assert world.ask(pays).result is False

@@ -1,4 +1,4 @@
-"""Where is the test of ``service/login.py``? ``TESTS`` says so, for every module of the service.
+"""Where is the test of ``service/save.py``? ``TESTS`` says so, for every module of the service.
 
 Most of the service is tested by its promises, ``sessile.testing.promises``, which
 ``tests/stores/test_conformance.py`` asks over every store, and ``tests/mutations/service`` shows
@@ -13,48 +13,60 @@ ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "src" / "sessile" / "service"
 PROMISES = ROOT / "src" / "sessile" / "testing" / "promises"
 TESTS = {
-    "admission": ["tests/web/test_require.py", "tests/service/test_assurance.py"],
-    "birth": ["promises/lifetimes.py", "tests/service/test_sessions.py"],
     "clients": [
         "promises/bindings.py",
         "tests/service/test_clients.py",
         "tests/service/test_client_changes.py",
     ],
     "commit": [
-        "promises/sessions.py",
+        "tests/service/test_acts.py",
+        "promises/concurrency.py",
         "promises/locks.py",
         "tests/service/test_long_lived.py",
         "tests/service/test_deadlines.py",
     ],
+    "context": ["tests/service/test_hooks.py", "tests/service/test_key_ring.py"],
+    "csrf": ["tests/service/test_csrf.py", "tests/web/test_csrf_tokens.py"],
     "devices": ["promises/accounts.py", "tests/service/test_devices.py"],
-    "ending": [
-        "promises/sessions.py",
+    "end": [
+        "promises/thefts.py",
+        "promises/concurrency.py",
         "promises/proofs.py",
+        "tests/service/test_interleavings.py",
         "tests/service/test_long_lived.py",
         "tests/service/test_operators.py",
     ],
-    "events": ["promises/telling.py", "tests/sinks/test_every_event.py"],
-    "grants": ["promises/proofs.py", "tests/service/test_long_lived.py"],
-    "login": [
+    "events": ["promises/events.py", "tests/sinks/test_every_event.py"],
+    "instrument": ["tests/service/test_instrument.py", "tests/service/test_hooks.py"],
+    "manage": [
+        "promises/accounts.py",
+        "tests/service/test_operators.py",
+        "tests/service/test_end_everybody.py",
+    ],
+    "new_record": ["promises/lifetimes.py", "tests/service/test_sessions.py"],
+    "open": ["promises/tickets.py", "promises/bindings.py", "promises/locks.py"],
+    "regenerate": [
+        "tests/service/test_regenerate.py",
+        "tests/service/test_half_done.py",
+        "tests/service/test_interleavings.py",
         "promises/accounts.py",
         "promises/proofs.py",
         "promises/locks.py",
         "tests/service/test_assurance.py",
         "tests/service/test_carry_over.py",
     ],
-    "opening": ["promises/tickets.py", "promises/bindings.py", "promises/locks.py"],
-    "owners": [
-        "promises/accounts.py",
-        "tests/service/test_operators.py",
-        "tests/service/test_end_everybody.py",
+    "require": [
+        "promises/proofs.py",
+        "tests/web/test_require.py",
+        "tests/service/test_assurance.py",
     ],
-    "parts": ["tests/service/test_hooks.py", "tests/service/test_sessions.py"],
-    "save": ["promises/sessions.py", "promises/tickets.py", "promises/lifetimes.py"],
+    "save": ["promises/concurrency.py", "promises/tickets.py", "promises/lifetimes.py"],
     "sessions": ["tests/service/test_sessions.py"],
-    "theft": ["promises/thefts.py", "promises/tickets.py"],
-    "unseal": ["tests/service/test_key_ring.py", "promises/thefts.py"],
-    "visit": ["promises/locks.py", "tests/service/test_long_lived.py"],
-    "watch": ["tests/service/test_watched.py"],
+    "transaction": [
+        "tests/service/test_transaction.py",
+        "promises/locks.py",
+        "tests/service/test_long_lived.py",
+    ],
 }
 """The tests of each module, the first place to look first."""
 

@@ -1,23 +1,27 @@
 """The face of the library: what ``Sessions`` takes, refuses and answers."""
 
 import asyncio
+import inspect
 import logging
 import os
 
 import pytest
 
 from sessile import Bearer, Cookie, Policy, Sealing, Sessions
-from sessile.core.change import Capability
 from sessile.core.flow import run
 from sessile.core.policy import days
 from sessile.core.request import PlainRequest
-from sessile.errors import ConfigError, WeakSecret
+from sessile.core.session import Session
+from sessile.errors import ConfigError, StepUpNeeded, TokenNeeded, WeakSecret
 from sessile.service import events
-from sessile.service.commit import commit_visit
-from sessile.service.opening import open_visit
+from sessile.service.commit import commit
+from sessile.service.open import open_transaction
+from sessile.service.sessions import SyncSessions, context_of
+from sessile.stores.contract import Capability
 from sessile.stores.memory import MemoryStore
-from sessile.testing.clock import FakeClock
-from sessile.testing.world import SECRET
+from sessile.testing.clock import FakeClock, SeededEntropy
+from sessile.testing.promises.stories import puts
+from sessile.testing.world import SECRET, World
 
 OTHER = "Vd8_nQw3kZ5x-Hj1Tm6pXc9Ry2Gf4Bs7Kl0La"
 
@@ -29,9 +33,10 @@ class NetworkStore(MemoryStore):
 
 
 def browser(sessions, act, cookie=""):
-    visit = run(open_visit(sessions.parts, PlainRequest({"cookie": cookie})))
-    act(visit.session)
-    return (run(commit_visit(sessions.parts, visit)) or ("", ""))[1].partition(";")[0]
+    request = PlainRequest({"cookie": cookie})
+    transaction = run(open_transaction(context_of(sessions), request))
+    act(Session(transaction.state))
+    return (run(commit(transaction)) or ("", ""))[1].partition(";")[0]
 
 
 def test_network_store_without_secrets_is_refused():
@@ -61,7 +66,7 @@ def test_secrets_come_from_the_environment(monkeypatch):
     monkeypatch.setitem(os.environ, "SESSILE_SECRETS", f"{OTHER}, {SECRET}")
     sessions = Sessions(store=NetworkStore())
 
-    assert sessions.parts.ring.all == (OTHER.encode(), SECRET.encode())
+    assert context_of(sessions).ring.all == (OTHER.encode(), SECRET.encode())
 
 
 @pytest.mark.parametrize("sealing", list(Sealing))
@@ -116,12 +121,163 @@ def test_failing_hook_harms_no_request(caplog):
     assert "42" not in caplog.text
 
 
+def public(kind):
+    return {name: getattr(kind, name) for name in dir(kind) if not name.startswith("_")}
+
+
+def is_flow(verb):
+    return inspect.iscoroutinefunction(verb) or inspect.isasyncgenfunction(verb)
+
+
 def test_verbs_are_the_same_in_both_colours():
     """Each verb of Sessions has a blocking twin of the same name and signature."""
-    public = {name for name in dir(Sessions) if not name.startswith("_")} - {"sync"}
-    blocking = type(Sessions(store=MemoryStore()).sync)
+    verbs = {name: verb for name, verb in public(Sessions).items() if is_flow(verb)}
+    twins = public(SyncSessions)
 
-    assert public == {name for name in dir(blocking) if not name.startswith("_")}
+    assert verbs.keys() == twins.keys()
+    assert not any(map(is_flow, twins.values()))
+    for name, verb in verbs.items():
+        ours, theirs = inspect.signature(verb), inspect.signature(twins[name])
+        assert ours.parameters == theirs.parameters, name  # names, kinds, defaults, annotations
+        answers = str(ours.return_annotation).replace("AsyncIterator", "Iterator")
+        assert answers == str(theirs.return_annotation), name
+
+
+def test_what_is_no_verb_asks_no_store():
+    """What only the async face has needs no twin: it returns at once, in either colour."""
+    store = MemoryStore()
+    sessions = Sessions(store=store)
+    transaction = run(open_transaction(context_of(sessions), PlainRequest({})))
+    session = Session(transaction.state)
+    session["v"] = 1
+    run(store.close())
+    faces = public(Sessions).keys() - public(SyncSessions).keys()
+
+    assert faces == {"name", "csrf_token", "check_csrf"}
+    assert sessions.name == "memory://"
+    assert sessions.csrf_token(session)
+    with pytest.raises(TokenNeeded):
+        sessions.check_csrf(session, "")
+
+
+VERBS = {
+    "of": lambda face, ids: face.of("alice", current=ids[0]),
+    "show": lambda face, ids: face.show(ids[0]),
+    "show nothing": lambda face, ids: face.show("A" * 20),
+    "evidence": lambda face, ids: face.evidence(ids[2]),
+    "spend": lambda face, ids: face.spend(ids[3], "pay"),
+    "spend nothing": lambda face, ids: face.spend(ids[3], "rename"),
+    "end": lambda face, ids: face.end(ids[0]),
+    "end nobody's": lambda face, ids: face.end(ids[0], owner=None),
+    "end_all": lambda face, ids: face.end_all("alice", keep=ids[1]),
+    "end_everybody": lambda face, ids: face.end_everybody(),
+    "sweep": lambda face, ids: face.sweep(),
+    "scan": lambda face, ids: face.scan(),
+    "count": lambda face, ids: face.count(),
+    "ping": lambda face, ids: face.ping(),
+    "close": lambda face, ids: face.close(),
+}
+
+
+def furnished():
+    """Return a world, and ids in it: alice's sessions, and a stolen one; and one with a grant."""
+    world = World(MemoryStore(), run)
+    context_of(world.sessions).entropy = SeededEntropy()
+    world.ask(puts(n=1), cookie="")
+    world.clock.advance(1800.0)  # that one has expired
+    ids = [world.ask(lambda s: (s.login("alice"), s.id)[1], cookie="").result for _ in range(2)]
+    world.ask(lambda s: s.login("bob"))
+    stolen, taken = world.cookie, world.ask(lambda s: s.id).result
+    world.ask(lambda s: s.rotate())
+    world.ask()
+    world.clock.advance(31.0)
+    world.ask(cookie=stolen)
+    world.ask(lambda s: s.login("carol"))
+    world.ask(lambda s: s.step_up("pay", factors=("totp",)))
+    request = PlainRequest({"cookie": world.cookie, "user-agent": world.agent}, peer=world.peer)
+    transaction = run(open_transaction(context_of(world.sessions), request))
+    return world, [*ids, taken, Session(transaction.state)]
+
+
+async def awaited(answer):
+    """Return what an async verb answers, page after page where it yields."""
+    if inspect.isasyncgen(answer):
+        return [one async for one in answer]
+    return await answer
+
+
+def outcome(act):
+    """Return what an act returned, or the kind of its error; a generator's answers as a list."""
+    try:
+        answer = act()
+        return list(answer) if inspect.isgenerator(answer) else answer
+    except StepUpNeeded as error:
+        return type(error)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_sync_returns_what_async_awaits(verb):
+    """The same call in two equal worlds has the same answer, and leaves the same."""
+    (ours, ids), (theirs, others) = furnished(), furnished()
+    assert ids[:3] == others[:3]
+    ask = VERBS[verb]
+    blocking = outcome(lambda: ask(ours.sessions.sync, ids))
+    awaiting = outcome(lambda: asyncio.run(awaited(ask(theirs.sessions, others))))
+
+    assert blocking == awaiting
+    assert ours.events == theirs.events
+    left = [vars(context_of(world.sessions).store)["_owners"] for world in (ours, theirs)]
+    assert left[0] == left[1]
+
+
+def test_every_verb_is_asked_in_both_colours():
+    """No verb is forgotten in the table of calls."""
+    assert {name.split()[0] for name in VERBS} == public(SyncSessions).keys()
+
+
+MEETINGS = {
+    "a request": lambda sessions, key, cookie: browser(sessions, dict, cookie),
+    "of": lambda sessions, key, cookie: sessions.sync.of("alice"),
+    "show": lambda sessions, key, cookie: sessions.sync.show(key),
+    "scan": lambda sessions, key, cookie: list(sessions.sync.scan()),
+    "evidence": lambda sessions, key, cookie: sessions.sync.evidence(key),
+    "end": lambda sessions, key, cookie: sessions.sync.end(key),
+    "end_all": lambda sessions, key, cookie: sessions.sync.end_all("alice"),
+}
+
+
+@pytest.mark.parametrize("meeting", MEETINGS)
+@pytest.mark.parametrize("first", [True, False])
+def test_malformed_row_is_told_to_whoever_meets_it(meeting, first):
+    """Of two ``Sessions`` over one store each hears of what it meets, and of nothing else."""
+    store, told = MemoryStore(), ([], [])
+    both = [Sessions(store=store, secrets=[SECRET], hooks=[ours.append]) for ours in told]
+    cookie = browser(both[0], lambda session: session.login("alice"))
+    (key,) = store._rows
+    store._rows[key] = b"junk"
+    for events_of_one in told:
+        events_of_one.clear()
+    here, there = told if first else reversed(told)
+    MEETINGS[meeting](both[0 if first else 1], key, cookie)
+
+    heard = [event for event in here if isinstance(event, events.Malformed)]
+    assert [event.session for event in heard] == [key]
+    assert there == []
+
+
+def test_each_hears_of_the_row_that_it_meets_itself():
+    """The one that was made first hears no less than the last, and neither hears for the other."""
+    store, told = MemoryStore(), ([], [])
+    both = [Sessions(store=store, secrets=[SECRET], hooks=[ours.append]) for ours in told]
+    cookies = [browser(one, lambda session: session.login("alice")) for one in both]
+    keys = list(store._rows)
+    for key in keys:
+        store._rows[key] = b"junk"
+    for one, cookie in zip(both, cookies, strict=True):
+        browser(one, dict, cookie)
+    heard = [[e.session for e in each if isinstance(e, events.Malformed)] for each in told]
+
+    assert heard == [[keys[0]], [keys[1]]]
 
 
 def test_devices_are_listed_and_ended():
@@ -193,7 +349,7 @@ def test_wrong_policies_are_refused():
         ({"idle": days(2), "absolute": days(1)}, "shorten idle"),
         ({"limit": 0}, "limit"),
         ({"rotate": 10.0}, "grace"),
-        ({"excess": "oldest"}, "Excess"),
+        ({"on_limit": "oldest"}, "OnLimit"),
         ({"idle": float("nan")}, "idle"),
     ]:
         with pytest.raises(ConfigError, match=said):
@@ -204,7 +360,7 @@ def test_repr_shows_no_secret():
     """Neither Sessions nor its ring shows a secret."""
     sessions = Sessions(store=MemoryStore(), secrets=[SECRET])
 
-    assert SECRET not in f"{sessions!r}{sessions.parts.ring!r}{sessions.parts.sealer!r}"
+    assert SECRET not in f"{sessions!r}{context_of(sessions).ring!r}{context_of(sessions).sealer!r}"
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,11 @@
 """Every kind of event, with every reason, with hostile text in each field that holds text."""
 
-from collections.abc import Iterator
 from enum import Enum
 from itertools import product
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Union, get_args, get_origin, get_type_hints
 
 from sessile.core.client import Client
-from sessile.service.events import Event
 from sessile.sinks.kinds import KINDS
 from sessile.testing.clock import FakeClock
 
@@ -26,7 +24,7 @@ TEXTS = {
 }
 
 
-def every_event(text: str) -> Iterator[Event]:
+def every_event(text):
     """Build events of all kinds; their number is that of reasons, not of texts."""
     for kind in KINDS:
         hints = {field: kind_of(hint) for field, hint in get_type_hints(kind).items()}
@@ -35,14 +33,14 @@ def every_event(text: str) -> Iterator[Event]:
             yield kind(**dict(zip(fields, values, strict=True)))
 
 
-def kind_of(hint: Any) -> Any:
+def kind_of(hint):
     """Return the type behind a ``NewType``, and the one that is not None in a union."""
     if get_origin(hint) in {Union, UnionType}:
         (hint,) = (one for one in get_args(hint) if one is not type(None))
     return getattr(hint, "__supertype__", hint)
 
 
-def values_of(kind: Any, text: str) -> list[Any]:
+def values_of(kind, text):
     """Return values of a field; a type without a rule here is a failure."""
     if isinstance(kind, type) and issubclass(kind, Enum):
         return list(kind)

@@ -20,11 +20,11 @@ PERSONAL = {"owner": OWNER, "address": ADDRESS, **TEXTS}
 LONGEST_LINE = 32_000
 
 
-def subclasses(kind: type) -> set[type]:
+def subclasses(kind):
     return {kind}.union(*map(subclasses, kind.__subclasses__()))
 
 
-def test_every_kind_is_known() -> None:
+def test_every_kind_is_known():
     """A new event is walked through the sinks without a line added here."""
     ours = {k for k in subclasses(Event) - {Event} if k.__module__ == Event.__module__}
 
@@ -33,7 +33,7 @@ def test_every_kind_is_known() -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_any_text_is_one_safe_line(text, log) -> None:
+def test_any_text_is_one_safe_line(text, log):
     """Each event is one line of printable ASCII, of bounded length, that strict readers read."""
     for event in every_event(text):
         before = len(log.text)
@@ -49,7 +49,7 @@ def test_any_text_is_one_safe_line(text, log) -> None:
         assert list(read)[:3] == ["event", "at", "session"]
 
 
-def test_harmless_text_comes_back_as_it_was(log) -> None:
+def test_harmless_text_comes_back_as_it_was(log):
     """Escaping loses nothing: what could be written is read as the same text."""
     sent = 'é\r\n"\\\u2028\u202e\x1b\x7f😀'
     for event in every_event(sent):
@@ -63,7 +63,7 @@ def test_harmless_text_comes_back_as_it_was(log) -> None:
         assert read.get("origin", sent) == sent
 
 
-def test_every_field_is_in_the_line(log) -> None:
+def test_every_field_is_in_the_line(log):
     """A line holds all that its event says, but for the owner and the User-Agent's checksum."""
     for event in every_event("x"):
         before = len(log.text)
@@ -75,26 +75,26 @@ def test_every_field_is_in_the_line(log) -> None:
 
 
 @pytest.mark.parametrize("users", [Users.OMITTED, Users.PSEUDONYM])
-def test_no_owner_unless_asked(users, log) -> None:
+def test_no_owner_unless_asked(users, log):
     """By default, and under a pseudonym, no line names a user."""
     key = b"xK8#mQ2$vL5!nR9@pT3^wZ7&bY4*cF6h" if users is Users.PSEUDONYM else None
-    for event in owned(OWNER):
+    for event in records_of(OWNER):
         JsonLines(users=users, key=key)(event)
 
     assert OWNER not in log.text
     assert ('"owner":' in log.text) is (users is Users.PSEUDONYM)
 
 
-def test_plain_owner_is_there_when_asked(log) -> None:
+def test_plain_owner_is_there_when_asked(log):
     """``Users.PLAIN`` names them."""
-    for event in owned(OWNER):
+    for event in records_of(OWNER):
         JsonLines(users=Users.PLAIN)(event)
 
-    assert log.text.count(f'"owner":"{OWNER}"') == len(owned(OWNER))
+    assert log.text.count(f'"owner":"{OWNER}"') == len(records_of(OWNER))
 
 
 @pytest.mark.parametrize("text", PERSONAL.values(), ids=PERSONAL)
-def test_metrics_have_the_same_series_whatever_comes(text, metrics) -> None:
+def test_metrics_have_the_same_series_whatever_comes(text, metrics):
     """Every series is there before the first event, and no text from outside makes another one."""
     prometheus = Prometheus(metrics)
     before = metrics.series()
@@ -107,7 +107,7 @@ def test_metrics_have_the_same_series_whatever_comes(text, metrics) -> None:
 
 
 @pytest.mark.parametrize("text", PERSONAL.values(), ids=PERSONAL)
-def test_traces_carry_ids_and_reasons_alone(text, trace) -> None:
+def test_traces_carry_ids_and_reasons_alone(text, trace):
     """A span holds the session's id and a reason; nobody's name, address or text."""
     hook = OpenTelemetry(trace.provider)
     with trace.current():
@@ -122,17 +122,17 @@ def test_traces_carry_ids_and_reasons_alone(text, trace) -> None:
     assert all(re.fullmatch("[A-Z_]+", value) for each in found for value in each.values())
 
 
-def owned(owner: str) -> list[Event]:
+def records_of(owner):
     """Return the events that have an owner, which stands nowhere else in them."""
     every = (event for event in every_event("x") if "owner" in event.__struct_fields__)
     return [msgspec.structs.replace(event, owner=owner) for event in every]
 
 
-def without_id(event: Event) -> Event:
+def without_id(event):
     return msgspec.structs.replace(event, session=None)
 
 
-def test_only_timers_are_timed() -> None:
+def test_only_timers_are_timed():
     """A sink says itself whether ``Timed`` is for it."""
     assert getattr(Prometheus, "timed", False)
     assert getattr(OpenTelemetry, "timed", False)

@@ -15,7 +15,7 @@ ID = "iLI9UbL0Zm4BcQESZuYy"
 NANO = 1_000_000_000
 
 
-def test_work_is_a_span_of_the_request(trace) -> None:
+def test_work_is_a_span_of_the_request(trace):
     """A ``Timed`` is a child of the current span, with the times that the event tells."""
     with trace.current():
         OpenTelemetry(trace.provider)(Timed(NOW, ID, Work.OPEN, 0.25))
@@ -28,7 +28,7 @@ def test_work_is_a_span_of_the_request(trace) -> None:
     assert span.status.status_code is StatusCode.UNSET
 
 
-def test_failed_work_is_an_error(trace) -> None:
+def test_failed_work_is_an_error(trace):
     """Work that raised has the status of an error, without the error's words."""
     OpenTelemetry(trace.provider)(Timed(NOW, None, Work.SAVE, 0.5, failed=True))
     status = trace.spans["sessile.save"].status
@@ -36,7 +36,7 @@ def test_failed_work_is_an_error(trace) -> None:
     assert (status.status_code, status.description) == (StatusCode.ERROR, None)
 
 
-def test_other_events_are_events_of_the_current_span(trace) -> None:
+def test_other_events_are_events_of_the_current_span(trace):
     """What happened to sessions within a request stands in its span, at its time."""
     with trace.current():
         OpenTelemetry(trace.provider)(events.Ended(NOW, ID, End.LOGOUT, "alice"))
@@ -47,7 +47,7 @@ def test_other_events_are_events_of_the_current_span(trace) -> None:
     assert dict(added.attributes) == {"sessile.session": ID, "sessile.reason": "LOGOUT"}
 
 
-def test_without_a_span_events_are_in_no_trace(trace) -> None:
+def test_without_a_span_events_are_in_no_trace(trace):
     """Where nothing traces the request, an event opens no trace of its own."""
     OpenTelemetry(trace.provider)(events.Ended(NOW, ID, End.LOGOUT, "alice"))
 
@@ -55,14 +55,14 @@ def test_without_a_span_events_are_in_no_trace(trace) -> None:
 
 
 @pytest.mark.parametrize("work", Work)
-def test_each_work_has_a_name(work, trace) -> None:
+def test_each_work_has_a_name(work, trace):
     """The names of the spans are those of the work."""
     OpenTelemetry(trace.provider)(Timed(NOW, ID, work, 0.0))
 
     assert set(trace.spans) == {f"sessile.{work.value}"}
 
 
-def test_global_provider_may_be_set_later() -> None:
+def test_global_provider_may_be_set_later():
     """Without a provider the spans go where the application later says."""
     script = (
         "from sessile.service.events import Timed, Work\n"

@@ -19,7 +19,7 @@ def count(metrics, event, reason=""):
     return metrics.get_sample_value("sessile_events_total", labels)
 
 
-def test_events_are_counted_by_kind_and_reason(metrics) -> None:
+def test_events_are_counted_by_kind_and_reason(metrics):
     """Each event adds one to the series of its kind and reason."""
     hook = Prometheus(metrics)
     hook(events.LoggedIn(NOW, ID, "alice"))
@@ -31,7 +31,7 @@ def test_events_are_counted_by_kind_and_reason(metrics) -> None:
     assert count(metrics, "Ended", "REPLAY") == 0
 
 
-def test_series_begin_at_zero(metrics) -> None:
+def test_series_begin_at_zero(metrics):
     """The first theft is an increase: its series was there before, and so an alert fires."""
     Prometheus(metrics)
 
@@ -41,7 +41,7 @@ def test_series_begin_at_zero(metrics) -> None:
 
 
 @pytest.mark.parametrize("failed", [False, True])
-def test_work_is_measured(failed, metrics) -> None:
+def test_work_is_measured(failed, metrics):
     """A ``Timed`` is an observation of its work, apart from those that failed."""
     hook = Prometheus(metrics)
     hook(Timed(NOW, ID, Work.SAVE, 0.003, failed))
@@ -54,7 +54,7 @@ def test_work_is_measured(failed, metrics) -> None:
     assert list(BUCKETS) == sorted(BUCKETS)
 
 
-def test_prefix_begins_every_name(metrics) -> None:
+def test_prefix_begins_every_name(metrics):
     """Two applications in one process share a registry under two prefixes."""
     Prometheus(metrics, "shop")
     Prometheus(metrics, "admin")
@@ -63,7 +63,7 @@ def test_prefix_begins_every_name(metrics) -> None:
     assert begins == {"shop", "admin"}
 
 
-def test_default_registry_is_the_process_s_own(monkeypatch, metrics) -> None:
+def test_default_registry_is_the_process_s_own(monkeypatch, metrics):
     """Without a registry the metrics are where every other one of the process is."""
     monkeypatch.setattr("sessile.sinks.prometheus.REGISTRY", metrics)
     Prometheus()
@@ -72,7 +72,7 @@ def test_default_registry_is_the_process_s_own(monkeypatch, metrics) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["sessile", "sess ile"])
-def test_names_that_cannot_be_registered_are_told(prefix, metrics) -> None:
+def test_names_that_cannot_be_registered_are_told(prefix, metrics):
     """A second hook under one prefix, or a prefix that makes no name, is an error at start."""
     Prometheus(metrics)
 
@@ -83,7 +83,7 @@ def test_names_that_cannot_be_registered_are_told(prefix, metrics) -> None:
 @pytest.mark.parametrize(
     ("extra", "module"), [("prometheus", "prometheus_client"), ("opentelemetry", "opentelemetry")]
 )
-def test_missing_library_names_the_extra(extra, module, monkeypatch) -> None:
+def test_missing_library_names_the_extra(extra, module, monkeypatch):
     """Without its library a sink says what to install."""
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, f"sessile.sinks.{extra}", raising=False)

@@ -3,9 +3,7 @@
 import re
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from sessile.service.events import Event
 from sessile.sinks.jsonlines import JsonLines
 from sessile.sinks.opentelemetry import OpenTelemetry
 from sessile.sinks.prometheus import Prometheus
@@ -51,15 +49,15 @@ def recording(drive):
     return world.events, [cookie.partition("=")[2] for cookie in cookies]
 
 
-def names(events) -> set[str]:
+def names(events):
     return {type(event).__name__ for event in events}
 
 
-def verifiers(cookies) -> set[str]:
+def verifiers(cookies):
     return {cookie[20:] for cookie in cookies}
 
 
-def test_story_tells_of_every_danger(recording) -> None:
+def test_story_tells_of_every_danger(recording):
     """The story below holds the events that a careless word would be in."""
     events, cookies = recording
 
@@ -67,7 +65,7 @@ def test_story_tells_of_every_danger(recording) -> None:
     assert len(verifiers(cookies)) >= 5
 
 
-def test_no_event_shows_a_secret(recording) -> None:
+def test_no_event_shows_a_secret(recording):
     """Neither the repr of an event nor its fields hold a ticket, half of one, or a value."""
     events, cookies = recording
     shown = "\n".join(repr(event) for event in events)
@@ -77,7 +75,7 @@ def test_no_event_shows_a_secret(recording) -> None:
     assert re.search(r"[\w-]{60}", shown) is None
 
 
-def test_no_sink_shows_a_secret(recording, log, metrics, trace) -> None:
+def test_no_sink_shows_a_secret(recording, log, metrics, trace):
     """No log line, metric or span holds a ticket, a value or a user."""
     events, cookies = recording
     written = everything(events, log, metrics, trace)
@@ -88,7 +86,7 @@ def test_no_sink_shows_a_secret(recording, log, metrics, trace) -> None:
     assert OWNER not in written
 
 
-def everything(events: list[Event], log, metrics: CollectorRegistry, trace) -> str:
+def everything(events, log, metrics, trace):
     hooks = [JsonLines(), Prometheus(metrics), OpenTelemetry(trace.provider)]
     with trace.current():
         for event in events:

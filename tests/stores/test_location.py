@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessile.errors import ConfigError
-from sessile.stores.location import Location, count, redacted, seconds, yes
+from sessile.stores.location import Location, count, redact, seconds, yes
 
 
 def test_parts_are_taken_apart():
@@ -48,7 +48,7 @@ def test_credentials_are_not_shown():
 )
 def test_redaction_keeps_the_place(url, safe):
     """What is left says where, and what could be half of a credential is gone."""
-    assert redacted(url) == safe
+    assert redact(url) == safe
 
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=12))
@@ -65,7 +65,7 @@ def test_no_password_is_ever_shown(password):
             place.refuse_leftovers()
         except ConfigError as error:
             assert password not in str(error)  # noqa: PT017  (an error is one of two good ends)
-        assert password not in redacted(url)
+        assert password not in redact(url)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_is_no_url_is_refused(url):
         Location(url)
 
     assert not url or url not in str(caught.value)
-    assert redacted("a-stray-secret") == "(no URL)"
+    assert redact("a-stray-secret") == "(no URL)"
 
 
 def test_path_is_printable():

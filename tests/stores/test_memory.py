@@ -8,27 +8,25 @@ import pytest
 from sessile.core.flow import run
 from sessile.errors import ConfigError
 from sessile.stores.memory import MemoryStore
-from sessile.testing.clock import T0
-from sessile.testing.sample import key, record
+from sessile.testing.sample import key, login, record, records_of
 
 FORK = """
 import os, sys
 from sessile.core.flow import run
 from sessile.errors import ConfigError
 from sessile.stores.memory import MemoryStore
-from sessile.testing.clock import T0
 from sessile.testing.sample import key, record
 
 store = MemoryStore.from_url(sys.argv[1])
 run(store.create(record("a")))
 if os.fork() == 0:
     try:
-        print(run(store.read(key("a"), T0)), flush=True)
+        print(run(store.read(key("a"))), flush=True)
     except ConfigError as error:
         print(error, flush=True)
     os._exit(0)
 os.wait()
-print("parent", run(store.read(key("a"), T0)))
+print("parent", run(store.read(key("a"))))
 """
 
 
@@ -44,20 +42,20 @@ def test_least_used_session_goes_first():
     store = MemoryStore.from_url("memory://?most=2")
     for name in "ab":
         run(store.create(record(name)))
-    run(store.read(key("a"), T0))
+    run(store.read(key("a")))
     run(store.create(record("c")))
 
-    kept = [name for name in "abc" if run(store.read(key(name), T0))]
+    kept = [name for name in "abc" if run(store.read(key(name)))]
     assert kept == ["a", "c"]
 
 
 def test_forgotten_session_leaves_its_owner():
     """A session that had to go is in no owner's list."""
     store = MemoryStore(most=1)
-    run(store.claim(record("a", owner="alice"), T0))
+    run(store.replace(login(record("a", owner="alice"))))
     run(store.create(record("b")))
 
-    assert run(store.owned_by("alice", T0)) == []
+    assert records_of(store, run, "alice") == []
     assert store._owners == {}
 
 

@@ -1,7 +1,7 @@
 """From a URL to its store, or to an error that says what to write."""
 
 import tomllib
-from importlib.metadata import EntryPoint, EntryPoints
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from sessile.core.flow import run
 from sessile.errors import ConfigError, MissingExtra
 from sessile.stores import open as opening
 from sessile.stores.memory import MemoryStore
-from sessile.stores.open import BUILT_IN, GROUP, open_store
+from sessile.stores.open import GROUP, open_store
 from sessile.stores.sqlite import SQLiteStore
 
 
@@ -46,18 +46,22 @@ def test_nothing_is_touched_by_opening(tmp_path):
 
 
 def test_built_in_stores_are_those_of_the_package():
-    """What a checkout offers is what the package's metadata offers once it is installed."""
+    """What the project's file offers is what is found here, and each is a store's class."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
 
     doors = project["project"]["entry-points"][GROUP]
-    assert doors == {door.name: door.value for door in BUILT_IN}
+    found = entry_points(group=GROUP)
+    assert doors.items() <= {door.name: door.value for door in found}.items()
+    assert set(doors) <= set(opening.schemes())
+    assert all(callable(found[name].load().from_url) for name in doors)
 
 
-def test_built_in_stores_need_no_installation(monkeypatch):
-    """Where no package offers anything, as in a fresh checkout, the built-in stores are there."""
+def test_lost_metadata_is_named(monkeypatch):
+    """Where no package offers anything, not even ours, the error says what is lost and to do."""
     offer(monkeypatch)
 
-    assert type(open_store("memory://")) is MemoryStore
+    with pytest.raises(ConfigError, match=r"metadata: install it, as in pip install --editable"):
+        open_store("memory://")
 
 
 def test_other_packages_bring_stores(monkeypatch):

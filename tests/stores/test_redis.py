@@ -6,16 +6,17 @@ from urllib.parse import quote
 
 import pytest
 
-from sessile.core.change import COMMITTED, GONE, Claimed, Conflict
 from sessile.core.client import Client
-from sessile.core.record import evolve, pack
+from sessile.core.record import RecordKind, evolve, pack
 from sessile.core.trail import extend_trail, pack_trail
-from sessile.errors import KeyTaken
+from sessile.errors import KeyTaken, StoreUnavailable
+from sessile.stores.contract import COMMITTED, Conflict, Corrupt, Page, Replaced
 from sessile.stores.redis import RedisStore
 from sessile.testing.clock import T0
-from sessile.testing.sample import change, key, record
+from sessile.testing.sample import change, key, login, record, records_of
 
 ROW = f"sessile:{key('a')}"
+GRAVE = record("a", idle=120.0, version=0, kind=RecordKind.TOMBSTONE)
 LARGEST = 1283
 """Bytes for a session of 1 KB: a fifth above what the leanest peer takes for the same data."""
 
@@ -28,7 +29,7 @@ def index(server):
 @pytest.mark.parametrize(
     ("act", "commands"),
     [
-        (lambda store: store.read(key("a"), T0), {"mget": 1}),
+        (lambda store: store.read(key("a")), {"mget": 1}),
         (lambda store: store.create(record("new")), {"evalsha": 1, "get": 1, "set": 1}),
         (
             lambda store: store.commit(change(record("a"))),
@@ -38,16 +39,67 @@ def index(server):
             lambda store: store.commit(change(record("x"))),
             {"evalsha": 1, "getrange": 1, "get": 2},
         ),
+        (
+            lambda store: store.replace(login(record("n"), old=record("a"), tombstone=GRAVE)),
+            {"evalsha": 1, "get": 1, "getrange": 1, "set": 2},
+        ),
+        (
+            lambda store: store.replace(
+                login(record("n", owner="alice"), limit=2, old=record("a"), tombstone=GRAVE)
+            ),
+            {
+                "evalsha": 1,
+                "get": 1,
+                "getrange": 2,
+                "set": 2,
+                "zrange": 2,
+                "zadd": 1,
+                "pttl": 1,
+                "pexpire": 1,
+            },
+        ),
+        (
+            lambda store: store.replace(login(record("n", owner="alice"), limit=1)),
+            {
+                "evalsha": 1,
+                "get": 1,
+                "getrange": 1,
+                "set": 1,
+                "zrange": 2,
+                "zadd": 1,
+                "pttl": 1,
+                "pexpire": 1,
+                "del": 1,
+                "zrem": 1,
+            },
+        ),
         (lambda store: store.delete(key("a")), {"evalsha": 1, "get": 1, "getdel": 1}),
         (
             lambda store: store.delete(key("b"), "alice"),
             {"evalsha": 1, "get": 1, "zrem": 1, "getdel": 1},
         ),
-        (lambda store: store.owned_by("alice", T0), {"evalsha": 1, "zrange": 1, "get": 2}),
-        (lambda store: store.end_everybody(T0), {"set": 1}),
-        (lambda store: store.scan(T0), {"scan": 1, "mget": 1}),
+        (lambda store: store.owned_by("alice"), {"evalsha": 1, "zrange": 1, "get": 2}),
+        (lambda store: store.end_everybody(), {"set": 1}),
+        (lambda store: store.keys_of("alice"), {"zrange": 1}),
+        (lambda store: store.scan(), {"scan": 1, "mget": 1}),
+        (lambda store: store.count(), {"scan": 1}),
     ],
-    ids=["read", "create", "commit", "gone", "delete", "logout", "owned_by", "end", "scan"],
+    ids=[
+        "read",
+        "create",
+        "commit",
+        "gone",
+        "replace",
+        "login",
+        "excess",
+        "delete",
+        "logout",
+        "owned_by",
+        "end",
+        "keys_of",
+        "scan",
+        "count",
+    ],
 )
 def test_an_act_is_one_command_or_script(store, server, drive, act, commands):
     """Each act is one trip to the server, a page of a scan is two; a script does what it must."""
@@ -55,11 +107,12 @@ def test_an_act_is_one_command_or_script(store, server, drive, act, commands):
         store.create(record("w")),
         store.commit(change(record("w"))),
         store.delete(key("w")),
-        store.owned_by("w", T0),
+        store.replace(login(record("w"))),
+        store.owned_by("w"),
     ):
         drive(warm)
     drive(store.create(record("a")))
-    drive(store.claim(record("b", owner="alice"), T0))
+    drive(store.replace(login(record("b", owner="alice"))))
     server.ask("CONFIG", "RESETSTAT")
     drive(act(store))
 
@@ -70,9 +123,9 @@ def test_server_that_forgot_the_scripts_is_told_again(store, server, drive):
     """A restart or SCRIPT FLUSH costs one more trip and nothing else."""
     row = record("a", owner="alice")
     acts = [
-        (store.claim(row, T0), Claimed()),
+        (store.replace(login(row)), Replaced()),
         (store.commit(change(row)), COMMITTED),
-        (store.owned_by("alice", T0), [change(row).record]),
+        (store.owned_by("alice"), Page([change(row).record], None)),
         (store.delete(key("a"), "alice"), change(row).record),
     ]
     for act, answer in acts:
@@ -95,20 +148,20 @@ def test_version_is_compared_at_every_length(store, drive, bits):
 def test_rows_and_indices_have_a_time_to_live(store, server, drive):
     """The server removes a row a minute after its deadline, an index after its last row's."""
     row = record("a", owner="alice", idle=600.0, absolute=3600.0)
-    drive(store.claim(row, T0))
+    drive(store.replace(login(row)))
     assert 650 < server.ask("TTL", ROW) <= 660
     assert 3650 < server.ask("TTL", index(server)) <= 3660
 
     drive(store.commit(change(row, seen=T0 + 300.0, idle_until=T0 + 1500.0)))
     assert 1250 < server.ask("TTL", ROW) <= 1260
 
-    drive(store.claim(record("b", owner="alice", absolute=60.0), T0))
+    drive(store.replace(login(record("b", owner="alice", absolute=60.0))))
     assert 3650 < server.ask("TTL", index(server)) <= 3660
 
 
 def test_longest_life_is_a_time_to_live(store, server, drive):
     """The longest times that a policy takes are times that Redis takes."""
-    drive(store.claim(record("a", owner="alice", idle=9e10, absolute=9.9e10), T0))
+    drive(store.replace(login(record("a", owner="alice", idle=9e10, absolute=9.9e10))))
     assert server.ask("TTL", ROW) > 8e10
 
 
@@ -118,7 +171,7 @@ def test_session_of_a_kilobyte_is_lean(store, server, drive):
     assert sum(len(name) + len(value) for name, value in values.items()) == 1000
     client = Client("203.0.113.77", "Chrome", "Android", 2**32 - 1)
     row = record("a", data=values, owner="alice@example.com", proof=bytes(20), client=client)
-    drive(store.claim(row, T0))
+    drive(store.replace(login(row)))
 
     assert len(ROW) + server.ask("STRLEN", ROW) <= LARGEST
     assert server.ask("STRLEN", ROW) == len(pack(row)) + 5
@@ -136,37 +189,52 @@ def test_line_of_the_trail_is_lean():
 @pytest.mark.parametrize("prefix", ["a", "a*", "a?", "[ab]", "a\\", "ä^-", "a:b:", "{x}", "@"])
 def test_prefix_is_taken_literally(server, drive, prefix):
     """A prefix that SCAN could misread finds its own records, and takes no others for its own."""
-    heard = []
     mine, others = (
         RedisStore.from_url(f"{server.url}?prefix={quote(each)}") for each in (prefix, "ab")
     )
     for each in (mine, others):
         drive(each.create(record("a")))
-        drive(each.claim(record("b", owner="alice"), T0))
-    mine.malformed = heard.append
-    page = drive(mine.scan(T0, batch=1000))
+        drive(each.replace(login(record("b", owner="alice"))))
+    page = drive(mine.scan(batch=1000))
     for each in (mine, others):
         drive(each.close())
 
     assert sorted(row.key for row in page.records) == sorted((key("a"), key("b")))
     assert page.cursor is None
-    assert heard == []
 
 
 def test_foreign_type_is_malformed(store, server, drive):
-    """A key that holds no string is absent; its place is taken, and reported, until deleted."""
-    heard = []
+    """A key that holds no string is absent; its place is taken, and corrupt, until deleted."""
     drive(store.create(record("b")))
-    store.malformed = heard.append
     server.ask("LPUSH", ROW, "x")
+    corrupt = Corrupt(key("a"))
 
-    assert drive(store.read(key("a"), T0)) is None
-    assert drive(store.commit(change(record("a")))) == GONE
-    with pytest.raises(KeyTaken):
-        drive(store.create(record("a")))
-    assert heard == [key("a")]
-    assert drive(store.delete(key("a"))) is None
+    assert drive(store.read(key("a"))) is None
+    assert drive(store.commit(change(record("a")))) == corrupt
+    assert drive(store.replace(login(record("c"), old=record("a")))) == corrupt
+    for taken in (store.create(record("a")), store.replace(login(record("a"), old=record("b")))):
+        with pytest.raises(KeyTaken):
+            drive(taken)
+    assert drive(store.read(key("b"))) == record("b")
+    assert drive(store.delete(key("a"))) == corrupt
     drive(store.create(record("a")))
+
+
+def test_full_server_replaces_nothing(store, server, drive):
+    """A server that has no memory left stores no login, and ends nothing for it."""
+    drive(store.create(record("a")))
+    drive(store.replace(login(record("b", owner="alice"))))
+    late = login(record("n", owner="alice"), limit=1, old=record("a"), tombstone=GRAVE)
+    server.ask("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with pytest.raises(StoreUnavailable, match="memory"):
+            drive(store.replace(late))
+    finally:
+        server.ask("CONFIG", "SET", "maxmemory", "0")
+
+    assert drive(store.read(key("n"))) is None
+    assert drive(store.read(key("a"))) == record("a")
+    assert records_of(store, drive, "alice") == [record("b", owner="alice")]
 
 
 def test_missing_driver_names_the_extra():

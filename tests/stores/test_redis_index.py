@@ -2,17 +2,16 @@
 
 import pytest
 
-from sessile.core.change import Claimed, Excess
 from sessile.core.record import pack
 from sessile.errors import StoreUnavailable
-from sessile.testing.clock import T0
-from sessile.testing.sample import key, record
+from sessile.stores.contract import Corrupt, OnLimit, Replaced
+from sessile.testing.sample import key, login, record, records_of
 
 ROW = f"sessile:{key('a')}"
 INDICES = f"sessile:@{'?' * 32}"
 
 
-def owned(*names):
+def alices(*names):
     return [record(name, owner="alice") for name in names]
 
 
@@ -26,31 +25,31 @@ def index(server):
 )
 def test_no_name_of_a_user_reaches_another(store, server, drive, owner):
     """Whatever a user is called, the index is theirs alone and does not show the name."""
-    drive(store.claim(record("other", owner="bob"), T0))
-    drive(store.claim(record("a", owner=owner), T0))
+    drive(store.replace(login(record("other", owner="bob"))))
+    drive(store.replace(login(record("a", owner=owner))))
 
-    assert drive(store.owned_by(owner, T0)) == [record("a", owner=owner)]
-    assert drive(store.owned_by("bob", T0)) == [record("other", owner="bob")]
+    assert records_of(store, drive, owner) == [record("a", owner=owner)]
+    assert records_of(store, drive, "bob") == [record("other", owner="bob")]
     assert len(server.ask("KEYS", INDICES)) == 2
     assert len(server.ask("KEYS", "sessile:@*")) == 3
 
 
 def test_name_that_is_no_text_owns_nothing(store, drive):
     """A name with a lone surrogate, as a shell hands over broken bytes, is like any other."""
-    assert drive(store.owned_by("\udcff", T0)) == []
+    assert records_of(store, drive, "\udcff") == []
 
 
 def test_entries_without_a_record_are_pruned(store, server, drive):
     """Whoever looks at an index removes what the server has long collected."""
-    a, b, c = owned("a", "b", "c")
+    a, b, c = alices("a", "b", "c")
     for prune in (
-        lambda: store.owned_by("alice", T0),
-        lambda: store.claim(c, T0, limit=5),
-        lambda: store.claim(c, T0),
+        lambda: store.owned_by("alice"),
+        lambda: store.replace(login(c, limit=5)),
+        lambda: store.replace(login(c)),
     ):
         server.ask("FLUSHALL")
-        drive(store.claim(a, T0))
-        drive(store.claim(b, T0))
+        drive(store.replace(login(a)))
+        drive(store.replace(login(b)))
         server.ask("DEL", ROW)
         drive(prune())
         assert key("a").encode() not in server.ask("ZRANGE", index(server), 0, -1)
@@ -61,7 +60,7 @@ def test_index_without_a_limit_does_not_grow_with_the_dead(store, server, drive)
     """Of users who log in for ever and never out, the server keeps the living and a few dead."""
     for n in range(300):
         row = record(f"{n}", owner="alice")
-        drive(store.claim(row, T0))
+        drive(store.replace(login(row)))
         server.ask("DEL", f"sessile:{row.key}")
 
     assert server.ask("ZCARD", index(server)) < 60
@@ -69,28 +68,28 @@ def test_index_without_a_limit_does_not_grow_with_the_dead(store, server, drive)
 
 def test_claims_keep_their_order_when_entries_go(store, drive):
     """The order of claims is the server's count, whichever entries are removed in between."""
-    a, b, c, d = owned("a", "b", "c", "d")
+    a, b, c, d = alices("a", "b", "c", "d")
     for row in (a, b, c):
-        drive(store.claim(row, T0))
+        drive(store.replace(login(row)))
     drive(store.delete(key("c"), "alice"))
     drive(store.delete(key("a"), "alice"))
-    drive(store.claim(d, T0))
-    drive(store.claim(a, T0))
+    drive(store.replace(login(d)))
+    drive(store.replace(login(a)))
 
-    assert drive(store.owned_by("alice", T0)) == [b, d, a]
+    assert records_of(store, drive, "alice") == [b, d, a]
 
 
 def test_foreign_type_hides_no_other_session(store, server, drive):
     """A key that holds no string does not hide its owner's other sessions, nor stop a scan."""
-    a, b, c = owned("a", "b", "c")
-    drive(store.claim(a, T0))
-    drive(store.claim(b, T0))
+    a, b, c = alices("a", "b", "c")
+    drive(store.replace(login(a)))
+    drive(store.replace(login(b)))
     server.ask("DEL", ROW)
     server.ask("LPUSH", ROW, "x")
 
-    assert drive(store.owned_by("alice", T0)) == [b]
-    assert drive(store.claim(c, T0, limit=2)) == Claimed()
-    assert len(drive(store.scan(T0)).records) == 2
+    assert records_of(store, drive, "alice") == [Corrupt(key("a")), b]
+    assert drive(store.replace(login(c, limit=2))) == Replaced()
+    assert len(drive(store.scan()).records) == 2
 
 
 @pytest.mark.parametrize(
@@ -100,21 +99,62 @@ def test_foreign_type_hides_no_other_session(store, server, drive):
 )
 def test_row_that_is_no_record_does_not_count(store, server, drive, row):
     """The limit counts records under their own keys, and nothing else that is found there."""
-    first, second = owned("a", "c")
-    drive(store.claim(first, T0))
+    first, second = alices("a", "c")
+    drive(store.replace(login(first)))
     server.ask("SET", ROW, server.ask("GET", "sessile:@generation") + row)
 
-    assert drive(store.claim(second, T0, limit=1, excess=Excess.REFUSE)) == Claimed()
+    assert drive(store.replace(login(second, limit=1, on_limit=OnLimit.REFUSE))) == Replaced()
 
 
 def test_index_of_a_foreign_type_is_named(store, server, drive):
     """Where the index should be and is not, nothing is guessed: the error names the key."""
-    drive(store.claim(record("a", owner="alice"), T0))
+    drive(store.replace(login(record("a", owner="alice"))))
     name = index(server).decode()
     server.ask("SET", name, "x")
 
-    for act in (store.owned_by("alice", T0), store.claim(record("b", owner="alice"), T0)):
+    for act in (
+        store.owned_by("alice"),
+        store.keys_of("alice"),
+        store.replace(login(record("b", owner="alice"))),
+    ):
         with pytest.raises(StoreUnavailable, match=f"{name} holds no index"):
             drive(act)
-    assert drive(store.read(key("b"), T0)) is None
+    assert drive(store.read(key("b"))) is None
     assert drive(store.delete(key("a"), "alice")) == record("a", owner="alice")
+
+
+def test_foreign_index_of_the_old_session_hinders_no_login(store, server, drive):
+    """A login is all or nothing, also where the old session's index is none: what it is stays."""
+    old, new = record("a", owner="bob"), record("b", owner="alice")
+    drive(store.replace(login(old)))
+    name = index(server)
+    server.ask("SET", name, "x")
+
+    assert drive(store.replace(login(new, old=old))) == Replaced()
+    assert drive(store.read(key("a"))) is None
+    assert records_of(store, drive, "alice") == [new]
+    assert server.ask("GET", name) == b"x"
+
+
+def test_lost_index_hinders_no_login(store, server, drive):
+    """Where a server evicted the index it begins anew; the session that is replaced still ends."""
+    a, b, c = alices("a", "b", "c")
+    drive(store.replace(login(a)))
+    drive(store.replace(login(b)))
+    server.ask("DEL", index(server))
+
+    assert drive(store.replace(login(c, limit=1, old=b))) == Replaced()
+    assert drive(store.read(key("b"))) is None
+    assert records_of(store, drive, "alice") == [c]
+
+
+@pytest.mark.parametrize("on_limit", list(OnLimit))
+def test_ghosts_are_no_excess(store, server, drive, on_limit):
+    """Entries whose rows the server collected are neither counted nor named as ended."""
+    a, b, c = alices("a", "b", "c")
+    drive(store.replace(login(a)))
+    drive(store.replace(login(b)))
+    server.ask("DEL", ROW)
+
+    assert drive(store.replace(login(c, limit=2, on_limit=on_limit))) == Replaced()
+    assert records_of(store, drive, "alice") == [b, c]

@@ -2,9 +2,8 @@
 
 import pytest
 
-from sessile.core.change import Capability
 from sessile.errors import ConfigError
-from sessile.stores.contract import Store
+from sessile.stores.contract import Capability, Store
 from sessile.stores.redis import RedisStore
 
 

@@ -9,7 +9,6 @@ import pytest
 from sessile.core.flow import run
 from sessile.errors import StoreUnavailable
 from sessile.stores.sqlite import SQLiteStore
-from sessile.testing.clock import T0
 from sessile.testing.sample import key, record
 
 
@@ -92,11 +91,11 @@ def test_broken_file_is_unavailable_and_heals(path, store, drive):
     """What is no database is unavailable, with its cause; put right, it works again."""
     path.write_bytes(b"no database, but something else of some length" * 100)
     with pytest.raises(StoreUnavailable, match="not a database") as caught:
-        drive(store.read(key("a"), T0))
+        drive(store.read(key("a")))
     assert isinstance(caught.value.__cause__, sqlite3.DatabaseError)
 
     path.unlink()
-    assert drive(store.read(key("a"), T0)) is None
+    assert drive(store.read(key("a"))) is None
 
 
 def test_vanished_folder_is_unavailable(tmp_path):
@@ -115,6 +114,6 @@ def test_damage_in_use_is_unavailable_and_heals(path, store):
     run(store.create(record("a")))
     look(path, "DROP TABLE sessile_session")
     with pytest.raises(StoreUnavailable, match="no such table"):
-        run(store.read(key("a"), T0))
+        run(store.read(key("a")))
 
-    assert run(store.read(key("a"), T0)) is None
+    assert run(store.read(key("a"))) is None

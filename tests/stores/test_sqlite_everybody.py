@@ -10,7 +10,7 @@ from sessile.core.record import pack
 from sessile.errors import StoreUnavailable
 from sessile.stores.sqlite import SQLiteStore
 from sessile.testing.clock import T0
-from sessile.testing.sample import key, record
+from sessile.testing.sample import key, login, record, records_of
 
 MANY = 5000
 
@@ -64,10 +64,10 @@ def test_end_of_many_writes_little(path, store, zeroes):
     run(store.create(record()))
     fill(path)
     run(store._file.ask("", lambda db: db.execute(f"PRAGMA secure_delete = {zeroes}").fetchall()))
-    run(store.end_everybody(T0))
+    run(store.end_everybody())
 
     assert path.with_name("sessile.db-wal").stat().st_size < path.stat().st_size / 20
-    assert run(store.scan(T0)).records == []
+    assert run(store.scan()).records == []
 
 
 def test_sweeps_remove_what_was_put_aside(path, store):
@@ -77,25 +77,25 @@ def test_sweeps_remove_what_was_put_aside(path, store):
     for round_ in range(3):
         for n in range(5):
             run(store.create(record(f"{round_} {n}")))
-        run(store.end_everybody(T0))
-    run(store.claim(record(owner="alice"), T0))
+        run(store.end_everybody())
+    run(store.replace(login(record(owner="alice"))))
     assert tables(path) == before | {f"sessile_ended_{n}" for n in (1, 2, 3)}
 
     assert swept(store, 4) == [4, 4, 4, 3]
     assert tables(path) == before
-    assert run(store.owned_by("alice", T0)) == [record(owner="alice")]
+    assert records_of(store, run, "alice") == [record(owner="alice")]
 
 
 def test_sweep_removes_the_expired_as_well(path, store):
     """What expired and what was ended go in the same course of sweeps."""
     run(store.create(record("ended")))
-    run(store.end_everybody(T0))
-    run(store.end_everybody(T0))
+    run(store.end_everybody())
+    run(store.end_everybody())
     run(store.create(record("over", at=T0 - 700.0)))
     run(store.create(record("live")))
 
     assert swept(store) == [1, 1]
-    assert run(store.read(key("live"), T0)) == record("live")
+    assert run(store.read(key("live"))) == record("live")
 
 
 def test_new_table_is_as_the_first(path, store):
@@ -108,7 +108,7 @@ def test_new_table_is_as_the_first(path, store):
 
     run(store.ping())
     before = shape()
-    run(store.end_everybody(T0))
+    run(store.end_everybody())
     swept(store)
 
     assert shape() == before
@@ -121,7 +121,7 @@ def test_application_in_the_same_file_is_left_alone(path, store):
     with connect(path) as db:
         db.execute(view)
         db.execute("CREATE VIEW broken AS SELECT * FROM what_was_dropped")
-        run(store.end_everybody(T0))
+        run(store.end_everybody())
 
         assert db.execute("SELECT * FROM online").fetchall() == [(0,)]
         assert db.execute("SELECT sql FROM sqlite_master WHERE name = 'online'").fetchone() == (
@@ -135,7 +135,7 @@ def test_reader_goes_on_with_what_it_has_seen(path, store):
     with connect(path) as reader:
         reader.execute("BEGIN")
         before = reader.execute("SELECT key FROM sessile_session").fetchall()
-        run(store.end_everybody(T0))
+        run(store.end_everybody())
         assert reader.execute("SELECT key FROM sessile_session").fetchall() == before
         reader.execute("COMMIT")
         assert reader.execute("SELECT key FROM sessile_session").fetchall() == []
@@ -147,8 +147,8 @@ def test_locked_file_ends_nobody_and_says_so(path, store):
     with connect(path) as rival:
         rival.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreUnavailable, match="locked"):
-            run(store.end_everybody(T0))
-    assert run(store.read(key("a"), T0)) == record()
+            run(store.end_everybody())
+    assert run(store.read(key("a"))) == record()
 
-    run(store.end_everybody(T0))
-    assert run(store.read(key("a"), T0)) is None
+    run(store.end_everybody())
+    assert run(store.read(key("a"))) is None

@@ -7,18 +7,16 @@ import pytest
 
 from sessile.core.flow import run
 from sessile.stores.sqlite import SQLiteStore
-from sessile.testing.clock import T0
-from sessile.testing.sample import key
+from sessile.testing.sample import key, records_of
 
 WORKER = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from sessile.core.change import COMMITTED
+from sessile.stores.contract import COMMITTED
 from sessile.core.flow import run
 from sessile.errors import KeyTaken
 from sessile.stores.sqlite import SQLiteStore
-from sessile.testing.clock import T0
-from sessile.testing.sample import change, key, record
+from sessile.testing.sample import change, key, login as log_in, record
 
 path, me = sys.argv[1:]
 store = SQLiteStore(path, limit=30)
@@ -33,14 +31,12 @@ def increment():
         pass
     done = 0
     while done < 100:
-        old = run(store.read(key("tally"), T0))
+        old = run(store.read(key("tally")))
         n = str(int(old.data["n"]) + 1).encode()
         done += run(store.commit(change(old, {"n": n}))) is COMMITTED
 
 def login(name):
-    claimed = run(store.claim(record(name, owner="alice"), T0, limit=1))
-    for excess in claimed.excess:
-        run(store.delete(excess, "alice"))
+    run(store.replace(log_in(record(name, owner="alice"), limit=1)))
 
 def logins():
     with ThreadPoolExecutor(10) as threads:
@@ -88,7 +84,7 @@ def test_increments_add_up(together, store):
     """Five hundred increments by read and commit, from five processes, make five hundred."""
     together("increment")
 
-    tally = run(store.read(key("tally"), T0))
+    tally = run(store.read(key("tally")))
     assert (tally.data["n"], tally.version) == (b"500", 501)
 
 
@@ -96,8 +92,8 @@ def test_limit_holds(together, store):
     """Of fifty simultaneous logins with a limit of one, from five processes, one remains."""
     together("logins")
 
-    assert len(run(store.owned_by("alice", T0))) == 1
-    assert len(run(store.scan(T0)).records) == 1
+    assert len(records_of(store, run, "alice")) == 1
+    assert len(run(store.scan()).records) == 1
 
 
 def test_processes_agree_on_a_secret(together, tmp_path):

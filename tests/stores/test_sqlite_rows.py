@@ -1,15 +1,19 @@
 """How SQLite's rows are claimed, dated and swept."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
-from sessile.core.change import COMMITTED, Claimed
 from sessile.core.flow import run
-from sessile.errors import KeyTaken
+from sessile.core.record import RecordKind
+from sessile.errors import KeyTaken, StoreUnavailable
+from sessile.stores.contract import COMMITTED, Replaced
 from sessile.stores.sqlite import SQLiteStore
 from sessile.testing.clock import T0
-from sessile.testing.sample import change, key, record
+from sessile.testing.sample import change, key, login, record, records_of
+
+GRAVE = record("a", idle=120.0, version=0, kind=RecordKind.TOMBSTONE)
 
 
 @pytest.fixture
@@ -37,19 +41,68 @@ def test_refused_claim_leaves_no_lock(path, store):
     """A claim that fails half-way gives the lock back and changes nothing."""
     run(store.create(record("a")))
     with pytest.raises(KeyTaken):
-        run(store.claim(record("a", owner="alice"), T0))
+        run(store.replace(login(record("a", owner="alice"))))
 
     assert look(path, "UPDATE sessile_session SET owner = 'bob' RETURNING claim") == [(None,)]
+
+
+def test_tombstone_is_nobodys_row(path, store):
+    """What a login leaves is in no index, and is swept when its own time is over."""
+    old = record("a", owner="alice")
+    run(store.replace(login(old)))
+    run(store.replace(login(record("b", owner="alice"), old=old, tombstone=GRAVE)))
+
+    rows = look(path, "SELECT owner, claim, version, due FROM sessile_session ORDER BY due")
+    assert rows == [(None, None, 0, GRAVE.expires), ("alice", 2, 1, record("b").expires)]
+    assert run(store.sweep(GRAVE.expires)) == 1
+    assert run(store.read(key("a"))) is None
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+def test_locked_file_replaces_nothing_and_says_so(path, drive, limit):
+    """While another process writes, a login waits for its time limit, and then is refused whole."""
+    store = SQLiteStore(path, limit=0.05)
+    old = record("a", owner="alice")
+    drive(store.replace(login(old)))
+    late = login(record("b", owner="alice"), limit=limit, old=old, tombstone=GRAVE)
+    with closing(sqlite3.connect(path, isolation_level=None)) as rival:
+        rival.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="locked"):
+            drive(store.replace(late))
+        assert drive(store.read(key("a"))) == old
+        assert drive(store.read(key("b"))) is None
+
+    assert drive(store.replace(late)) == Replaced()
+    assert records_of(store, drive, "alice") == [late.new]
+    drive(store.close())
+
+
+def test_full_disk_replaces_nothing(path, store, drive):
+    """A login that the disk has no room for ends nobody; with room it is made."""
+    old, other = record("a", owner="alice"), record("c", owner="alice")
+    for row in (old, other):
+        drive(store.replace(login(row)))
+    new = record("b", owner="alice", data={"large": bytes(1_000_000)})
+    late = login(new, limit=1, old=old, tombstone=GRAVE)
+    small = "PRAGMA max_page_count = 100"
+    drive(store._file.ask("", lambda db: db.execute(small).fetchall()))  # of this connection
+    with pytest.raises(StoreUnavailable, match="full"):
+        drive(store.replace(late))
+    assert records_of(store, drive, "alice") == [old, other]
+    assert drive(store.read(key("b"))) is None
+
+    assert drive(store.replace(late)) == Replaced((key("c"),))
+    assert records_of(store, drive, "alice") == [new]
 
 
 def test_owner_lists_claims_in_their_order(store):
     """Of two sessions that one clock dates alike, or wrongly, the one claimed first is older."""
     for name, at in (("b", T0), ("c", T0), ("a", T0 - 9)):
-        run(store.claim(record(name, at=at, owner="alice"), T0))
+        run(store.replace(login(record(name, at=at, owner="alice"))))
 
-    listed = [entry.key for entry in run(store.owned_by("alice", T0))]
+    listed = [entry.key for entry in records_of(store, run, "alice")]
     assert listed == [key("b"), key("c"), key("a")]
-    assert run(store.claim(record("d", owner="alice"), T0, limit=2)) == Claimed(
+    assert run(store.replace(login(record("d", owner="alice"), limit=2))) == Replaced(
         (key("b"), key("c"))
     )
 
@@ -97,4 +150,4 @@ def test_sweep_spares_what_was_changed_meanwhile(store):
 
     assert kill.block() == 0
     sweep.close()
-    assert run(store.read(key("a"), T0 + 100)) is not None
+    assert run(store.read(key("a"))) is not None

@@ -3,7 +3,7 @@
 from sessile.testing.clock import T0, FakeClock, SeededEntropy
 
 
-def test_clock_moves_when_it_is_told() -> None:
+def test_clock_moves_when_it_is_told():
     """A fake clock shows the same instant until it is advanced, or set back."""
     clock = FakeClock()
 
@@ -13,7 +13,7 @@ def test_clock_moves_when_it_is_told() -> None:
     assert FakeClock(7.0)() == 7.0
 
 
-def test_seeded_entropy_repeats_itself() -> None:
+def test_seeded_entropy_repeats_itself():
     """The same seed gives the same bytes in the same order, another seed gives others."""
     first, second, other = SeededEntropy(), SeededEntropy(), SeededEntropy(1)
     drawn = [first(45) for _ in range(3)]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from sessile.testing.conformance import StoreContract
+from sessile.testing.conformance import SessionContract, StoreContract
 
 OURS = Path(__file__).parents[2] / "src"
 
 THEIRS = '''
 """The whole test file of somebody's store."""
 
-from sessile.core.change import Capability
+from sessile.stores.contract import Capability
 from sessile.stores.memory import MemoryStore
 from sessile.testing.conformance import StoreContract
 from sessile.testing.place import Backend, Place
@@ -37,10 +37,10 @@ class TestTheirStore(StoreContract, backends=[Backend("theirs", TheirStore, Here
 '''
 
 FLAW = """async def delete(self, key, owner=None, *, leaving=None):
-        return await self.read(key, 0.0)"""
+        return await self.read(key)"""
 
 
-def run(folder: Path, flaw: str, *options: str) -> str:
+def run(folder, flaw, *options):
     """Run somebody's tests as they would, with pytest and hypothesis alone."""
     (folder / "test_theirs.py").write_text(THEIRS.format(flaw=flaw))
     plain = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(OURS), "PYTHONHASHSEED": "0"}
@@ -51,13 +51,13 @@ def run(folder: Path, flaw: str, *options: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_strangers_store_is_tested_in_three_lines(tmp_path: Path) -> None:
+def test_strangers_store_is_tested_in_three_lines(tmp_path):
     """A sound store passes every promise it is asked, in both colours, and nothing is skipped."""
     told = run(tmp_path, "")
 
     assert re.search(r"\d{2,} passed in", told), told
     assert "skipped" not in told
-    assert re.search(r"^Owners +11/11$", told, re.MULTILINE)
+    assert re.search(r"^Owners +15/15$", told, re.MULTILINE)
     assert re.search(r"^Scanning +0/\d+$", told, re.MULTILINE)
     assert re.search(
         r"^theirs has no SCAN, so it is not asked: [\s\w,]+scan_of_nothing", told, re.MULTILINE
@@ -67,7 +67,7 @@ def test_strangers_store_is_tested_in_three_lines(tmp_path: Path) -> None:
     )
 
 
-def test_strangers_broken_store_fails_by_the_promise(tmp_path: Path) -> None:
+def test_strangers_broken_store_fails_by_the_promise(tmp_path):
     """A broken store fails under the promise's name, and the report shows what was compared."""
     told = run(tmp_path, FLAW, "-k", "test_deletion_returns_what_was")
 
@@ -77,7 +77,7 @@ def test_strangers_broken_store_fails_by_the_promise(tmp_path: Path) -> None:
     assert re.search(r"assert <Record \S+ version 2> is None", told)
 
 
-def test_promise_that_nobody_is_asked_is_not_collected(tmp_path: Path) -> None:
+def test_promise_that_nobody_is_asked_is_not_collected(tmp_path):
     """What no store under test is capable of is no test, neither passed nor skipped."""
     told = run(tmp_path, "", "--collect-only")
 
@@ -85,7 +85,7 @@ def test_promise_that_nobody_is_asked_is_not_collected(tmp_path: Path) -> None:
     assert "::test_scan_" not in told
 
 
-def test_matrix_survives_worker_processes(tmp_path: Path) -> None:
+def test_matrix_survives_worker_processes(tmp_path):
     """Under pytest-xdist the workers' tables are printed, where the conftest asks for it."""
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["sessile.testing.matrix"]\n')
     told = run(tmp_path, "", "-p", "xdist", "-n", "1", "-k", "test_open_store_answers")
@@ -94,7 +94,8 @@ def test_matrix_survives_worker_processes(tmp_path: Path) -> None:
     assert told.count("theirs has no SCAN, so it is not asked") == 1
 
 
-def test_contract_without_backends_is_an_error() -> None:
+@pytest.mark.parametrize("contract", [StoreContract, SessionContract])
+def test_contract_without_backends_is_an_error(contract):
     """A test class that names no stores would silently test nothing."""
     with pytest.raises(TypeError, match="backends"):
-        type("TestNothing", (StoreContract,), {})
+        type("TestNothing", (contract,), {})

@@ -26,14 +26,14 @@ async def answer(value):
     return reply
 
 
-def test_rivals_answer_in_their_order(drive) -> None:
+def test_rivals_answer_in_their_order(drive):
     """Each rival's result, or what it raised, stands at its own place."""
     error = KeyError("lost")
 
     assert drive.together(map(answer, [1, None, error, 0])) == [1, None, error, 0]
 
 
-def test_blocking_rivals_run_at_once() -> None:
+def test_blocking_rivals_run_at_once():
     """In the blocking colour rivals are threads that are under way at the same time."""
     meeting = threading.Barrier(3, timeout=10)
 
@@ -43,7 +43,7 @@ def test_blocking_rivals_run_at_once() -> None:
     assert sorted(Blocking().together(meet() for _ in range(3))) == [0, 1, 2]
 
 
-def test_async_rivals_run_at_once() -> None:
+def test_async_rivals_run_at_once():
     """In the async colour rivals are tasks of one loop that wait for each other."""
     drive, meeting = Async(), asyncio.Barrier(3)
 
@@ -54,7 +54,7 @@ def test_async_rivals_run_at_once() -> None:
     drive.close()
 
 
-def test_loop_lives_as_long_as_the_drive() -> None:
+def test_loop_lives_as_long_as_the_drive():
     """What a store keeps for its loop is of use in every act of one test."""
     drive = Async()
 

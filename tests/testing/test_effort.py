@@ -6,7 +6,7 @@ from sessile.testing import effort as module
 from sessile.testing.effort import effort
 
 
-def test_quick_run_is_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quick_run_is_the_same_each_time(monkeypatch):
     """The quick profile has few examples, always the same ones."""
     monkeypatch.setattr(module, "DEEP", False)
     chosen = effort(7, 700, steps=5)
@@ -15,7 +15,7 @@ def test_quick_run_is_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert chosen.derandomize
 
 
-def test_deep_run_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deep_run_searches(monkeypatch):
     """The deep profile has many and longer examples, new ones each time."""
     monkeypatch.setattr(module, "DEEP", True)
     chosen = effort(7, 700, steps=5)
@@ -24,7 +24,7 @@ def test_deep_run_searches(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not chosen.derandomize
 
 
-def test_smoke_run_is_a_twentieth_of_the_quick_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smoke_run_is_a_twentieth_of_the_quick_one(monkeypatch):
     """The smoke profile has a twentieth of the quick examples, the same ones each time."""
     monkeypatch.setattr(module, "SMOKE", True)
 
@@ -33,7 +33,7 @@ def test_smoke_run_is_a_twentieth_of_the_quick_one(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("deep", [True, False])
-def test_slow_machine_is_no_failure(monkeypatch: pytest.MonkeyPatch, *, deep: bool) -> None:
+def test_slow_machine_is_no_failure(monkeypatch, *, deep):
     """No example fails for taking long, and nothing is kept between runs."""
     monkeypatch.setattr(module, "DEEP", deep)
 

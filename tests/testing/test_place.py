@@ -3,7 +3,7 @@
 import pytest
 
 from harness.reference_store import ReferenceStore, place_of
-from sessile.core.change import Capability
+from sessile.stores.contract import Capability
 from sessile.stores.memory import MemoryStore
 from sessile.testing.place import Backend, Place, needs, unless
 
@@ -15,12 +15,12 @@ class OwnersAlone(ReferenceStore):
 
 
 @needs(Capability.SCAN, Place.dump)
-def promise() -> None:
+def promise():
     """Stand for a promise that takes a capability and a place's method."""
 
 
 @unless(Capability.SCAN)
-def excuse() -> None:
+def excuse():
     """Stand for a promise that some stores replace by another one."""
 
 
@@ -32,11 +32,11 @@ def excuse() -> None:
         (OwnersAlone, Place, "has no SCAN"),
     ],
 )
-def test_backend_says_why_it_is_not_asked(store: type, place: type[Place], why: str | None) -> None:
+def test_backend_says_why_it_is_not_asked(store, place, why):
     """The reason is the first thing that is missing: a capability or a method of the place."""
     assert Backend("it", store, place).lacks(promise) == why
 
 
-def test_backend_is_excused_from_what_it_does_otherwise() -> None:
+def test_backend_is_excused_from_what_it_does_otherwise():
     """A store with the capability that excuses it is not asked."""
     assert Backend("it", ReferenceStore, Place).lacks(excuse) == "has SCAN"

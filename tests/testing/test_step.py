@@ -1,38 +1,36 @@
 """Stepping: a flow stops where it is told, and its rival runs at every such place."""
 
-from collections.abc import Callable
-
 import pytest
 
-from sessile.core.flow import Ask, Flow
+from sessile.core.flow import Ask
 from sessile.testing.drive import COLOURS
 from sessile.testing.step import Outcome, Stepped, interleavings
 
 
-def write(log: list[str], what: str) -> Ask[str]:
+def write(log, what):
     """Return an Ask that writes a word into a log, in either colour."""
 
-    def block() -> str:
+    def block():
         log.append(what)
         return what
 
-    async def wait() -> str:
+    async def wait():
         return block()
 
     return Ask(what, block, wait)
 
 
-def writer(*words: str) -> Callable[[list[str]], Flow[str]]:
+def writer(*words):
     """Return a flow that writes words one by one."""
 
-    async def flow(log: list[str]) -> str:
+    async def flow(log):
         return "".join([await write(log, word) for word in words])
 
     return flow
 
 
 @pytest.mark.parametrize("colour", COLOURS.values(), ids=COLOURS)
-def test_rival_runs_at_every_stopping_point(colour: type) -> None:
+def test_rival_runs_at_every_stopping_point(colour):
     """B runs whole before each Ask of A, and after its end, each time in a world of its own."""
     drive = colour()
     try:
@@ -48,15 +46,15 @@ def test_rival_runs_at_every_stopping_point(colour: type) -> None:
     assert {(met.a.get(), met.b.get()) for met in meetings} == {("12", "ab")}
 
 
-def test_flow_without_an_ask_has_one_meeting() -> None:
+def test_flow_without_an_ask_has_one_meeting():
     """A flow that asks for nothing can only be met before or after, which is the same."""
     assert [met.stop for met in interleavings(list, writer(), writer("a"))] == ["after the last"]
 
 
-def test_lost_update_is_found() -> None:
+def test_lost_update_is_found():
     """A read and a write that are two Asks lose a rival's update at exactly one stopping point."""
 
-    async def increment(box: list[int]) -> None:
+    async def increment(box):
         seen = await Ask("read", lambda: box[0], None)
         await Ask("write", lambda: box.__setitem__(0, seen + 1), None)
 
@@ -66,10 +64,10 @@ def test_lost_update_is_found() -> None:
     assert lost == ["before write"]
 
 
-def test_errors_are_outcomes() -> None:
+def test_errors_are_outcomes():
     """A flow that fails has an outcome like any other, and the rival goes on."""
 
-    async def failing(log: list[str]) -> str:
+    async def failing(log):
         await write(log, "1")
         raise KeyError("gone")
 
@@ -81,13 +79,13 @@ def test_errors_are_outcomes() -> None:
             met.a.get()
 
 
-def test_error_of_an_ask_reaches_its_flow() -> None:
+def test_error_of_an_ask_reaches_its_flow():
     """What an Ask raises is raised inside the stepped flow, which may handle it."""
 
-    def fails() -> None:
+    def fails():
         raise OSError
 
-    async def flow() -> str:
+    async def flow():
         try:
             await Ask("fails", fails, None)
         except OSError:
@@ -97,9 +95,9 @@ def test_error_of_an_ask_reaches_its_flow() -> None:
     assert Stepped(flow()).finish() == Outcome("handled")
 
 
-def test_flow_goes_on_one_ask_at_a_time() -> None:
+def test_flow_goes_on_one_ask_at_a_time():
     """Nothing is performed before its step, and what stands next is known."""
-    log: list[str] = []
+    log = []
     stepped = Stepped(writer("1", "2")(log))
 
     assert (stepped.ask.what, log) == ("1", [])
@@ -111,10 +109,10 @@ def test_flow_goes_on_one_ask_at_a_time() -> None:
         stepped.step()
 
 
-def test_result_may_be_none() -> None:
+def test_result_may_be_none():
     """A flow that returns nothing has ended all the same."""
 
-    async def flow() -> None:
+    async def flow():
         return None
 
     assert Stepped(flow()).finish() == Outcome(None)

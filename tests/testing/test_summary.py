@@ -11,7 +11,7 @@ def report(nodeid, duration=1.0):
     return SimpleNamespace(nodeid=nodeid, duration=duration)
 
 
-def test_tests_are_counted_by_folder() -> None:
+def test_tests_are_counted_by_folder():
     """A folder's row has its outcomes and its seconds, those of setup and teardown among them."""
     counts, seconds = summary.count(
         {
@@ -27,7 +27,7 @@ def test_tests_are_counted_by_folder() -> None:
 
 
 @pytest.mark.parametrize(("outcome", "said"), [("passed", True), ("skipped", False)])
-def test_skipped_tests_are_not_hidden(outcome: str, *, said: bool) -> None:
+def test_skipped_tests_are_not_hidden(outcome, *, said):
     """That none was skipped is said where it is true."""
     lines = list(summary.table(*summary.count({outcome: [report("tests/core/test_a.py::b")]})))
 

@@ -6,6 +6,7 @@ import pytest
 
 from harness.recording_store import fresh_sessions, take_commands
 from sessile.errors import NotLoaded, StoreUnavailable, TooLate
+from sessile.service.sessions import context_of
 from sessile.web.asgi import Load, load_session
 from web.asgi_shop import bare, cart, customer, end, outage, shop, start
 
@@ -82,13 +83,13 @@ def test_loading_twice_at_once_gives_one_session():
     sessions = fresh_sessions()
     cookie = customer(sessions)
     both = asyncio.Barrier(2)
-    read = sessions.parts.store.read
+    read = context_of(sessions).store.read
 
-    async def slow(key, now):
+    async def slow(key):
         await both.wait()
-        return await read(key, now)
+        return await read(key)
 
-    sessions.parts.store.read = slow
+    context_of(sessions).store.read = slow
 
     async def app(scope, send):
         one, other = await asyncio.gather(load_session(scope), load_session(dict(scope)))
@@ -116,7 +117,7 @@ def test_outage_while_loading_is_503(framework):
     """An outage is answered as one, also around a framework that makes a 500 of every error."""
     sessions = fresh_sessions()
     cookie = customer(sessions)
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     async def app(scope, send):
         try:
@@ -134,7 +135,7 @@ def test_handler_may_answer_an_outage_itself():
     """An application that catches the outage and has an answer of its own gives that one."""
     sessions = fresh_sessions()
     cookie = customer(sessions)
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     async def app(scope, send):
         with pytest.raises(StoreUnavailable):

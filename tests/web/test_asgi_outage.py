@@ -3,10 +3,11 @@
 import pytest
 
 from harness.recording_store import fresh_sessions
-from sessile import Excess, Policy
-from sessile.core.change import Conflict
+from sessile import OnLimit, Policy
 from sessile.core.flow import run
 from sessile.errors import StoreUnavailable
+from sessile.service.sessions import context_of
+from sessile.stores.contract import Conflict
 from web.asgi_shop import bare, cart, customer, outage, shop, start
 
 
@@ -14,7 +15,7 @@ def test_outage_before_the_handler_is_503():
     """Nobody can say who this is, so the handler is not asked."""
     sessions, called = fresh_sessions(), []
     cookie = customer(sessions)
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     reply = shop(called.append, sessions, cookie=cookie).get()
 
@@ -29,7 +30,7 @@ def test_outage_at_the_commit_replaces_the_whole_answer():
 
     def fail(session):
         cart(session)
-        sessions.parts.store.down = True
+        context_of(sessions).store.down = True
 
     reply = shop(fail, sessions).get()
 
@@ -43,7 +44,7 @@ def test_outage_that_a_handler_meets_is_503():
     sessions = fresh_sessions()
 
     async def app(scope, send):
-        sessions.parts.store.down = True
+        context_of(sessions).store.down = True
         await sessions.of("alice")
 
     assert outage(bare(app, sessions).get())
@@ -55,7 +56,7 @@ def test_outage_in_the_middle_of_an_answer_is_raised():
 
     async def app(scope, send):
         await start(send)
-        sessions.parts.store.down = True
+        context_of(sessions).store.down = True
         await sessions.of("alice")
 
     with pytest.raises(StoreUnavailable):
@@ -67,9 +68,9 @@ def test_session_is_there_once_the_store_is_back():
     sessions, seen = fresh_sessions(), []
     browser = shop(lambda session: seen.extend(session["cart"]), sessions)
     browser.cookie = customer(sessions)
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
     browser.get()
-    sessions.parts.store.down = False
+    context_of(sessions).store.down = False
 
     browser.get()
 
@@ -80,8 +81,8 @@ def test_lost_race_is_503():
     """A session under which rivals never stop committing is to be tried again."""
     sessions = fresh_sessions()
     cookie = customer(sessions)
-    store = sessions.parts.store
-    record = run(store.read(cookie[4:24], sessions.parts.clock()))
+    store = context_of(sessions).store
+    record = run(store.read(cookie[4:24]))
 
     async def always(change):
         return Conflict(record)
@@ -93,7 +94,7 @@ def test_lost_race_is_503():
 
 def test_refused_login_is_403():
     """A login beyond the limit is answered in place of the application, and sets no cookie."""
-    sessions = fresh_sessions(policy=Policy(limit=1, excess=Excess.REFUSE))
+    sessions = fresh_sessions(policy=Policy(limit=1, on_limit=OnLimit.REFUSE))
     shop(lambda session: session.login("alice"), sessions).get()
 
     reply = shop(lambda session: session.login("alice"), sessions).get()

@@ -8,6 +8,7 @@ from harness.applications import asgi_app
 from harness.browsers import request_scope
 from harness.recording_store import fresh_sessions, take_commands
 from sessile.errors import TooLate, UnsupportedValue
+from sessile.service.sessions import context_of
 from sessile.web.asgi import SessionMiddleware
 from web.asgi_shop import bare, cart, customer, end, shop, start
 
@@ -18,7 +19,7 @@ def test_session_is_stored_before_the_headers_leave():
 
     async def ask():
         async def send(message):
-            found.append((message["type"], len(sessions.parts.store._rows)))
+            found.append((message["type"], len(context_of(sessions).store._rows)))
 
         app = SessionMiddleware(asgi_app(cart), sessions)
         await app(request_scope(), None, send)

@@ -9,6 +9,7 @@ from harness.browsers import AsgiBrowser, WsgiBrowser
 from harness.recording_store import fresh_sessions, take_commands
 from sessile.core.ticket import ENTROPY, Ticket
 from sessile.errors import SessileError
+from sessile.service.sessions import context_of
 from sessile.testing.clock import SeededEntropy
 from sessile.web import asgi, wsgi
 
@@ -61,7 +62,7 @@ def test_ten_thousand_strangers_cost_nothing(crowd, sessions, act):
     assert len(replies) == HITS
     assert set_cookies(replies) == []
     assert take_commands(sessions) == []
-    assert len(sessions.parts.store._rows) == 0
+    assert len(context_of(sessions).store._rows) == 0
 
 
 def test_scan_with_invented_cookies_leaves_no_record(crowd, sessions):
@@ -72,7 +73,7 @@ def test_scan_with_invented_cookies_leaves_no_record(crowd, sessions):
 
     assert set_cookies(replies) == []
     assert take_commands(sessions) == ["read"] * 500
-    assert len(sessions.parts.store._rows) == 0
+    assert len(context_of(sessions).store._rows) == 0
 
 
 def test_static_files_cost_nothing_even_with_a_cookie(crowd, sessions):
@@ -98,10 +99,17 @@ def test_hundred_reads_and_writes_are_one_read_and_one_commit(crowd, sessions):
     assert take_commands(sessions) == ["read", "commit"]
 
 
+def test_login_from_a_session_is_one_read_and_one_replace(crowd, sessions):
+    """The new session takes the old one's place as one act, its limit and its tombstone in it."""
+    crowd(lambda session: session.login("alice"), sessions, [counting_cookie(sessions)])
+
+    assert take_commands(sessions) == ["read", "replace"]
+
+
 def test_outage_is_caught_as_an_error_of_ours(sessions):
     """A handler that can do without its session catches the outage and answers by itself."""
     cookie, caught = counting_cookie(sessions), []
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     def careful(session):
         try:

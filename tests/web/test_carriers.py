@@ -8,9 +8,9 @@ from sessile import Cookie
 from sessile.core.carrier import Bearer, ForgeableBody, LeakyQuery
 from sessile.core.ticket import ENTROPY, Ticket
 from sessile.errors import ConfigError
-from sessile.service.events import Refusal, Refused
+from sessile.service.events import RefusalReason, Refused
 from sessile.testing.clock import SeededEntropy
-from sessile.web.form import LIMIT
+from sessile.web.request import FORM_LIMIT
 
 COOKIE, BEARER = Cookie("sid", secure=False), Bearer()
 QUERY, BODY = LeakyQuery("sid"), ForgeableBody("sid")
@@ -117,7 +117,9 @@ def test_tickets_in_two_places_open_nothing(kind):
         both = client.ask(**bringing("cookie", ticket), **bringing("query", other))
         assert (both.body, handed(both)) == (b"None", (None, False))
 
-    assert [event.reason for event in events if type(event) is Refused] == [Refusal.AMBIGUOUS] * 3
+    assert [event.reason for event in events if type(event) is Refused] == [
+        RefusalReason.AMBIGUOUS
+    ] * 3
     assert take_commands(sessions) == []
     assert client.ask(**bringing("cookie", ticket)).body == b"1"
 
@@ -178,7 +180,7 @@ def test_put_is_no_form(kind):
     assert look.ask(**request).body == b"None"
 
 
-@pytest.mark.parametrize(("size", "found"), [(LIMIT, b"1"), (LIMIT + 1, b"None")])
+@pytest.mark.parametrize(("size", "found"), [(FORM_LIMIT, b"1"), (FORM_LIMIT + 1, b"None")])
 def test_form_beyond_the_limit_is_not_looked_at(kind, size, found):
     """At most 64 KB are held for anybody, and a longer form reaches the application whole."""
     sessions = sessions_by("body")
@@ -210,13 +212,29 @@ def test_form_longer_than_it_says_is_cut_off_by_no_one(kind):
     sessions = sessions_by("body")
     ticket, _ = handed(kind(count, sessions).ask())
     seen = []
-    body = f"sid={ticket}&pad=".encode().ljust(2 * LIMIT, b"x")
+    body = f"sid={ticket}&pad=".encode().ljust(2 * FORM_LIMIT, b"x")
 
     def look(session):
         seen.append(session.get("n"))
 
     assert kind(look, sessions).ask(**posted(body, **{"content-length": "80"})).body == body
     assert seen == [None]
+
+
+class HalfCarrier:
+    """Finds tickets, and has no way to hand one over."""
+
+    varies, attached, in_body = "X-App-Session", False, False
+
+    def find(self, request):
+        return request.header("x-app-session")
+
+
+@pytest.mark.parametrize("wrong", [HalfCarrier(), HalfCarrier, Bearer, "cookie", None])
+def test_half_a_carrier_is_refused_at_start(wrong):
+    """What lacks a member would fail with the first answer; a class is no carrier yet."""
+    with pytest.raises(ConfigError, match="write Cookie"):
+        fresh_sessions(carriers=[wrong])
 
 
 def test_cookie_and_carriers_say_it_once():

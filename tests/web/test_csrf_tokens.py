@@ -23,7 +23,6 @@ from sessile.web import fastapi as on_fastapi
 from sessile.web import flask as on_flask
 from sessile.web import starlette as on_starlette
 from sessile.web.asgi import SessionMiddleware
-from sessile.web.csrf import check_token, token_of
 from sessile.web.flask import Sessile
 
 PAGE = "<input name=csrf_token value={{ csrf_token() }}>"
@@ -269,7 +268,7 @@ def test_foreign_flask_session_is_told_so():
 
 
 def test_plain_wsgi_has_the_two_functions(sessions):
-    """Where there is no framework, ``sessions.parts`` and the session are enough."""
+    """Where there is no framework, ``sessions`` and the session are enough."""
     from harness.applications import wsgi_app
     from harness.browsers import WsgiBrowser
     from sessile.web.wsgi import SessionMiddleware as Plain
@@ -278,8 +277,8 @@ def test_plain_wsgi_has_the_two_functions(sessions):
 
     def handle(session):
         if pages:
-            check_token(sessions.parts, session, pages[-1])
-        pages.append(token_of(sessions.parts, session))
+            sessions.check_csrf(session, pages[-1])
+        pages.append(sessions.csrf_token(session))
 
     browser = WsgiBrowser(Plain(wsgi_app(handle), sessions))
     statuses = [browser.get().status, browser.get().status]

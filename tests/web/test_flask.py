@@ -6,6 +6,7 @@ import sys
 import flask
 import httpx
 import pytest
+from flask.sessions import SessionMixin
 from werkzeug.test import EnvironBuilder
 from werkzeug.wsgi import ClosingIterator
 
@@ -14,8 +15,9 @@ from harness.browsers import WsgiBrowser
 from harness.recording_store import fresh_sessions, take_commands
 from harness.servers import serve_wsgi
 from sessile import Session
-from sessile.core.session import FLASHES
+from sessile.core.session_values import FLASHES
 from sessile.errors import ConfigError, StoreUnavailable, TooLate
+from sessile.service.sessions import context_of
 from sessile.web.flask import Sessile, session
 from web.flask_shop import count, customer, route, shop, show, stream
 
@@ -130,6 +132,29 @@ def test_logout_ends_the_session(app, sessions, browser):
     assert count_of(sessions, old) == "None"
 
 
+def test_flask_asks_what_it_asks_of_any_session(app, sessions, browser):
+    """``accessed``, ``modified`` and ``new`` say the truth, and Flask may set what it sets."""
+    said = []
+
+    @route(app, "/view")
+    def view():
+        mine = flask.session._get_current_object()
+        assert isinstance(mine, SessionMixin)
+        mine.accessed = mine.modified = True
+        said.append((mine.accessed, take_commands(sessions)))
+        said.append((mine.new, mine.modified, mine.accessed))
+        mine["n"] = 2
+        said.append((mine.new, mine.modified, mine.accessed))
+
+    assert browser.get("/view").status == 200
+    assert said == [(False, []), (False, False, True), (False, True, True)]
+
+    said.clear()
+    take_commands(sessions)
+    assert WsgiBrowser(app).get("/view").one("set-cookie").startswith("sid=")
+    assert said == [(False, []), (True, False, True), (True, True, True)]
+
+
 def test_flashes_are_flasks_own(app, browser):
     """``flask.flash`` and ours leave messages that either side takes, with their categories."""
 
@@ -216,13 +241,40 @@ def test_session_transaction_reads_and_writes(app):
     assert client.get("/").text == "43"
 
 
+def test_session_transaction_logs_in_and_out(app, sessions):
+    """A test logs its client in before the request, and out again after it."""
+    client = app.test_client()
+    route(app, "/me")(lambda: str(flask.session.user))
+
+    with client.session_transaction() as prepared:
+        prepared.login("alice")
+    assert client.get("/me").text == "alice"
+
+    with client.session_transaction() as seen:
+        assert (seen.user, seen.new) == ("alice", False)
+        seen.logout()
+    assert client.get_cookie("sid") is None
+    assert sessions.sync.of("alice") == []
+
+
+def test_session_transaction_that_does_nothing_costs_nothing(app, sessions):
+    """A test that only enters and leaves asks no store and gets no cookie."""
+    client = app.test_client()
+
+    with client.session_transaction():
+        pass
+
+    assert take_commands(sessions) == []
+    assert client.get_cookie("sid") is None
+
+
 def test_session_transaction_tells_of_an_outage(app, sessions):
     """What a test prepares is stored, or the test is told that it is not."""
 
     def prepare():
         with app.test_client().session_transaction() as prepared:
             prepared["n"] = 41
-            sessions.parts.store.down = True
+            context_of(sessions).store.down = True
 
     with pytest.raises(StoreUnavailable):
         prepare()

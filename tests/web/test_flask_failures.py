@@ -7,9 +7,10 @@ from werkzeug.exceptions import ImATeapot
 
 from harness.browsers import WsgiBrowser
 from harness.recording_store import fresh_sessions
-from sessile import Excess, Policy
-from sessile.core.session import FLASHES
-from sessile.errors import LimitReached, StoreUnavailable, UnsupportedValue
+from sessile import OnLimit, Policy
+from sessile.core.session_values import FLASHES
+from sessile.errors import StoreUnavailable, TooManySessions, UnsupportedValue
+from sessile.service.sessions import context_of
 from web.flask_shop import count, customer, route, shop, show, stream
 
 
@@ -134,12 +135,12 @@ def test_flash_of_markup_is_refused_where_it_stands(app, browser):
 def test_outage_is_503(app, sessions, browser, path, testing):
     """A store that is down is 503 with ``Retry-After``, debugging or not; then it goes on."""
     app.testing = testing
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     reply = browser.get(path)
 
     assert (reply.status, reply.one("retry-after"), reply.one("set-cookie")) == (503, "1", None)
-    sessions.parts.store.down = False
+    context_of(sessions).store.down = False
     assert browser.get("/show").body == b"1"
 
 
@@ -148,7 +149,7 @@ def breaking(sessions):
 
     def view():
         count()
-        sessions.parts.store.down = True
+        context_of(sessions).store.down = True
         return "secret"
 
     return view
@@ -180,7 +181,7 @@ def test_hook_that_meets_the_outage_again_is_503_too(app, sessions, browser):
         show()
         return response
 
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     assert browser.get("/show").status == 503
 
@@ -197,7 +198,7 @@ def test_application_may_answer_an_outage_itself(app, sessions, browser):
 @pytest.fixture
 def limited():
     """An application where alice may log in once, and has."""
-    sessions = fresh_sessions(policy=Policy(limit=1, excess=Excess.REFUSE))
+    sessions = fresh_sessions(policy=Policy(limit=1, on_limit=OnLimit.REFUSE))
     login(sessions).get("/login")
     return sessions
 
@@ -208,7 +209,7 @@ def login(sessions, page=None):
     route(app, "/login")(lambda: flask.session.login("alice"))
     route(app, "/take")(lambda: str(flask.get_flashed_messages()))
     if page is not None:
-        app.register_error_handler(LimitReached, page)
+        app.register_error_handler(TooManySessions, page)
     return WsgiBrowser(app)
 
 

@@ -13,6 +13,7 @@ from sessile.core.flow import run
 from sessile.core.policy import minutes
 from sessile.core.ticket import Key
 from sessile.errors import StoreUnavailable
+from sessile.service.sessions import context_of
 from sessile.web.flask import Sessile
 from web.asgi_chat import accept, stored, talk
 
@@ -57,7 +58,7 @@ def test_poll_keeps_no_session_alive(kind, sessions):
     cookie, client = customer(sessions), kind(look, sessions, passive=("/poll",))
     found = []
     for _ in range(7):
-        sessions.parts.clock.advance(IDLE / 6)
+        context_of(sessions).clock.advance(IDLE / 6)
         found.append(client.ask("/poll/news", cookie=cookie).body)
 
     assert found == [b"1"] * 5 + [b"None"] * 2
@@ -68,7 +69,7 @@ def test_any_other_request_keeps_it_alive(kind, sessions):
     cookie, client = customer(sessions), kind(look, sessions, passive=("/poll",))
     found = []
     for path in ["/po", "/a/poll", "/POLL", "/"] * 2:
-        sessions.parts.clock.advance(IDLE / 2)
+        context_of(sessions).clock.advance(IDLE / 2)
         found.append(client.ask(path, cookie=cookie).body)
 
     assert found == [b"1"] * 8
@@ -78,7 +79,7 @@ def test_poll_reads_and_writes_as_any_request(kind, sessions):
     """What it changes is kept; the clock alone stands still."""
     cookie, client = customer(sessions), kind(count, sessions, passive=("/poll",))
     until = [stored_until(sessions, cookie)]
-    sessions.parts.clock.advance(IDLE / 2)
+    context_of(sessions).clock.advance(IDLE / 2)
     said = client.ask("/poll", cookie=cookie).body
     until.append(stored_until(sessions, cookie))
 
@@ -89,7 +90,7 @@ def test_poll_reads_and_writes_as_any_request(kind, sessions):
 def stored_until(sessions, cookie):
     """When the session ends if nobody comes: read from the store, without a request."""
     key = cookie.removeprefix("sid=")[:20]
-    record = run(sessions.parts.store.read(Key(key), sessions.parts.clock()))
+    record = run(context_of(sessions).store.read(Key(key)))
     take_commands(sessions)
     return record.idle_until
 
@@ -97,7 +98,7 @@ def stored_until(sessions, cookie):
 def test_poll_that_only_reads_costs_one_read(kind, sessions):
     """No commit moves a clock that is not to move."""
     cookie, client = customer(sessions), kind(look, sessions, passive=("/poll",))
-    sessions.parts.clock.advance(IDLE / 2)
+    context_of(sessions).clock.advance(IDLE / 2)
     client.ask("/poll", cookie=cookie)
 
     assert take_commands(sessions) == ["read"]
@@ -107,7 +108,7 @@ def test_passive_socket_is_no_sign_of_life(sessions):
     """A handshake on such a path moves no clock, and neither does what it saves."""
     cookie = customer(sessions)
     before = stored_until(sessions, cookie)
-    sessions.parts.clock.advance(IDLE / 2)
+    context_of(sessions).clock.advance(IDLE / 2)
 
     async def act(session, send):
         await accept(send)
@@ -163,10 +164,10 @@ def test_socket_hears_that_the_time_is_over(sessions):
     cookie = customer(sessions)
 
     async def almost():
-        sessions.parts.clock.advance(IDLE - 1)
+        context_of(sessions).clock.advance(IDLE - 1)
 
     async def over():
-        sessions.parts.clock.advance(1)
+        context_of(sessions).clock.advance(1)
 
     assert told(sessions, cookie, almost, over) == [True, True, False]
 
@@ -184,7 +185,7 @@ def test_outage_is_no_end(sessions):
 
     async def act(session, send):
         await accept(send)
-        sessions.parts.store.down = True
+        context_of(sessions).store.down = True
         try:
             await session.alive()
         except StoreUnavailable as error:

@@ -22,6 +22,7 @@ from sessile import Session
 from sessile.core.policy import minutes
 from sessile.errors import ConfigError, LoginNeeded, StepUpNeeded
 from sessile.service.events import Denied, Need
+from sessile.service.sessions import context_of
 from sessile.web import fastapi as on_fastapi
 from sessile.web import flask as on_flask
 from sessile.web import starlette as on_starlette
@@ -226,7 +227,7 @@ def test_second_factor_opens_what_asks_for_it(browser):
 def test_login_grows_stale(browser, sessions):
     """What asks for a fresh login shuts after its time."""
     browser.post("/do/login")
-    sessions.parts.clock.advance(minutes(5) + 1)
+    context_of(sessions).clock.advance(minutes(5) + 1)
 
     assert (meets(browser, "fresh"), meets(browser, "anybody")) == (403, 200)
 

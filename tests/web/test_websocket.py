@@ -13,6 +13,7 @@ from harness.servers import serve_asgi
 from sessile import Policy
 from sessile.core.policy import minutes
 from sessile.errors import NotLoaded
+from sessile.service.sessions import context_of
 from sessile.web.asgi import SessionMiddleware
 from sessile.web.starlette import get_session
 from sessile.web.websocket import WebSocketSession
@@ -77,7 +78,7 @@ def test_socket_and_requests_share_one_session(served):
 def test_outage_at_the_handshake_is_503(served):
     """A server that can refuse a WebSocket with an answer refuses it with the honest one."""
     address, sessions, _, headers = served
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     with pytest.raises(InvalidStatus) as refused, connect(address, additional_headers=headers):
         pass
@@ -128,7 +129,7 @@ def test_outage_closes_where_no_answer_can_be_given():
     """Without the extension for answers the connection is declined: try again later."""
     sessions = fresh_sessions()
     cookie = stored(sessions, begin)
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     (said,) = talk(None, sessions, cookie)
 
@@ -172,7 +173,7 @@ def test_outage_at_accept_is_told_before_it():
 
     async def act(session, send):
         session["a"] = 1
-        sessions.parts.store.down = True
+        context_of(sessions).store.down = True
         await accept(send)
 
     start, body = talk(act, sessions, extensions=["websocket.http.response"])
@@ -185,7 +186,7 @@ def rotating():
     """Sessions whose ticket turns each minute, and a cookie that is due."""
     sessions = fresh_sessions(policy=Policy(rotate=minutes(1)))
     cookie = stored(sessions, begin)
-    sessions.parts.clock.advance(minutes(2))
+    context_of(sessions).clock.advance(minutes(2))
     return sessions, cookie
 
 

@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from harness.recording_store import fresh_sessions, take_commands
+from sessile.core.flow import run
 from sessile.errors import ConfigError, StoreUnavailable, TooLate
 from sessile.service.events import Dropped
+from sessile.service.sessions import context_of
 from sessile.testing.clock import FakeClock
 from web.asgi_chat import accept, begin, held, stored, talk
 
@@ -64,7 +66,7 @@ def test_save_merges_with_requests():
 
 def slow(sessions):
     """Let every commit wait for an event; return the two events around it."""
-    store = sessions.parts.store
+    store = context_of(sessions).store
     commit, begun, go_on = store.commit, asyncio.Event(), asyncio.Event()
 
     async def wait_and_commit(change):
@@ -100,11 +102,10 @@ def test_change_during_a_save_belongs_to_the_next_one():
         await session.save()
 
     def held_now():
-        record = next(iter(sessions.parts.store._rows))
-        return {
-            key: sessions.parts.codec.decode(blob)
-            for key, blob in sessions.parts.store._get(record).data.items()
-        }
+        context = context_of(sessions)
+        (key,) = context.store._rows
+        data = run(context.store.read(key)).data
+        return {name: context.codec.decode(blob) for name, blob in data.items()}
 
     talk(act, sessions, cookie)
 
@@ -119,7 +120,7 @@ def test_saves_of_two_tasks_take_turns():
     async def act(session, send):
         await accept(send)
         session["cart"].append("hat")
-        commit, answered = sessions.parts.store.commit, []
+        commit, answered = context_of(sessions).store.commit, []
 
         async def answer_late(change):
             answer = await commit(change)
@@ -128,7 +129,7 @@ def test_saves_of_two_tasks_take_turns():
                 await asyncio.sleep(0)
             return answer
 
-        sessions.parts.store.commit = answer_late
+        context_of(sessions).store.commit = answer_late
         await asyncio.gather(session.save(), session.save())
 
     talk(act, sessions, cookie)
@@ -144,10 +145,10 @@ def test_failed_save_forgets_nothing():
     async def act(session, send):
         await accept(send)
         session["cart"].append("hat")
-        sessions.parts.store.down = True
+        context_of(sessions).store.down = True
         with pytest.raises(StoreUnavailable):
             await session.save()
-        sessions.parts.store.down = False
+        context_of(sessions).store.down = False
         await session.save()
 
     talk(act, sessions, cookie)
@@ -295,7 +296,7 @@ def test_outage_after_the_handshake_is_raised():
     async def act(session, send):
         await accept(send)
         session["cart"].append("hat")
-        sessions.parts.store.down = True
+        context_of(sessions).store.down = True
         await session.save()
 
     with pytest.raises(StoreUnavailable):

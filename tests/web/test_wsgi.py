@@ -19,8 +19,9 @@ from harness.applications import (
 from harness.browsers import WsgiBrowser
 from harness.recording_store import fresh_sessions, take_commands
 from harness.servers import serve_wsgi
-from sessile import Excess, Policy, Session
+from sessile import OnLimit, Policy, Session
 from sessile.errors import ConfigError, LostRace, NotLoaded, StoreUnavailable, TooLate
+from sessile.service.sessions import context_of
 from sessile.web.wsgi import KEY, SessionMiddleware
 
 
@@ -83,7 +84,7 @@ def test_anonymous_reader_varies_as_well(sessions):
     assert take_commands(sessions) == []
 
 
-def test_header_rules_are_those_of_exchange(sessions):
+def test_header_rules_are_those_of_headers(sessions):
     """Vary is merged, ``private`` is kept beside the cookie, and the given list stays as it was."""
     headers = [*PLAIN, ("Vary", "Accept"), ("Cache-Control", "private")]
     kept = list(headers)
@@ -117,7 +118,7 @@ def test_outage_is_503_and_leaves_the_cookie_alone(sessions):
     """A store that is down is 503 with ``Retry-After``; when it is back, the session is there."""
     browser = WsgiBrowser(validate(wsgi_app(count), sessions))
     browser.cookie = counting_cookie(sessions)
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     reply = browser.get()
 
@@ -125,7 +126,7 @@ def test_outage_is_503_and_leaves_the_cookie_alone(sessions):
     assert reply.one("retry-after") == "1"
     assert reply.one("set-cookie") is None
     assert b"memory" not in reply.body
-    sessions.parts.store.down = False
+    context_of(sessions).store.down = False
     assert browser.get().body == b"2"
 
 
@@ -138,7 +139,7 @@ def test_outage_at_the_commit_replaces_the_answer(sessions, shape, wrap):
     def break_store(session):
         held.append(session)
         count(session)
-        sessions.parts.store.down = True
+        context_of(sessions).store.down = True
         return b"secret"
 
     browser = WsgiBrowser(wrap(shape(break_store), sessions))
@@ -156,7 +157,7 @@ def test_outage_in_a_stream_before_its_first_byte_is_503(sessions):
     """A body that meets the outage before the headers leave is replaced as well."""
     browser = WsgiBrowser(validate(wsgi_stream(touch), sessions))
     browser.cookie = counting_cookie(sessions)
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     assert browser.get().status == 503
 
@@ -165,7 +166,7 @@ def test_refusal_of_a_head_request_has_no_body(sessions):
     """A 503 to HEAD is headers alone."""
     browser = WsgiBrowser(validate(wsgi_app(touch), sessions))
     browser.cookie = counting_cookie(sessions)
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     reply = browser.get(method="HEAD")
 
@@ -190,7 +191,7 @@ def test_frameworks_own_500_becomes_503(sessions, status, seen):
     """A 500 made of an outage is an outage; an application's own answer to it is respected."""
     browser = WsgiBrowser(validate(catching(status), sessions))
     browser.cookie = counting_cookie(sessions)
-    sessions.parts.store.down = True
+    context_of(sessions).store.down = True
 
     reply = browser.get()
 
@@ -225,7 +226,7 @@ def test_outage_after_the_first_byte_is_raised(sessions):
 
 def test_login_beyond_the_limit_is_403():
     """A refused login is a 403 without a cookie; the session before it lives on."""
-    sessions = fresh_sessions(policy=Policy(limit=1, excess=Excess.REFUSE))
+    sessions = fresh_sessions(policy=Policy(limit=1, on_limit=OnLimit.REFUSE))
     app = validate(wsgi_app(lambda session: session.login("alice")), sessions)
     first, second = WsgiBrowser(app), WsgiBrowser(app)
     second.cookie = counting_cookie(sessions)

@@ -7,7 +7,7 @@ from sessile.wire.locked import LockedCalls
 
 
 async def flow(calls, call):
-    return await calls.ask("call", call)
+    return calls.call(call)
 
 
 def test_call_is_made(drive):

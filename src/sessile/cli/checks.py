@@ -7,15 +7,14 @@ from typing import Final, TypeAlias
 from sessile.cli.finding import Finding, fine, note, wrong
 from sessile.cli.round_trip import round_trip
 from sessile.cli.times import timestamp
-from sessile.core.change import Capability
 from sessile.core.cookie import Cookie
 from sessile.core.flow import run
 from sessile.core.secrets import fingerprint
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError, MissingExtra, StoreError
-from sessile.service.sessions import DEFAULT_URL, Sessions
-from sessile.stores.contract import Dated, InFile, Store
-from sessile.stores.location import redacted
+from sessile.service.sessions import DEFAULT_URL, Sessions, context_of
+from sessile.stores.contract import Capability, FileBacked, HasServerTime, Store
+from sessile.stores.location import redact
 from sessile.stores.open import open_store
 from sessile.wire import system
 
@@ -32,7 +31,7 @@ def examine(url: str | None, clock: Clock, entropy: Callable[[int], bytes]) -> I
     if store is not None:
         yield from _secrets(store)
     yield from _cookie()
-    if reachable and isinstance(store, Dated):
+    if reachable and isinstance(store, HasServerTime):
         yield _compare_clocks(store, clock)
     else:
         yield _clock(clock)
@@ -49,7 +48,7 @@ def _open(url: str | None) -> Generator[Finding, None, Store | None]:
     try:
         store = open_store(place)
     except MissingExtra as error:
-        yield fine("URL", f"{redacted(place)} ({source})")
+        yield fine("URL", f"{redact(place)} ({source})")
         yield wrong("driver", error)
         return None
     except ConfigError as error:
@@ -61,7 +60,7 @@ def _open(url: str | None) -> Generator[Finding, None, Store | None]:
 
 
 def _ping(store: Store, clock: Clock) -> Generator[Finding, None, bool]:
-    missing = isinstance(store, InFile) and not store.path.exists()
+    missing = isinstance(store, FileBacked) and not store.path.exists()
     started = clock()
     try:
         run(store.ping())
@@ -69,7 +68,7 @@ def _ping(store: Store, clock: Clock) -> Generator[Finding, None, bool]:
         yield wrong("store", error)
         return False
     yield fine("store", f"answered in {_milliseconds(clock() - started)}")
-    if isinstance(store, InFile) and missing:
+    if isinstance(store, FileBacked) and missing:
         yield note("store", f"there was no database yet; {store.path} has just been made")
     if Capability.SHARED not in store.capabilities:
         yield note("store", "each process has sessions of its own, which end with it")
@@ -79,7 +78,7 @@ def _ping(store: Store, clock: Clock) -> Generator[Finding, None, bool]:
 def _secrets(store: Store) -> Iterator[Finding]:
     given = system.setting("SESSILE_SECRETS") is not None
     try:
-        ring = Sessions(store=store).parts.ring
+        ring = context_of(Sessions(store=store)).ring
     except ConfigError as error:
         blind = "" if given else " (secrets=[...] in the application's code cannot be seen here)"
         yield wrong("secrets", f"{error}{blind}")
@@ -112,7 +111,7 @@ def _clock(clock: Clock) -> Finding:
     return fine("clock", f"{timestamp(now)}, which was compared with no other clock")
 
 
-def _compare_clocks(store: Dated, clock: Clock) -> Finding:
+def _compare_clocks(store: HasServerTime, clock: Clock) -> Finding:
     before = clock()
     try:
         theirs = run(store.server_time())

@@ -17,7 +17,7 @@ def end_everybody(url: Url = None, yes: Yes = False) -> None:
     log in again. Evidence of thefts and known devices go with them.
     """
     with connect(url) as sessions:
-        where = sessions.parts.store.name
+        where = sessions.name
         if not yes:
             sessions.sync.ping()  # a question about what cannot be reached is not worth an answer
             _confirm(where)

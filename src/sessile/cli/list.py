@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 
 from sessile.cli.arguments import Json, OneOwner, Url
 from sessile.cli.listing import print_json, print_lines, print_table
-from sessile.cli.operator import connect, scan
+from sessile.cli.operator import connect
 from sessile.cli.progress import show_count
-from sessile.service.owners import SessionInfo
+from sessile.core.info import SessionInfo
 from sessile.service.sessions import Sessions
+from sessile.wire import system
 
 
 def list_sessions(owner: OneOwner = None, url: Url = None, json: Json = False) -> None:
@@ -27,13 +28,13 @@ def list_sessions(owner: OneOwner = None, url: Url = None, json: Json = False) -
         if json:
             print_json(found)
         elif on_terminal:
-            print_table(found, sessions.parts.clock())
+            print_table(found, system.clock())
         else:
             print_lines(found)
 
 
 def _all(sessions: Sessions) -> Iterator[SessionInfo]:
     with show_count("listing") as count:
-        for page in scan(sessions):
-            count(len(page))
-            yield from page
+        for info in sessions.sync.scan():
+            count(1)
+            yield info

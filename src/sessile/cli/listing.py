@@ -11,8 +11,8 @@ from rich.text import Text
 
 from sessile.cli.printable import pluralize, printable
 from sessile.cli.times import relative_time, timestamp
+from sessile.core.info import SessionInfo
 from sessile.core.value import Instant
-from sessile.service.owners import SessionInfo
 
 _TIMES: Final = ("created", "last_seen", "expires", "ends")
 _HEADINGS: Final = ("user", "device", "address", "created", "last seen", "expires", "remembered")

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-from sessile.core.change import Change, Committed
 from sessile.core.record import FORMAT, Record, evolve
 from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.core.value import Instant, Seconds
-from sessile.stores.contract import Store
+from sessile.stores.contract import Change, Committed, Store
 
 _LIFE: Final[Seconds] = 60.0
 """Should the deletion fail, the record is swept soon after."""
@@ -23,15 +22,15 @@ async def round_trip(store: Store, now: Instant, entropy: Callable[[int], bytes]
     key, changed = Key(record.key), evolve(record, version=2, seen=now + 1)
     await store.create(record)
     try:
-        if await store.read(key, now) != record:
+        if await store.read(key) != record:
             return "what was created did not come back as it was"
         if not isinstance(await store.commit(Change(changed, expected=1)), Committed):
             return "a change to the newest version was refused"
-        if await store.read(key, now) != changed:
+        if await store.read(key) != changed:
             return "what was committed did not come back as it was"
     finally:
         await store.delete(key)
-    return None if await store.read(key, now) is None else "what was deleted came back"
+    return None if await store.read(key) is None else "what was deleted came back"
 
 
 def _sample_record(ticket: Ticket, now: Instant) -> Record:

@@ -5,6 +5,7 @@ import typer
 from sessile.cli.arguments import Json, SessionId, Url
 from sessile.cli.listing import print_one, print_one_json
 from sessile.cli.operator import connect
+from sessile.wire import system
 
 
 def show(id: SessionId, url: Url = None, json: Json = False) -> None:  # noqa: A002
@@ -21,4 +22,4 @@ def show(id: SessionId, url: Url = None, json: Json = False) -> None:  # noqa: A
         if json:
             print_one_json(found)
         else:
-            print_one(found, sessions.parts.clock())
+            print_one(found, system.clock())

@@ -6,7 +6,8 @@ from sessile.cli.arguments import Url
 from sessile.cli.operator import connect
 from sessile.cli.printable import pluralize
 from sessile.cli.progress import show_count
-from sessile.core.change import Capability
+from sessile.service.sessions import context_of
+from sessile.stores.contract import Capability
 
 
 def sweep(url: Url = None) -> None:
@@ -20,7 +21,7 @@ def sweep(url: Url = None) -> None:
         for batch in sessions.sync.sweep():
             removed += batch
             count(batch)
-        store = sessions.parts.store
+        store = context_of(sessions).store
     if Capability.NATIVE_EXPIRY in store.capabilities:
         typer.echo(f"{store.name} removes what has expired by itself", err=True)
     typer.echo(f"{pluralize(removed, 'expired session')} removed")

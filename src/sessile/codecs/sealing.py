@@ -113,11 +113,18 @@ class AesGcmSealer:
         keys = self._keys.get(record.proof[:_ID])
         if keys is None or not hmac.compare_digest(keys.prove(record), record.proof):
             raise Forged(f"record {record.key}: its proof does not hold under these secrets")
-        prefix = _aad_prefix(record.key)
-        return {
-            field: self._decrypt(record.key, sealed, prefix + field.encode())
-            for field, sealed in record.data.items()
-        }
+        key, newest, plain = record.key, self._newest, {}
+        prefix = _aad_prefix(key)
+        try:  # one loop without a call of ours for each value: every request comes here
+            for field, sealed in record.data.items():
+                keys = newest if sealed.startswith(newest.head) else self._keys_of(key, sealed)
+                aad = prefix + field.encode()
+                plain[field] = keys.cipher(key).decrypt(sealed[_ID_END:_HEAD], sealed[_HEAD:], aad)
+        except Forged:
+            raise
+        except (InvalidTag, ValueError):
+            raise Forged(f"record {key}: a value was changed or moved") from None
+        return plain
 
     def seal(
         self,
@@ -142,15 +149,6 @@ class AesGcmSealer:
     def _encrypt(self, key: str, plain: bytes, aad: bytes) -> bytes:
         nonce = self._entropy(_NONCE)
         return self._newest.head + nonce + self._newest.cipher(key).encrypt(nonce, plain, aad)
-
-    def _decrypt(self, key: str, sealed: bytes, aad: bytes) -> bytes:
-        keys = self._newest
-        if not sealed.startswith(keys.head):
-            keys = self._keys_of(key, sealed)
-        try:
-            return keys.cipher(key).decrypt(sealed[_ID_END:_HEAD], sealed[_HEAD:], aad)
-        except (InvalidTag, ValueError):
-            raise Forged(f"record {key}: a value was changed or moved") from None
 
     def _keys_of(self, key: str, sealed: bytes) -> "_Keys":
         keys = self._keys.get(sealed[1:_ID_END])
@@ -183,7 +181,7 @@ class _Keys:
                 record.key, record.created, record.until, record.digest, record.owner,
                 record.assurance, record.authenticated_at, record.persistent, record.device,
                 record.client, record.factors, record.pending, record.grants, record.parent,
-                record.past, record.over,
+                record.past, record.kind,
             )
         )  # fmt: skip
         return self.id + hmac.digest(self._proof_key, proven, "sha256")[:_PROOF]

@@ -1,18 +1,19 @@
 """Binding: whether a request's client is the one its session belongs to. Pure.
 
-``service.opening`` acts on it. An address and a User-Agent are signals, not proofs: a thief may
+``service.open`` acts on it. An address and a User-Agent are signals, not proofs: a thief may
 share the first and forge the second, and an honest client may change both.
 """
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from sessile.core.address import subnet
 from sessile.core.client import Client
 from sessile.errors import ConfigError
 
 
-class Address(Enum):
+class AddressMatch(Enum):
     """How much of the client's address must stay the same."""
 
     IGNORE = "ignore"  # nothing; it is still kept, for the owner's list of devices
@@ -20,20 +21,25 @@ class Address(Enum):
     EXACT = "exact"  # all of it: for networks whose addresses are fixed
 
 
-class Agent(Enum):
+class AgentMatch(Enum):
     """How much of the User-Agent must stay the same."""
 
     IGNORE = "ignore"  # nothing; it is still kept, for the owner's list of devices
     FAMILY = "family"  # the browser's family; versions and systems may change
 
 
-class Mismatch(Enum):
+class OnMismatch(Enum):
     """What happens when a genuine ticket comes from a client that does not match."""
 
     RECORD = "record"  # an event and a line in the trail; the session goes on with the new client
     ROTATE = "rotate"  # the ticket turns as well, at once: a copy of it soon shows as a replay
     STEP_UP = "step up"  # nobody's session for that client until the owner proves who they are
     END = "end"  # the session ends for everyone who holds it; a change of network logs people out
+
+
+_KINDS: Final[dict[str, type[Enum]]] = {
+    "address": AddressMatch, "agent": AgentMatch, "on_mismatch": OnMismatch,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +50,19 @@ class Binding:
         address: how much of the client's address must stay. It is the peer's, unless ``Proxies``
             says whom to believe about another one.
         agent: how much of the User-Agent must stay.
-        mismatch: what happens otherwise, to sessions that somebody is logged in to. Of an anonymous
-            visitor no client is kept, so there is nothing to compare.
+        on_mismatch: what happens otherwise, to sessions that somebody is logged in to. Of an
+            anonymous visitor no client is kept, so there is nothing to compare.
 
     Raises:
         ConfigError: a value that is none of these.
     """
 
-    address: Address = Address.SUBNET
-    agent: Agent = Agent.FAMILY
-    mismatch: Mismatch = Mismatch.RECORD
+    address: AddressMatch = AddressMatch.SUBNET
+    agent: AgentMatch = AgentMatch.FAMILY
+    on_mismatch: OnMismatch = OnMismatch.RECORD
 
     def __post_init__(self) -> None:
-        for name, kind in (("address", Address), ("agent", Agent), ("mismatch", Mismatch)):
+        for name, kind in _KINDS.items():
             given = getattr(self, name)
             if not isinstance(given, kind):
                 members = ", ".join(f"{kind.__name__}.{member.name}" for member in kind)
@@ -67,11 +73,15 @@ class Binding:
         return self._same_place(bound, came) and self._same_agent(bound, came)
 
     def _same_place(self, bound: Client, came: Client) -> bool:
-        if self.address is Address.IGNORE or not bound.address or bound.address == came.address:
+        if (
+            self.address is AddressMatch.IGNORE
+            or not bound.address
+            or bound.address == came.address
+        ):
             return True
-        if self.address is Address.EXACT or not came.address:
+        if self.address is AddressMatch.EXACT or not came.address:
             return False
         return subnet(bound.address) == subnet(came.address)
 
     def _same_agent(self, bound: Client, came: Client) -> bool:
-        return self.agent is Agent.IGNORE or not bound.browser or bound.browser == came.browser
+        return self.agent is AgentMatch.IGNORE or not bound.browser or bound.browser == came.browser

@@ -21,6 +21,7 @@ TICKET: Final = "session-ticket"
 """The header of an answer that hands a ticket to a program; empty, it says to forget it."""
 
 _BEARER: Final = re.compile(r"bearer +", re.IGNORECASE)  # RFC 9110, 11.1: schemes know no case
+_MEMBERS: Final = ("attached", "expire", "find", "in_body", "issue", "varies")  # of a Carrier
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
@@ -70,7 +71,7 @@ class CookieCarrier:
 
     def find(self, request: Request) -> str | NoTicket:
         """Return the cookie's value, or why there is none."""
-        header = request.header("cookie")
+        header = request.cookie
         return self.cookie.find(header) if header else NoTicket.ABSENT
 
     def issue(self, ticket: str, max_age: int | None) -> Header:
@@ -271,7 +272,7 @@ class Carriers:
 def _to_carrier(given: Cookie | Carrier) -> Carrier:
     if isinstance(given, Cookie):
         return CookieCarrier(given)
-    if hasattr(given, "find") and hasattr(given, "attached") and not isinstance(given, type):
+    if all(hasattr(given, name) for name in _MEMBERS) and not isinstance(given, type):
         return given
     raise ConfigError(
         f'carriers: {given!r} is none; write Cookie(), Bearer(), LeakyQuery("sid") or '

@@ -53,7 +53,7 @@ def check_factors(factors: Sequence[object]) -> tuple[str, ...]:
     return tuple(_word("factor", factor) for factor in factors)
 
 
-def check_given(factors: Sequence[object]) -> tuple[str, ...]:
+def check_given_factors(factors: Sequence[object]) -> tuple[str, ...]:
     """Return the names of what a user gave now, one at least.
 
     Raises:

@@ -8,29 +8,28 @@ Between two Asks a flow is pure, so a test can stop it at each of them and let a
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Generic, TypeAlias, TypeVar
 
+import msgspec
+
 R = TypeVar("R")
 
 Flow: TypeAlias = Coroutine[Any, Any, R]
 
 
-class Ask(Generic[R]):
+class Ask(msgspec.Struct, Generic[R], eq=False):
     """One act of I/O: named, told in both colours, performed by a shell.
 
-    Args:
+    A struct, because one is made for each act and a struct costs no call of Python's.
+
+    Attributes:
         what: the act in a word or two, for traces and tests: ``"redis GET"``.
         block: performs it on the calling thread.
         wait: performs it on the running event loop; None where ``block`` is so quick, microseconds
             and never a wait, that it is performed in place in either colour.
     """
 
-    __slots__ = ("block", "wait", "what")
-
-    def __init__(
-        self, what: str, block: Callable[[], R], wait: Callable[[], Awaitable[R]] | None = None
-    ) -> None:
-        self.what = what
-        self.block = block
-        self.wait = wait
+    what: str
+    block: Callable[[], R]
+    wait: Callable[[], Awaitable[R]] | None = None
 
     def __await__(self) -> Generator["Ask[R]", Any, R]:
         reply: R = yield self
@@ -51,7 +50,7 @@ def run(flow: Flow[R]) -> R:
         ask = send(None)
         while True:
             try:
-                reply = _known(ask).block()
+                reply = _only_ask(ask).block()
             except BaseException as error:  # noqa: BLE001  (the flow decides; nothing is swallowed)
                 ask = flow.throw(error)
             else:
@@ -64,46 +63,45 @@ def run(flow: Flow[R]) -> R:
 
 
 async def arun(flow: Flow[R]) -> R:
-    """Finish a flow on the event loop. An awaited stranger is handed to the loop as it is."""
-    return await Driven(flow)
+    """Finish a flow on the event loop. Whatever is no Ask belongs to the loop, and is handed to it.
 
-
-class Driven(Generic[R]):
-    """A flow as an awaitable, a little leaner than ``arun`` for those who await it at once.
-
-    Only Asks are performed; what else the flow yields belongs to the loop.
+    A plain async store therefore works here; ``run`` names it in a ``TypeError``.
     """
-
-    __slots__ = ("flow",)
-
-    def __init__(self, flow: Flow[R]) -> None:
-        self.flow = flow
-
-    def __await__(self) -> Generator[Any, Any, R]:
-        flow = self.flow
-        send = flow.send
-        try:
-            asked = send(None)
-            while True:
-                try:
-                    if type(asked) is not Ask:
-                        reply = yield asked
-                    elif asked.wait is None:
-                        reply = asked.block()
-                    else:
-                        reply = yield from asked.wait().__await__()
-                except BaseException as error:  # noqa: BLE001  (also cancellation: the flow must see it)
-                    asked = flow.throw(error)
+    send = flow.send
+    try:
+        ask = send(None)
+        while True:
+            try:
+                if type(ask) is not Ask:
+                    reply = await _Foreign(ask)
+                elif ask.wait is None:
+                    reply = ask.block()
                 else:
-                    asked = send(reply)
-        except StopIteration as end:
-            result: R = end.value
-            return result
-        finally:
-            flow.close()
+                    reply = await ask.wait()
+            except BaseException as error:  # noqa: BLE001  (also cancellation: the flow must see it)
+                ask = flow.throw(error)
+            else:
+                ask = send(reply)
+    except StopIteration as end:
+        result: R = end.value
+        return result
+    finally:
+        flow.close()
 
 
-def _known(asked: object) -> Ask[Any]:
+class _Foreign:
+    """What somebody else's awaitable yields, passed on to the loop as it is."""
+
+    __slots__ = ("_yielded",)
+
+    def __init__(self, yielded: object) -> None:
+        self._yielded = yielded
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return (yield self._yielded)
+
+
+def _only_ask(asked: object) -> Ask[Any]:
     if isinstance(asked, Ask):
         return asked
     raise TypeError(

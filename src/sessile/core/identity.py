@@ -1,4 +1,4 @@
-"""Who a session belongs to and how well that was proved. ``core.session`` changes it.
+"""Who a session belongs to, how well that was proved, and what a request wants of it.
 
 Four states. *Anyone*: nobody is logged in. *Pending*: a first factor was given and another one is
 asked for; to every check that is nobody. *Logged in*. *Locked*: somebody is, but this request has
@@ -19,6 +19,21 @@ class Lock(Enum):
 
     IDLE = "unused for the idle time"
     MISMATCH = "another client presented its ticket"
+
+
+class Intent(Enum):
+    """The application's wish for its session beside changed values; the commit carries it out."""
+
+    # Members are singletons, and one is looked up per request: Enum's own hash is slow.
+    __hash__ = object.__hash__
+
+    KEEP = "keep"
+    BEGIN = "begin a login"
+    LOGIN = "login"
+    STEP_UP = "step up"
+    UNLOCK = "unlock"
+    LOGOUT = "logout"
+    ROTATE = "rotate"
 
 
 class Pending(msgspec.Struct, frozen=True, array_like=True):

@@ -20,11 +20,14 @@ class Delta(msgspec.Struct, frozen=True):
         set: the values it set or changed, encoded.
         removed: the keys it removed.
         added: the increments it asked for.
+        before: of values set through a view, what that showed before it was changed: the defaults
+            of its class, or the fields of its present layout, which the base need not hold.
     """
 
     set: dict[str, bytes] = {}
     removed: frozenset[str] = frozenset()
     added: dict[str, Number] = {}
+    before: dict[str, bytes] = {}
 
     def __bool__(self) -> bool:
         return bool(self.set or self.removed or self.added)
@@ -53,7 +56,7 @@ def merge(base: Encoded, theirs: Encoded, ours: Delta, codec: Codec) -> Merged:
     if theirs is base and not ours.added:  # nobody was faster: most commits
         return Merged(ours.set, ours.removed)
     written = {
-        key: blob if theirs.get(key) == base.get(key) else _blend(key, base, theirs, blob, codec)
+        key: blob if theirs.get(key) == base.get(key) else _blend(key, base, theirs, ours, codec)
         for key, blob in ours.set.items()
     }
     for key, amount in ours.added.items():
@@ -65,13 +68,14 @@ def merge(base: Encoded, theirs: Encoded, ours: Delta, codec: Codec) -> Merged:
     return Merged(written, frozenset(k for k in ours.removed if k in theirs and k not in written))
 
 
-def _blend(key: str, base: Encoded, theirs: Encoded, blob: bytes, codec: Codec) -> bytes:
+def _blend(key: str, base: Encoded, theirs: Encoded, ours: Delta, codec: Codec) -> bytes:
     """Merge a key that both sides changed; what cannot be read counts as absent."""
+    blob = ours.set[key]
     if key not in theirs:
         left = _new_items(base[key], blob, codec)
         return codec.encode(left) if left else blob
     our, their = codec.decode(blob), _read(theirs[key], codec)
-    was = _read(base.get(key), codec)
+    was = _read(ours.before.get(key, base.get(key)), codec)
     if was is None:
         was = _nothing_like(our)
     return codec.encode(merge_value(was, their, our))

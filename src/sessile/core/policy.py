@@ -1,16 +1,16 @@
 """The policy: how long a session lives, how often its ticket turns, how many a user may have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, TypeVar
 
 from sessile.core.binding import Binding
-from sessile.core.change import Excess
-from sessile.core.level import AAL1, AAL2, AAL3, Level
 from sessile.core.record import Record, evolve
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
+
+K = TypeVar("K")
 
 _TOUCH: Final = 20
 """``seen`` moves when a twentieth of the idle time has passed, so that readers rarely write."""
@@ -33,6 +33,32 @@ def days(n: float) -> Seconds:
     return n * 86_400.0
 
 
+# Authentication assurance levels: the session limits of NIST SP 800-63B-4, sections 2.1.3, 2.2.3,
+# 2.3.3 and 5 (July 2025). What the text says SHOULD be is held to as what it says SHALL be.
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What one level demands of a session. Bearer tickets are never kept by the browser (5.1).
+
+    Attributes:
+        name: as in ``"AAL2"``.
+        absolute: the longest overall time.
+        idle: the longest time of inactivity; None leaves it to the application.
+        reopens: whether one factor and the ticket may reopen an idle session.
+    """
+
+    name: str
+    absolute: Seconds
+    idle: Seconds | None
+    reopens: bool
+
+
+AAL1: Final = Level("AAL1", absolute=days(30), idle=None, reopens=True)
+AAL2: Final = Level("AAL2", absolute=hours(24), idle=hours(1), reopens=True)
+AAL3: Final = Level("AAL3", absolute=hours(12), idle=minutes(15), reopens=False)
+
+
 class Touch(TypedDict):
     """What is new of a record that is used."""
 
@@ -40,26 +66,55 @@ class Touch(TypedDict):
     idle_until: Instant
 
 
-class Theft(Enum):
+class OnReplay(Enum):
     """What a replayed ticket ends. Nobody can tell whether the thief or the victim sent it."""
 
     END_SESSION = "end the session"  # the owner's other devices stay logged in
     END_ALL = "end all sessions of its owner"  # whoever stole one may have stolen more
 
 
+class OnLimit(Enum):
+    """What happens when a user has as many sessions as allowed, and logs in once more."""
+
+    END_OLDEST = "end oldest"  # the newest login wins; a thief with the password throws you out
+    END_OTHERS = "end others"  # the newest login alone stays
+    REFUSE = "refuse"  # the oldest wins; whoever forgot to log out waits for the idle clock
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many sessions a user may have, and what happens beyond."""
+    """How many sessions a user may have, and what happens beyond.
+
+    Args:
+        number: of sessions, the new one included.
+        on_limit: what happens beyond.
+
+    Raises:
+        ConfigError: no such number, or no such thing.
+    """
 
     number: int
-    excess: Excess = Excess.END_OLDEST
+    on_limit: OnLimit = OnLimit.END_OLDEST
 
     def __post_init__(self) -> None:
         if type(self.number) is not int or self.number < 1:
             raise ConfigError(f"limit={self.number!r}: write a whole number from 1, or None")
-        if not isinstance(self.excess, Excess):
-            members = ", ".join(f"Excess.{member.name}" for member in Excess)
-            raise ConfigError(f"excess={self.excess!r}: write one of {members}")
+        if not isinstance(self.on_limit, OnLimit):
+            members = ", ".join(f"OnLimit.{member.name}" for member in OnLimit)
+            raise ConfigError(f"on_limit={self.on_limit!r}: write one of {members}")
+
+    def excess(self, others: Sequence[K]) -> Sequence[K] | None:
+        """Return which of a user's other sessions end for the sake of one more; None refuses it.
+
+        Args:
+            others: those that live, oldest login first.
+        """
+        over = len(others) + 1 - self.number
+        if over <= 0:
+            return ()
+        if self.on_limit is OnLimit.REFUSE:
+            return None
+        return others if self.on_limit is OnLimit.END_OTHERS else others[:over]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +135,9 @@ class Policy:
         remember_absolute: its absolute time; None refuses to remember anybody.
         limit: how many sessions one user may have; None is no limit. A function of the user may
             return a number, a ``Limit`` or None.
-        excess: what happens at the limit.
+        on_limit: what happens at the limit.
         binding: what ties a session to its client.
-        theft: what a replayed ticket ends.
+        on_replay: what a replayed ticket ends.
         evidence: for how long the trail of a stolen session is kept.
         know_devices: for how long a user's devices are remembered, so that a login from a new one
             is told as ``NewDevice``; None remembers none. It costs a login two store commands.
@@ -100,9 +155,9 @@ class Policy:
     remember_idle: Seconds = days(14)
     remember_absolute: Seconds | None = days(30)
     limit: int | Callable[[str], int | Limit | None] | None = None
-    excess: Excess = Excess.END_OLDEST
+    on_limit: OnLimit = OnLimit.END_OLDEST
     binding: Binding = Binding()
-    theft: Theft = Theft.END_SESSION
+    on_replay: OnReplay = OnReplay.END_SESSION
     evidence: Seconds = days(30)
     know_devices: Seconds | None = None
     level: Level | None = None
@@ -110,31 +165,33 @@ class Policy:
     def __post_init__(self) -> None:
         self._check_times()
         number = 1 if self.limit is None or callable(self.limit) else self.limit
-        Limit(number, self.excess)
+        Limit(number, self.on_limit)
         if not isinstance(self.binding, Binding):
             raise ConfigError(f"binding={self.binding!r}: write Binding(...)")
-        if not isinstance(self.theft, Theft):
-            raise ConfigError(f"theft={self.theft!r}: write Theft.END_SESSION or Theft.END_ALL")
+        if not isinstance(self.on_replay, OnReplay):
+            raise ConfigError(
+                f"on_replay={self.on_replay!r}: write OnReplay.END_SESSION or OnReplay.END_ALL"
+            )
         if self.level is not None:
             if not isinstance(self.level, Level):
                 raise ConfigError(f"level={self.level!r}: write Policy.aal2(), or aal1 or aal3")
-            _within(self, self.level)
+            _check_level(self, self.level)
 
     def _check_times(self) -> None:
         for name in ("idle", "absolute", "grace", "remember_idle", "evidence"):
-            _positive(name, getattr(self, name))
+            _check_positive(name, getattr(self, name))
         for name in ("lock", "rotate", "remember_absolute", "know_devices"):
             if getattr(self, name) is not None:
-                _positive(name, getattr(self, name))
-        _ordered("idle", self.idle, "absolute", self.absolute)
+                _check_positive(name, getattr(self, name))
+        _check_order("idle", self.idle, "absolute", self.absolute)
         if self.remember_absolute is not None:
-            _ordered(
+            _check_order(
                 "remember_idle", self.remember_idle, "remember_absolute", self.remember_absolute
             )
         if self.lock is not None:
-            _ordered("lock", self.lock, "absolute", self.absolute)
+            _check_order("lock", self.lock, "absolute", self.absolute)
         if self.rotate is not None:
-            _ordered("grace", self.grace, "rotate", self.rotate)
+            _check_order("grace", self.grace, "rotate", self.rotate)
 
     @classmethod
     def aal1(cls, **changes: Any) -> "Policy":
@@ -172,7 +229,7 @@ class Policy:
             ConfigError: the function given as ``limit`` returned something else.
         """
         limit = self.limit(user) if callable(self.limit) else self.limit
-        return limit if limit is None or isinstance(limit, Limit) else Limit(limit, self.excess)
+        return limit if limit is None or isinstance(limit, Limit) else Limit(limit, self.on_limit)
 
     def idle_for(self, *, persistent: bool) -> Seconds:
         """Return the idle time of that kind of session."""
@@ -193,7 +250,7 @@ class Policy:
             )
         return self.remember_absolute
 
-    def locked(self, record: Record, now: Instant) -> bool:
+    def is_locked(self, record: Record, now: Instant) -> bool:
         """Tell whether a record that lives has been unused for too long to open by itself."""
         if self.lock is None or record.owner is None:
             return False
@@ -204,13 +261,13 @@ class Policy:
         idle = self.remember_idle if record.persistent else self.idle
         return now - record.seen >= idle / _TOUCH
 
-    def touched(self, record: Record, now: Instant) -> Record:
+    def touch_record(self, record: Record, now: Instant) -> Record:
         """Return the record as seen now."""
         return evolve(record, **self.touch(record, now))
 
     def touch(self, record: Record, now: Instant) -> Touch:
         """Return the fields of a record that use moves. Its clocks never run backwards."""
-        seen = record.seen if self.locked(record, now) else max(now, record.seen)
+        seen = record.seen if self.is_locked(record, now) else max(now, record.seen)
         idle_until = self.idle_until(
             seen, owned=record.owner is not None, persistent=record.persistent
         )
@@ -239,35 +296,37 @@ def _preset(level: Level, changes: dict[str, Any], **values: Any) -> dict[str, A
     return own | values | changes
 
 
-def _within(policy: Policy, level: Level) -> None:
+def _check_level(policy: Policy, level: Level) -> None:
     """Refuse what goes beyond a level."""
     where = f"{level.name} of NIST SP 800-63B-4"
     if policy.absolute > level.absolute:
         raise ConfigError(
-            f"absolute={_said(policy.absolute)}: {where} allows {_said(level.absolute)}"
+            f"absolute={_format(policy.absolute)}: {where} allows {_format(level.absolute)}"
         )
     if level.idle is not None and policy.idle > level.idle:
-        raise ConfigError(f"idle={_said(policy.idle)}: {where} allows {_said(level.idle)}")
+        raise ConfigError(f"idle={_format(policy.idle)}: {where} allows {_format(level.idle)}")
     if policy.lock is not None and not level.reopens:
-        raise ConfigError(f"lock={_said(policy.lock)}: {where} reopens no idle session; drop lock")
+        raise ConfigError(
+            f"lock={_format(policy.lock)}: {where} reopens no idle session; drop lock"
+        )
     if policy.remember_absolute is not None:
         raise ConfigError(
-            f"remember_absolute={_said(policy.remember_absolute)}: {where} lets no browser keep "
+            f"remember_absolute={_format(policy.remember_absolute)}: {where} lets no browser keep "
             "its ticket over a restart; write remember_absolute=None"
         )
 
 
-def _positive(name: str, value: object) -> None:
+def _check_positive(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e11:
         raise ConfigError(f"{name}={value!r}: write seconds above 0, as in {name}=minutes(30)")
 
 
-def _said(seconds: Seconds) -> str:
+def _format(seconds: Seconds) -> str:
     return f"{seconds:.12g} s"
 
 
-def _ordered(small: str, low: Seconds, large: str, high: Seconds) -> None:
+def _check_order(small: str, low: Seconds, large: str, high: Seconds) -> None:
     if low > high:
         raise ConfigError(
-            f"{small}={_said(low)} is longer than {large}={_said(high)}; shorten {small}"
+            f"{small}={_format(low)} is longer than {large}={_format(high)}; shorten {small}"
         )

@@ -1,6 +1,6 @@
 """The record: the frozen row that every store keeps for one session, and its bytes.
 
-A store reads and writes whole records; ``core.change`` says what a commit carries and
+A store reads and writes whole records; ``stores.contract`` says what a commit carries and
 ``core.verdict`` judges a presented ticket against one.
 """
 
@@ -16,13 +16,13 @@ from sessile.core.trail import Trail, pack_trail, unpack_trail
 from sessile.core.value import Instant, Seconds
 
 
-class Over(IntEnum):
-    """What a record is that is no session any more, or never was one. It opens nothing."""
+class RecordKind(IntEnum):
+    """What a record is. A session alone opens anything."""
 
-    NO = 0  # a session
-    REPLACED = 1  # logged out, or replaced at login, a moment ago; late requests are known by it
-    STOLEN = 2  # ended for theft; its trail is the evidence
-    MEMORY = 3  # what is remembered of an owner, under a key that no ticket has
+    SESSION = 0
+    TOMBSTONE = 1  # logged out, or replaced at login, a moment ago; late requests are known by it
+    EVIDENCE = 2  # of a session that was ended for theft: its trail
+    DEVICES = 3  # of an owner, under a key that no ticket has
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -46,7 +46,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         proof: code under the key ring over who the session belongs to, which ticket opens it, and
             when it began and ends; empty when sealing is off.
         data: key to encoded value, sealed when sealing is on.
-        over: no session any more. The record stays for a while, and says why.
+        kind: a session, or what one left behind for a while.
         client: the client that used it last, and that it is bound to.
         factors: what the owner gave at the login, as in ``("password", "totp")``.
         pending: a login that is half finished.
@@ -73,7 +73,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     device: str = ""
     proof: bytes = b""
     data: dict[str, bytes] = {}
-    over: Over = Over.NO
+    kind: RecordKind = RecordKind.SESSION
     client: Client = NOBODY
     factors: tuple[str, ...] = ()
     pending: Pending | None = None
@@ -123,35 +123,45 @@ _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Record)
 
 
-_HEIR: Final = "heir"
+_REPLACED_BY: Final = "heir"  # the word that stored tombstones have for it
 
-LATE: Final = 120.0
-"""Seconds for which the remains of a session are kept: longer than an answer may be on its way."""
+TOMBSTONE_TTL: Final[Seconds] = 120.0
+"""How long a tombstone is kept: longer than an answer may be on its way."""
 
 
-def remains(key: Key, now: Instant, heir: Key | None = None, digest: bytes = bytes(32)) -> Record:
-    """Return what is left under the key of a session that was replaced or logged out.
+def tombstone(
+    key: Key, now: Instant, replacement: Key | None = None, digest: bytes = bytes(32)
+) -> Record:
+    """Return the tombstone of a session that was replaced or logged out, for its key.
 
-    Its version is one that no commit of a visit expects. ``heir`` is the session in which it goes
-    on, if it does, and ``digest`` then that of its last ticket: a late logout with it ends the
-    heir.
+    Its version is one that no commit of a request expects.
+
+    Args:
+        key: the session's.
+        now: when it ended.
+        replacement: the session in which it goes on, if it does.
+        digest: that of its last ticket, if it goes on: a late logout with it ends the replacement.
     """
-    end, data = now + LATE, {} if heir is None else {_HEIR: heir.encode()}
-    return Record(FORMAT, key, 0, now, now, end, end, digest, now, data=data, over=Over.REPLACED)
+    end, data = now + TOMBSTONE_TTL, {}
+    if replacement is not None:
+        data[_REPLACED_BY] = replacement.encode()
+    return Record(
+        FORMAT, key, 0, now, now, end, end, digest, now, data=data, kind=RecordKind.TOMBSTONE
+    )
 
 
-def heir_of(left: Record) -> Key | None:
-    """Return the session in which one goes on, of which that is left; None where it ended."""
-    heir = left.data.get(_HEIR) if left.over is Over.REPLACED else None
-    return None if heir is None else Key(heir.decode())
+def replacement_of(record: Record) -> Key | None:
+    """Return the session in which that of a tombstone goes on; None where it ended."""
+    key = record.data.get(_REPLACED_BY) if record.kind is RecordKind.TOMBSTONE else None
+    return None if key is None else Key(key.decode())
 
 
 def evidence(stolen: Record, now: Instant, lasts: Seconds, trail: Trail) -> Record:
-    """Return what is kept of a session that was ended for theft: whose it was, and its trail."""
+    """Return the evidence of a session that was ended for theft: whose it was, and its trail."""
     end = now + lasts
     return Record(
         FORMAT, stolen.key, 0, stolen.created, now, end, end, bytes(32), now,
-        owner=stolen.owner, device=stolen.device, over=Over.STOLEN, client=stolen.client,
+        owner=stolen.owner, device=stolen.device, kind=RecordKind.EVIDENCE, client=stolen.client,
         past=pack_trail(trail),
     )  # fmt: skip
 
@@ -161,13 +171,23 @@ def pack(record: Record) -> bytes:
     return _encoder.encode(record)
 
 
-def unpack(blob: bytes, key: Key) -> Record | None:
-    """Return the record of that key. Truncated, foreign, swapped or another format: None."""
+class Corrupt(msgspec.Struct, frozen=True):
+    """The answer where a row is no record of its key. It is never taken for a session.
+
+    Attributes:
+        key: whose row it is.
+    """
+
+    key: Key
+
+
+def unpack(blob: bytes, key: Key) -> Record | Corrupt:
+    """Return the record of that key. Truncated, foreign, swapped or another format: ``Corrupt``."""
     try:
         record = _decoder.decode(blob)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return record if record.key == key and len(record.digest) == 32 else None
+        return Corrupt(key)
+    return record if record.key == key and len(record.digest) == 32 else Corrupt(key)
 
 
 def evolve(record: Record, **changes: Any) -> Record:

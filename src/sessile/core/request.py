@@ -11,6 +11,8 @@ class Request(Protocol):
     Attributes:
         method: in capitals, as in ``"POST"``.
         peer: the address of the socket's other end; empty where it has none, as a Unix socket.
+        agent: the User-Agent header; empty when it is absent.
+        cookie: the Cookie header, several fields joined with ``"; "`` (RFC 9113, 8.2.3).
         query: the query string, without the question mark.
         body: the form it posts, where a carrier looks there; empty otherwise.
     """
@@ -22,6 +24,12 @@ class Request(Protocol):
     def peer(self) -> str: ...  # noqa: D102
 
     @property
+    def agent(self) -> str: ...  # noqa: D102
+
+    @property
+    def cookie(self) -> str: ...  # noqa: D102
+
+    @property
     def query(self) -> str: ...  # noqa: D102
 
     @property
@@ -30,8 +38,7 @@ class Request(Protocol):
     def header(self, name: str) -> str:
         """Return a header by its name in lower case; ``""`` when it is absent.
 
-        Several fields are joined with ``", "`` (RFC 9110, 5.3), cookies with ``"; "`` (RFC 9113,
-        8.2.3).
+        Several fields are joined with ``", "`` (RFC 9110, 5.3).
         """
         ...
 
@@ -49,3 +56,13 @@ class PlainRequest:
     def header(self, name: str) -> str:
         """Return a header by its name in lower case; ``""`` when it is absent."""
         return self.headers.get(name, "")
+
+    @property
+    def agent(self) -> str:
+        """The User-Agent header."""
+        return self.header("user-agent")
+
+    @property
+    def cookie(self) -> str:
+        """The Cookie header."""
+        return self.header("cookie")

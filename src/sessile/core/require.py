@@ -1,9 +1,9 @@
 """``require``: refuse to go on unless somebody is logged in, well enough and recently enough. Pure.
 
-``web`` makes decorators and a dependency of it; ``service.grants`` spends the grant of a purpose.
+``web`` makes decorators and a dependency of it; ``service.require`` spends the grant of a purpose.
 """
 
-from sessile.core.session import Session
+from sessile.core.session import Session, state_of
 from sessile.core.value import Seconds
 from sessile.errors import LoginNeeded, StepUpNeeded
 
@@ -27,6 +27,6 @@ def require(session: Session, *, assurance: int = 1, fresh: Seconds | None = Non
         raise LoginNeeded
     if session.assurance < assurance:
         raise StepUpNeeded(assurance=assurance)
-    if fresh is not None and abs(session.opened_at - since) > fresh:  # clocks of servers differ
+    if fresh is not None and abs(state_of(session).now - since) > fresh:  # clocks of servers differ
         raise StepUpNeeded(fresh=fresh)
     return user

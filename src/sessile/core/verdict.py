@@ -1,4 +1,4 @@
-"""Judge a presented ticket against a record. Pure; ``service.opening`` acts on the verdict.
+"""Judge a presented ticket against a record. Pure; ``service.open`` acts on the verdict.
 
 Theory. Tickets of one session form a chain: each verifier is derived from the one before it with
 the secret. From a presented ticket the chain can be walked forward. Reaching the record's digest

@@ -1,4 +1,4 @@
-"""Floor 8: a small shop on several servers, to watch sessions at work. ``cli`` starts it.
+"""Floor 7: a small shop on several servers, to watch sessions at work. ``cli`` starts it.
 
 ``launcher`` starts everything; ``fleet`` runs the server processes; ``application`` is the shop
 that each of them runs; ``page`` decides what is shown.

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from sessile import Policy
-from sessile.core.record import Record
+from sessile import Policy, SessionInfo
 from sessile.core.value import Instant, Seconds
 from sessile.demo.times import span, stamp
 
@@ -34,22 +33,20 @@ class Deadline:
         return cls(name, meaning, span(left), stamp(end), round(1000 * left / whole))
 
 
-def deadlines(policy: Policy, record: Record, now: Instant) -> list[Deadline]:
+def deadlines(policy: Policy, info: SessionInfo, now: Instant) -> list[Deadline]:
     """Return the deadlines of a session that is being used now."""
-    idle, absolute = (
-        policy.idle_for(persistent=record.persistent),
-        policy.absolute_for(persistent=record.persistent),
-    )
+    idle = policy.idle_for(persistent=info.remembered)
+    absolute = policy.absolute_for(persistent=info.remembered)
     shown = [
         Deadline.until(
-            min(policy.touched(record, now).idle_until, record.until),
+            min(now + idle, info.ends),
             name="Idle",
             meaning="ends if you do nothing",
             now=now,
             whole=idle,
         ),
         Deadline.until(
-            record.until,
+            info.ends,
             name="Absolute",
             meaning="ends whatever you do",
             now=now,
@@ -58,7 +55,7 @@ def deadlines(policy: Policy, record: Record, now: Instant) -> list[Deadline]:
     ]
     if policy.rotate is not None:
         rotation = Deadline.until(
-            record.rotated + policy.rotate,
+            info.rotated + policy.rotate,
             name="Rotation",
             meaning="the ticket in your cookie is replaced",
             now=now,

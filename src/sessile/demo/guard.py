@@ -12,7 +12,7 @@ from starlette.requests import Request
 from sessile.core.origin import SAFE, Origins
 from sessile.core.proxies import Proxies
 from sessile.demo.template import render
-from sessile.web.requests import AsgiRequest
+from sessile.web.request import AsgiRequest
 from sessile.web.scope import App, Message, Receive, Scope, Send
 
 LARGEST: Final = 16 * 1024

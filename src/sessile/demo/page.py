@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self, cast
 
-from sessile import Session, SessionInfo
+from sessile import Session, SessionInfo, Sessions
 from sessile.balance import Affinity
 from sessile.core.value import Instant
 from sessile.demo import cart
@@ -14,7 +14,6 @@ from sessile.demo.fleet.message import FleetView, Member
 from sessile.demo.settings import Settings
 from sessile.demo.times import ago, span, stamp
 from sessile.demo.users import ACCOUNTS
-from sessile.service.parts import Parts
 
 AFFINITIES: Final = {
     Affinity.NONE: "Round robin",
@@ -40,23 +39,23 @@ class Facts:
     values: list[tuple[str, str]]
 
     @classmethod
-    def of(cls, session: Session, parts: Parts, now: Instant) -> Self | None:
+    def of(cls, session: Session, sessions: Sessions, now: Instant) -> Self | None:
         """Return the facts; None when nothing is kept for this visitor, or they may not see it."""
-        record = session.record
-        if record is None or session.lock is not None:
+        info = session.info
+        if info is None or session.lock is not None:
             return None
-        proven = record.authenticated_at
+        proven = session.authenticated_at
         return cls(
             id=session.id,
-            age=span(now - record.created),
-            version=record.version,
-            store=parts.store.name.partition("://")[0],
+            age=span(now - info.created),
+            version=info.version,
+            store=sessions.name.partition("://")[0],
             assurance=session.assurance,
             factors=" and ".join(session.factors),
-            grants=[(name, span(end - now)) for name, end in record.grants.items() if end > now],
-            remembered=record.persistent,
+            grants=[(name, span(end - now)) for name, end in info.grants.items() if end > now],
+            remembered=info.remembered,
             authenticated="" if proven is None else ago(proven, now),
-            deadlines=deadlines(parts.policy, record, now),
+            deadlines=deadlines(sessions.policy, info, now),
             values=[(key, repr(value)) for key, value in session.items()],
         )
 
@@ -147,7 +146,7 @@ class FrontPage:
         *,
         name: str,
         view: FleetView,
-        parts: Parts,
+        sessions: Sessions,
         now: Instant,
         devices: Sequence[SessionInfo],
         wish: str,
@@ -159,7 +158,7 @@ class FrontPage:
             session: the visitor's.
             name: the server's.
             view: all servers.
-            parts: of the sessions.
+            sessions: the shop's.
             now: the time.
             devices: the user's sessions.
             wish: who is to stand in the login form.
@@ -173,7 +172,7 @@ class FrontPage:
             may_control=may_control,
             served=tuple(cast("list[str]", session.get("served", []))),
             pages=cast("int", session.get("pages", 0)),
-            facts=Facts.of(session, parts, now),
+            facts=Facts.of(session, sessions, now),
             devices=[Device.of(info, now) for info in devices],
             shelf=[LineItem.of(item, 1, currency) for item in ITEMS.values()],
             cart=lines(chosen, currency),

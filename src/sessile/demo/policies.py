@@ -10,31 +10,34 @@ from typing import Final
 from starlette.requests import cookie_parser
 
 from sessile import Cookie, Policy, Sessions
-from sessile.core.binding import Binding, Mismatch
+from sessile.core.binding import Binding, OnMismatch
 from sessile.core.proxies import Proxies
 from sessile.demo.fleet.port import LOOPBACK
 from sessile.service.events import Hook
+from sessile.service.sessions import DEFAULT_URL
+from sessile.stores.open import open_store
 from sessile.web.scope import App, Receive, Scope, Send
 from sessile.web.starlette import SessionMiddleware
+from sessile.wire import system
 
 COOKIE: Final = "policy"
-DEFAULT: Final = Mismatch.STEP_UP
+DEFAULT: Final = OnMismatch.STEP_UP
 
 
-def name_of(reaction: Mismatch) -> str:
+def name_of(reaction: OnMismatch) -> str:
     """Return the name of a reaction in the cookie and in the form."""
     return reaction.name.lower()
 
 
-_BY_NAME: Final = {name_of(reaction): reaction for reaction in Mismatch}
+_BY_NAME: Final = {name_of(reaction): reaction for reaction in OnMismatch}
 
 
-def reaction_of(cookies: Mapping[str, str]) -> Mismatch:
+def reaction_of(cookies: Mapping[str, str]) -> OnMismatch:
     """Return the reaction that a visitor has chosen."""
     return _BY_NAME.get(cookies.get(COOKIE, ""), DEFAULT)
 
 
-def parse(text: str) -> Mismatch:
+def parse(text: str) -> OnMismatch:
     """Return the reaction of that name.
 
     Raises:
@@ -45,19 +48,19 @@ def parse(text: str) -> Mismatch:
     return _BY_NAME[text]
 
 
-def all_sessions(hook: Hook) -> dict[Mismatch, Sessions]:
+def all_sessions(hook: Hook) -> dict[OnMismatch, Sessions]:
     """Return the sessions of one server: one store, four policies."""
-    store, made = None, {}
-    for reaction in Mismatch:
-        made[reaction] = Sessions(
+    store = open_store(system.setting("SESSILE_URL") or DEFAULT_URL)
+    return {
+        reaction: Sessions(
             store=store,
             cookie=Cookie(secure=False),  # the demo speaks plain http
-            policy=Policy(binding=Binding(mismatch=reaction)),
+            policy=Policy(binding=Binding(on_mismatch=reaction)),
             proxies=Proxies(trusted=[LOOPBACK]),  # the balancer, which says who the client is
             hooks=[hook],
         )
-        store = made[reaction].parts.store
-    return made
+        for reaction in OnMismatch
+    }
 
 
 class PolicyMiddleware:
@@ -70,7 +73,7 @@ class PolicyMiddleware:
     """
 
     def __init__(
-        self, app: App, sessions: Mapping[Mismatch, Sessions], exclude: Iterable[str]
+        self, app: App, sessions: Mapping[OnMismatch, Sessions], exclude: Iterable[str]
     ) -> None:
         self._apps = {
             reaction: SessionMiddleware(app, one, exclude=exclude)

@@ -7,7 +7,7 @@ from typing import TypeAlias, cast
 from starlette.requests import Request
 
 from sessile import Sessions
-from sessile.core.binding import Mismatch
+from sessile.core.binding import OnMismatch
 from sessile.demo.alarms import Alarms
 from sessile.demo.authenticator import Authenticator
 from sessile.demo.fleet.message import FleetCommand, FleetView
@@ -33,7 +33,7 @@ class Shop:
     """
 
     name: str
-    policies: Mapping[Mismatch, Sessions]
+    policies: Mapping[OnMismatch, Sessions]
     users: UserTable
     authenticator: Authenticator
     alarms: Alarms

@@ -7,9 +7,9 @@ from typing import Self
 from urllib.parse import quote
 
 from sessile import Sessions
-from sessile.core.change import Capability
 from sessile.errors import ConfigError
-from sessile.stores.location import redacted
+from sessile.stores.contract import Capability
+from sessile.stores.location import redact
 from sessile.stores.open import open_store
 from sessile.wire.system import setting
 
@@ -33,7 +33,7 @@ class StoreConfig:
         able = open_store(url).capabilities
         if Capability.SHARED not in able:
             raise ConfigError(
-                f"{redacted(url)} keeps sessions inside one process, and the demo has several: "
+                f"{redact(url)} keeps sessions inside one process, and the demo has several: "
                 "leave the URL out, or write redis://localhost:6379/0"
             )
         drawn = Capability.NETWORK in able and setting("SESSILE_SECRETS") is None
@@ -42,7 +42,7 @@ class StoreConfig:
     @property
     def redacted_url(self) -> str:
         """The URL without credentials."""
-        return redacted(self.url)
+        return redact(self.url)
 
     def environ(self) -> dict[str, str]:
         """Return the settings that every server needs."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from sessile import SessionInfo
-from sessile.core.binding import Mismatch
+from sessile.core.binding import OnMismatch
 from sessile.core.trail import Trail
 from sessile.core.value import Instant
 from sessile.demo.activity import Entry, entries
@@ -26,26 +26,26 @@ class Option:
 
 
 OPTIONS: Final = {
-    Mismatch.RECORD: Option(
-        name_of(Mismatch.RECORD),
+    OnMismatch.RECORD: Option(
+        name_of(OnMismatch.RECORD),
         "Record",
         "The session goes on, for the other client as well. There is an event, and a line in your "
         "activity.",
     ),
-    Mismatch.ROTATE: Option(
-        name_of(Mismatch.ROTATE),
+    OnMismatch.ROTATE: Option(
+        name_of(OnMismatch.ROTATE),
         "Rotate",
         "The session goes on with the other client, and its ticket turns. Two who hold copies take "
         "turns at it, until an old copy comes back too late: that ends the session.",
     ),
-    Mismatch.STEP_UP: Option(
-        name_of(Mismatch.STEP_UP),
+    OnMismatch.STEP_UP: Option(
+        name_of(OnMismatch.STEP_UP),
         "Step up",
         "The other client gets a locked session, which is nobody's until the password is given. "
         "You notice a line in your activity and nothing else.",
     ),
-    Mismatch.END: Option(
-        name_of(Mismatch.END),
+    OnMismatch.END: Option(
+        name_of(OnMismatch.END),
         "End",
         "The session ends for everybody who holds its ticket. The evidence is kept. Whoever "
         "changes networks is logged out as well.",

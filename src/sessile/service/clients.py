@@ -5,21 +5,21 @@ from zlib import crc32
 from sessile.codecs.agent import recognise
 from sessile.core.client import Client
 from sessile.core.request import Request
-from sessile.service.parts import Parts
+from sessile.service.context import Context
 
 
-def came_from(parts: Parts, request: Request, known: Client) -> Client:
+def client_of(context: Context, request: Request, known: Client) -> Client:
     """Return the client of a request that proved genuine, or that makes a session.
 
     Args:
-        parts: the collaborators.
+        context: the collaborators.
         request: the request.
         known: the client its session is bound to. If the User-Agent is the same as then, it is not
             read again.
     """
-    agent, address = request.header("user-agent"), request.peer
-    if address != known.address or parts.proxies.trusted:  # what is known is canonical
-        address = _address(parts, request)
+    agent, address = request.agent, request.peer
+    if address != known.address or context.proxies.trusted:  # what is known is canonical
+        address = _address(context, request)
     mark = crc32(agent.encode("latin-1", "replace"))
     if mark == known.agent and known.browser:
         if address == known.address:
@@ -29,13 +29,13 @@ def came_from(parts: Parts, request: Request, known: Client) -> Client:
     return Client(address, seen.browser, seen.system, mark)
 
 
-def glimpsed(parts: Parts, request: Request) -> Client:
-    """Return what can be told of a stranger for little: no hostile text is taken apart."""
-    agent = request.header("user-agent").encode("latin-1", "replace")
-    return Client(_address(parts, request), agent=crc32(agent))
+def peek_client(context: Context, request: Request) -> Client:
+    """Return the client of a request that proved nothing: no hostile text is taken apart for it."""
+    agent = request.agent.encode("latin-1", "replace")
+    return Client(_address(context, request), agent=crc32(agent))
 
 
-def _address(parts: Parts, request: Request) -> str:
-    proxies = parts.proxies
-    said = request.header(proxies.name) if proxies.trusted else ""
-    return proxies.client(request.peer, said)
+def _address(context: Context, request: Request) -> str:
+    proxies = context.proxies
+    forwarded = request.header(proxies.name) if proxies.trusted else ""
+    return proxies.client(request.peer, forwarded)

@@ -1,73 +1,98 @@
-"""Commit a visit: what the application did is stored before the answer's headers leave."""
+"""Commit a transaction: what the application did is stored before the answer's headers leave.
+
+Theory. What a commit does follows from two things: where the request stands (``Standing``, found
+when it was opened) and what the application asked for (``Intent``). Values that it changed are part
+of every act.
+
+Rules for editing. All acts stand in ``ACTS``; code below only carries them out. The table in
+docs/how-it-works.md is drawn from it.
+"""
+
+from enum import Enum
+from typing import Final
 
 from sessile.core.carrier import Header
-from sessile.core.flow import Flow
-from sessile.core.intent import Intent
-from sessile.core.ticket import Key, Ticket
+from sessile.core.identity import Intent
+from sessile.core.record import RecordKind
+from sessile.core.ticket import Key
 from sessile.core.trail import extend_trail
 from sessile.core.value import Instant
 from sessile.errors import ConfigError
-from sessile.service.birth import born, tidy
-from sessile.service.clients import glimpsed
-from sessile.service.ending import end_one
+from sessile.service.clients import peek_client
+from sessile.service.end import end_one
 from sessile.service.events import Created, End, Malformed, Work
-from sessile.service.login import STARTING, applied, log_in
-from sessile.service.parts import Parts
-from sessile.service.save import drop, plan, save
-from sessile.service.visit import Visit
-from sessile.service.watch import watched
+from sessile.service.instrument import instrument
+from sessile.service.new_record import new_record, sweep_sometimes
+from sessile.service.regenerate import merge_values, regenerate
+from sessile.service.save import discard_changes, plan, save
+from sessile.service.transaction import CommitOutcome, Standing, Transaction
 
 
-def commit_visit(parts: Parts, visit: Visit, *, turn: bool = True) -> Flow[Header | None]:
+class Act(Enum):
+    """What a commit does."""
+
+    CREATE = "store an anonymous session, if there is anything to store"
+    SAVE = "merge the changes into the stored session; rotate if it is time"
+    DISCARD = "drop the changes; an event says so"
+    REGENERATE = "store a new session in the place of the old one"
+    LOG_OUT = "end the session on the server, then the cookie"
+
+
+_ANY: Final = tuple(Standing)
+_STARTING: Final = (Intent.BEGIN, Intent.LOGIN, Intent.STEP_UP, Intent.UNLOCK)
+
+ACTS: Final[dict[tuple[Standing, Intent], Act]] = {
+    (Standing.ANONYMOUS, Intent.KEEP): Act.CREATE,
+    (Standing.ANONYMOUS, Intent.ROTATE): Act.CREATE,
+    (Standing.STALE, Intent.KEEP): Act.DISCARD,  # its cookie could replace a newer login's
+    (Standing.STALE, Intent.ROTATE): Act.DISCARD,
+    (Standing.LIVE, Intent.KEEP): Act.SAVE,
+    (Standing.LIVE, Intent.ROTATE): Act.SAVE,
+    (Standing.LOCKED, Intent.KEEP): Act.DISCARD,  # else a thief could write into it
+    (Standing.LOCKED, Intent.ROTATE): Act.DISCARD,
+    **{(standing, intent): Act.REGENERATE for standing in _ANY for intent in _STARTING},
+    **{(standing, Intent.LOGOUT): Act.LOG_OUT for standing in _ANY},
+}
+
+
+async def commit(transaction: Transaction, *, rotate: bool = True) -> Header | None:
     """Store what a request did; return the header with the ticket for its answer, if any.
 
     Args:
-        parts: the collaborators.
-        visit: what ``open_visit`` returned.
-        turn: whether a ticket that is due is replaced.
+        transaction: what ``open_transaction`` returned.
+        rotate: whether a ticket that is due is replaced.
 
     Raises:
-        LimitReached: a login beyond the owner's limit.
+        TooManySessions: a login beyond the owner's limit.
         LostRace: rivals won every one of many attempts.
         StoreUnavailable: nothing was stored, or nobody can tell.
         UnsupportedValue: a nested change put something in that cannot be kept; nothing was stored.
     """
-    flow = _commit(parts, visit, turn=turn)
-    return watched(parts, Work.SAVE, visit.request, flow) if parts.heard else flow
+    context, now = transaction.context, transaction.context.clock()
+    if context.has_hooks:
+        flow = _commit(transaction, now, rotate=rotate)
+        outcome = await instrument(context, Work.SAVE, transaction.request, flow)
+    else:
+        outcome = await _commit(transaction, now, rotate=rotate)
+    return None if outcome is None else _header(transaction, outcome, now)
 
 
-async def _commit(parts: Parts, visit: Visit, *, turn: bool) -> Header | None:
-    session, now = visit.session, parts.clock()
-    if session.corrupt and visit.record is not None:
-        parts.tell(Malformed(now, Key(visit.record.key), session.corrupt))
-    intent = session.intent
-    if intent in STARTING:
-        return _issued(parts, visit, await log_in(parts, visit, now), now)
-    if intent is Intent.LOGOUT:
-        return await _log_out(parts, visit, now)
-    if visit.record is None:
-        return _issued(parts, visit, await _create(parts, visit, now), now)
-    if visit.lock is not None:
-        drop(parts, visit, now)
-        return None
-    attempt = plan(parts, visit, now, turn=turn)
-    if attempt is None and visit.hand_over is None:
-        return None  # what most requests come to
-    return _issued(parts, visit, await save(parts, visit, now, attempt), now)
+async def accept(transaction: Transaction) -> Header | None:
+    """Store what was done before a WebSocket is accepted, as ``commit`` does, and go on.
 
-
-async def accept_visit(parts: Parts, visit: Visit) -> Header | None:
-    """Store what was done before a WebSocket is accepted, as ``commit_visit`` does, and go on.
-
-    The ticket turns if the application asked for it; a turn that is due waits for a request.
+    The ticket is replaced if the application asked for it; one that is due waits for a request.
     """
-    done = visit.session.intent
-    cookie = await commit_visit(parts, visit, turn=False)
-    _go_on(parts, visit, done)
-    return cookie
+    context, now, done = transaction.context, transaction.context.clock(), transaction.state.intent
+    flow = _commit(transaction, now, rotate=False)
+    if context.has_hooks:
+        flow = instrument(context, Work.SAVE, transaction.request, flow)
+    outcome = await flow or CommitOutcome(transaction.opened.record)
+    header = _header(transaction, outcome, now)
+    transaction.resume(outcome, done)
+    return header
 
 
-async def save_visit(parts: Parts, visit: Visit) -> bool:
+async def save_midway(transaction: Transaction) -> bool:
     """Store what has been done so far, where no cookie can be sent, and go on: a WebSocket.
 
     Return False when the session has ended or locked meanwhile: its changes were dropped, and it is
@@ -78,96 +103,116 @@ async def save_visit(parts: Parts, visit: Visit) -> bool:
         LostRace: rivals won every one of many attempts.
         StoreUnavailable: nothing was stored, or nobody can tell.
     """
-    session, now, done = visit.session, parts.clock(), visit.session.intent
-    had = visit.record is not None
-    if _takes_cookie(visit):
+    opened, now, done = transaction.opened, transaction.context.clock(), transaction.state.intent
+    if _takes_cookie(transaction):
         raise ConfigError(
             "no cookie can be set once a WebSocket is accepted, so it cannot start or rotate a "
             "session: log in, rotate, or store the first value before accept, or in a request"
         )
-    if session.intent is Intent.LOGOUT:
-        await _log_out(parts, visit, now)
-    elif visit.lock is not None:
-        drop(parts, visit, now)
+    outcome = CommitOutcome(opened.record)
+    if done is Intent.LOGOUT:
+        outcome = await _log_out(transaction, now)
+    elif opened.standing is Standing.LOCKED:
+        discard_changes(transaction, now)
         return False
-    elif visit.record is not None:
-        if visit.turn:  # a move that takes a new ticket waits for a request that can bring it
-            visit.moved = visit.turn = False
-        await save(parts, visit, now, plan(parts, visit, now, turn=False))
-    _go_on(parts, visit, done)
-    return visit.record is not None or not had
+    elif opened.record is not None:
+        # a new client that takes a new ticket waits for a request that can bring it
+        note_client = not opened.rotate_now
+        attempt = plan(transaction, now, rotate=False, note_client=note_client)
+        outcome = await save(transaction, now, attempt)
+    transaction.resume(outcome, done)
+    return outcome.record is not None or opened.record is None
 
 
-async def still_lives(parts: Parts, visit: Visit) -> bool:
-    """Tell whether the session of a visit is still there for its client; nobody's never is.
+async def is_alive(transaction: Transaction) -> bool:
+    """Tell whether the session of a transaction is still there for its client; nobody's never is.
 
     Raises:
         StoreUnavailable: the store did not answer, so nobody can tell.
     """
-    if visit.record is None or visit.lock is not None:
+    context, known = transaction.context, transaction.opened.record
+    if known is None or transaction.opened.standing is Standing.LOCKED:
         return False
-    now, known = parts.clock(), visit.record
-    record = await parts.store.read(Key(known.key), now)
-    if record is None or record.over:
+    now = context.clock()
+    record = context.intact(await context.store.read(Key(known.key)))
+    if record is None or record.kind is not RecordKind.SESSION or not record.live_at(now):
         return False
-    return record.owner == known.owner and not parts.policy.locked(record, now)
+    return record.owner == known.owner and not context.policy.is_locked(record, now)
 
 
-def _takes_cookie(visit: Visit) -> bool:
+async def _commit(transaction: Transaction, now: Instant, *, rotate: bool) -> CommitOutcome | None:
+    """Carry out the act; None where there was nothing to do."""
+    opened, state = transaction.opened, transaction.state
+    if state.values.corrupt and opened.record is not None:
+        key = Key(opened.record.key)
+        transaction.context.emit(Malformed(now, key, state.values.corrupt))
+    act = ACTS[opened.standing, state.intent]
+    if act is Act.SAVE:
+        attempt = plan(transaction, now, rotate=rotate)
+        if attempt is None and opened.reissue is None:
+            return None  # what most requests come to
+        return await save(transaction, now, attempt)
+    if act is Act.REGENERATE:
+        return await regenerate(transaction, now)
+    if act is Act.LOG_OUT:
+        return await _log_out(transaction, now)
+    if act is Act.CREATE:
+        return await _create(transaction, now)
+    discard_changes(transaction, now)
+    return None
+
+
+async def _create(transaction: Transaction, now: Instant) -> CommitOutcome | None:
+    context, state = transaction.context, transaction.state
+    delta = state.values.delta()
+    if not (delta or state.must_store or state.notes):
+        return None
+    ticket, client = state.new_ticket(), peek_client(context, transaction.request)
+    trail = extend_trail((), now, client, *state.notes)
+    values = merge_values(context, {}, {}, delta)
+    record = new_record(context, state, ticket, now, values, trail=trail)
+    await context.store.create(record)
+    context.emit(Created(now, ticket.key, client=client))
+    await sweep_sometimes(context, now)
+    return CommitOutcome(record, ticket)
+
+
+async def _log_out(transaction: Transaction, now: Instant) -> CommitOutcome:
+    """End the session. What was set after the logout begins a new one, unless it is stale."""
+    context, state, opened = transaction.context, transaction.state, transaction.opened
+    old = opened.record
+    if old is None and opened.replaced_by is not None:
+        found = context.intact(await context.store.read(opened.replaced_by))
+        old = found if found is not None and found.live_at(now) else None
+    if old is not None:
+        client = transaction.client
+        await end_one(context, Key(old.key), old.owner, End.LOGOUT, now, client=client)
+    delta = state.values.delta()
+    if not (delta.set or delta.added or state.must_store):
+        return CommitOutcome(None)
+    if opened.standing is Standing.STALE:
+        discard_changes(transaction, now)
+        return CommitOutcome(None)
+    return await _create(transaction, now) or CommitOutcome(None)
+
+
+def _takes_cookie(transaction: Transaction) -> bool:
     """Tell whether what was done must be answered with a ticket."""
-    session = visit.session
-    if session.intent is Intent.KEEP and visit.record is not None:
+    state = transaction.state
+    if state.intent is Intent.KEEP and transaction.opened.record is not None:
         return False
-    delta = session.delta()
-    starts = session.intent in STARTING or session.intent is Intent.ROTATE
+    delta = state.values.delta()
+    starts = state.intent in _STARTING or state.intent is Intent.ROTATE
     return starts or bool(delta.set or delta.added)
 
 
-def _go_on(parts: Parts, visit: Visit, done: Intent) -> None:
-    """Take what is stored now as what the session was opened with."""
-    visit.moved = visit.turn = False
-    if visit.lock is None:
-        visit.stored = {} if visit.record is None else parts.sealer.unseal(visit.record)
-        visit.values = visit.stored
-    visit.session.resume(visit.record, visit.values, done)
-
-
-async def _create(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
-    """Store an anonymous session, if there is anything to store."""
-    session, delta = visit.session, visit.session.delta()
-    if not (delta or session.kept or session.notes):
-        return None
-    if visit.late:
-        drop(parts, visit, now)
-        return None
-    ticket, client = session.fresh(), glimpsed(parts, visit.request)
-    trail = extend_trail((), now, client, *session.notes)
-    values = applied(parts, {}, {}, delta)
-    record = born(parts, session, ticket, now, values, trail=trail)
-    await parts.store.create(record)
-    parts.tell(Created(now, ticket.key, client=client))
-    await tidy(parts, now)
-    visit.record = record
-    return ticket
-
-
-async def _log_out(parts: Parts, visit: Visit, now: Instant) -> Header | None:
-    """End the session on the server, then the cookie. What was set after it begins a new one."""
-    old, visit.record, visit.lock = visit.record, None, None
-    visit.stored = visit.values = {}
-    if old is None and visit.heir is not None:
-        old = await parts.store.read(visit.heir, now)
-    if old is not None:
-        await end_one(parts, Key(old.key), old.owner, End.LOGOUT, now, client=visit.client)
-    session, delta = visit.session, visit.session.delta()
-    again = delta.set or delta.added or session.kept
-    ticket = await _create(parts, visit, now) if again else None
-    if ticket is None:
-        return visit.carrier.expire() if visit.carried and not visit.late else None
-    return _issued(parts, visit, ticket, now)
-
-
-def _issued(parts: Parts, visit: Visit, ticket: Ticket | None, now: Instant) -> Header | None:
-    if ticket is None or visit.record is None:
-        return None
-    return visit.carrier.issue(ticket.reveal(), parts.policy.max_age(visit.record, now))
+def _header(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> Header | None:
+    """Return the header that hands over a ticket, or that takes one back after a logout."""
+    opened, record, ticket = transaction.opened, outcome.record, outcome.ticket
+    if ticket is not None and record is not None:
+        max_age = transaction.context.policy.max_age(record, now)
+        return opened.carrier.issue(ticket.reveal(), max_age)
+    logged_out = transaction.state.intent is Intent.LOGOUT
+    if logged_out and opened.presented and opened.standing is not Standing.STALE:
+        return opened.carrier.expire()
+    return None

@@ -8,15 +8,14 @@ from typing import Final
 import msgspec
 
 from sessile.core.address import subnet
-from sessile.core.change import Change
 from sessile.core.client import Client
-from sessile.core.record import FORMAT, Over, Record
+from sessile.core.record import FORMAT, Record, RecordKind
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import KeyTaken, StoreUnavailable
+from sessile.service.context import Context
 from sessile.service.events import NewDevice
-from sessile.service.parts import Parts
-from sessile.service.unseal import opened
+from sessile.stores.contract import Change
 
 _MOST: Final = 32
 _FIELD: Final = "devices"
@@ -27,48 +26,50 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[tuple[str, str, Instant]]).decode
 
 
-async def introduce(parts: Parts, record: Record, now: Instant) -> None:
+async def note_device(context: Context, record: Record, now: Instant) -> None:
     """Tell of a device that is new to the owner of a fresh session, and know it from now on.
 
     The first login of a user tells nothing: there is nothing to compare with. A store that fails,
     or a rival that writes first, costs a memory and no login.
     """
-    lasts = parts.policy.know_devices
+    lasts = context.policy.know_devices
     if lasts is None or record.owner is None:
         return
     with suppress(StoreUnavailable, KeyTaken):
-        row = await parts.store.read(_key(record.owner), now)
-        known = _known(parts, row, now - lasts)
-        _tell(parts, record, known, now)
-        draft, written = _written(parts, record, row, _with(known, record.client, now), now + lasts)
+        row = context.intact(await context.store.read(_key(record.owner)))
+        known = _decode_devices(context, row, now - lasts)
+        _emit_new(context, record, known, now)
+        draft, written = _draft(context, record, row, _with(known, record.client, now), now + lasts)
         if row is None:
-            await parts.store.create(draft)
+            await context.store.create(draft)
         else:
-            await parts.store.commit(Change(draft, row.version, written))
+            await context.store.commit(Change(draft, row.version, written))
 
 
-def _tell(parts: Parts, record: Record, known: _Known, now: Instant) -> None:
+def _emit_new(context: Context, record: Record, known: _Known, now: Instant) -> None:
     client = record.client
     strange = client.device not in {device for device, _ in known}
     elsewhere = subnet(client.address) not in {network for _, network in known}
     if known and (strange or elsewhere):
         key, owner, device = Key(record.key), record.owner or "", record.device_name
-        parts.tell(NewDevice(now, key, owner, device, strange, elsewhere, client=client))
+        context.emit(NewDevice(now, key, owner, device, strange, elsewhere, client=client))
 
 
-def _written(
-    parts: Parts, record: Record, row: Record | None, known: _Known, until: Instant
+def _draft(
+    context: Context, record: Record, row: Record | None, known: _Known, until: Instant
 ) -> tuple[Record, dict[str, bytes]]:
     blob = _encode([(device, network, seen) for (device, network), seen in known.items()])
     version, now = 1 if row is None else row.version + 1, record.created
     key = _key(record.owner or "")
-    blank = Record(FORMAT, key, version, now, now, until, until, bytes(32), now, over=Over.MEMORY)
-    return parts.sealer.seal(blank, {_FIELD: blob}, frozenset())
+    blank = Record(
+        FORMAT, key, version, now, now, until, until, bytes(32), now, kind=RecordKind.DEVICES
+    )
+    return context.sealer.seal(blank, {_FIELD: blob}, frozenset())
 
 
-def _known(parts: Parts, row: Record | None, since: Instant) -> _Known:
-    values = None if row is None else opened(parts, row, since)
-    if not values or row is None or row.over is not Over.MEMORY:
+def _decode_devices(context: Context, row: Record | None, since: Instant) -> _Known:
+    values = None if row is None else context.unseal(row, since)
+    if not values or row is None or row.kind is not RecordKind.DEVICES:
         return {}
     try:
         lines = _decode(values.get(_FIELD, b""))

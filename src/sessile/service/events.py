@@ -4,13 +4,13 @@ A hook is called with each fact before the answer leaves; an async hook is start
 its own (see ``wire.background.tasks``). ``sessile.sinks`` has ready-made ones.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from enum import Enum
-from typing import TypeAlias
+from typing import Protocol
 
 import msgspec
 
-from sessile.core.binding import Mismatch
+from sessile.core.binding import OnMismatch
 from sessile.core.client import Client
 from sessile.core.identity import Lock
 from sessile.core.ticket import Key
@@ -29,7 +29,7 @@ class End(Enum):
     MISMATCH = "another client presented its ticket"
 
 
-class Refusal(Enum):
+class RefusalReason(Enum):
     """Why a presented ticket opened nothing."""
 
     SHAPE = "not a ticket"
@@ -138,7 +138,7 @@ class Mismatched(Event, frozen=True):
 
     owner: str | None
     expected: Client
-    reaction: Mismatch
+    reaction: OnMismatch
 
 
 class Ended(Event, frozen=True):
@@ -161,7 +161,7 @@ class Expired(Event, frozen=True):
 class Refused(Event, frozen=True):
     """A request came with something that opened no session; it went on as anonymous."""
 
-    reason: Refusal
+    reason: RefusalReason
 
 
 class Denied(Event, frozen=True):
@@ -236,7 +236,7 @@ class StoreFailing(Event, frozen=True):
 
 
 class Timed(Event, frozen=True):
-    """How long the sessions of one request took to open or to save; told to ``Timer`` hooks alone.
+    """How long the session of one request took to open or to save; for hooks with ``timed``.
 
     Attributes:
         work: what was done.
@@ -249,5 +249,13 @@ class Timed(Event, frozen=True):
     failed: bool = False
 
 
-Hook: TypeAlias = Callable[[Event], None] | Callable[[Event], Awaitable[None]]
-"""Called with each event. With the attribute ``timed = True`` it is told ``Timed`` as well."""
+class Hook(Protocol):
+    """Whatever is called with each event: a function, or an object with ``__call__``.
+
+    It returns nothing, or something to await, as an ``async def`` does. One that has the attribute
+    ``timed = True`` is called with ``Timed`` as well.
+    """
+
+    def __call__(self, event: Event, /) -> Awaitable[None] | None:
+        """Take notice of an event."""
+        ...

@@ -4,22 +4,19 @@ from typing import Any
 
 import msgspec
 
-from sessile.core.change import Change, Committed, Conflict
-from sessile.core.flow import Flow
-from sessile.core.identity import Lock
-from sessile.core.intent import Intent
+from sessile.core.identity import Intent, Lock
+from sessile.core.mapping import UNCHANGED
 from sessile.core.merge import Delta, merge
-from sessile.core.record import Record
+from sessile.core.record import Record, RecordKind
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import Trail, extend_trail, pack_trail
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.errors import LostRace
 from sessile.service.events import Dropped, Expired, Locked, Rotated
-from sessile.service.opening import ALWAYS, ATTEMPTS, MOVED
-from sessile.service.parts import Parts
-from sessile.service.unseal import opened
-from sessile.service.visit import Visit
+from sessile.service.open import ATTEMPTS, CLIENT_CHANGED
+from sessile.service.transaction import CommitOutcome, Transaction
+from sessile.stores.contract import Change, Committed
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -28,50 +25,53 @@ class Attempt(msgspec.Struct, frozen=True):
     Attributes:
         record: the newest record we know of.
         values: its values in plain.
-        delta: what this request did, made from the visit's values.
-        successor: the ticket to turn to; None when it is not time, or a rival has done it.
-        hand_over: the ticket to hand to the client though this commit does not make it.
+        delta: what this request did, made from the values that it was shown.
+        successor: the next ticket; None when it is not time, or a rival has rotated already.
+        reissue: the ticket to hand to the client though this commit does not make it.
+        client_changed: whether the session's new client is to be written down.
     """
 
     record: Record
     values: Encoded
     delta: Delta
     successor: Ticket | None
-    hand_over: Ticket | None
+    reissue: Ticket | None
+    client_changed: bool
 
     def __repr__(self) -> str:
         return f"<Attempt on {self.record!r}>"
 
 
-def plan(parts: Parts, visit: Visit, now: Instant, *, turn: bool = True) -> Attempt | None:
-    """Return what there is to save; None when nothing was changed and nothing is due.
+def plan(
+    transaction: Transaction, now: Instant, *, rotate: bool = True, note_client: bool = True
+) -> Attempt | None:
+    """Return the first attempt; None when nothing was changed and nothing is due.
 
     Args:
-        parts: the collaborators.
-        visit: a visit with a record.
+        transaction: one with a record.
         now: the time of the commit.
-        turn: whether a ticket that is due is replaced; no where no cookie can be sent.
+        rotate: whether a ticket that is due is replaced; no where no cookie can be sent.
+        note_client: whether a new client is written down.
     """
-    record = visit.record
+    opened, state, policy = transaction.opened, transaction.state, transaction.context.policy
+    record = opened.record
     assert record is not None
-    delta = visit.session.delta()
-    wanted = visit.session.intent is Intent.ROTATE or (
-        visit.turn or (turn and parts.policy.rotation_due(record, now))
+    delta = state.values.delta()
+    wanted = (
+        (note_client and opened.rotate_now)
+        or state.intent is Intent.ROTATE
+        or (rotate and policy.rotation_due(record, now))
     )
-    successor = _successor(parts, visit) if wanted else None
-    active = not visit.passive and parts.policy.touch_due(record, now)
-    if not (delta or active or successor or _owes(visit)):
+    successor = _successor(transaction) if wanted else None
+    moved = note_client and opened.client_changed
+    active = not transaction.passive and policy.touch_due(record, now)
+    if delta is UNCHANGED and not (active or successor or moved or state.notes):
         return None
-    return Attempt(record, visit.stored, delta, successor, visit.hand_over)
+    return Attempt(record, opened.values, delta, successor, opened.reissue, moved)
 
 
-def _owes(visit: Visit) -> bool:
-    """Tell whether the trail is to have another line."""
-    return visit.moved or bool(visit.session.notes)
-
-
-def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None) -> Flow[Ticket | None]:
-    """Carry out a plan; the flow returns the ticket to hand to the client, if there is one.
+async def save(transaction: Transaction, now: Instant, attempt: Attempt | None) -> CommitOutcome:
+    """Carry out a plan; None is one that only hands a ticket to the client.
 
     A session that ended meanwhile stays ended: the changes are dropped, and an event says so.
 
@@ -79,138 +79,147 @@ def save(parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None) -> F
         LostRace: rivals changed the session under every one of many attempts.
     """
     if attempt is None:
-        return _still_current(parts, visit, now)
-    if attempt.record.live_at(now) and not parts.policy.locked(attempt.record, now):
-        return _commit(parts, visit, now, attempt)
-    return _outlived(parts, visit, now, attempt)
+        return CommitOutcome(transaction.opened.record, await _current_ticket(transaction, now))
+    record = attempt.record
+    if record.live_at(now) and not transaction.context.policy.is_locked(record, now):
+        return await _commit(transaction, now, attempt)
+    return await _commit_late(transaction, now, attempt)
 
 
-async def _outlived(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Ticket | None:
+async def _commit_late(transaction: Transaction, now: Instant, attempt: Attempt) -> CommitOutcome:
     """Save what a long request did past its deadline, if somebody else kept its session alive."""
-    newest = await parts.store.read(Key(attempt.record.key), ALWAYS)
-    if newest is not None and not newest.over:
-        key, owner, client = Key(newest.key), newest.owner, visit.client
+    context, client = transaction.context, transaction.client
+    newest = context.intact(await context.store.read(Key(attempt.record.key)))
+    if newest is not None and newest.kind is RecordKind.SESSION:
+        key, owner = Key(newest.key), newest.owner
         if not newest.live_at(now):
-            parts.tell(Expired(now, key, owner, client=client))
+            context.emit(Expired(now, key, owner, client=client))
             newest = None
-        elif parts.policy.locked(newest, now):
-            parts.tell(Locked(now, key, Lock.IDLE, owner, client=client))
+        elif context.policy.is_locked(newest, now):
+            context.emit(Locked(now, key, Lock.IDLE, owner, client=client))
             newest = None
-    return await _commit(parts, visit, now, _rebased(parts, visit, now, attempt, newest))
+    return await _commit(transaction, now, _rebase(transaction, now, attempt, newest))
 
 
-def _successor(parts: Parts, visit: Visit) -> Ticket | None:
+def _successor(transaction: Transaction) -> Ticket | None:
     """Return the next ticket, when the client presented the current one."""
-    ticket, record = visit.ticket, visit.record
+    ticket, record = transaction.opened.ticket, transaction.opened.record
     if ticket is None or record is None or not ticket.proves(record.digest):
         return None  # what follows a predecessor is the current ticket, not a new one
-    return ticket.successor(parts.ring.newest)
+    return ticket.successor(transaction.context.ring.newest)
 
 
-async def _still_current(parts: Parts, visit: Visit, now: Instant) -> Ticket | None:
+async def _current_ticket(transaction: Transaction, now: Instant) -> Ticket | None:
     """Return the successor to hand over, if the session it belongs to still lives.
 
     A late answer must not put a dead ticket over the cookie of a newer login.
     """
-    if visit.hand_over is None:
+    context, reissue = transaction.context, transaction.opened.reissue
+    if reissue is None:
         return None
-    record = await parts.store.read(visit.hand_over.key, now)
-    return visit.hand_over if record and visit.hand_over.proves(record.digest) else None
+    record = context.intact(await context.store.read(reissue.key))
+    current = record is not None and record.live_at(now) and reissue.proves(record.digest)
+    return reissue if current else None
 
 
-async def _commit(
-    parts: Parts, visit: Visit, now: Instant, attempt: Attempt | None
-) -> Ticket | None:
+async def _commit(transaction: Transaction, now: Instant, attempt: Attempt | None) -> CommitOutcome:
     """Try until our change stands on the newest record, or the session is gone."""
+    context = transaction.context
     for _ in range(ATTEMPTS):
         if attempt is None:
-            drop(parts, visit, now)
-            visit.record = None
-            return None
-        change = _draft(parts, visit, now, attempt)
-        answer = await parts.store.commit(change)
-        if isinstance(answer, Committed):
-            return _committed(parts, visit, now, change, attempt)
-        newest = answer.current if isinstance(answer, Conflict) else None
-        attempt = _rebased(parts, visit, now, attempt, newest)
-        if attempt and not (attempt.delta or attempt.successor or _owes(visit)):
-            return attempt.hand_over  # the rival's commit has moved the clocks as well
-    raise LostRace(visit.session.id, attempts=ATTEMPTS)
+            discard_changes(transaction, now)
+            return CommitOutcome(None)
+        change = _draft(transaction, now, attempt)
+        result = await context.store.commit(change)
+        if isinstance(result, Committed):
+            if attempt.successor is not None:
+                key = Key(change.record.key)
+                context.emit(Rotated(now, key, client=transaction.client))
+            return CommitOutcome(change.record, attempt.successor or attempt.reissue)
+        attempt = _rebase(transaction, now, attempt, context.newest(result))
+        if attempt and not (
+            attempt.delta or attempt.successor or _owes_trail(transaction, attempt)
+        ):
+            # the rival's commit has moved the clocks as well
+            return CommitOutcome(transaction.opened.record, attempt.reissue)
+    raise LostRace(transaction.state.key, attempts=ATTEMPTS)
 
 
-def _draft(parts: Parts, visit: Visit, now: Instant, attempt: Attempt) -> Change:
+def _owes_trail(transaction: Transaction, attempt: Attempt) -> bool:
+    """Tell whether the trail is to have another line."""
+    return attempt.client_changed or bool(transaction.state.notes)
+
+
+def _draft(transaction: Transaction, now: Instant, attempt: Attempt) -> Change:
     """Put our delta on top of the record as it is."""
-    record = attempt.record
-    merged = merge(visit.values, attempt.values, attempt.delta, parts.codec)
+    context, record = transaction.context, attempt.record
+    merged = merge(transaction.opened.shown, attempt.values, attempt.delta, context.codec)
     changes: dict[str, Any] = {"version": record.version + 1}
-    if not visit.passive:
-        changes |= parts.policy.touch(record, now)
+    if not transaction.passive:
+        changes |= context.policy.touch(record, now)
     if attempt.successor is not None:
         changes |= {"digest": attempt.successor.digest, "rotated": now, "confirmed": None}
         changes["parent"] = record.digest
-    if record.bound and visit.client is not record.client and _follows(parts, visit, record):
-        changes["client"] = visit.client
-    if _owes(visit):
-        changes["past"] = pack_trail(_trail(visit, record, now))
-    draft, written = parts.sealer.seal(record, merged.set, merged.removed, **changes)
+    client = transaction.client
+    if record.bound and client is not record.client and _follows(transaction, attempt):
+        changes["client"] = client
+    if _owes_trail(transaction, attempt):
+        changes["past"] = pack_trail(_trail(transaction, attempt, now))
+    draft, written = context.sealer.seal(record, merged.set, merged.removed, **changes)
     return Change(draft, record.version, written, merged.removed)
 
 
-def _follows(parts: Parts, visit: Visit, record: Record) -> bool:
+def _follows(transaction: Transaction, attempt: Attempt) -> bool:
     """Tell whether the session takes this client for its own from now on."""
-    return visit.moved or _at_home(parts, visit, record)
+    return attempt.client_changed or _matches(transaction, attempt.record)
 
 
-def _at_home(parts: Parts, visit: Visit, record: Record) -> bool:
+def _matches(transaction: Transaction, record: Record) -> bool:
     """Tell whether this client is the session's own, as far as there is one."""
-    return not record.bound or parts.policy.binding.holds(record.client, visit.client)
+    binding = transaction.context.policy.binding
+    return not record.bound or binding.holds(record.client, transaction.client)
 
 
-def _trail(visit: Visit, record: Record, now: Instant) -> Trail:
-    moves = visit.moved and record.client != visit.client  # a rival may have told it already
-    words = (MOVED, *visit.session.notes) if moves else visit.session.notes
-    return extend_trail(record.trail, now, visit.client, *words)
+def _trail(transaction: Transaction, attempt: Attempt, now: Instant) -> Trail:
+    record, client, notes = attempt.record, transaction.client, transaction.state.notes
+    moves = attempt.client_changed and record.client != client  # a rival may have told it already
+    words = (CLIENT_CHANGED, *notes) if moves else notes
+    return extend_trail(record.trail, now, client, *words)
 
 
-def _committed(
-    parts: Parts, visit: Visit, now: Instant, change: Change, attempt: Attempt
-) -> Ticket | None:
-    visit.record = change.record
-    if attempt.successor is not None:
-        parts.tell(Rotated(now, Key(change.record.key), client=visit.client))
-    return attempt.successor or attempt.hand_over
-
-
-def _rebased(
-    parts: Parts, visit: Visit, now: Instant, attempt: Attempt, newest: Record | None
+def _rebase(
+    transaction: Transaction, now: Instant, attempt: Attempt, newest: Record | None
 ) -> Attempt | None:
     """Return the attempt on top of a rival's record; None when the session ended.
 
     A rival that rotated first derived the same successor, so there is nothing left to do but hand
     it over.
     """
-    if newest is None or newest.over or parts.policy.locked(newest, now):
+    context, ticket = transaction.context, transaction.opened.ticket
+    if newest is None or newest.kind is not RecordKind.SESSION:
         return None
-    values = opened(parts, newest, now)
+    if context.policy.is_locked(newest, now):
+        return None
+    values = context.unseal(newest, now)
     if values is None:
         return None
-    successor, hand_over = attempt.successor, attempt.hand_over
-    if visit.ticket is not None:
-        verdict, hand_over = judge(visit.ticket, newest, parts.ring, now, parts.policy.grace)
-        if verdict not in {Verdict.ACCEPT, Verdict.CONFIRM}:  # no longer ours to turn
+    successor, reissue, moved = attempt.successor, attempt.reissue, attempt.client_changed
+    if ticket is not None:
+        verdict, reissue = judge(ticket, newest, context.ring, now, context.policy.grace)
+        if verdict not in {Verdict.ACCEPT, Verdict.CONFIRM}:  # no longer ours to rotate
             successor = None
-        if not _at_home(parts, visit, newest):  # the successor is for the client that it bound
-            hand_over = None
+        if not _matches(transaction, newest):  # the successor is for the client that it bound
+            reissue = None
         elif newest.bound:
-            visit.moved = False  # a rival has noted this client already
-    return Attempt(newest, values, attempt.delta, successor, hand_over)
+            moved = False  # a rival has noted this client already
+    return Attempt(newest, values, attempt.delta, successor, reissue, moved)
 
 
-def drop(parts: Parts, visit: Visit, now: Instant) -> bool:
-    """Let what a visit did go no further, and tell so. Return whether there was anything."""
-    delta = visit.session.delta()
+def discard_changes(transaction: Transaction, now: Instant) -> bool:
+    """Let what a request did go no further, and tell so. Return whether there was anything."""
+    delta, ticket = transaction.state.values.delta(), transaction.opened.ticket
     if delta:
         keys = sorted({*delta.set, *delta.removed, *delta.added})
-        key = visit.ticket.key if visit.ticket else None
-        parts.tell(Dropped(now, key, tuple(keys), client=visit.client))
+        key = ticket.key if ticket else None
+        transaction.context.emit(Dropped(now, key, tuple(keys), client=transaction.client))
     return bool(delta)

@@ -7,9 +7,9 @@ from typing import Final
 from sessile.codecs.msgpack import ValueCodec
 from sessile.codecs.sealing import AesGcmSealer, NoSealer, Sealer
 from sessile.core.carrier import Carrier, Carriers
-from sessile.core.change import Capability
 from sessile.core.cookie import Cookie
 from sessile.core.flow import arun, run
+from sessile.core.info import SessionInfo
 from sessile.core.origin import Origins
 from sessile.core.policy import Policy
 from sessile.core.proxies import Proxies
@@ -18,12 +18,12 @@ from sessile.core.session import Session
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import ConfigError
-from sessile.service import owners
+from sessile.service import csrf, manage
+from sessile.service.context import Context
 from sessile.service.events import Hook
-from sessile.service.grants import spend_grant
-from sessile.service.owners import SessionInfo, Whose
-from sessile.service.parts import Parts
-from sessile.stores.contract import Store
+from sessile.service.manage import AnyOwner
+from sessile.service.require import use_grant
+from sessile.stores.contract import Capability, Store
 from sessile.stores.open import open_store
 from sessile.wire import log, system
 from sessile.wire.background.tasks import BackgroundTasks
@@ -62,6 +62,8 @@ class Sessions:
 
     Attributes:
         cookie: the cookie's name and attributes.
+        policy: lifetimes and limits.
+        proxies: whose word is taken on where a request came from.
 
     Raises:
         ConfigError: something is wrong; the message says what to write instead.
@@ -93,41 +95,43 @@ class Sessions:
             store = open_store(url or system.setting("SESSILE_URL") or DEFAULT_URL)
         elif url is not None:
             raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
-        given = _given(secrets)
-        ring = given or _kept(store, entropy)
+        given = _ring_of_settings(secrets)
+        ring = given or _own_ring(store, entropy)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
         sealer: Sealer = AesGcmSealer(ring, entropy) if sealed else NoSealer()
         cookies = (one for one in carriers or () if isinstance(one, Cookie))
         self.cookie = cookie or next(cookies, Cookie())
-        self.parts = Parts(
+        self.policy = policy or Policy()
+        self.proxies = proxies or Proxies()
+        self._context = Context(
             store=store,
             ring=ring,
-            policy=policy or Policy(),
+            policy=self.policy,
             carriers=Carriers.of(cookie, carriers),
             origins=origins or Origins(),
-            proxies=proxies or Proxies(),
+            proxies=self.proxies,
             codec=ValueCodec(),
             sealer=sealer,
             clock=clock,
             timer=system.timer,
             entropy=entropy,
             hooks=hooks,
-            failed=log.log_hook_failure,
+            report_failure=log.log_hook_failure,
             tasks=BackgroundTasks(),
         )
-        self.sync = SyncSessions(self.parts)
+        self.sync = SyncSessions(self._context)
 
     async def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:
         """Return a user's live sessions, oldest login first; ``current`` marks one of them."""
-        return await arun(owners.sessions_of(self.parts, user, current))
+        return await arun(manage.sessions_of(self._context, user, current))
 
     async def show(self, session_id: str) -> SessionInfo | None:
         """Return one live session; None when there is none of that id."""
-        return await arun(owners.show(self.parts, session_id))
+        return await arun(manage.show(self._context, session_id))
 
     async def evidence(self, session_id: str) -> SessionInfo | None:
-        """Return what is kept of a session that was ended for theft; its trail ends with why."""
-        return await arun(owners.evidence(self.parts, session_id))
+        """Return the evidence of a session that was ended for theft; its trail ends with why."""
+        return await arun(manage.evidence(self._context, session_id))
 
     async def spend(self, session: Session, purpose: str) -> None:
         """Spend the grant of a step-up, once and for all, before doing what it was given for.
@@ -135,9 +139,9 @@ class Sessions:
         Raises:
             StepUpNeeded: there is none, it is too old, or it is spent.
         """
-        await arun(spend_grant(self.parts, session, purpose))
+        await arun(use_grant(self._context, session, purpose))
 
-    async def end(self, session_id: str, *, owner: str | Whose | None = Whose.ANYBODYS) -> bool:
+    async def end(self, session_id: str, *, owner: str | AnyOwner | None = AnyOwner.ANY) -> bool:
         """End one session; every server refuses it at once. False when there was none.
 
         Args:
@@ -145,7 +149,7 @@ class Sessions:
             owner: end it only if it is theirs, as ``session.user`` for a user's own list of
                 devices; None, which is nobody, ends nothing.
         """
-        return await arun(owners.end(self.parts, session_id, owner))
+        return await arun(manage.end(self._context, session_id, owner))
 
     async def end_all(self, user: str, *, keep: Key | Session | None = None) -> int:
         """End a user's sessions but the one to keep; return how many ended.
@@ -153,50 +157,95 @@ class Sessions:
         In a request that logs in or steps up name the session itself, ``keep=session``: it has two
         ids until its answer leaves.
         """
-        return await arun(owners.end_all(self.parts, user, keep))
+        return await arun(manage.end_all(self._context, user, keep))
 
     async def end_everybody(self) -> None:
         """End every session of everybody, as one act; every server refuses them at once.
 
         For an operator who suspects that sessions were stolen. How many ended nobody counts.
         """
-        await arun(owners.end_everybody(self.parts))
+        await arun(manage.end_everybody(self._context))
 
     async def sweep(self) -> AsyncIterator[int]:
         """Remove expired sessions in batches, yielding the size of each."""
-        while removed := await arun(owners.sweep(self.parts, _SWEEP)):
+        while removed := await arun(manage.sweep(self._context, _SWEEP)):
             yield removed
+
+    async def scan(self) -> AsyncIterator[SessionInfo]:
+        """Yield every live session of everybody, each once, in an order of the store's own.
+
+        Raises:
+            ConfigError: the store cannot list what it holds.
+        """
+        seen: set[Key] = set()
+        cursor: str | None = None
+        while True:
+            found, cursor = await arun(manage.scan(self._context, cursor))
+            for info in found:
+                if info.id not in seen:
+                    seen.add(info.id)
+                    yield info
+            if cursor is None:
+                return
+
+    async def count(self) -> int:
+        """Return about how many sessions there are, some that expired lately included."""
+        return await arun(self._context.store.count())
+
+    def csrf_token(self, session: Session) -> str:
+        """Return a CSRF token for a page of this session; another text each time.
+
+        A visitor without a session gets one, for the token to belong to. The modules of frameworks
+        have a ``csrf_token`` of their own; this is for where there is none.
+
+        Raises:
+            TooLate: the answer's headers have left, and there is no session.
+        """
+        return csrf.issue_token(self._context, session)
+
+    def check_csrf(self, session: Session, token: str) -> None:
+        """Make sure that a request brought a token of its session.
+
+        Raises:
+            TokenNeeded: it brought none, or another session's.
+        """
+        csrf.check_token(self._context, session, token)
+
+    @property
+    def name(self) -> str:
+        """Where sessions are kept, without credentials: ``"redis://cache:6379/0"``."""
+        return self._context.store.name
 
     async def ping(self) -> None:
         """Return when the store answers; ``StoreUnavailable`` when it does not."""
-        await arun(self.parts.store.ping())
+        await arun(self._context.store.ping())
 
     async def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
-        await self.parts.tasks.aclose()
-        await arun(self.parts.store.close())
+        await self._context.tasks.aclose()
+        await arun(self._context.store.close())
 
     def __repr__(self) -> str:
-        return f"<Sessions in {self.parts.store.name}>"
+        return f"<Sessions in {self._context.store.name}>"
 
 
 class SyncSessions:
     """The same verbs, blocking: for WSGI, scripts and threads."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:
         """Return a user's live sessions, oldest login first; ``current`` marks one of them."""
-        return run(owners.sessions_of(self._parts, user, current))
+        return run(manage.sessions_of(self._context, user, current))
 
     def show(self, session_id: str) -> SessionInfo | None:
         """Return one live session; None when there is none of that id."""
-        return run(owners.show(self._parts, session_id))
+        return run(manage.show(self._context, session_id))
 
     def evidence(self, session_id: str) -> SessionInfo | None:
-        """Return what is kept of a session that was ended for theft; its trail ends with why."""
-        return run(owners.evidence(self._parts, session_id))
+        """Return the evidence of a session that was ended for theft; its trail ends with why."""
+        return run(manage.evidence(self._context, session_id))
 
     def spend(self, session: Session, purpose: str) -> None:
         """Spend the grant of a step-up, once and for all, before doing what it was given for.
@@ -204,9 +253,9 @@ class SyncSessions:
         Raises:
             StepUpNeeded: there is none, it is too old, or it is spent.
         """
-        run(spend_grant(self._parts, session, purpose))
+        run(use_grant(self._context, session, purpose))
 
-    def end(self, session_id: str, *, owner: str | Whose | None = Whose.ANYBODYS) -> bool:
+    def end(self, session_id: str, *, owner: str | AnyOwner | None = AnyOwner.ANY) -> bool:
         """End one session; every server refuses it at once. False when there was none.
 
         Args:
@@ -214,7 +263,7 @@ class SyncSessions:
             owner: end it only if it is theirs, as ``session.user`` for a user's own list of
                 devices; None, which is nobody, ends nothing.
         """
-        return run(owners.end(self._parts, session_id, owner))
+        return run(manage.end(self._context, session_id, owner))
 
     def end_all(self, user: str, *, keep: Key | Session | None = None) -> int:
         """End a user's sessions but the one to keep; return how many ended.
@@ -222,25 +271,51 @@ class SyncSessions:
         In a request that logs in or steps up name the session itself, ``keep=session``: it has two
         ids until its answer leaves.
         """
-        return run(owners.end_all(self._parts, user, keep))
+        return run(manage.end_all(self._context, user, keep))
 
     def end_everybody(self) -> None:
         """End every session of everybody, as one act; every server refuses them at once."""
-        run(owners.end_everybody(self._parts))
+        run(manage.end_everybody(self._context))
 
     def sweep(self) -> Iterator[int]:
         """Remove expired sessions in batches, yielding the size of each."""
-        while removed := run(owners.sweep(self._parts, _SWEEP)):
+        while removed := run(manage.sweep(self._context, _SWEEP)):
             yield removed
+
+    def scan(self) -> Iterator[SessionInfo]:
+        """Yield every live session of everybody, each once, in an order of the store's own.
+
+        Raises:
+            ConfigError: the store cannot list what it holds.
+        """
+        seen: set[Key] = set()
+        cursor: str | None = None
+        while True:
+            found, cursor = run(manage.scan(self._context, cursor))
+            for info in found:
+                if info.id not in seen:
+                    seen.add(info.id)
+                    yield info
+            if cursor is None:
+                return
+
+    def count(self) -> int:
+        """Return about how many sessions there are, some that expired lately included."""
+        return run(self._context.store.count())
 
     def ping(self) -> None:
         """Return when the store answers; ``StoreUnavailable`` when it does not."""
-        run(self._parts.store.ping())
+        run(self._context.store.ping())
 
     def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
-        self._parts.tasks.close()
-        run(self._parts.store.close())
+        self._context.tasks.close()
+        run(self._context.store.close())
+
+
+def context_of(sessions: Sessions) -> Context:
+    """Return the collaborators of the flows: for frameworks and tools, never for an application."""
+    return sessions._context  # noqa: SLF001  (the one way in, kept out of an editor's sight)
 
 
 def _check(kind: type, **option: object) -> None:
@@ -257,14 +332,14 @@ def _check_each(**options: object) -> None:
             raise ConfigError(f"{name}={given!r}: write a list, as in {name}=[...]")
 
 
-def _given(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
+def _ring_of_settings(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
     if secrets is not None:
         return KeyRing(secrets)
     setting = system.setting("SESSILE_SECRETS")
     return KeyRing(part.strip() for part in setting.split(",")) if setting else None
 
 
-def _kept(store: Store, entropy: Callable[[int], bytes]) -> KeyRing:
+def _own_ring(store: Store, entropy: Callable[[int], bytes]) -> KeyRing:
     """Return the ring of a store on this host; a store on the network has none of its own."""
     secret = None if Capability.NETWORK in store.capabilities else store.keep_secret(entropy(32))
     if secret is None:

@@ -1,18 +1,179 @@
-"""What every store promises. ``sessile.testing.conformance`` asks each promise of each store.
+"""What every store promises, and every type it speaks: a store imports from here and ``errors``.
 
 Methods are flows (see ``core.flow``). A store keeps whole records and decides nothing about
-sessions: ``now`` is passed in, deadlines stand in the record, a server's TTL is only garbage
-collection. A store that cannot be reached raises ``StoreUnavailable`` within its time limit.
+sessions: it returns what is there, expired or not, and the service judges deadlines. A server's TTL
+is only garbage collection. A row that is no record is an answer like any other, ``Corrupt``. A
+store that cannot be reached raises ``StoreUnavailable`` within its time limit.
+
+``sessile.testing.conformance`` asks each promise of each store.
 """
 
 from collections.abc import Callable
+from enum import Flag, auto
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 
-from sessile.core.change import Answer, Capability, Change, Claimed, Excess, Full, Page
-from sessile.core.record import Record
-from sessile.core.ticket import Key
-from sessile.core.value import Instant
+import msgspec
+
+from sessile.core.flow import Ask
+from sessile.core.policy import Limit, OnLimit
+from sessile.core.record import Corrupt, Record, pack, unpack
+from sessile.core.ticket import Key, is_key
+from sessile.core.value import Instant, Seconds
+
+__all__ = [
+    "COMMITTED",
+    "GONE",
+    "Ask",
+    "Capability",
+    "Change",
+    "CommitResult",
+    "Committed",
+    "Conflict",
+    "Corrupt",
+    "FeedNotice",
+    "FileBacked",
+    "Full",
+    "Gone",
+    "HasFeed",
+    "HasServerTime",
+    "Instant",
+    "Key",
+    "KeyPage",
+    "Limit",
+    "OnLimit",
+    "Page",
+    "Record",
+    "ReplaceResult",
+    "Replaced",
+    "Replacement",
+    "Seconds",
+    "Store",
+    "is_key",
+    "pack",
+    "unpack",
+]
+
+
+class Capability(Flag):
+    """What a store can do. The contract suite asks for what a promise needs."""
+
+    OWNERS = auto()  # keeps the index of a user's sessions, with atomic limits
+    SCAN = auto()  # lists and counts every session, page by page
+    NATIVE_EXPIRY = auto()  # the server removes what is past its deadlines; no sweep
+    SHARED = auto()  # several processes see the same sessions
+    NETWORK = auto()  # reached over a network: secrets must be given
+    DURABLE = auto()  # sessions survive a restart of the store
+    STALE_READS = auto()  # a read may miss the newest commit: freshness hints are sent
+    FEED = auto()  # tells of every commit and every end: ``HasFeed``
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A commit: the whole new record for stores that compare and set, the delta for the others.
+
+    Attributes:
+        record: the record as it shall be; its version is ``expected + 1``.
+        expected: the version this change was made from.
+        set: the values that changed, encoded.
+        removed: the keys that went.
+    """
+
+    record: Record
+    expected: int
+    set: dict[str, bytes] = {}
+    removed: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"<Change of {self.record.key} from version {self.expected}>"
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """The store holds the change's record."""
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """Somebody else committed first; nothing was written.
+
+    Attributes:
+        current: the record as the store holds it.
+    """
+
+    current: Record
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """There is no such record; nothing was written and nothing came back to life."""
+
+
+COMMITTED: Final = Committed()
+GONE: Final = Gone()
+
+CommitResult: TypeAlias = Committed | Conflict | Gone | Corrupt
+"""What ``commit`` answers."""
+
+
+class Replacement(msgspec.Struct, frozen=True):
+    """A login: a new record, and the one whose place it takes.
+
+    Attributes:
+        new: the record to store, and to enter into its owner's index if it has one.
+        now: which entries of the index have expired.
+        limit: how many sessions its owner may have; None is no limit.
+        old: the record it takes the place of, as it was read; None for none.
+        tombstone: stays under the key of the old one, which leaves its owner's index.
+    """
+
+    new: Record
+    now: Instant
+    limit: Limit | None = None
+    old: Record | None = None
+    tombstone: Record | None = None
+
+    def __repr__(self) -> str:
+        return f"<Replacement of {self.old and self.old.key} by {self.new.key}>"
+
+
+class Replaced(msgspec.Struct, frozen=True):
+    """The new record is stored, the old one is gone, and so is what was over the limit.
+
+    Attributes:
+        ended: the owner's sessions that were over the limit, oldest first.
+    """
+
+    ended: tuple[Key, ...] = ()
+
+
+class Full(msgspec.Struct, frozen=True):
+    """The owner has as many sessions as allowed, and may have no more; nothing was written."""
+
+
+ReplaceResult: TypeAlias = Replaced | Full | Conflict | Gone | Corrupt
+"""What ``replace`` answers. The last three speak of the old record, and then nothing was
+written."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some of the records that were asked for.
+
+    Attributes:
+        records: whatever is there, expired or not.
+        cursor: where to go on; None at the end.
+    """
+
+    records: list[Record | Corrupt]
+    cursor: str | None
+
+
+class KeyPage(msgspec.Struct, frozen=True):
+    """Some of the keys that were asked for.
+
+    Attributes:
+        keys: their records may be gone meanwhile.
+        cursor: where to go on; None at the end.
+    """
+
+    keys: list[Key]
+    cursor: str | None
 
 
 @runtime_checkable
@@ -22,12 +183,10 @@ class Store(Protocol):
     Attributes:
         capabilities: what this store can do.
         name: what it is and where, without credentials: ``"redis://cache:6379/0"``.
-        malformed: called with the key of a row that is no record; the service sets it.
     """
 
     capabilities: ClassVar[Capability]
     name: str
-    malformed: Callable[[Key], None]
 
     @classmethod
     def from_url(cls, url: str) -> "Store":
@@ -38,8 +197,8 @@ class Store(Protocol):
         """
         ...
 
-    async def read(self, key: Key, now: Instant) -> Record | None:
-        """Return the live record. Missing, expired and malformed are None, never raised."""
+    async def read(self, key: Key) -> Record | Corrupt | None:
+        """Return the record of that key, expired or not; None where there is none."""
         ...
 
     async def create(self, record: Record) -> None:
@@ -50,33 +209,32 @@ class Store(Protocol):
         """
         ...
 
-    async def claim(
-        self, record: Record, now: Instant, *, limit: int | None = None,
-        excess: Excess = Excess.END_OLDEST,
-        replacing: Key | None = None,
-    ) -> Claimed | Full:  # fmt: skip
-        """Store a new record and enter it into its owner's index, as one act.
-
-        Of N claims at once under a limit, each sees all that came before it: with ``END_OLDEST``
-        whoever ends the excess that is returned leaves exactly ``limit`` sessions; with ``REFUSE``
-        at most ``limit`` are admitted. The new record is never part of its own excess. Expired
-        entries do not count, nor does the one it replaces, which the caller ends next.
-
-        Raises:
-            KeyTaken: a record of that key exists; nothing was changed.
-        """
+    async def commit(self, change: Change) -> CommitResult:
+        """Replace the record if its version is still the expected one. Never creates."""
         ...
 
-    async def commit(self, change: Change) -> Answer:
-        """Replace the record if its version is still the expected one. Never creates."""
+    async def replace(self, replacement: Replacement) -> ReplaceResult:
+        """Store a new record in the place of an old one, within its owner's limit, as one act.
+
+        Whoever looks at any time finds the old session or the new one, never both and never none.
+        The old record must still have the version that ``old`` has: else ``Conflict`` with what is
+        there, ``Gone`` where there is none.
+
+        ``Limit.excess`` chooses, of the owner's other sessions, those that end for the new one;
+        they are removed in the same act. Expired ones do not count, nor does the old one. Of N
+        logins at once each sees all that came before it, so that the limit holds.
+
+        Raises:
+            KeyTaken: a record of the new key exists; nothing was changed.
+        """
         ...
 
     async def delete(
         self, key: Key, owner: str | None = None, *, leaving: Record | None = None
-    ) -> Record | None:
+    ) -> Record | Corrupt | None:
         """Remove the record, and its entry in that owner's index. Return what was removed.
 
-        Deleting what is not there, or is malformed, is None and no error.
+        Deleting what is not there is None and no error.
 
         Args:
             key: whose.
@@ -85,28 +243,39 @@ class Store(Protocol):
         """
         ...
 
-    async def end_everybody(self, now: Instant) -> None:
+    async def end_everybody(self) -> None:
         """End every session there is, as one act, however many there are.
 
-        Once it has returned, what was created or claimed before it is as if it were deleted, for
-        every act of every process: a commit that was under way is ``Gone``, a limit does not count
-        it, its key is free. What is created after it lives, whatever the clocks of two servers say.
-        It costs the other acts no command of their own.
+        Once it has returned, what was stored before it is as if it were deleted, for every act of
+        every process: a commit that was under way is ``Gone``, a limit does not count it, its key
+        is free. What is stored after it lives, whatever the clocks of two servers say. It costs the
+        other acts no command of their own.
 
         Raises:
             StoreUnavailable: nobody knows whether they ended; ask again.
         """
         ...
 
-    async def owned_by(self, owner: str, now: Instant) -> list[Record]:
-        """Return the owner's live records, oldest claim first."""
+    async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
+        """Return a page of an owner's records, oldest login first, about ``batch`` of them.
+
+        Every record that is in the index all the while is on exactly one page.
+        """
         ...
 
-    async def scan(self, now: Instant, cursor: str | None = None, batch: int = 100) -> Page:
-        """Return a page of live records, about ``batch`` of them.
+    async def keys_of(self, owner: str, cursor: str | None = None, batch: int = 1000) -> KeyPage:
+        """Return a page of the keys in an owner's index, oldest login first; no record is read."""
+        ...
 
-        Every record that lives through the whole scan is on at least one page.
+    async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
+        """Return a page of all records, about ``batch`` of them.
+
+        Every record that is there through the whole scan is on at least one page.
         """
+        ...
+
+    async def count(self) -> int:
+        """Return about how many records there are, expired ones that are still there included."""
         ...
 
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
@@ -134,7 +303,7 @@ class Store(Protocol):
 
 
 @runtime_checkable
-class InFile(Protocol):
+class FileBacked(Protocol):
     """A store in one file, which tools look for before they open, and so make, it.
 
     Attributes:
@@ -145,7 +314,7 @@ class InFile(Protocol):
 
 
 @runtime_checkable
-class Dated(Protocol):
+class HasServerTime(Protocol):
     """A store whose server has a clock; ``sessile doctor`` compares it with this machine's."""
 
     async def server_time(self) -> Instant:
@@ -153,5 +322,27 @@ class Dated(Protocol):
         ...
 
 
-def unheeded(key: Key) -> None:
-    """Ignore a malformed row: what ``malformed`` is until the service listens."""
+class FeedNotice(msgspec.Struct, frozen=True):
+    """Word from a store's feed: a record was committed, or is gone.
+
+    Attributes:
+        key: whose; None is the heartbeat, or, with ``ended``, everybody.
+        version: of the record as it is now; None where it ended.
+        ended: whether the session ended.
+    """
+
+    key: Key | None
+    version: int | None = None
+    ended: bool = False
+
+
+@runtime_checkable
+class HasFeed(Protocol):
+    """A store with ``Capability.FEED``: it tells its listeners of every commit and every end.
+
+    No store of this package has one yet. Nobody trusts a copy whose heartbeat is late.
+    """
+
+    async def subscribe(self, listener: Callable[[FeedNotice], None]) -> None:
+        """Call a listener with each notice from now on, until the store is closed."""
+        ...

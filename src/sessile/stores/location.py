@@ -45,7 +45,7 @@ class Location:
     def __init__(self, url: str) -> None:
         if _SHAPE.fullmatch(url) is None:
             raise ConfigError(f"a store's URL has a scheme and no blanks: write {_EXAMPLES}")
-        self.safe = redacted(url)
+        self.safe = redact(url)
         try:
             parts = urlsplit(url)
             self.host, self.port = parts.hostname, parts.port
@@ -54,8 +54,8 @@ class Location:
         if parts.fragment or (parts.netloc and "@" in parts.path + parts.query):
             raise ConfigError(f"{self.safe} can be read in two ways{_HINT}")
         self.scheme = parts.scheme
-        self.username = _decoded(parts.username)
-        self.password = _decoded(parts.password)
+        self.username = _decode(parts.username)
+        self.password = _decode(parts.password)
         self.path = unquote(parts.path)
         if not self.path.isprintable():
             raise ConfigError(f"the path of {self.safe} has a character that cannot be printed")
@@ -106,7 +106,7 @@ class Location:
 _HINT: Final = "; in a user name or password write @ : / ? # % as %40 %3A %2F %3F %23 %25"
 
 
-def redacted(url: str) -> str:
+def redact(url: str) -> str:
     """Return a URL without credentials and options. Never fails; what is no URL is not shown."""
     scheme, mark, rest = url.partition("://")
     if not mark:
@@ -148,5 +148,5 @@ def _number(text: str) -> float:
         return math.nan
 
 
-def _decoded(text: str | None) -> str | None:
+def _decode(text: str | None) -> str | None:
     return None if text is None else unquote(text)

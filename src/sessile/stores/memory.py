@@ -1,33 +1,42 @@
 """``memory://``: the sessions of one process, bounded in number. For development and for tests.
 
-Every act is one step of plain Python, so it is atomic. Records are frozen and packed, so that no
+Each act is one step of plain Python, so it is atomic. Records are frozen and packed, so that no
 caller can change what is stored.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import ClassVar, Final
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count as numbers
+from typing import ClassVar, Final, TypeVar
 
-from sessile.core.change import (
+from sessile.errors import ConfigError, KeyTaken, StoreClosed
+from sessile.stores.contract import (
     COMMITTED,
     GONE,
-    Answer,
+    Ask,
     Capability,
     Change,
-    Claimed,
+    CommitResult,
     Conflict,
-    Excess,
+    Corrupt,
     Full,
+    Instant,
+    Key,
+    KeyPage,
     Page,
+    Record,
+    Replaced,
+    Replacement,
+    ReplaceResult,
+    pack,
+    unpack,
 )
-from sessile.core.record import Record, pack, unpack
-from sessile.core.ticket import Key
-from sessile.core.value import Instant
-from sessile.errors import ConfigError, KeyTaken, StoreClosed
-from sessile.stores.contract import unheeded
 from sessile.stores.location import Location, count, yes
 from sessile.wire import workers
 from sessile.wire.locked import LockedCalls
+
+R = TypeVar("R")
 
 MOST: Final = 100_000
 """Sessions kept unless the URL says otherwise; a session of 1 KB takes about 1.5 KB."""
@@ -55,10 +64,10 @@ class MemoryStore:
 
     def __init__(self, most: int = MOST, *, per_process: bool = False) -> None:
         self.name = "memory://"
-        self.malformed: Callable[[Key], None] = unheeded
         self._most = most
         self._rows: OrderedDict[str, bytes] | None = OrderedDict()
-        self._owners: dict[str, dict[str, None]] = {}
+        self._owners: dict[str, dict[str, int]] = {}  # owner to keys, each with its login's number
+        self._logins = numbers(1)
         self._secret: bytes | None = None
         self._calls = LockedCalls(None if per_process else _FORKED)
 
@@ -79,58 +88,56 @@ class MemoryStore:
             )
         return cls(most, per_process=per_process)
 
-    async def read(self, key: Key, now: Instant) -> Record | None:
-        """Return the live record."""
-        record = await self._calls.ask("memory read", lambda: self._get(key))
-        return record if record is not None and record.live_at(now) else None
+    async def read(self, key: Key) -> Record | Corrupt | None:
+        """Return the record of that key."""
+        blob = await Ask("memory read", partial(self._calls.call, self._get, key))
+        return None if blob is None else unpack(blob, key)
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
-        await self._calls.ask("memory create", lambda: self._add(record))
+        await self._ask("create", self._add, record)
 
-    async def claim(
-        self,
-        record: Record,
-        now: Instant,
-        *,
-        limit: int | None = None,
-        excess: Excess = Excess.END_OLDEST,
-        replacing: Key | None = None,
-    ) -> Claimed | Full:
-        """Store a new record under its owner, within the limit."""
-        return await self._calls.ask(
-            "memory claim", lambda: self._claim(record, now, limit, excess, replacing)
-        )
-
-    async def commit(self, change: Change) -> Answer:
+    async def commit(self, change: Change) -> CommitResult:
         """Replace the record if its version is the expected one."""
-        return await self._calls.ask("memory commit", lambda: self._commit(change))
+        return await self._ask("commit", self._commit, change)
+
+    async def replace(self, replacement: Replacement) -> ReplaceResult:
+        """Store a new record in the place of an old one."""
+        return await self._ask("replace", self._replace, replacement)
 
     async def delete(
         self, key: Key, owner: str | None = None, *, leaving: Record | None = None
-    ) -> Record | None:
+    ) -> Record | Corrupt | None:
         """Remove the record and its index entry."""
-        return await self._calls.ask("memory delete", lambda: self._replace(key, owner, leaving))
+        return await self._ask("delete", self._delete, key, owner, leaving)
 
-    async def end_everybody(self, now: Instant) -> None:  # noqa: ARG002
+    async def end_everybody(self) -> None:
         """Forget every record and index."""
-        await self._calls.ask("memory end everybody", self._clear)
+        await self._ask("end everybody", self._clear)
 
-    async def owned_by(self, owner: str, now: Instant) -> list[Record]:
-        """Return the owner's live records."""
-        return await self._calls.ask("memory owned_by", lambda: self._owned_by(owner, now))
+    async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
+        """Return a page of the owner's records."""
+        return await self._ask("owned_by", self._owned_by, owner, cursor, batch)
 
-    async def scan(self, now: Instant, cursor: str | None = None, batch: int = 100) -> Page:
-        """Return a page of live records, in the order of their keys."""
-        return await self._calls.ask("memory scan", lambda: self._scan(now, cursor or "", batch))
+    async def keys_of(self, owner: str, cursor: str | None = None, batch: int = 1000) -> KeyPage:
+        """Return a page of the owner's keys."""
+        return await self._ask("keys_of", self._keys_of, owner, cursor, batch)
+
+    async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
+        """Return a page of all records, in the order of their keys."""
+        return await self._ask("scan", self._scan, cursor or "", batch)
+
+    async def count(self) -> int:
+        """Return how many records there are."""
+        return len(await self._ask("count", self._open_rows))
 
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
         """Remove expired records."""
-        return await self._calls.ask("memory sweep", lambda: self._sweep(now, batch))
+        return await self._ask("sweep", self._sweep, now, batch)
 
     async def ping(self) -> None:
         """Return at once."""
-        await self._calls.ask("memory ping", self._open_rows)
+        await self._ask("ping", self._open_rows)
 
     async def close(self) -> None:
         """Forget everything."""
@@ -143,21 +150,26 @@ class MemoryStore:
             self._secret = fresh
         return self._secret
 
+    def _ask(self, what: str, act: Callable[..., R], *args: object) -> Ask[R]:
+        return Ask(f"memory {what}", partial(self._calls.call, act, *args))
+
     def _open_rows(self) -> OrderedDict[str, bytes]:
         if self._rows is None:
             raise StoreClosed("memory store")
         return self._rows
 
-    def _get(self, key: str) -> Record | None:
-        rows = self._open_rows()
+    def _get(self, key: str) -> bytes | None:
+        rows = self._rows
+        if rows is None:
+            rows = self._open_rows()
         blob = rows.get(key)
-        if blob is None:
-            return None
-        rows.move_to_end(key)
-        record = unpack(blob, Key(key))
-        if record is None:
-            self.malformed(Key(key))
-        return record
+        if blob is not None:
+            rows.move_to_end(key)
+        return blob
+
+    def _load(self, key: str) -> Record | Corrupt | None:
+        blob = self._get(key)
+        return None if blob is None else unpack(blob, Key(key))
 
     def _add(self, record: Record) -> None:
         rows = self._open_rows()
@@ -165,71 +177,103 @@ class MemoryStore:
             raise KeyTaken(record.key)
         rows[record.key] = pack(record)
         while len(rows) > self._most:
-            self._delete(Key(next(iter(rows))), None)
+            self._remove(next(iter(rows)), None)
 
-    def _claim(
-        self,
-        record: Record,
-        now: Instant,
-        limit: int | None,
-        excess: Excess,
-        replacing: Key | None,
-    ) -> Claimed | Full:
-        owner = record.owner or ""
-        rivals = self._owned_by(owner, now)
-        others = [Key(rival.key) for rival in rivals if rival.key != replacing]
-        over = [] if limit is None else others[: max(len(others) - limit + 1, 0)]
-        if over and excess is Excess.REFUSE:
-            return Full()
-        self._add(record)
-        self._owners.setdefault(owner, {})[record.key] = None
-        return Claimed(tuple(over))
-
-    def _commit(self, change: Change) -> Answer:
-        current = self._get(change.record.key)
+    def _commit(self, change: Change) -> CommitResult:
+        current = self._load(change.record.key)
         if current is None:
             return GONE
+        if isinstance(current, Corrupt):
+            return current
         if current.version != change.expected:
             return Conflict(current)
         self._open_rows()[current.key] = pack(change.record)
         return COMMITTED
 
-    def _replace(self, key: Key, owner: str | None, leaving: Record | None) -> Record | None:
-        last = self._delete(key, owner)
+    def _replace(self, replacement: Replacement) -> ReplaceResult:
+        new, old = replacement.new, replacement.old
+        if old is not None:
+            current = self._load(old.key)
+            if current is None:
+                return GONE
+            if isinstance(current, Corrupt):
+                return current
+            if current.version != old.version:
+                return Conflict(current)
+        excess = self._excess(replacement)
+        if excess is None:
+            return Full()
+        self._add(new)
+        if old is not None:
+            self._delete(Key(old.key), old.owner, replacement.tombstone)
+        for key in excess:
+            self._remove(key, new.owner)
+        if new.owner is not None:
+            self._owners.setdefault(new.owner, {})[new.key] = next(self._logins)
+        return Replaced(tuple(excess))
+
+    def _excess(self, replacement: Replacement) -> Sequence[Key] | None:
+        owner, limit, old = replacement.new.owner, replacement.limit, replacement.old
+        if limit is None or owner is None:
+            return ()
+        replaced = None if old is None else old.key
+        rivals = map(self._load, list(self._owners.get(owner, ())))
+        return limit.excess(
+            [
+                Key(rival.key)
+                for rival in rivals
+                if isinstance(rival, Record)
+                and rival.live_at(replacement.now)
+                and rival.key != replaced
+            ]
+        )
+
+    def _delete(
+        self, key: Key, owner: str | None, leaving: Record | None
+    ) -> Record | Corrupt | None:
+        last = self._remove(key, owner)
         if last is not None and leaving is not None:
             self._add(leaving)
         return last
 
-    def _delete(self, key: Key, owner: str | None) -> Record | None:
-        record = self._get(key)
+    def _remove(self, key: str, owner: str | None) -> Record | Corrupt | None:
+        last = self._load(key)
         self._open_rows().pop(key, None)
-        holder = owner if record is None else record.owner
+        holder = last.owner if isinstance(last, Record) else owner
         entries = self._owners.get(holder or "", {})
         entries.pop(key, None)
         if not entries:
             self._owners.pop(holder or "", None)
-        return record
+        return last
 
     def _clear(self) -> None:
         self._open_rows().clear()
         self._owners.clear()
 
-    def _owned_by(self, owner: str, now: Instant) -> list[Record]:
+    def _keys_of(self, owner: str, cursor: str | None, batch: int) -> KeyPage:
         self._open_rows()
-        found = map(self._get, list(self._owners.get(owner, ())))
-        return [record for record in found if record is not None and record.live_at(now)]
+        after = int(cursor or 0)
+        entries = [(n, Key(key)) for key, n in self._owners.get(owner, {}).items() if n > after]
+        page = entries[:batch]
+        more = len(entries) > batch
+        return KeyPage([key for _, key in page], str(page[-1][0]) if more else None)
 
-    def _scan(self, now: Instant, cursor: str, batch: int) -> Page:
+    def _owned_by(self, owner: str, cursor: str | None, batch: int) -> Page:
+        page = self._keys_of(owner, cursor, batch)
+        found = map(self._load, page.keys)
+        return Page([record for record in found if record is not None], page.cursor)
+
+    def _scan(self, cursor: str, batch: int) -> Page:
         keys = sorted(key for key in self._open_rows() if key > cursor)[:batch]
-        found = [record for record in map(self._get, keys) if record and record.live_at(now)]
+        found = [record for record in map(self._load, keys) if record is not None]
         return Page(found, keys[-1] if len(keys) == batch else None)
 
     def _sweep(self, now: Instant, batch: int) -> int:
         expired = [
-            Key(key)
+            key
             for key, blob in self._open_rows().items()
-            if (record := unpack(blob, Key(key))) is None or not record.live_at(now)
+            if isinstance(record := unpack(blob, Key(key)), Corrupt) or not record.live_at(now)
         ][:batch]
         for key in expired:
-            self._delete(key, None)
+            self._remove(key, None)
         return len(expired)

@@ -4,7 +4,7 @@ A package brings a new store with one line in its metadata; ``stores.location`` 
 """
 
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Final, Protocol, cast
 
 from sessile.errors import ConfigError, MissingExtra
@@ -13,22 +13,10 @@ from sessile.stores.location import Location
 
 GROUP: Final = "sessile.stores"
 
-BUILT_IN: Final = EntryPoints(
-    EntryPoint(scheme, place, GROUP)
-    for scheme, place in {
-        "memory": "sessile.stores.memory:MemoryStore",
-        "sqlite": "sessile.stores.sqlite:SQLiteStore",
-        "redis": "sessile.stores.redis:RedisStore",
-        "rediss": "sessile.stores.redis:RedisStore",
-        "unix": "sessile.stores.redis:RedisStore",
-    }.items()
-)
-"""What the package's own metadata says, for a checkout that was never installed."""
-
 _EXTRAS: Final = {"redis": "redis"}  # driver's module → the extra that brings it
 
 
-class Opens(Protocol):
+class StoreFactory(Protocol):
     """A store's class, as the entry point names it."""
 
     def from_url(self, url: str) -> Store:
@@ -44,9 +32,9 @@ def open_store(url: str) -> Store:
         MissingExtra: the store's driver is not installed.
     """
     scheme = Location(url).scheme
-    door = _door(scheme)
+    entry_point = _entry_point(scheme)
     try:
-        chosen = cast("Opens", door.load())
+        chosen = cast("StoreFactory", entry_point.load())
         return chosen.from_url(url)
     except ModuleNotFoundError as error:
         raise _missing(scheme, error) from error
@@ -54,20 +42,30 @@ def open_store(url: str) -> Store:
 
 def schemes() -> list[str]:
     """Return the schemes that can be opened here, sorted."""
-    return sorted(BUILT_IN.names | entry_points(group=GROUP).names)
+    return sorted(entry_points(group=GROUP).names)
 
 
-def _door(scheme: str) -> EntryPoint:
-    found = entry_points(group=GROUP, name=scheme) or BUILT_IN.select(name=scheme)
-    places = {door.value: door for door in found}  # one package may be found twice on the path
+def _entry_point(scheme: str) -> EntryPoint:
+    found = entry_points(group=GROUP, name=scheme)
+    places = {point.value: point for point in found}  # one package may be found twice on the path
     if len(places) > 1:
         raise ConfigError(f"{scheme}:// is offered by {' and '.join(places)}; uninstall one")
     if not places:
-        near = get_close_matches(scheme, schemes(), n=1)
-        guess = f"did you mean {near[0]}://? " if near else ""
-        known = ", ".join(f"{name}://" for name in schemes())
-        raise ConfigError(f"no store is known for {scheme}://: {guess}known are {known}")
+        raise ConfigError(f"no store is known for {scheme}://: {_schemes_in_words(scheme)}")
     return places.popitem()[1]
+
+
+def _schemes_in_words(scheme: str) -> str:
+    """Return the schemes that there are, in words, and one that may be meant."""
+    there = schemes()
+    if not there:
+        return (
+            "no store at all is registered, not even our own; the package has lost its metadata: "
+            "install it, as in pip install --editable ."
+        )
+    near = get_close_matches(scheme, there, n=1)
+    guess = f"did you mean {near[0]}://? " if near else ""
+    return f"{guess}known are {', '.join(f'{name}://' for name in there)}"
 
 
 def _missing(scheme: str, error: ModuleNotFoundError) -> ConfigError:

@@ -16,30 +16,36 @@ and so a server whose clock is wrong removes nothing early. Give the server the 
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final
 
 import msgspec
 
-from sessile.core.change import (
+from sessile.errors import ConfigError, KeyTaken, StoreUnavailable
+from sessile.stores.contract import (
     COMMITTED,
     GONE,
-    Answer,
     Capability,
     Change,
-    Claimed,
+    CommitResult,
     Conflict,
-    Excess,
+    Corrupt,
     Full,
+    Instant,
+    Key,
+    KeyPage,
+    OnLimit,
     Page,
+    Record,
+    Replaced,
+    Replacement,
+    ReplaceResult,
+    Seconds,
+    is_key,
+    pack,
+    unpack,
 )
-from sessile.core.record import Record, pack, unpack
-from sessile.core.ticket import Key, is_key
-from sessile.core.value import Instant, Seconds
-from sessile.errors import ConfigError, KeyTaken, StoreUnavailable
-from sessile.stores.contract import unheeded
 from sessile.stores.location import Location, seconds
-from sessile.stores.redis_scripts import CLAIM, COMMIT, CREATE, DELETE, OWNED, Script
+from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, OWNED, REPLACE, Script
 from sessile.wire import system
 from sessile.wire.redis.client import RedisClient
 from sessile.wire.redis.endpoint import Endpoint, ErrorReply, Tls
@@ -51,6 +57,9 @@ LIMIT: Final = 0.5
 _MARGIN: Final[Seconds] = 60.0
 """How long a row outlives its deadline, for application servers whose clocks differ."""
 
+
+_ON_LIMIT: Final = {OnLimit.END_OLDEST: 0, OnLimit.END_OTHERS: 1, OnLimit.REFUSE: 2}
+_PAGE: Final = 1000  # keys that one step of a count looks at
 
 _GENERATION: Final = 5
 """Bytes of a generation's name. Of the few whose rows are still there no two will be alike."""
@@ -77,7 +86,6 @@ class RedisStore:
 
     def __init__(self, endpoint: Endpoint, *, prefix: str = PREFIX) -> None:
         self.name = endpoint.name
-        self.malformed: Callable[[Key], None] = unheeded
         self._prefix = prefix
         self._generation = f"{prefix}@generation"
         self._client = RedisClient(endpoint)
@@ -95,114 +103,151 @@ class RedisStore:
         place.refuse_leftovers()
         return cls(endpoint, prefix=prefix)
 
-    async def read(self, key: Key, now: Instant) -> Record | None:
-        """Return the live record."""
+    async def read(self, key: Key) -> Record | Corrupt | None:
+        """Return the record of that key."""
         generation, row = await self._client.ask(
             "redis MGET", "MGET", self._generation, self._prefix + key, idempotent=True
         )
-        record = self._unpack(key, _current(row, generation))
-        return record if record is not None and record.live_at(now) else None
+        return _load(key, _strip(row, generation))
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
         answer = await self._run(
             CREATE,
             (self._prefix + record.key, self._generation),
-            (pack(record), _milliseconds(record.expires, record.seen), _drawn()),
+            (pack(record), _milliseconds(record.expires, record.seen), _new_generation()),
         )
         if answer is None:
             raise KeyTaken(record.key)
-        if isinstance(answer, ErrorReply):
-            raise StoreUnavailable(
-                self.name, f"the key {self._generation} holds no generation; delete it"
-            )
+        self._check_generation(answer)
 
-    async def claim(
-        self,
-        record: Record,
-        now: Instant,
-        *,
-        limit: int | None = None,
-        excess: Excess = Excess.END_OLDEST,
-        replacing: Key | None = None,
-    ) -> Claimed | Full:
-        """Store a new record under its owner, within the limit."""
-        index = self._index(record.owner or "")
-        over = await self._run(
-            CLAIM,
-            (self._prefix + record.key, self._generation, index),
-            (
-                pack(record),
-                _milliseconds(record.expires, record.seen),
-                _milliseconds(record.until, record.seen),
-                record.key,
-                self._prefix,
-                repr(now),
-                -1 if limit is None else limit,
-                int(excess is Excess.REFUSE),
-                replacing or "",
-                _drawn(),
-            ),
-        )
-        if over is None:
-            raise KeyTaken(record.key)
-        if over == 0:
-            return Full()
-        return Claimed(tuple(Key(name.decode()) for name in self._list(over, index)))
-
-    async def commit(self, change: Change) -> Answer:
+    async def commit(self, change: Change) -> CommitResult:
         """Replace the record if its version is the expected one."""
         record = change.record
         row = pack(record)
-        head = row[: row.index(record.key.encode()) + len(record.key)]
-        expected = head + msgspec.msgpack.encode(change.expected)
         left = _milliseconds(record.expires, record.seen)
         names = (self._prefix + record.key, self._generation)
-        answer = await self._run(COMMIT, names, (expected, row, left))
+        answer = await self._run(
+            COMMIT, names, (_head(record.key, row, change.expected), row, left)
+        )
         if answer == 1:
             return COMMITTED
-        current = self._unpack(Key(record.key), answer)
-        return GONE if current is None else Conflict(current)
+        current = _load(Key(record.key), answer)
+        if isinstance(current, Record):
+            return Conflict(current)
+        return GONE if current is None else current
+
+    async def replace(self, replacement: Replacement) -> ReplaceResult:
+        """Store a new record in the place of an old one, as one script."""
+        new, limit = replacement.new, replacement.limit
+        names = [self._prefix + new.key, self._generation]
+        index = "" if new.owner is None else self._index(new.owner)
+        names += [index] if index else []
+        words: list[str | bytes | float] = [
+            pack(new),
+            _milliseconds(new.expires, new.seen),
+            _milliseconds(new.until, new.seen),
+            new.key,
+            self._prefix,
+            repr(replacement.now),
+            -1 if limit is None else limit.number,
+            0 if limit is None else _ON_LIMIT[limit.on_limit],
+            _new_generation(),
+            int(bool(index)),
+        ]
+        if replacement.old is not None:
+            self._add_old(names, words, replacement.old, replacement.tombstone)
+        answer = await self._run(REPLACE, tuple(names), tuple(words))
+        if answer is None:
+            raise KeyTaken(new.key)
+        if index:
+            self._check_index(answer, index)
+        self._check_generation(answer)
+        return _replace_result(answer, replacement.old)
+
+    def _add_old(
+        self,
+        names: list[str],
+        words: list[str | bytes | float],
+        old: Record,
+        tombstone: Record | None,
+    ) -> None:
+        """Add the keys and arguments that speak of the old record."""
+        names.append(self._prefix + old.key)
+        names += [] if old.owner is None else [self._index(old.owner)]
+        left = 0 if tombstone is None else _milliseconds(tombstone.expires, tombstone.seen)
+        words += [
+            old.key,
+            _head(old.key, pack(old), old.version),
+            b"" if tombstone is None else pack(tombstone),
+            left,
+        ]
 
     async def delete(
         self, key: Key, owner: str | None = None, *, leaving: Record | None = None
-    ) -> Record | None:
+    ) -> Record | Corrupt | None:
         """Remove the record and its index entry."""
         index = () if owner is None else (self._index(owner),)
         left = (
             () if leaving is None else (pack(leaving), _milliseconds(leaving.expires, leaving.seen))
         )
         names = (self._prefix + key, self._generation, *index)
-        row = await self._run(DELETE, names, (key, *left))
-        return self._unpack(key, row)
+        return _load(key, await self._run(DELETE, names, (key, *left)))
 
-    async def end_everybody(self, now: Instant) -> None:  # noqa: ARG002
+    async def end_everybody(self) -> None:
         """Begin a new generation."""
-        await self._client.ask("redis SET", "SET", self._generation, _drawn())
+        await self._client.ask("redis SET", "SET", self._generation, _new_generation())
 
-    async def owned_by(self, owner: str, now: Instant) -> list[Record]:
-        """Return the owner's live records."""
+    async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
+        """Return a page of the owner's records."""
         index = self._index(owner)
-        names = (index, self._generation)
-        found = self._list(await self._run(OWNED, names, (self._prefix,)), index)
-        keys = [name.decode() for name in found[::2]]
-        return self._live(zip(keys, found[1::2], strict=True), now)
+        words = (self._prefix, cursor or "-inf", batch)
+        answer = await self._run(OWNED, (index, self._generation), words)
+        last, *found = self._check_index(answer, index)
+        keys = [Key(name.decode()) for name in found[::2]]
+        records = [_load(key, row) for key, row in zip(keys, found[1::2], strict=True)]
+        return Page([r for r in records if r is not None], _after(last))
 
-    async def scan(self, now: Instant, cursor: str | None = None, batch: int = 100) -> Page:
-        """Return a page of live records, in an order of the server's own."""
+    async def keys_of(self, owner: str, cursor: str | None = None, batch: int = 1000) -> KeyPage:
+        """Return a page of the owner's keys."""
+        index, start = self._index(owner), cursor or "-inf"
+        answer = await self._client.ask(
+            "redis ZRANGE", "ZRANGE", index, start, "+inf", "BYSCORE", "LIMIT", 0, batch,
+            "WITHSCORES", idempotent=True,
+        )  # fmt: skip
+        found = self._check_index(answer, index)
+        keys = [Key(name.decode()) for name in found[::2]]
+        return KeyPage(keys, _after(found[-1] if len(keys) == batch else b""))
+
+    async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
+        """Return a page of all records, in an order of the server's own."""
+        following, keys = await self._keys(cursor, batch)
+        rows = []
+        if keys:
+            wanted = [self._generation, *(self._prefix + key for key in keys)]
+            found = await self._client.ask("redis MGET", "MGET", *wanted, idempotent=True)
+            rows = [_strip(row, found[0]) for row in found[1:]]
+        records = [_load(key, row) for key, row in zip(keys, rows, strict=True)]
+        return Page([record for record in records if record is not None], following)
+
+    async def count(self) -> int:
+        """Return how many rows there are; those are counted too that ended with everybody."""
+        number, cursor = 0, None
+        while True:
+            cursor, keys = await self._keys(cursor, _PAGE)
+            number += len(keys)
+            if cursor is None:
+                return number
+
+    async def _keys(self, cursor: str | None, batch: int) -> tuple[str | None, list[Key]]:
+        """Return where to go on, and some keys of sessions."""
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", self._prefix) + "[^@]*"
         following, names = await self._client.ask(
             "redis SCAN", "SCAN", cursor or "0", "MATCH", pattern, "COUNT", batch, idempotent=True
         )
         start = len(self._prefix.encode())
-        keys = [key for name in names if is_key(key := name[start:].decode("ascii", "replace"))]
-        rows = []
-        if keys:
-            wanted = [self._generation, *(self._prefix + key for key in keys)]
-            found = await self._client.ask("redis MGET", "MGET", *wanted, idempotent=True)
-            rows = [_current(row, found[0]) for row in found[1:]]
-        live = self._live(zip(keys, rows, strict=True), now)
-        return Page(live, None if following == b"0" else following.decode())
+        keys = (Key(name[start:].decode("ascii", "replace")) for name in names)
+        return None if following == b"0" else following.decode(), [k for k in keys if is_key(k)]
 
     async def sweep(
         self,
@@ -218,7 +263,7 @@ class RedisStore:
         await self._client.ask("redis PING", "PING", idempotent=True)
 
     async def server_time(self) -> Instant:
-        """Return what the server's clock shows."""
+        """Return the server's time."""
         whole, micros = await self._client.ask("redis TIME", "TIME", idempotent=True)
         return int(whole) + int(micros) / 1_000_000
 
@@ -245,39 +290,61 @@ class RedisStore:
         digest = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).digest()[:24]
         return f"{self._prefix}@{base64.urlsafe_b64encode(digest).decode()}"
 
-    def _list(self, reply: Any, index: str) -> list[bytes]:
+    def _check_generation(self, reply: Any) -> None:
+        if isinstance(reply, ErrorReply):
+            raise StoreUnavailable(
+                self.name, f"the key {self._generation} holds no generation; delete it"
+            )
+
+    def _check_index(self, reply: Any, index: str) -> list[Any]:
         if isinstance(reply, ErrorReply):
             raise StoreUnavailable(
                 self.name,
                 f"the key {index} holds no index, or {self._generation} no generation; delete it",
             )
-        found: list[bytes] = reply
+        found: list[Any] = reply
         return found
 
-    def _live(self, rows: Iterable[tuple[str, bytes | None]], now: Instant) -> list[Record]:
-        found = (self._unpack(Key(key), row) for key, row in rows)
-        return [record for record in found if record is not None and record.live_at(now)]
 
-    def _unpack(self, key: Key, row: bytes | ErrorReply | None) -> Record | None:
-        """Return the record of a row; one that is none is reported."""
-        if row is None:
-            return None
-        record = unpack(row, key) if isinstance(row, bytes) else None
-        if record is None:
-            self.malformed(key)
-        return record
-
-
-def _drawn() -> bytes:
+def _new_generation() -> bytes:
     """Return a generation that never was."""
     return system.entropy(_GENERATION)
 
 
-def _current(row: bytes | None, generation: bytes | None) -> bytes | None:
-    """Return what a row holds; None where it is none of this generation."""
+def _strip(row: bytes | None, generation: bytes | None) -> bytes | None:
+    """Return a row without its generation; None where it is none of this generation."""
     if row is None or generation is None or not row.startswith(generation):
         return None
     return row[len(generation) :]
+
+
+def _load(key: Key, row: bytes | ErrorReply | None) -> Record | Corrupt | None:
+    """Return the record of a row; an error in its place is a key of another type."""
+    if row is None:
+        return None
+    return unpack(row, key) if isinstance(row, bytes) else Corrupt(key)
+
+
+def _head(key: str, row: bytes, version: int) -> bytes:
+    """Return how the row of a version begins: format, key and version."""
+    return row[: row.index(key.encode()) + len(key)] + msgspec.msgpack.encode(version)
+
+
+def _replace_result(answer: list[Any], old: Record | None) -> ReplaceResult:
+    kind, *more = answer
+    if kind == b"full":
+        return Full()
+    if kind == b"replaced":
+        return Replaced(tuple(Key(name.decode()) for name in more))
+    current = _load(Key("" if old is None else old.key), more[0] if more else None)
+    if isinstance(current, Record):
+        return Conflict(current)
+    return GONE if current is None else current
+
+
+def _after(score: bytes) -> str | None:
+    """Return the cursor behind an entry of an index; None for none."""
+    return f"({score.decode()}" if score else None
 
 
 def _milliseconds(until: Instant, seen: Instant) -> int:

@@ -109,18 +109,24 @@ return row
 """,
 )
 
-# KEYS: row, generation, index of its owner. ARGV: row, its milliseconds, those of the index, the
-# session's key, prefix, now, limit, whether a full index refuses, key that does not count, a
-# generation to begin where there is none. No limit is -1.
-# Returns the keys over the limit; 0 where the index is full; nothing where the row exists.
-# Ghosts are entries whose row is gone or ended: all that are seen go, and without a limit a few are
-# looked at, so that logging in costs the same however many sessions a user has.
-CLAIM: Final = Script(
-    "redis claim",
+# KEYS: row, generation; then the index of its owner, where it has one; then, where it takes the
+# place of another, that row and the index of that one's owner. ARGV: row, its milliseconds, those
+# of the index, the session's key, prefix, now, limit, what happens there (0 ends the oldest, 1 all
+# others, 2 refuses), a generation to begin where there is none, whether there is an owner; then the
+# key of the old one, the beginning that is expected of it, the row to leave in its place, and its
+# milliseconds. No limit is -1. Returns nothing where the new row exists; else {'replaced', keys
+# that were over the limit}, {'full'}, or {'changed', the old row as it is}, without a row where
+# there is none. Ghosts are entries whose row is gone or ended: all that are seen go, and without a
+# limit a few are looked at, so that logging in costs the same however many sessions a user has.
+REPLACE: Final = Script(
+    "redis replace",
     _BEGUN
     + """
-local index, key, prefix = KEYS[3], ARGV[4], ARGV[5]
-local now, limit = tonumber(ARGV[6]), tonumber(ARGV[7])
+local prefix, now, limit = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local at = 2
+local index
+if ARGV[10] == '1' then at = at + 1; index = KEYS[at] end
+local old, old_index = KEYS[at + 1], KEYS[at + 2]
 
 local function lives(head, name)
   -- after the array's three bytes: format, key, version, created, seen, idle_until, until
@@ -131,52 +137,81 @@ local function lives(head, name)
     and now < idle and now < absolute
 end
 
-begin(ARGV[10])
-local names
-if limit < 0 then
-  names = redis.call('ZRANDMEMBER', index, 16)
-else
-  names = redis.call('ZRANGE', index, 0, -1)
-end
-local live = {}
-for _, name in ipairs(names) do
-  local head = current(redis.pcall('GETRANGE', prefix .. name, 0, #generation + 127))
-  if not head then
-    redis.call('ZREM', index, name)
-  elseif limit >= 0 and name ~= ARGV[9] and lives(head, name) then
-    live[#live + 1] = name
+begin(ARGV[9])
+if old then
+  local expected = generation .. ARGV[12]
+  if redis.pcall('GETRANGE', old, 0, #expected - 1) ~= expected then
+    local row = current(redis.pcall('GET', old))
+    if type(row) == 'table' then row = '' end  -- a key of another type
+    return {'changed', row or nil}
   end
 end
 
-local over = {}
-if limit >= 0 then
-  for i = 1, #live - limit + 1 do over[i] = live[i] end
+local live = {}
+if index then
+  local names
+  if limit < 0 then
+    names = redis.call('ZRANDMEMBER', index, 16)
+  else
+    names = redis.call('ZRANGE', index, 0, -1)
+  end
+  for _, name in ipairs(names) do
+    local head = current(redis.pcall('GETRANGE', prefix .. name, 0, #generation + 127))
+    if not head then
+      redis.call('ZREM', index, name)
+    elseif limit >= 0 and name ~= ARGV[11] and lives(head, name) then
+      live[#live + 1] = name
+    end
+  end
 end
-if #over > 0 and ARGV[8] == '1' then return 0 end
+
+local over = limit < 0 and 0 or #live + 1 - limit
+if over > 0 and ARGV[8] == '2' then return {'full'} end
+if over > 0 and ARGV[8] == '1' then over = #live end
 if not create(KEYS[1], ARGV[1], ARGV[2]) then return false end
 
-local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2] or 0
-redis.call('ZADD', index, last + 1, key)
-if redis.call('PTTL', index) < tonumber(ARGV[3]) then redis.call('PEXPIRE', index, ARGV[3]) end
-return over
+if old then
+  -- pcall: the new row is stored, so an index of another type must not stop what follows
+  if old_index then redis.pcall('ZREM', old_index, ARGV[11]) end
+  if ARGV[13] ~= '' then
+    redis.call('SET', old, generation .. ARGV[13], 'PX', ARGV[14])
+  else
+    redis.call('DEL', old)
+  end
+end
+local answer = {'replaced'}
+for i = 1, over do
+  redis.call('DEL', prefix .. live[i])
+  redis.call('ZREM', index, live[i])
+  answer[#answer + 1] = live[i]
+end
+if index then
+  local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2] or 0
+  redis.call('ZADD', index, last + 1, ARGV[4])
+  if redis.call('PTTL', index) < tonumber(ARGV[3]) then redis.call('PEXPIRE', index, ARGV[3]) end
+end
+return answer
 """,
 )
 
-# KEYS: index, generation. ARGV: prefix.
-# Returns key, row, key, row, ... in the order of their claims; ghosts go. A key of another type
-# has an error for its row.
+# KEYS: index, generation. ARGV: prefix, the score to begin at, how many.
+# Returns the last score, or an empty text at the end, and key, row, key, row, ... in the order of
+# the logins; ghosts go. A key of another type has an error for its row.
 OWNED: Final = Script(
     "redis owned_by",
     _GENERATION
     + """
-local found = {}
-for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local row = current(redis.pcall('GET', ARGV[1] .. name))
+local names = redis.call(
+  'ZRANGE', KEYS[1], ARGV[2], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
+local found = {''}
+if #names == 2 * tonumber(ARGV[3]) then found[1] = names[#names] end
+for i = 1, #names, 2 do
+  local row = current(redis.pcall('GET', ARGV[1] .. names[i]))
   if row then
-    found[#found + 1] = name
+    found[#found + 1] = names[i]
     found[#found + 1] = row
   else
-    redis.call('ZREM', KEYS[1], name)
+    redis.call('ZREM', KEYS[1], names[i])
   end
 end
 return found

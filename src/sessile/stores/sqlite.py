@@ -10,30 +10,37 @@ Who ends everybody puts the table aside under another name, whatever its size, a
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from sqlite3 import Cursor
 from typing import Any, ClassVar, Final
 
-from sessile.core.change import (
+from sessile.errors import ConfigError, KeyTaken
+from sessile.stores.contract import (
     COMMITTED,
     GONE,
-    Answer,
     Capability,
     Change,
-    Claimed,
+    CommitResult,
+    Committed,
     Conflict,
-    Excess,
+    Corrupt,
     Full,
+    Gone,
+    Instant,
+    Key,
+    KeyPage,
     Page,
+    Record,
+    Replaced,
+    Replacement,
+    ReplaceResult,
+    Seconds,
+    pack,
+    unpack,
 )
-from sessile.core.record import Record, pack, unpack
-from sessile.core.ticket import Key
-from sessile.core.value import Instant, Seconds
-from sessile.errors import ConfigError, KeyTaken
-from sessile.stores.contract import unheeded
 from sessile.stores.location import Location, seconds
 from sessile.wire import keyfile
 from sessile.wire.permissions import refuse_world_writable
@@ -79,7 +86,14 @@ _COMMIT: Final = """UPDATE sessile_session SET version = ?, blob = ?
 _COMMIT_EARLIER: Final = """UPDATE sessile_session SET version = ?, blob = ?, due = ?
     WHERE key = ? AND version = ? AND substr(blob, 1, ?) = ?"""
 _DELETE: Final = "DELETE FROM sessile_session WHERE key = ? RETURNING blob"
+_LEAVE: Final = """UPDATE sessile_session SET version = ?, due = ?, owner = NULL, claim = NULL,
+    blob = ? WHERE key = ?"""
 _OWNED: Final = "SELECT key, blob FROM sessile_session WHERE owner = ? ORDER BY claim"
+_OWNED_PAGE: Final = """SELECT key, blob, claim FROM sessile_session
+    WHERE owner = ? AND claim > ? ORDER BY claim LIMIT ?"""
+_KEYS_PAGE: Final = """SELECT key, claim FROM sessile_session
+    WHERE owner = ? AND claim > ? ORDER BY claim LIMIT ?"""
+_COUNT: Final = "SELECT count(*) FROM sessile_session"
 _SCAN: Final = "SELECT key, blob FROM sessile_session WHERE key > ? ORDER BY key LIMIT ?"
 _DUE: Final = """SELECT key, version, blob FROM sessile_session
     WHERE due <= ? ORDER BY due LIMIT ?"""
@@ -103,9 +117,8 @@ class SQLiteStore:
     )
 
     def __init__(self, path: str | Path, *, limit: Seconds = LIMIT) -> None:
-        self.path = _checked(Path(path))
+        self.path = _check_path(Path(path))
         self.name = f"sqlite:///{path}"
-        self.malformed: Callable[[Key], None] = unheeded
         self._key_file = self.path.with_name(f"{self.path.name}.key")
         self._file = SQLiteFile(str(self.path), name=self.name, limit=limit, prepare=_PREPARE)
 
@@ -124,11 +137,10 @@ class SQLiteStore:
             )
         return cls(path, limit=limit)
 
-    async def read(self, key: Key, now: Instant) -> Record | None:
-        """Return the live record."""
+    async def read(self, key: Key) -> Record | Corrupt | None:
+        """Return the record of that key."""
         row = await self._file.ask("sqlite read", lambda db: db.execute(_READ, (key,)).fetchone())
-        record = None if row is None else self._unpack(key, row[0])
-        return record if record is not None and record.live_at(now) else None
+        return None if row is None else unpack(row[0], key)
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
@@ -136,28 +148,13 @@ class SQLiteStore:
         if not await self._file.ask("sqlite create", lambda db: db.execute(_CREATE, row).rowcount):
             raise KeyTaken(record.key)
 
-    async def claim(
-        self,
-        record: Record,
-        now: Instant,
-        *,
-        limit: int | None = None,
-        excess: Excess = Excess.END_OLDEST,
-        replacing: Key | None = None,
-    ) -> Claimed | Full:
-        """Store a new record under its owner, within the limit."""
-        return await self._file.ask(
-            "sqlite claim",
-            lambda db: _claim(db, record, now, limit=limit, excess=excess, replacing=replacing),
-        )
-
-    async def commit(self, change: Change) -> Answer:
+    async def commit(self, change: Change) -> CommitResult:
         """Replace the record if its version is the expected one."""
-        answer = await self._file.ask("sqlite commit", lambda db: _commit(db, change))
-        if not isinstance(answer, bytes):
-            return answer
-        current = self._unpack(change.record.key, answer)
-        return GONE if current is None else Conflict(current)
+        return await self._file.ask("sqlite commit", lambda db: _commit(db, change))
+
+    async def replace(self, replacement: Replacement) -> ReplaceResult:
+        """Store a new record in the place of an old one, in one transaction."""
+        return await self._file.ask("sqlite replace", lambda db: _replace(db, replacement))
 
     async def delete(
         self,
@@ -165,25 +162,44 @@ class SQLiteStore:
         owner: str | None = None,  # noqa: ARG002  (the row itself knows it)
         *,
         leaving: Record | None = None,
-    ) -> Record | None:
+    ) -> Record | Corrupt | None:
         """Remove the record; its index entry is the same row."""
         rows = await self._file.ask("sqlite delete", lambda db: _delete(db, key, leaving))
-        return next(self._unpacked((key, blob) for (blob,) in rows), None)
+        return next((unpack(blob, key) for (blob,) in rows), None)
 
-    async def end_everybody(self, now: Instant) -> None:  # noqa: ARG002
+    async def end_everybody(self) -> None:
         """Put the table aside; sweeps remove its rows."""
         await self._file.ask_in_thread("sqlite end everybody", _end_everybody)
 
-    async def owned_by(self, owner: str, now: Instant) -> list[Record]:
-        """Return the owner's live records."""
-        rows = await self._file.ask("sqlite owned_by", lambda db: _all(db, _OWNED, owner))
-        return [record for record in self._unpacked(rows) if record.live_at(now)]
+    async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
+        """Return a page of the owner's records."""
+        after = int(cursor or 0)
+        rows = await self._file.ask(
+            "sqlite owned_by", lambda db: _all(db, _OWNED_PAGE, owner, after, batch)
+        )
+        records = [unpack(blob, Key(key)) for key, blob, _ in rows]
+        return Page(records, str(rows[-1][2]) if len(rows) == batch else None)
 
-    async def scan(self, now: Instant, cursor: str | None = None, batch: int = 100) -> Page:
-        """Return a page of live records, in the order of their keys."""
+    async def keys_of(self, owner: str, cursor: str | None = None, batch: int = 1000) -> KeyPage:
+        """Return a page of the owner's keys."""
+        after = int(cursor or 0)
+        rows = await self._file.ask(
+            "sqlite keys_of", lambda db: _all(db, _KEYS_PAGE, owner, after, batch)
+        )
+        return KeyPage(
+            [Key(key) for key, _ in rows], str(rows[-1][1]) if len(rows) == batch else None
+        )
+
+    async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
+        """Return a page of all records, in the order of their keys."""
         rows = await self._file.ask("sqlite scan", lambda db: _all(db, _SCAN, cursor or "", batch))
-        live = [record for record in self._unpacked(rows) if record.live_at(now)]
-        return Page(live, rows[-1][0] if len(rows) == batch else None)
+        records = [unpack(blob, Key(key)) for key, blob in rows]
+        return Page(records, rows[-1][0] if len(rows) == batch else None)
+
+    async def count(self) -> int:
+        """Return how many rows there are."""
+        ((number,),) = await self._file.ask("sqlite count", lambda db: _all(db, _COUNT))
+        return int(number)
 
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
         """Remove the expired, as far as the index says, and then what was ended with everybody."""
@@ -209,17 +225,8 @@ class SQLiteStore:
         """Keep it in a file beside the database that this user alone can read."""
         return keyfile.load_or_create(self._key_file, fresh)
 
-    def _unpack(self, key: str, blob: bytes) -> Record | None:
-        record = unpack(blob, Key(key))
-        if record is None:
-            self.malformed(Key(key))
-        return record
 
-    def _unpacked(self, rows: Iterable[tuple[str, bytes]]) -> Iterator[Record]:
-        return (record for row in rows if (record := self._unpack(*row)) is not None)
-
-
-def _checked(path: Path) -> Path:
+def _check_path(path: Path) -> Path:
     if sqlite3.sqlite_version_info < (3, 35):
         raise ConfigError(
             f"this Python brings SQLite {sqlite3.sqlite_version}; sessile needs 3.35 or newer: "
@@ -251,37 +258,59 @@ def _transaction(db: Cursor) -> Iterator[None]:
         raise
 
 
-def _claim(
-    db: Cursor,
-    record: Record,
-    now: Instant,
-    *,
-    limit: int | None,
-    excess: Excess,
-    replacing: Key | None,
-) -> Claimed | Full:
+def _replace(db: Cursor, replacement: Replacement) -> ReplaceResult:
+    new, old = replacement.new, replacement.old
     with _transaction(db):
-        over = () if limit is None else _over(db, record, now, limit, replacing)
-        if over and excess is Excess.REFUSE:
+        if old is not None and (changed := _conflict(db, old.key, old.version)) is not None:
+            return changed
+        excess = _excess(db, replacement)
+        if excess is None:
             return Full()
-        row = (record.key, record.version, record.expires, pack(record), record.owner, record.owner)
-        if not db.execute(_CLAIM, row).rowcount:
-            raise KeyTaken(record.key)
-    return Claimed(over)
+        row = (new.key, new.version, new.expires, pack(new), new.owner, new.owner)
+        if not db.execute(
+            _CLAIM if new.owner is not None else _CREATE, row[:4] if new.owner is None else row
+        ).rowcount:
+            raise KeyTaken(new.key)
+        if old is not None:
+            _leave(db, old.key, replacement.tombstone)
+        for key in excess:
+            db.execute(_DELETE, (key,)).fetchall()
+    return Replaced(tuple(excess))
 
 
-def _over(
-    db: Cursor, record: Record, now: Instant, limit: int, replacing: Key | None
-) -> tuple[Key, ...]:
-    """Return the owner's oldest live sessions, as many as have to go."""
-    rows = _all(db, _OWNED, record.owner)
-    found = ((Key(key), unpack(blob, key)) for key, blob in rows if key != replacing)
-    live = [key for key, rival in found if rival is not None and rival.live_at(now)]
-    return tuple(live[: max(len(live) - limit + 1, 0)])
+def _leave(db: Cursor, key: str, tombstone: Record | None) -> None:
+    """Put a tombstone where a session was, out of its owner's index; or nothing."""
+    if tombstone is None:
+        db.execute(_DELETE, (key,)).fetchall()
+    else:
+        row = (tombstone.version, tombstone.expires, pack(tombstone), key)
+        db.execute(_LEAVE, row)
 
 
-def _commit(db: Cursor, change: Change) -> bytes | Answer:
-    """Return the blob of another version where one stands."""
+def _excess(db: Cursor, replacement: Replacement) -> Sequence[Key] | None:
+    """Return the owner's sessions that have to go; None where the limit refuses."""
+    owner, limit, old = replacement.new.owner, replacement.limit, replacement.old
+    if limit is None or owner is None:
+        return ()
+    replaced = None if old is None else old.key
+    rows = _all(db, _OWNED, owner)
+    found = ((Key(key), unpack(blob, key)) for key, blob in rows if key != replaced)
+    now = replacement.now
+    return limit.excess(
+        [k for k, rival in found if isinstance(rival, Record) and rival.live_at(now)]
+    )
+
+
+def _conflict(db: Cursor, key: str, expected: int) -> Conflict | Gone | Corrupt | None:
+    """Return why a row is not the version that is expected; None where it is."""
+    row = db.execute(_READ, (key,)).fetchone()
+    current = GONE if row is None else unpack(row[0], Key(key))
+    if not isinstance(current, Record):
+        return current
+    return None if current.version == expected else Conflict(current)
+
+
+def _commit(db: Cursor, change: Change) -> Committed | Conflict | Gone | Corrupt:
     record = change.record
     blob, due = pack(record), record.expires
     length = blob.index(record.key.encode()) + len(record.key)
@@ -293,7 +322,10 @@ def _commit(db: Cursor, change: Change) -> bytes | Answer:
     if db.execute(_COMMIT_EARLIER, (version, blob, due, *found)).rowcount:
         return COMMITTED
     row = db.execute(_READ, (key,)).fetchone()
-    return GONE if row is None else bytes(row[0])
+    if row is None:
+        return GONE
+    current = unpack(bytes(row[0]), Key(key))
+    return current if isinstance(current, Corrupt) else Conflict(current)
 
 
 def _delete(db: Cursor, key: Key, leaving: Record | None) -> list[tuple[bytes]]:
@@ -334,7 +366,11 @@ def _bury_ended(db: Cursor, batch: int) -> int:
 def _sweep(db: Cursor, rows: list[tuple[str, int, bytes]], now: Instant) -> int:
     """Delete the dead and defer the living, unless somebody changed them meanwhile."""
     found = [(key, version, unpack(blob, Key(key))) for key, version, blob in rows]
-    live = [(r.expires, key, version) for key, version, r in found if r and r.live_at(now)]
+    live = [
+        (record.expires, key, version)
+        for key, version, record in found
+        if isinstance(record, Record) and record.live_at(now)
+    ]
     kept = {key for _, key, _ in live}
     dead = [(key, version) for key, version, _ in found if key not in kept]
     with _transaction(db):

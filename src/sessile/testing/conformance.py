@@ -16,6 +16,9 @@ What your place can show besides (a dump of its bytes, a server to stop, a secon
 by overriding more of ``Place``; each method brings the promises that need it. A promise that your
 store's ``capabilities`` or your place do not cover is not collected; ``matrix.summary`` lists
 those, and pytest prints the same table at its end. ``SESSILE_PROFILE=deep`` lets the model search.
+
+``StoreContract`` asks about the store alone. ``SessionContract`` asks, besides, whether sessile's
+own service keeps its promises over it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -46,6 +49,7 @@ from sessile.testing.promises.neighbours import Neighbours
 from sessile.testing.promises.owners import Owners
 from sessile.testing.promises.proofs import Proofs
 from sessile.testing.promises.reading import Reading
+from sessile.testing.promises.replacing import Replacing
 from sessile.testing.promises.scanning import Scanning
 from sessile.testing.promises.secrecy import Secrecy
 from sessile.testing.promises.sharing import Sharing
@@ -58,10 +62,17 @@ from sessile.testing.promises.versions import Versions
 Promise: TypeAlias = Callable[..., None]
 
 
+def _promises(contract: type) -> Iterator[tuple[str, Promise]]:
+    """Yield the promises of a contract, group by group, its own last."""
+    for group in (*contract.__mro__[1:], contract):
+        for name, promise in vars(group).items():
+            if name.startswith("test_") and promise is not None:
+                yield name, promise
+
+
 class StoreContract(
-    Reading, MalformedRows, Fidelity, Creating, Versions, Deleting, Owners, OwnerLimits, Everybody,
-    Scanning, Sweeping, Sharing, Neighbours, Secrecy, Lifecycle, Failure, Stateful, Concurrency,
-    Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events,
+    Reading, MalformedRows, Fidelity, Creating, Versions, Deleting, Owners, OwnerLimits, Replacing,
+    Everybody, Scanning, Sweeping, Sharing, Neighbours, Secrecy, Lifecycle, Failure, Stateful,
 ):  # fmt: skip
     """What every store promises. Subclass it with ``backends=[...]``; pytest does the rest.
 
@@ -79,7 +90,7 @@ class StoreContract(
         cls.backends = tuple(backends)
         cls.promises = dict(_promises(cls))
         for name, promise in cls.promises.items():
-            if all(backend.lacks(promise) for backend in cls.backends):
+            if cls.backends and all(backend.lacks(promise) for backend in cls.backends):
                 setattr(cls, name, None)  # pytest collects callables only
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -127,9 +138,12 @@ class StoreContract(
         drive(neighbour.close())
 
 
-def _promises(contract: type[StoreContract]) -> Iterator[tuple[str, Promise]]:
-    """Yield the promises of a contract, group by group, its own last."""
-    for group in (*StoreContract.__bases__, contract):
-        for name, promise in vars(group).items():
-            if name.startswith("test_"):
-                yield name, promise
+class SessionContract(
+    StoreContract, Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts,
+    Events, backends=(),
+):  # fmt: skip
+    """What sessile's service promises on top of a store that keeps the store's contract.
+
+    For our own suite and for the curious: it asks nothing more of a store. Subclass it in the same
+    way.
+    """

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sessile.core.change import Capability
-from sessile.core.ticket import Key
 from sessile.core.value import Instant
-from sessile.stores.contract import Store
+from sessile.stores.contract import Capability, Key, Store
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -3,13 +3,17 @@
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from sessile.core.change import Change
-from sessile.core.record import FORMAT, Record, evolve
+from sessile.core.record import FORMAT, evolve
 from sessile.core.ticket import SELECTOR_BYTES, Key
 from sessile.core.value import Instant, Seconds
+from sessile.stores.contract import Change, Corrupt, Limit, OnLimit, Record, Replacement, Store
 from sessile.testing.clock import T0
+from sessile.testing.drive import Drive
+
+ENOUGH: Final = 1000
+"""Pages after which an index that has not ended never will."""
 
 
 def key(name: str) -> Key:
@@ -54,3 +58,30 @@ def change(
     kept = {name: blob for name, blob in old.data.items() if name not in gone}
     new = evolve(old, version=old.version + 1, data=kept | dict(put or {}), **fields)
     return Change(new, old.version, dict(put or {}), gone)
+
+
+def login(
+    row: Record,
+    *,
+    now: Instant = T0,
+    limit: int | None = None,
+    on_limit: OnLimit = OnLimit.END_OLDEST,
+    old: Record | None = None,
+    tombstone: Record | None = None,
+) -> Replacement:
+    """Return the login that stores a record, for ``Store.replace``."""
+    allowed = None if limit is None else Limit(limit, on_limit)
+    return Replacement(row, now, allowed, old, tombstone)
+
+
+def records_of(store: Store, drive: Drive, owner: str, batch: int = 100) -> list[Record | Corrupt]:
+    """Return whatever a store keeps for an owner, page by page."""
+    found: list[Record | Corrupt] = []
+    cursor: str | None = None
+    for _ in range(ENOUGH):
+        page = drive(store.owned_by(owner, cursor, batch))
+        found += page.records
+        cursor = page.cursor
+        if cursor is None:
+            return found
+    raise AssertionError(f"the index had not ended after {ENOUGH} pages")

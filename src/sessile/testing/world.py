@@ -11,10 +11,10 @@ from typing import Any
 from sessile.core.policy import Policy
 from sessile.core.request import PlainRequest
 from sessile.core.session import Session
-from sessile.service.commit import commit_visit
+from sessile.service.commit import commit
 from sessile.service.events import Event
-from sessile.service.opening import open_visit
-from sessile.service.sessions import Sessions
+from sessile.service.open import open_transaction
+from sessile.service.sessions import Sessions, context_of
 from sessile.stores.contract import Store
 from sessile.testing.clock import FakeClock
 from sessile.testing.drive import Drive
@@ -92,10 +92,11 @@ class World:
         """Make one request of a browser, as a flow; from ``peer``, where it is another address."""
         headers = {"cookie": cookie, "user-agent": self.agent}
         request = PlainRequest(headers, peer=self.peer if peer is None else peer)
-        visit = await open_visit(self.sessions.parts, request, passive=self.passive)
-        result = handler(visit.session)
-        user = visit.session.user
-        header = await commit_visit(self.sessions.parts, visit)
+        context = context_of(self.sessions)
+        transaction = await open_transaction(context, request, passive=self.passive)
+        session = Session(transaction.state)
+        result, user = handler(session), session.user
+        header = await commit(transaction)
         reply = Reply(result, None if header is None else header[1], user)
         if header is not None and reply.cookie:
             self.issued.append(reply.cookie)

@@ -1,6 +1,6 @@
 """``SessionMiddleware`` for any ASGI application: each request is opened, used, and committed.
 
-``web.exchange`` decides the headers and ``web.websocket`` serves WebSockets. A lifespan passes
+``web.headers`` decides the headers and ``web.websocket`` serves WebSockets. A lifespan passes
 through: whoever made ``Sessions`` closes it, with ``await sessions.close()`` at shutdown.
 """
 
@@ -9,35 +9,27 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from sessile.codecs.agent import get_ready
-from sessile.core.flow import Driven
+from sessile.core.flow import arun
 from sessile.core.origin import SAFE
 from sessile.core.session import Session
+from sessile.core.state import SessionState
 from sessile.errors import ConfigError, LostRace, StoreUnavailable, TooLate
-from sessile.service.commit import commit_visit
-from sessile.service.opening import open_visit
-from sessile.service.parts import Parts
-from sessile.service.sessions import Sessions
-from sessile.service.visit import Visit
-from sessile.web.exchange import (
-    BYTES,
-    FAILED,
-    REFUSED,
-    TOO_LATE,
-    UNSEEN,
-    check_saved,
-    marked,
-    prefixes,
-    refusal,
-)
-from sessile.web.form import read_ahead
-from sessile.web.gate import shut
-from sessile.web.requests import AsgiRequest
-from sessile.web.scope import PARTS, App, Message, Receive, Scope, Send, answer, path, spell
-from sessile.web.unloaded import Unloaded, excluded
-from sessile.web.websocket import talk
+from sessile.service.commit import commit
+from sessile.service.context import Context
+from sessile.service.open import open_transaction
+from sessile.service.sessions import Sessions, context_of
+from sessile.service.transaction import Transaction
+from sessile.web.cross_site import refuse_cross_site
+from sessile.web.excluded import NoSession, no_session, prefixes
+from sessile.web.headers import BYTES, with_session_headers
+from sessile.web.late import FAILED, TOO_LATE, UNSEEN, late_change
+from sessile.web.refusal import REFUSED, refusal
+from sessile.web.request import AsgiRequest, peek_form
+from sessile.web.scope import SESSIONS, App, Message, Receive, Scope, Send, encode, path, respond
+from sessile.web.websocket import serve
 
 _EXCHANGE: Final = "sessile.exchange"
-_PENDING: Final = Unloaded(
+_PENDING: Final = NoSession(
     'this session is not loaded yet, because of load="lazy": write '
     "session = await load_session(request) first (from sessile.web.asgi), or take the dependency "
     "SessionDep (from sessile.web.fastapi)"
@@ -81,13 +73,14 @@ class SessionMiddleware:
         passive: Iterable[str] = (),
     ) -> None:
         self._app = app
-        self._parts = sessions.parts
+        self._sessions = sessions
+        self._context = context_of(sessions)
         get_ready()
-        self._lazy = _load(load) is Load.LAZY
+        self._lazy = _parse_load(load) is Load.LAZY
         self._passive = prefixes("passive", passive) or None
-        self._varies = [name.encode() for name in sessions.parts.carriers.varies]
+        self._varies = [name.encode() for name in self._context.carriers.varies]
         self._exclude = prefixes("exclude", exclude)
-        self._excluded = excluded(self._exclude)
+        self._no_session = no_session(self._exclude)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the lifespan."""
@@ -95,25 +88,27 @@ class SessionMiddleware:
         if kind not in {"http", "websocket"}:
             await self._app(scope, receive, send)
         elif self._exclude and path(scope).startswith(self._exclude):
-            scope["session"] = self._excluded
+            scope["session"] = self._no_session
             await self._app(scope, receive, send)
         elif kind == "websocket":
             passive = self._passive is not None and path(scope).startswith(self._passive)
-            await talk(self._app, self._parts, scope, receive, send, passive=passive)
+            await serve(self._app, self._sessions, scope, receive, send, passive=passive)
         else:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        parts, request = self._parts, AsgiRequest(scope)
-        if parts.carriers.in_body:
-            receive = await read_ahead(request, receive)
-        refused = None if request.method in SAFE else shut(parts, request)
+        context, request = self._context, AsgiRequest(scope)
+        if context.carriers.in_body:
+            receive = await peek_form(request, receive)
+        refused = None
+        if request.method not in SAFE:
+            refused = refuse_cross_site(self._sessions, request)
         if refused is not None:
-            await answer(send, refused)
+            await respond(send, refused)
             return
         passive = self._passive is not None and path(scope).startswith(self._passive)
-        exchange = Exchange(parts, request, send, self._varies, passive=passive)
-        scope[PARTS] = parts
+        exchange = Exchange(context, request, send, self._varies, passive=passive)
+        scope[SESSIONS] = self._sessions
         try:
             if self._lazy:
                 scope["session"], scope[_EXCHANGE] = _PENDING, exchange
@@ -124,7 +119,8 @@ class SessionMiddleware:
             await exchange.give_up(error)
         finally:
             exchange.close()
-        exchange.check()
+        if exchange.saved and (late := exchange.saved.values.changes_since_delta()):
+            raise late_change(late)
 
 
 class Phase(Enum):
@@ -139,50 +135,56 @@ class Exchange:
     """One request's session and the way its answer takes.
 
     Args:
-        parts: the collaborators.
+        context: the collaborators.
         request: what the request says.
         send: to the server.
         varies: the request headers that the answer depends on.
         passive: whether the request is no sign of life.
+
+    Attributes:
+        saved: the session's state, once it was committed.
     """
 
     __slots__ = (
-        "_outage", "_parts", "_passive", "_phase", "_request", "_saved", "_send", "_varies",
-        "_visit",
+        "_context", "_outage", "_passive", "_phase", "_request", "_send", "_session",
+        "_transaction", "_varies", "saved",
     )  # fmt: skip
 
     def __init__(
         self,
-        parts: Parts,
+        context: Context,
         request: AsgiRequest,
         send: Send,
         varies: list[bytes],
         *,
         passive: bool = False,
     ) -> None:
-        self._parts = parts
+        self._context = context
         self._passive = passive
         self._request = request
         self._send = send
         self._varies = varies
         self._phase = Phase.AWAITED
-        self._visit: Visit | None = None
+        self._session: Session | None = None
+        self._transaction: Transaction | None = None
         self._outage: Exception | None = None
-        self._saved: Session | None = None
+        self.saved: SessionState | None = None
 
     async def load(self) -> Session:
         """Return the request's session, read from the store once."""
-        if self._visit is None:
+        if self._session is None:
+            flow = open_transaction(self._context, self._request, passive=self._passive)
             try:
-                visit = await Driven(open_visit(self._parts, self._request, passive=self._passive))
+                transaction = await arun(flow)
             except (StoreUnavailable, LostRace) as error:
                 self._outage = error
                 raise
             if self._phase is not Phase.AWAITED:
                 raise TooLate(UNSEEN)
-            if self._visit is None:  # of two that asked at once, the first one's visit counts
-                self._visit = visit
-        return self._visit.session
+            if self._session is None:  # of two that asked at once, the first one's counts
+                self._transaction = transaction
+                self._session = Session(transaction.state)
+        return self._session
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message on; before the headers leave, commit what was loaded."""
@@ -191,25 +193,25 @@ class Exchange:
         if self._phase is Phase.LEAVING or message["type"] != "http.response.start":
             return self._send(message)
         self._phase = Phase.LEAVING
-        visit, self._visit = self._visit, None
-        if visit is not None:
-            return self._start(visit, message)
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None:
+            return self._start(transaction, message)
         if self._outage is not None and message["status"] == 500:  # what a framework made of it
             return self._replace(self._outage)
         return self._send(message)
 
-    async def _start(self, visit: Visit, message: Message) -> None:
-        session = visit.session
-        session.close(TOO_LATE)
+    async def _start(self, transaction: Transaction, message: Message) -> None:
+        state = transaction.state
+        state.close(TOO_LATE)
         try:
-            ticket = await Driven(commit_visit(self._parts, visit))
+            ticket = await arun(commit(transaction))
         except REFUSED as error:
             await self._replace(error)
             return
-        self._saved = session
-        if ticket is not None or session.accessed:
-            spelled = None if ticket is None else spell(ticket)
-            headers = marked(message.get("headers", ()), spelled, self._varies, BYTES)
+        self.saved = state
+        if ticket is not None or state.accessed:
+            header = None if ticket is None else encode(ticket)
+            headers = with_session_headers(message.get("headers", ()), header, self._varies, BYTES)
             message = {**message, "headers": headers}
         await self._send(message)
 
@@ -222,17 +224,12 @@ class Exchange:
 
     async def _replace(self, error: Exception) -> None:
         self._phase = Phase.REPLACED
-        await answer(self._send, refusal(error))
+        await respond(self._send, refusal(error))
 
     def close(self) -> None:
         """Refuse the changes of whoever still holds a session that was not saved."""
-        if self._visit is not None:
-            self._visit.session.close(FAILED)
-
-    def check(self) -> None:
-        """Raise ``TooLate`` when a value was changed in place after the session was saved."""
-        if self._saved is not None:
-            check_saved(self._saved)
+        if self._transaction is not None:
+            self._transaction.state.close(FAILED)
 
 
 async def load_session(connection: Any) -> Session:
@@ -264,7 +261,7 @@ def session_in(scope: Scope) -> Session:
     found = scope.get("session")
     if isinstance(found, Session):
         return found
-    if isinstance(found, Unloaded):
+    if isinstance(found, NoSession):
         found.refuse()
     raise ConfigError(
         "this request has no session of sessile: "
@@ -276,7 +273,7 @@ async def _swallow() -> None:
     """Drop what the application still says after its answer was replaced."""
 
 
-def _load(given: Load | str) -> Load:
+def _parse_load(given: Load | str) -> Load:
     try:
         return Load(given)
     except ValueError:

@@ -18,7 +18,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra("sessile.web.fastapi", "fastapi") from error
 
-from sessile.web.starlette import admit, check_csrf, csrf_context, csrf_token
+from sessile.web.starlette import authorize, check_csrf, csrf_context, csrf_token
 
 __all__ = [
     "CsrfDep",
@@ -59,7 +59,7 @@ def require(
         purpose: spend a grant of ``session.step_up`` for it.
     """
 
-    async def admitted(connection: HTTPConnection) -> Session:
-        return await admit(connection, assurance, fresh, purpose)
+    async def session_of_user(connection: HTTPConnection) -> Session:
+        return await authorize(connection, assurance, fresh, purpose)
 
-    return admitted
+    return session_of_user

@@ -4,16 +4,22 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Final, ParamSpec, cast
 
-from sessile.core.flow import run
 from sessile.core.session import Session
 from sessile.core.value import Seconds
 from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded
-from sessile.service.admission import admit
 from sessile.service.sessions import Sessions
-from sessile.web.csrf import FIELD, HEADER, check_token, needs_token, token_of
-from sessile.web.deferred import Deferred
-from sessile.web.exchange import REFUSED, TEXT, marked, refusal
-from sessile.web.requests import EnvironRequest
+from sessile.web.integration import (
+    CSRF_FIELD,
+    CSRF_HEADER,
+    REFUSED,
+    LazySession,
+    RequestSession,
+    authorize,
+    environ_request,
+    life_of,
+    needs_csrf_token,
+    refusal,
+)
 from sessile.web.wsgi import KEY, SessionMiddleware
 
 try:
@@ -29,7 +35,7 @@ session: Final = cast("Session", flask.session)
 """``flask.session``, typed as what it is."""
 
 
-class FlaskSession(Deferred, SessionMixin):  # type: ignore[override]  # plain attributes there
+class FlaskSession(LazySession, SessionMixin):  # type: ignore[override]  # plain attributes there
     """A session as Flask expects it.
 
     Attributes:
@@ -37,6 +43,18 @@ class FlaskSession(Deferred, SessionMixin):  # type: ignore[override]  # plain a
     """
 
     alone = False
+
+    @property
+    def accessed(self) -> bool:
+        """Whether the answer depends on it, so that it says ``Vary``. Setting it does nothing.
+
+        Flask sets it whenever somebody names ``flask.session``, who may not look into it then.
+        """
+        return life_of(self).touched
+
+    @accessed.setter
+    def accessed(self, _: bool) -> None:
+        pass
 
     @property
     def permanent(self) -> bool:
@@ -97,7 +115,8 @@ class Sessile(SessionInterface):
         """Return the request's session; it asks the store when it is touched."""
         found = request.environ.get(KEY)
         if found is None:  # a test_request_context, or a session_transaction
-            found = FlaskSession(self._sessions.parts, EnvironRequest(request.environ))
+            life = RequestSession(self._sessions, environ_request(self._sessions, request.environ))
+            found = FlaskSession(life)
             found.alone = True
         return cast("FlaskSession", found)
 
@@ -111,16 +130,16 @@ class Sessile(SessionInterface):
         if response.is_streamed:
             return
         mine = cast("FlaskSession", session)
+        life = life_of(mine)
         try:
-            mine.commit()
+            life.commit()
         except REFUSED as error:
             if mine.alone:
                 raise
-            mine.restart()
-            _become(response, app.make_response(app.handle_user_exception(error)))
-        if mine.alone and mine.touched:
-            headers = marked(response.headers, mine.commit(), mine.parts.carriers.varies, TEXT)
-            response.headers = type(response.headers)(headers)
+            life.restart()
+            _turn_into(response, app.make_response(app.handle_user_exception(error)))
+        if mine.alone:
+            response.headers = type(response.headers)(life.add_headers(list(response.headers)))
 
 
 def csrf_token() -> str:
@@ -130,8 +149,8 @@ def csrf_token() -> str:
         ConfigError: ``flask.session`` is none of ours.
         TooLate: the answer's headers have left, and there is no session.
     """
-    mine = _mine()
-    return token_of(mine.parts, mine)
+    mine = _current_session()
+    return life_of(mine).sessions.csrf_token(mine)
 
 
 def check_csrf() -> None:
@@ -145,9 +164,10 @@ def check_csrf() -> None:
         TokenNeeded: there is none, or another session's; left alone, it becomes a 403.
     """
     request = flask.request
-    if needs_token(request.method):
-        mine = _mine()
-        check_token(mine.parts, mine, request.headers.get(HEADER) or request.form.get(FIELD, ""))
+    if needs_csrf_token(request.method):
+        mine = _current_session()
+        given = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD, "")
+        life_of(mine).sessions.check_csrf(mine, given)
 
 
 def require(
@@ -170,34 +190,29 @@ def require(
 
     def decorate(view: Callable[P, Any]) -> Callable[P, Any]:
         @functools.wraps(view)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-            mine = _mine()
+        def guard(*args: P.args, **kwargs: P.kwargs) -> Any:
+            mine = _current_session()
             try:
-                asked = EnvironRequest(flask.request.environ)
-                run(
-                    admit(
-                        mine.parts, asked, mine, assurance=assurance, fresh=fresh, purpose=purpose
-                    )
-                )
+                authorize(mine, assurance=assurance, fresh=fresh, purpose=purpose)
             except (LoginNeeded, StepUpNeeded):
                 if otherwise is None:
                     raise
                 return flask.redirect(otherwise, 303)
             return flask.current_app.ensure_sync(view)(*args, **kwargs)
 
-        return guarded
+        return guard
 
     return decorate
 
 
-def _mine() -> Deferred:
+def _current_session() -> LazySession:
     found = flask.session._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  (a proxy's own way)
-    if isinstance(found, Deferred):
+    if isinstance(found, LazySession):
         return found
     raise ConfigError("flask.session is none of sessile's: write Sessile(app, sessions)")
 
 
-def _become(response: flask.Response, other: flask.Response) -> None:
+def _turn_into(response: flask.Response, other: flask.Response) -> None:
     """Turn an answer that is already on its way into another one."""
     response.status, response.headers = other.status, other.headers
     response.response = other.response
@@ -216,4 +231,4 @@ def _forget(_app: flask.Flask, exception: BaseException, **_: Any) -> None:
     """
     found = flask.request.environ.get(KEY)
     if found is not None and not isinstance(exception, HTTPException):
-        found.restart()
+        life_of(found).restart()

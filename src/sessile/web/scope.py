@@ -1,4 +1,4 @@
-"""The ASGI protocol: what a scope says, and an answer said whole.
+"""The ASGI protocol: what a scope says, and a whole answer as messages.
 
 ``web.asgi`` and ``web.websocket`` act on it.
 """
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final, TypeAlias
 
 from sessile.core.carrier import Header
-from sessile.web.exchange import Refusal
+from sessile.web.refusal import Refusal
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -16,8 +16,8 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-PARTS: Final = "sessile.parts"
-"""Where a scope holds the collaborators, for what is done beside the session."""
+SESSIONS: Final = "sessile.sessions"
+"""Where a scope holds the application's ``Sessions``, for what is done beside the session."""
 
 
 def path(scope: Scope) -> str:
@@ -27,13 +27,13 @@ def path(scope: Scope) -> str:
     return whole.removeprefix(root) if whole.startswith(f"{root}/") else whole
 
 
-def spell(header: Header) -> tuple[bytes, bytes]:
+def encode(header: Header) -> tuple[bytes, bytes]:
     """Return a header of an answer as ASGI has it."""
     return header[0].encode(), header[1].encode("latin-1")
 
 
-async def answer(send: Send, refusal: Refusal, kind: str = "http.response") -> None:
+async def respond(send: Send, refusal: Refusal, kind: str = "http.response") -> None:
     """Send a whole answer, as messages of that kind."""
-    headers = list(map(spell, refusal.headers))
+    headers = list(map(encode, refusal.headers))
     await send({"type": f"{kind}.start", "status": refusal.status, "headers": headers})
     await send({"type": f"{kind}.body", "body": refusal.body})

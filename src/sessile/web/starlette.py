@@ -12,11 +12,12 @@ from sessile.core.flow import arun
 from sessile.core.session import Session
 from sessile.core.value import Seconds
 from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded, TokenNeeded
-from sessile.service import admission
+from sessile.service import require as service
+from sessile.service.sessions import Sessions, context_of
 from sessile.web.asgi import SessionMiddleware, load_session, session_in
-from sessile.web.csrf import FIELD, HEADER, check_token, needs_token, token_of
-from sessile.web.requests import AsgiRequest
-from sessile.web.scope import PARTS
+from sessile.web.csrf import CSRF_FIELD, CSRF_HEADER, needs_csrf_token
+from sessile.web.request import AsgiRequest
+from sessile.web.scope import SESSIONS
 from sessile.web.websocket import WebSocketSession
 
 try:
@@ -64,7 +65,7 @@ def csrf_token(request: HTTPConnection) -> str:
         TooLate: the answer's headers have left, and there is no session.
     """
     session = session_in(request.scope)
-    return token_of(request.scope[PARTS], session)
+    return _sessions(request).csrf_token(session)
 
 
 def csrf_context(request: Request) -> dict[str, Any]:
@@ -80,18 +81,18 @@ async def check_csrf(request: Request) -> None:
     Raises:
         TokenNeeded: there is none, or another session's; left alone, it becomes a 403.
     """
-    if not needs_token(request.method):
+    if not needs_csrf_token(request.method):
         return
     session = await load_session(request)
-    given = request.headers.get(HEADER) or (await request.form()).get(FIELD)
+    given = request.headers.get(CSRF_HEADER) or (await request.form()).get(CSRF_FIELD)
     try:
-        check_token(request.scope[PARTS], session, given if isinstance(given, str) else "")
+        _sessions(request).check_csrf(session, given if isinstance(given, str) else "")
     except TokenNeeded:
         await request.close()  # nobody else will close the files of a form that is refused
         raise
 
 
-async def admit(
+async def authorize(
     connection: HTTPConnection, assurance: int, fresh: Seconds | None, purpose: str | None
 ) -> Session:
     """Return the session of somebody who may go on; ``require`` in ``web.fastapi`` asks as well.
@@ -100,11 +101,11 @@ async def admit(
         LoginNeeded: nobody is logged in.
         StepUpNeeded: somebody is, not well or recently enough, or without a grant.
     """
-    session, scope = await load_session(connection), connection.scope
-    asked = AsgiRequest(scope)
+    session = await load_session(connection)
+    context, request = context_of(_sessions(connection)), AsgiRequest(connection.scope)
     await arun(
-        admission.admit(
-            scope[PARTS], asked, session, assurance=assurance, fresh=fresh, purpose=purpose
+        service.authorize(
+            context, request, session, assurance=assurance, fresh=fresh, purpose=purpose
         )
     )
     return session
@@ -130,10 +131,10 @@ def require(
 
     def decorate(handler: Handler) -> Callable[..., Awaitable[Any]]:
         @functools.wraps(handler)
-        async def guarded(*args: Any, **kwargs: Any) -> Any:
+        async def guard(*args: Any, **kwargs: Any) -> Any:
             connection = _connection(args, kwargs)
             try:
-                await admit(connection, assurance, fresh, purpose)
+                await authorize(connection, assurance, fresh, purpose)
             except (LoginNeeded, StepUpNeeded):
                 if otherwise is None or connection.scope["type"] != "http":
                     raise
@@ -142,9 +143,14 @@ def require(
                 return await handler(*args, **kwargs)
             return await run_in_threadpool(handler, *args, **kwargs)
 
-        return guarded
+        return guard
 
     return decorate
+
+
+def _sessions(connection: HTTPConnection) -> Sessions:
+    found: Sessions = connection.scope[SESSIONS]
+    return found
 
 
 def _connection(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:

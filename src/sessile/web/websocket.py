@@ -10,19 +10,19 @@ from contextlib import suppress
 from typing import Final
 
 from sessile.core.flow import arun
-from sessile.core.intent import Intent
+from sessile.core.identity import Intent
 from sessile.core.session import Session
-from sessile.core.value import Instant
+from sessile.core.state import SessionState
 from sessile.errors import TooLate, UnsupportedValue
-from sessile.service.commit import accept_visit, save_visit, still_lives
-from sessile.service.opening import open_visit
-from sessile.service.parts import Parts
-from sessile.service.save import drop
-from sessile.service.visit import Visit
-from sessile.web.exchange import REFUSED, Refusal, refusal
-from sessile.web.gate import shut_to_socket
-from sessile.web.requests import AsgiRequest
-from sessile.web.scope import PARTS, App, Message, Receive, Scope, Send, answer, spell
+from sessile.service.commit import accept, is_alive, save_midway
+from sessile.service.open import open_transaction
+from sessile.service.save import discard_changes
+from sessile.service.sessions import Sessions, context_of
+from sessile.service.transaction import Transaction
+from sessile.web.cross_site import refuse_cross_site_handshake
+from sessile.web.refusal import REFUSED, Refusal, refusal
+from sessile.web.request import AsgiRequest
+from sessile.web.scope import SESSIONS, App, Message, Receive, Scope, Send, encode, respond
 
 _TRY_AGAIN_LATER: Final = 1013  # IANA's registry of WebSocket close codes, for RFC 6455
 _AGAINST_POLICY: Final = 1008
@@ -35,25 +35,20 @@ _UNSAVED: Final = (
 class WebSocketSession(Session):
     """The session of a WebSocket: after ``accept`` its changes are stored by ``save``."""
 
-    __slots__ = ("_parts", "_saving", "_visit")
+    __slots__ = ("_saving", "_transaction")
 
-    def __init__(self, parts: Parts, visit: Visit) -> None:
-        super().__init__(
-            visit.record,
-            visit.values,
-            codec=parts.codec,
-            mint=parts.mint,
-            now=visit.now,
-            lock=visit.lock,
-        )
-        self._parts = parts
-        self._visit = visit
+    def __init__(self, transaction: Transaction) -> None:
+        super().__init__(transaction.state)
+        self._transaction = transaction
         self._saving = asyncio.Lock()
 
     @property
-    def opened_at(self) -> Instant:
-        """The present time: a socket stays open for longer than a grant or a login is fresh."""
-        return self._parts.clock()
+    def _state(self) -> SessionState:
+        """The state, judged by the present time: a socket outlives a grant or a fresh login."""
+        state = self._held
+        state.accessed = True
+        state.now = self._transaction.context.clock()
+        return state
 
     async def save(self) -> bool:
         """Store what has been done so far, merged with what other requests did meanwhile.
@@ -67,7 +62,7 @@ class WebSocketSession(Session):
                 answer was lost, what is saved again is added again.
         """
         async with self._saving:
-            return await arun(save_visit(self._parts, self._visit))
+            return await arun(save_midway(self._transaction))
 
     async def alive(self) -> bool:
         """Ask the store whether the session still lives. It asks each time, and changes nothing.
@@ -78,11 +73,17 @@ class WebSocketSession(Session):
         Raises:
             StoreUnavailable: the store did not answer, so nobody can tell.
         """
-        return await arun(still_lives(self._parts, self._visit))
+        return await arun(is_alive(self._transaction))
 
 
-async def talk(
-    app: App, parts: Parts, scope: Scope, receive: Receive, send: Send, *, passive: bool = False
+async def serve(
+    app: App,
+    sessions: Sessions,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    passive: bool = False,
 ) -> None:
     """Serve one WebSocket. One that another site opened is declined before the application runs.
 
@@ -91,56 +92,56 @@ async def talk(
             instead, its own error goes on. The event ``Dropped`` tells of them in either case.
     """
     request = AsgiRequest(scope)
-    refused = shut_to_socket(parts, request)
+    refused = refuse_cross_site_handshake(sessions, request)
     if refused is None:
         try:
-            visit = await arun(open_visit(parts, request, passive=passive))
+            flow = open_transaction(context_of(sessions), request, passive=passive)
+            transaction = await arun(flow)
         except REFUSED as error:
             refused = refusal(error)
     if refused is not None:
         await receive()  # the client's request to connect comes first
         await _decline(scope, send, refused)
         return
-    scope[PARTS] = parts
-    scope["session"] = visit.session = WebSocketSession(parts, visit)
-    handshake = Handshake(parts, visit, send)
+    scope[SESSIONS] = sessions
+    scope["session"] = WebSocketSession(transaction)
+    handshake = Handshake(transaction, send)
     try:
         await app(scope, receive, handshake.send)
     except REFUSED as error:
-        _leave(parts, visit)
+        _close(transaction)
         if handshake.answered:
             raise
         await _decline(scope, send, refusal(error))
         return
     except BaseException:
         with suppress(UnsupportedValue):  # the application's own error goes first
-            _leave(parts, visit)
+            _close(transaction)
         raise
-    if _leave(parts, visit):
+    if _close(transaction):
         raise TooLate(_UNSAVED)
 
 
 class Handshake:
-    """The answer to a WebSocket's request: commits the visit before the headers leave.
+    """The answer to a WebSocket's request: commits the transaction before the headers leave.
 
     Attributes:
         answered: whether the application has accepted or declined.
     """
 
-    __slots__ = ("_parts", "_send", "_visit", "answered")
+    __slots__ = ("_send", "_transaction", "answered")
 
-    def __init__(self, parts: Parts, visit: Visit, send: Send) -> None:
-        self._parts = parts
-        self._visit = visit
+    def __init__(self, transaction: Transaction, send: Send) -> None:
+        self._transaction = transaction
         self._send = send
         self.answered = False
 
     async def send(self, message: Message) -> None:
         """Pass a message on; before an ``accept``, commit, and let its headers carry the cookie."""
         if not self.answered and message["type"] == "websocket.accept":
-            cookie = await arun(accept_visit(self._parts, self._visit))
+            cookie = await arun(accept(self._transaction))
             if cookie is not None:
-                message = {**message, "headers": [*message.get("headers", ()), spell(cookie)]}
+                message = {**message, "headers": [*message.get("headers", ()), encode(cookie)]}
         self.answered = True
         await self._send(message)
 
@@ -148,15 +149,16 @@ class Handshake:
 async def _decline(scope: Scope, send: Send, refused: Refusal) -> None:
     """Answer so where the server can; else close, which every server turns into a 403."""
     if "websocket.http.response" in (scope.get("extensions") or ()):
-        await answer(send, refused, "websocket.http.response")
+        await respond(send, refused, "websocket.http.response")
     elif refused.status == 503:
         await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER, "reason": "try again"})
     else:
         await send({"type": "websocket.close", "code": _AGAINST_POLICY, "reason": refused.reason})
 
 
-def _leave(parts: Parts, visit: Visit) -> bool:
+def _close(transaction: Transaction) -> bool:
     """Refuse further changes; tell whether anything is left unsaved, and tell the hooks."""
-    visit.session.close(_UNSAVED)
-    undone = visit.session.intent is not Intent.KEEP
-    return drop(parts, visit, parts.clock()) or undone
+    state = transaction.state
+    state.close(_UNSAVED)
+    undone = state.intent is not Intent.KEEP
+    return discard_changes(transaction, transaction.context.clock()) or undone

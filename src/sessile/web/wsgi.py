@@ -1,18 +1,32 @@
-"""WSGI: a lazy session in ``environ["sessile.session"]``. ``web.answer`` saves it in time."""
+"""WSGI: a lazy session in ``environ["sessile.session"]``, saved before the headers leave.
 
-from collections.abc import Iterable
-from typing import ClassVar, Final
+PEP 3333: the headers leave with the first byte of the body and no sooner, so an application may
+still use its session after ``start_response``.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import ClassVar, Final, ParamSpec, TypeAlias, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from sessile.codecs.agent import get_ready
 from sessile.service.sessions import Sessions
-from sessile.web.answer import Answer, Body
-from sessile.web.deferred import Deferred
-from sessile.web.exchange import prefixes
-from sessile.web.form import read_before
-from sessile.web.gate import shut
-from sessile.web.requests import EnvironRequest
-from sessile.web.unloaded import excluded
+from sessile.web.excluded import no_session, prefixes
+from sessile.web.integration import (
+    REFUSED,
+    LazySession,
+    RequestSession,
+    environ_request,
+    get_ready,
+    refusal,
+    refuse_cross_site,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Trouble: TypeAlias = (
+    tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
+)
 
 KEY: Final = "sessile.session"
 """Where the session stands in the environ."""
@@ -35,7 +49,7 @@ class SessionMiddleware:
         ConfigError: a prefix is no path.
     """
 
-    session_type: ClassVar[type[Deferred]] = Deferred
+    session_type: ClassVar[type[LazySession]] = LazySession
 
     def __init__(
         self,
@@ -46,50 +60,202 @@ class SessionMiddleware:
         passive: Iterable[str] = (),
     ) -> None:
         self._app = app
-        self._parts = sessions.parts
+        self._sessions = sessions
         get_ready()
         named = prefixes("exclude", exclude)
-        self._exclude = _as_told(named)
-        self._passive = _as_told(prefixes("passive", passive))
-        self._no_session = excluded(named)
+        self._exclude = _environ_paths(named)
+        self._passive = _environ_paths(prefixes("passive", passive))
+        self._no_session = no_session(named)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Be the application."""
+        """Serve one request."""
         if self._exclude and environ.get("PATH_INFO", "").startswith(self._exclude):
             environ[KEY] = self._no_session
             return self._app(environ, start_response)
-        parts, request = self._parts, EnvironRequest(environ)
-        if parts.carriers.in_body:
-            read_before(request, environ)
-        refused = shut(parts, request)
+        request = environ_request(self._sessions, environ)
+        refused = refuse_cross_site(self._sessions, request)
         if refused is not None:
             start_response(f"{refused.status} {refused.reason}", list(refused.headers))
             return [refused.body]
-        session = self.session_type(parts, request, passive=self._is_passive(environ))
-        return self._serve(session, environ, start_response)
+        life = RequestSession(self._sessions, request, passive=self._is_passive(environ))
+        environ[KEY] = self.session_type(life)
+        return self._serve(life, environ, start_response)
 
     def _is_passive(self, environ: WSGIEnvironment) -> bool:
         return bool(self._passive) and environ.get("PATH_INFO", "").startswith(self._passive)
 
     def _serve(
-        self, session: Deferred, environ: WSGIEnvironment, start_response: StartResponse
+        self, life: RequestSession, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        environ[KEY] = session
-        answer = Answer(session, environ, start_response)
-        chunks = answer.attempt(self._app, environ, answer.start)
-        body = Body(answer, () if chunks is None else chunks)
-        over = session.closed or _inert(chunks, environ)
-        return body.settled() if over else body
+        response = Response(life, environ, start_response)
+        chunks = response.attempt(self._app, environ, response.start)
+        body = Body(response, () if chunks is None else chunks)
+        over = life.closed or _is_inert(chunks, environ)
+        return body.settle() if over else body
 
 
-def _as_told(named: tuple[str, ...]) -> tuple[str, ...]:
+def _environ_paths(named: tuple[str, ...]) -> tuple[str, ...]:
     """Return paths as an environ tells them: bytes, told as Latin-1 (PEP 3333)."""
     return tuple(prefix.encode().decode("latin-1") for prefix in named)
 
 
-def _inert(chunks: object, environ: WSGIEnvironment) -> bool:
+def _is_inert(chunks: object, environ: WSGIEnvironment) -> bool:
     """Tell whether none of the application's code runs while the server sends this body."""
     if type(chunks) is list or type(chunks) is tuple:
         return True
     wrapper = environ.get("wsgi.file_wrapper")
     return isinstance(wrapper, type) and isinstance(chunks, wrapper)
+
+
+class Response:
+    """The answer to one request.
+
+    Args:
+        life: the life of the request's session, which is saved when the headers leave.
+        environ: the request.
+        start_response: the server's.
+
+    Attributes:
+        left: whether the headers have left.
+        instead: what to send in place of the application's body, when its answer was refused.
+    """
+
+    __slots__ = (
+        "_environ", "_headers", "_life", "_send", "_start_response", "_status", "instead", "left",
+    )  # fmt: skip
+
+    def __init__(
+        self, life: RequestSession, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> None:
+        self._life = life
+        self._environ = environ
+        self._start_response = start_response
+        self._status: str | None = None
+        self._headers: list[tuple[str, str]] = []
+        self._send: Callable[[bytes], object]
+        self.left = False
+        self.instead: bytes | None = None
+
+    def start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Trouble | None = None, /
+    ) -> Callable[[bytes], object]:
+        """Take status and headers; with ``exc_info`` the handler has failed. PEP 3333 names it."""
+        if exc_info is not None and exc_info[1] is not None:
+            self._replace(exc_info[1])
+        elif self._status is not None:
+            raise AssertionError("start_response was called twice; a second call takes exc_info")
+        self._status, self._headers = status, headers
+        return self.write
+
+    def _replace(self, error: BaseException) -> None:
+        if self.left:
+            raise error
+        self._life.restart()
+
+    def attempt(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+        """Let the application work; None when it raised what is answered with 503 or 403."""
+        try:
+            return work(*args, **kwargs)
+        except REFUSED as error:
+            self.refuse(error)
+            return None
+        except BaseException:
+            self._life.close()
+            raise
+
+    def leave(self) -> None:
+        """Save the session and let the headers go. No later call does anything."""
+        if self.left or self._status is None:
+            return
+        life = self._life
+        if life.outage is not None and self._status.startswith("500"):
+            self.refuse(life.outage)  # the framework took our error for one of its own
+            return
+        try:
+            life.commit()
+        except REFUSED as error:
+            self.refuse(error)
+            return
+        self._send_headers(self._status, life.add_headers(self._headers))
+
+    def refuse(self, error: Exception) -> None:
+        """Answer 503 or 403 in place of the application; raise the error when it is too late."""
+        if self.left:
+            raise error
+        refused = refusal(error)
+        self.instead = b"" if self._environ["REQUEST_METHOD"] == "HEAD" else refused.body
+        self._life.close()
+        self._send_headers(f"{refused.status} {refused.reason}", list(refused.headers))
+
+    @property
+    def troubled(self) -> bool:
+        """Whether anything is to be said after, or in place of, the application's body."""
+        return self.instead is not None or bool(self._life.late_keys())
+
+    def check(self) -> None:
+        """Raise ``TooLate`` when a value was changed in place after the session was saved."""
+        self._life.check()
+
+    def _send_headers(self, status: str, headers: list[tuple[str, str]]) -> None:
+        self.left = True
+        self._send = self._start_response(status, headers)
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the body; ``start_response`` returns this, for applications of old."""
+        if not data:
+            return
+        self.leave()
+        if self.instead is not None:
+            data, self.instead = self.instead, b""
+        self._send(data)
+
+
+class Body:
+    """The application's body, and before its first byte the headers.
+
+    Args:
+        response: whose body it is.
+        chunks: what the application returned.
+    """
+
+    __slots__ = ("_chunks", "_response")
+
+    def __init__(self, response: Response, chunks: Iterable[bytes]) -> None:
+        self._response = response
+        self._chunks = chunks
+
+    def settle(self) -> Iterable[bytes]:
+        """Let the headers go now, and return the application's body as it is, if all is well.
+
+        The server may know its length, or have the kernel send it as a file.
+        """
+        try:
+            self._response.leave()
+        except BaseException:
+            self.close()
+            raise
+        return self if self._response.troubled else self._chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        chunks = iter(self._chunks)
+        first = self._response.attempt(_first, chunks)
+        self._response.leave()
+        if self._response.instead is not None:
+            yield self._response.instead
+            return
+        if first:
+            yield first
+        for chunk in chunks:  # noqa: UP028  ("yield from" would close them, a second time to ``close``)
+            yield chunk
+        self._response.check()
+
+    def close(self) -> None:
+        """Close the application's body: the server is done, or the client is gone."""
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+
+
+def _first(chunks: Iterator[bytes]) -> bytes:
+    """Return the first chunk with a byte in it; the empty ones before it send no headers."""
+    return next(filter(None, chunks), b"")

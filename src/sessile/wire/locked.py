@@ -1,4 +1,4 @@
-"""Quick calls on shared memory as Asks: on the caller's thread, under a lock.
+"""Quick calls on shared memory: on the caller's thread, under a lock, in either colour.
 
 For ``stores.memory``. Nothing waits here: the lock is held for one step of plain Python.
 """
@@ -8,14 +8,13 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from sessile.core.flow import Ask
 from sessile.errors import ConfigError
 
 R = TypeVar("R")
 
 
 class LockedCalls:
-    """A lock, and Asks that hold it for the length of one call.
+    """A lock, and calls that hold it.
 
     Args:
         fork_error: the error's text in a process that was forked off later, which has a copy of
@@ -29,17 +28,13 @@ class LockedCalls:
         self._pid = os.getpid()
         self._lock = threading.Lock()
 
-    def ask(self, what: str, call: Callable[[], R]) -> Ask[R]:
-        """Return an Ask that makes the call, the same way in both colours."""
-
-        def block() -> R:
-            # no fork hook: what one raises is only printed, and this must reach the caller
-            if os.getpid() != self._pid:
-                self._reset_after_fork()
-            with self._lock:
-                return call()
-
-        return Ask(what, block)
+    def call(self, act: Callable[..., R], *args: object) -> R:
+        """Make one call while nobody else does."""
+        # no fork hook: what one raises is only printed, and this must reach the caller
+        if os.getpid() != self._pid:
+            self._reset_after_fork()
+        with self._lock:
+            return act(*args)
 
     def _reset_after_fork(self) -> None:
         if self._fork_error is not None:

@@ -3,14 +3,16 @@
 import msgspec
 
 from mutations.service.registry import Table
-from sessile.core.authentication import Authentication
-from sessile.core.change import Excess
-from sessile.core.policy import Limit, Policy, Theft
-from sessile.core.record import Record, evolve, remains
+from sessile.core.policy import Limit, OnReplay, Policy
+from sessile.core.record import Record, RecordKind, evolve, tombstone
+from sessile.core.session import state_of
+from sessile.core.state import SessionState
 from sessile.errors import StepUpNeeded
-from sessile.service import devices, ending, grants, login, opening, owners, theft
-from sessile.service.events import End, Refusal, Replayed
-from sessile.service.parts import Parts
+from sessile.service import devices, end, manage, regenerate, require
+from sessile.service import open as opening
+from sessile.service.context import Context
+from sessile.service.events import End, RefusalReason, Replayed
+from sessile.stores.contract import Conflict, OnLimit, Replacement
 from sessile.testing.promises import proofs
 from sessile.testing.promises.stories import logs_out, steps_up, unlocks
 
@@ -23,110 +25,103 @@ breaks = MUTATIONS.breaks
 
 @breaks("step_up_makes_a_new_session")
 def replaced_sessions_live(patch):
-    whole = login.end_one
-
-    async def kept(parts, key, owner, reason, now, **more):
-        if reason is End.LOGIN:
-            return await parts.store.read(key, now)
-        return await whole(parts, key, owner, reason, now, **more)
-
-    patch.setattr(login, "end_one", kept)
+    patch.setattr(
+        regenerate, "Replacement", lambda new, now, limit, *old: Replacement(new, now, limit)
+    )
 
 
 @breaks("ended_session_goes_on_in_no_other", act=steps_up("pay"), ending="end")
 @breaks("ended_session_goes_on_in_no_other", act=unlocks, ending="end all")
-def heirs_outlive(patch):
-    patch.setattr(login, "CONTINUING", frozenset())
+def replacements_outlive(patch):
+    patch.setattr(regenerate, "CONTINUING", frozenset())
 
 
 @breaks("ended_session_goes_on_in_no_other", act=steps_up("pay"), ending="logout")
 @breaks("ended_session_goes_on_in_no_other", act=unlocks, ending="end")
 def ends_follow_nobody(patch):
-    patch.setattr(ending, "heir_of", lambda left: None)
-    patch.setattr(owners, "heir_of", lambda left: None)
+    patch.setattr(end, "replacement_of", lambda left: None)
+    patch.setattr(manage, "replacement_of", lambda left: None)
 
 
 @breaks("ended_session_goes_on_in_no_other", act=unlocks, ending="end all")
 @breaks("theft_ends_what_steps_up_meanwhile")
 def ends_look_once(patch):
     ends_follow_nobody(patch)
-    patch.setattr(ending, "_LISTINGS", 1)
+    patch.setattr(end, "_LISTINGS", 1)
 
 
-async def emptied(flow):
-    await flow
-    return ()
+@breaks("rival_step_ups_leave_one_session", on_limit=OnLimit.END_OLDEST)
+@breaks("rival_step_ups_leave_one_session", on_limit=OnLimit.REFUSE)
+@breaks("late_request_wipes_out_no_evidence", act=steps_up())
+def what_a_session_left_is_replaced(patch):
+    async def base(transaction, result, before, now):
+        return (result.current, {}) if isinstance(result, Conflict) else None
+
+    patch.setattr(regenerate, "_base_after_rival", base)
 
 
-@breaks("rival_step_ups_leave_one_session", excess=Excess.END_OLDEST)
-@breaks("rival_step_ups_leave_one_session", excess=Excess.REFUSE)
-def step_ups_are_counted(patch):
-    patch.setattr(login, "_limit", lambda parts, visit, owner: parts.policy.limit_for(owner))
-
-
-@breaks("limit_holds_beside_a_step_up", excess=Excess.END_OLDEST, swapped=True)
-@breaks("fifty_logins_at_once_leave_one", excess=Excess.END_OTHERS)
+@breaks("limit_holds_beside_a_step_up", on_limit=OnLimit.END_OLDEST, swapped=True)
+@breaks("fifty_logins_at_once_leave_one", on_limit=OnLimit.END_OTHERS)
 def excess_lives_on(patch):
-    whole = login.end_one
-
-    async def kept(parts, key, owner, reason, now, **more):
-        return None if reason is End.LIMIT else await whole(parts, key, owner, reason, now, **more)
-
-    patch.setattr(login, "end_one", kept)
+    patch.setattr(Limit, "excess", lambda self, others: ())
 
 
 def spending(patch, holds):
     """Spend in hand, without the store: whenever the record that was opened holds it."""
 
-    async def spend(parts, session, purpose):
-        if not holds(parts, session.record, session, purpose):
+    async def spend(context, session, purpose):
+        if not holds(state_of(session).record, session, purpose):
             raise StepUpNeeded(purpose=purpose)
 
-    patch.setattr(proofs, "spend_grant", spend)
+    patch.setattr(proofs, "use_grant", spend)
 
 
 @breaks("grant_is_spent_once")
 @breaks("of_two_spends_one_wins")
 @breaks("crowd_spends_once")
 def grants_are_looked_at(patch):
-    spending(patch, lambda parts, record, session, purpose: session.granted(purpose))
+    spending(patch, lambda record, session, purpose: session.has_grant(purpose))
 
 
 def holding(patch, holds):
-    patch.setattr(grants, "_holds", holds)
+    patch.setattr(require, "_has_grant", holds)
 
 
 @breaks("grant_is_for_its_purpose")
 def grants_are_for_anything(patch):
-    holding(patch, lambda parts, record, session, purpose, now: bool(record.grants))
+    holding(patch, lambda context, record, user, purpose, now: bool(record.grants))
 
 
 @breaks("grant_runs_out")
 @breaks("grant_is_not_spent_past_the_idle_time", lock=None)
 def grants_never_run_out(patch):
-    holding(patch, lambda parts, record, session, purpose, now: purpose in record.grants)
+    holding(patch, lambda context, record, user, purpose, now: purpose in record.grants)
 
 
 @breaks("spent_grant_does_not_come_back")
 def spent_grants_move_over(patch):
-    patch.setattr(login, "_unspent", lambda heir, last, purpose: heir.grants)
+    patch.setattr(regenerate, "_remaining_grants", lambda new, old, purpose: new.grants)
 
 
 @breaks("grant_is_its_sessions_alone")
 def grants_outlast_a_login(patch):
-    whole = Authentication._become
+    whole = SessionState.become
 
     def become(self, intent, who):
-        kept = {} if self._record is None else self._record.grants
+        kept = {} if self.record is None else self.record.grants
         whole(self, intent, msgspec.structs.replace(who, grants={**kept, **who.grants}))
 
-    patch.setattr(Authentication, "_become", become)
+    patch.setattr(SessionState, "become", become)
 
 
 @breaks("line_of_a_rival_moves_over")
 def lines_stay_behind(patch):
-    whole = login._trail
-    patch.setattr(login, "_trail", lambda visit, old, now: whole(visit, visit.record, now))
+    whole = regenerate._trail
+    patch.setattr(
+        regenerate,
+        "_trail",
+        lambda transaction, old, now: whole(transaction, transaction.opened.record, now),
+    )
 
 
 # Theft
@@ -135,56 +130,62 @@ def lines_stay_behind(patch):
 @breaks("replay_leaves_evidence")
 @breaks("late_request_wipes_out_no_evidence", act=logs_out)
 def nothing_is_kept(patch):
-    patch.setattr(theft, "evidence", lambda stolen, now, lasts, trail: remains(stolen.key, now))
+    patch.setattr(end, "evidence", lambda stolen, now, lasts, trail: tombstone(stolen.key, now))
 
 
 @breaks("late_request_wipes_out_no_evidence", act=logs_out)
-@breaks("late_request_wipes_out_no_evidence", act=steps_up())
 @breaks("replay_of_what_was_replaced_leaves_none")
 def later_ends_wipe_out(patch):
-    async def gone(parts, last, left):
+    async def gone(context, last, instead):
         """Put nothing back."""
 
-    patch.setattr(ending, "_put_back", gone)
+    patch.setattr(end, "_put_back", gone)
 
 
 @breaks("evidence_is_no_session")
 def evidence_is_shown(patch):
-    async def show(parts, session_id):
-        record = await parts.store.read(session_id, parts.clock())
-        return record and owners.SessionInfo.of(record)
+    async def show(context, session_id):
+        record = await context.store.read(session_id)
+        return record and manage.SessionInfo.of(record)
 
-    patch.setattr(owners, "show", show)
+    patch.setattr(manage, "show", show)
 
 
 @breaks("evidence_cannot_be_changed")
 def evidence_is_believed(patch):
-    patch.setattr(owners, "opened", lambda parts, record, now: {})
+    whole = Context.unseal
+    patch.setattr(
+        Context,
+        "unseal",
+        lambda self, record, now: (
+            {} if record.kind is RecordKind.EVIDENCE else whole(self, record, now)
+        ),
+    )
 
 
-@breaks("theft_ends_what_the_policy_says", theft=Theft.END_ALL)
+@breaks("theft_ends_what_the_policy_says", theft=OnReplay.END_ALL)
 def other_sessions_stay(patch):
-    patch.setattr(theft, "_end_others", lambda parts, visit, owner: emptied(parts.store.ping()))
+    async def stay(transaction, owner):
+        """End nobody."""
+
+    patch.setattr(end, "_end_others", stay)
 
 
 @breaks("replay_is_told")
 def thefts_are_hushed_up(patch):
-    whole = Parts.tell
+    whole = Context.emit
     patch.setattr(
-        Parts, "tell", lambda self, e: None if isinstance(e, Replayed) else whole(self, e)
+        Context, "emit", lambda self, e: None if isinstance(e, Replayed) else whole(self, e)
     )
 
 
 # Owners
 
 
-@breaks("newest_of_rival_logins_stays", excess=Excess.END_OTHERS)
-def ended_logins_end_others(patch):
-    async def older(parts, record, visit, now):
-        found = [r.key for r in await parts.store.owned_by(record.owner, now)]
-        return tuple(found[: found.index(record.key)] if record.key in found else found)
-
-    patch.setattr(login, "_older", older)
+@breaks("newest_of_rival_logins_stays", on_limit=OnLimit.END_OTHERS)
+def others_end_only_if_there_are_many(patch):
+    whole = Limit.excess
+    patch.setattr(Limit, "excess", lambda self, others: whole(self, others[1:]))
 
 
 @breaks("limit_is_what_the_function_says")
@@ -197,13 +198,13 @@ def every_limit_is_one(patch):
 @breaks("login_from_a_new_device_is_told")
 @breaks("new_device_is_told_by_its_name")
 def devices_are_forgotten(patch):
-    patch.setattr(devices, "_known", lambda parts, row, since: {})
+    patch.setattr(devices, "_decode_devices", lambda context, row, since: {})
 
 
 @breaks("device_is_forgotten_in_time")
 def devices_are_never_forgotten(patch):
-    whole = devices._known
-    patch.setattr(devices, "_known", lambda parts, row, since: whole(parts, row, 0.0))
+    whole = devices._decode_devices
+    patch.setattr(devices, "_decode_devices", lambda context, row, since: whole(context, row, 0.0))
 
 
 @breaks("devices_are_each_users_own")
@@ -214,21 +215,21 @@ def devices_are_everybodys(patch):
 
 @breaks("knowing_devices_costs_a_login_two_commands")
 def devices_are_always_looked_up(patch):
-    async def introduce(parts, record, now):
-        await parts.store.read(devices._key(record.owner), now)
+    async def note(context, record, now):
+        await context.store.read(devices._key(record.owner))
 
-    patch.setattr(login, "introduce", introduce)
+    patch.setattr(regenerate, "note_device", note)
 
 
 @breaks("sessions_are_listed_as_people_name_them")
 def names_stick(patch):
-    whole = login.born
+    whole = regenerate.new_record
 
-    def born(*given, client, **named):
+    def new_record(*given, client, **named):
         record = whole(*given, client=client, **named)
         return evolve(record, device=client.device)
 
-    patch.setattr(login, "born", born)
+    patch.setattr(regenerate, "new_record", new_record)
 
 
 @breaks("name_that_the_login_gave_stays")
@@ -241,28 +242,31 @@ def names_are_read_anew(patch):
 
 @breaks("each_fact_is_told_when_it_happens", name="a visit")
 def facts_are_told_twice(patch):
-    whole = Parts.tell
-    patch.setattr(Parts, "tell", lambda self, event: [whole(self, event) for _ in range(2)])
+    whole = Context.emit
+    patch.setattr(Context, "emit", lambda self, event: [whole(self, event) for _ in range(2)])
 
 
 @breaks("facts_carry_the_client_and_no_secret", name="theft")
 def facts_are_nobodys(patch):
-    whole = Parts.tell
+    whole = Context.emit
     patch.setattr(
-        Parts,
-        "tell",
+        Context,
+        "emit",
         lambda self, event: whole(self, msgspec.structs.replace(event, client=None)),
     )
 
 
 @breaks("refusals_say_why")
 def refusals_are_all_alike(patch):
-    patch.setattr(opening, "Refused", lambda at, key, reason, client: Refusal.UNKNOWN)
+    patch.setattr(opening, "Refused", lambda at, key, reason, client: RefusalReason.UNKNOWN)
 
 
 @breaks("ends_say_why")
 def ends_are_all_alike(patch):
-    whole = ending.Ended
-    patch.setattr(
-        ending, "Ended", lambda at, key, reason, owner, client: whole(at, key, End.LOGOUT, owner)
-    )
+    whole = end.Ended
+    for module in (end, regenerate):
+        patch.setattr(
+            module,
+            "Ended",
+            lambda at, key, reason, owner, client: whole(at, key, End.LOGOUT, owner),
+        )

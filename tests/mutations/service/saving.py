@@ -6,12 +6,11 @@ from mutations.service.registry import Table
 from sessile.core import merge, ticket, verdict
 from sessile.core.flow import Ask
 from sessile.core.merge import Merged
-from sessile.core.policy import Policy
+from sessile.core.policy import Limit, Policy
 from sessile.core.record import Record
 from sessile.core.secrets import KeyRing
 from sessile.core.verdict import Kin, Successor, Verdict
-from sessile.service import commit, ending, login, save
-from sessile.service.events import End
+from sessile.service import commit, end, regenerate, save
 from sessile.stores.memory import MemoryStore
 from sessile.testing.promises.stories import CROWD
 
@@ -30,8 +29,8 @@ class Crowded(MemoryStore):
         self._places = iter(range(CROWD))
         self._all_have_read = threading.Barrier(CROWD)
 
-    async def read(self, key, now):
-        record = await super().read(key, now)
+    async def read(self, key):
+        record = await super().read(key)
         await Ask("wait for the crowd", self._wait)
         return record
 
@@ -57,7 +56,7 @@ def increments_are_values(patch):
 
 @breaks("late_change_moves_over_at_login")
 def late_changes_stay_behind(patch):
-    patch.setattr(login, "applied", lambda parts, base, theirs, delta: {})
+    patch.setattr(regenerate, "merge_values", lambda context, base, theirs, delta: {})
 
 
 @breaks("reader_asks_the_store_once")
@@ -66,20 +65,21 @@ def readers_write(patch):
 
 
 @breaks("late_writer_starts_no_session_over_a_newer_one")
-def nothing_remains(patch):
-    patch.setattr(ending, "remains", lambda key, now, heir=None: None)
+def no_tombstone_stays(patch):
+    for module in (end, regenerate):
+        patch.setattr(module, "tombstone", lambda key, now, replacement=None, digest=b"": None)
 
 
 @breaks("dead_cookie_gets_no_deletion")
 def dead_cookies_are_deleted(patch):
-    whole = commit.commit_visit
+    whole = commit.commit
 
-    async def erased(parts, visit, **more):
-        cookie = await whole(parts, visit, **more)
-        dead = cookie is None and visit.carried and visit.record is None
-        return visit.carrier.expire() if dead else cookie
+    async def erased(transaction, **more):
+        cookie, opened = await whole(transaction, **more), transaction.opened
+        dead = cookie is None and opened.presented and opened.record is None
+        return opened.carrier.expire() if dead else cookie
 
-    patch.setattr("sessile.testing.world.commit_visit", erased)
+    patch.setattr("sessile.testing.world.commit", erased)
 
 
 @breaks("crowd_at_rotation_time_agrees_on_one_successor")
@@ -87,10 +87,11 @@ def successors_are_drawn(patch):
     patch.setattr(save, "_successor", _drawn)
 
 
-def _drawn(parts, visit):
-    if visit.hand_over is not None or visit.ticket is None:
+def _drawn(transaction):
+    opened = transaction.opened
+    if opened.reissue is not None or opened.ticket is None:
         return None
-    return ticket.Ticket(visit.ticket.key, parts.entropy(30))
+    return ticket.Ticket(opened.ticket.key, transaction.context.entropy(30))
 
 
 @breaks("servers_with_other_newest_secrets_agree")
@@ -127,15 +128,20 @@ def lost_answers_are_replays(patch):
 
 @breaks("slow_request_with_an_old_ticket_is_handed_none")
 def overtaken_requests_turn(patch):
-    whole = save._rebased
+    whole = save._rebase
 
-    def rebased(parts, visit, now, attempt, newest):
-        after = whole(parts, visit, now, attempt, newest)
+    def rebase(transaction, now, attempt, newest):
+        after = whole(transaction, now, attempt, newest)
         return after and save.Attempt(
-            after.record, after.values, after.delta, attempt.successor, attempt.hand_over
+            after.record,
+            after.values,
+            after.delta,
+            attempt.successor,
+            attempt.reissue,
+            after.client_changed,
         )
 
-    patch.setattr(save, "_rebased", rebased)
+    patch.setattr(save, "_rebase", rebase)
 
 
 @breaks("used_session_outlives_the_idle_time")
@@ -160,17 +166,12 @@ def visitors_are_stored(patch):
     patch.setattr(commit, "_create", _always_created)
 
 
-async def _always_created(parts, visit, now):
-    fresh = visit.session.fresh()
-    record = commit.born(parts, visit.session, fresh, now, {})
-    await parts.store.create(record)
+async def _always_created(transaction, now):
+    context, state = transaction.context, transaction.state
+    record = commit.new_record(context, state, state.new_ticket(), now, {})
+    await context.store.create(record)
 
 
 @breaks("limit_holds_under_race")
 def excess_lives_on(patch):
-    whole = login.end_one
-
-    async def kept(parts, key, owner, reason, now, **more):
-        return None if reason is End.LIMIT else await whole(parts, key, owner, reason, now, **more)
-
-    patch.setattr(login, "end_one", kept)
+    patch.setattr(Limit, "excess", lambda self, others: ())

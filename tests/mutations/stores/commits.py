@@ -2,9 +2,9 @@
 
 from harness.reference_store import ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.core.change import COMMITTED, GONE, Change, Conflict
 from sessile.core.record import evolve
 from sessile.errors import KeyTaken
+from sessile.stores.contract import COMMITTED, Change, Conflict, Record
 
 
 @breaks(
@@ -14,12 +14,13 @@ from sessile.errors import KeyTaken
     "of_rival_commits_one_stands",
     "refused_commit_changes_nothing",
     "stale_commit_is_told_the_current_record",
+    "tombstone_stands_under_the_old_key",
     "what_is_left_takes_no_late_commit",
 )
 class ForgetsVersions(ReferenceStore):
     def swap(self, change):
-        if self.get(change.record.key) is None:
-            return GONE
+        if not isinstance(self.get(change.record.key), Record):
+            return super().swap(change)
         self.put(change.record)
         return COMMITTED
 
@@ -28,7 +29,8 @@ class ForgetsVersions(ReferenceStore):
 class CommitsOnce(ReferenceStore):
     def swap(self, change):
         current = self.get(change.record.key)
-        return Conflict(current) if current and current.version > 1 else super().swap(change)
+        late = isinstance(current, Record) and current.version > 1
+        return Conflict(current) if late else super().swap(change)
 
 
 @breaks(
@@ -62,11 +64,15 @@ class WritesWhatItRefuses(ReferenceStore):
         return answer
 
 
-@breaks("commit_from_the_future_is_refused", "what_is_left_takes_no_late_commit")
+@breaks(
+    "commit_from_the_future_is_refused",
+    "tombstone_stands_under_the_old_key",
+    "what_is_left_takes_no_late_commit",
+)
 class AcceptsTheFuture(ReferenceStore):
     def swap(self, change):
         current = self.get(change.record.key)
-        if current and change.expected > current.version:
+        if isinstance(current, Record) and change.expected > current.version:
             self.put(change.record)
             return COMMITTED
         return super().swap(change)
@@ -78,6 +84,7 @@ class AcceptsTheFuture(ReferenceStore):
     "commit_never_creates",
     "commit_to_the_ended_is_gone",
     "end_reaches_every_handle",
+    "login_and_commit_lose_nothing",
     "no_commit_survives_a_deletion",
 )
 class CommitsTheUnknown(ReferenceStore):
@@ -89,7 +96,9 @@ class CommitsTheUnknown(ReferenceStore):
 
 @breaks(
     "commit_brings_nothing_back",
+    "login_and_commit_lose_nothing",
     "no_commit_survives_a_deletion",
+    "tombstone_stands_under_the_old_key",
     "what_is_left_takes_no_late_commit",
 )
 class RevivesTheDeleted(ReferenceStore):
@@ -111,13 +120,11 @@ class RevivesTheDeleted(ReferenceStore):
 )
 class CommitsInTwoSteps(ReferenceStore):
     async def commit(self, change):
-        current = await self.ask("look", lambda: self.get(change.record.key))
-        if current is None:
-            return GONE
-        if current.version != change.expected:
-            return Conflict(current)
-        await self.ask("put", lambda: self.put(change.record))
-        return COMMITTED
+        key, expected = change.record.key, change.expected
+        answer = await self.ask("look", lambda: self.differs(key, expected))
+        if answer is None:
+            await self.ask("put", lambda: self.put(change.record))
+        return answer or COMMITTED
 
 
 @breaks("act_cancelled_anywhere_leaves_the_store_sound")
@@ -131,23 +138,22 @@ class CommitsByHalves(ReferenceStore):
 @breaks(
     "deletion_can_leave_something",
     "deletion_returns_what_was",
+    "malformed_row_can_be_deleted",
     "of_rival_deletions_one_is_told",
     "of_rivals_that_leave_something_one_is_told",
     "strange_names_are_each_their_own",
 )
 class ReturnsNothingDeleted(ReferenceStore):
-    def replace(self, key, owner, leaving):
-        super().replace(key, owner, leaving)
+    def end(self, key, owner, leaving):
+        super().end(key, owner, leaving)
 
 
 @breaks(
     "deleting_nothing_is_no_error",
     "deleting_the_ended_is_none",
     "end_reaches_every_handle",
-    "login_at_any_stopping_point_leaves_the_limit",
     "nothing_is_left_of_nothing",
     "of_rival_deletions_one_is_told",
-    "rival_logins_leave_the_limit",
 )
 class RaisesForTheDeleted(ReferenceStore):
     def remove(self, key, owner):
@@ -157,11 +163,21 @@ class RaisesForTheDeleted(ReferenceStore):
 
 
 @breaks(
+    "count_is_of_what_is_there",
     "deletion_leaves_the_others",
-    "login_at_any_stopping_point_leaves_the_limit",
+    "excess_can_be_all_others",
+    "excess_is_the_oldest",
+    "index_changes_with_the_record",
+    "login_and_commit_lose_nothing",
+    "new_record_stands_and_the_old_is_gone",
+    "nobody_sees_both_or_none",
+    "nobody_sees_more_than_the_limit",
+    "of_rival_logins_one_replaces",
+    "replaced_session_does_not_count",
     "rival_logins_leave_the_limit",
     "scan_passes_over_the_deleted",
     "scan_sees_whatever_stays",
+    "session_of_nobody_takes_an_owned_ones_place",
     "strange_names_are_each_their_own",
     "sweep_goes_by_batches",
     "swept_sessions_do_not_count",
@@ -179,9 +195,14 @@ class DeletesTheNeighbours(ReferenceStore):
     "deletion_can_leave_something",
     "end_reaches_every_handle",
     "everybody_ended_reads_as_none",
+    "excess_is_gone_with_the_login",
+    "index_changes_with_the_record",
     "malformed_row_can_be_deleted",
+    "of_rival_logins_one_replaces",
     "of_rivals_that_leave_something_one_is_told",
     "sweep_removes_the_expired",
+    "tombstone_is_not_replaced",
+    "tombstone_stands_under_the_old_key",
     "what_is_left_is_nobodys",
     "what_is_left_takes_no_late_commit",
 )
@@ -206,18 +227,21 @@ class DeletesInTwoSteps(ReferenceStore):
 
 @breaks(
     "deletion_can_leave_something",
+    "of_rival_logins_one_replaces",
     "of_rivals_that_leave_something_one_is_told",
+    "tombstone_is_not_replaced",
+    "tombstone_stands_under_the_old_key",
     "what_is_left_takes_no_late_commit",
 )
 class LeavesNothing(ReferenceStore):
-    def replace(self, key, owner, leaving):
-        return super().replace(key, owner, None)
+    def end(self, key, owner, leaving):
+        return super().end(key, owner, None)
 
 
 @breaks("deleting_the_ended_is_none", "nothing_is_left_of_nothing")
 class LeavesItAnyway(ReferenceStore):
-    def replace(self, key, owner, leaving):
-        record = super().replace(key, owner, None)
+    def end(self, key, owner, leaving):
+        record = super().end(key, owner, None)
         if leaving:
             self.put(leaving)
         return record
@@ -225,26 +249,29 @@ class LeavesItAnyway(ReferenceStore):
 
 @breaks("deletion_can_leave_something", "of_rivals_that_leave_something_one_is_told")
 class ReturnsWhatItLeaves(ReferenceStore):
-    def replace(self, key, owner, leaving):
-        record = super().replace(key, owner, leaving)
+    def end(self, key, owner, leaving):
+        record = super().end(key, owner, leaving)
         return record and (leaving or record)
 
 
 @breaks(
     "deletion_can_leave_something",
+    "of_rival_logins_one_replaces",
     "of_rivals_that_leave_something_one_is_told",
+    "tombstone_is_not_replaced",
+    "tombstone_stands_under_the_old_key",
     "what_is_left_takes_no_late_commit",
 )
 class LeavesTheVersion(ReferenceStore):
-    def replace(self, key, owner, leaving):
+    def end(self, key, owner, leaving):
         version = getattr(self.get(key), "version", 0)
-        return super().replace(key, owner, leaving and evolve(leaving, version=version))
+        return super().end(key, owner, leaving and evolve(leaving, version=version))
 
 
-@breaks("what_is_left_is_nobodys")
+@breaks("index_changes_with_the_record", "what_is_left_is_nobodys")
 class LeavesTheIndexEntry(ReferenceStore):
-    def replace(self, key, owner, leaving):
-        record = super().replace(key, owner, leaving)
+    def end(self, key, owner, leaving):
+        record = super().end(key, owner, leaving)
         if record and leaving:
-            self.owners.setdefault(owner or "", []).append(key)
+            self.owners.setdefault(owner, {})[key] = next(self.server.logins)
         return record

@@ -4,9 +4,9 @@ from contextlib import suppress
 
 from harness.reference_store import ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.core.change import COMMITTED, GONE, Claimed, Excess, Page
-from sessile.core.ticket import Key
 from sessile.errors import KeyTaken, StoreUnavailable
+from sessile.stores.contract import COMMITTED, GONE, Corrupt, Key, Page, Record, Replaced
+from sessile.testing.clock import T0
 
 
 class Remembering(ReferenceStore):
@@ -28,6 +28,7 @@ class Remembering(ReferenceStore):
     "deleting_the_ended_is_none",
     "end_reaches_every_handle",
     "end_stays_at_home",
+    "ended_session_is_not_replaced",
     "ended_sessions_count_for_no_limit",
     "ended_stay_ended_after_a_restart",
     "ending_nobody_is_no_error",
@@ -51,7 +52,7 @@ class EndsNobody(ReferenceStore):
 )
 class EndsTheAnonymous(ReferenceStore):
     def wipe(self):
-        for record in [record for record in map(self.get, list(self.rows)) if record]:
+        for record in list(map(self.get, self.rows)):
             if record.owner is None:
                 self.remove(record.key, None)
 
@@ -62,6 +63,7 @@ class EndsTheAnonymous(ReferenceStore):
     "deleting_the_ended_is_none",
     "end_reaches_every_handle",
     "end_stays_at_home",
+    "ended_session_is_not_replaced",
     "ended_stay_ended_after_a_restart",
     "ending_nobody_is_no_error",
     "everybody_ended_reads_as_none",
@@ -100,24 +102,22 @@ class EndsFromHereAlone(ReferenceStore):
 
 @breaks("no_clock_spares_or_ends")
 class EndsByTheClock(ReferenceStore):
-    async def end_everybody(self, now):
-        def wipe():
-            for record in [record for record in map(self.get, list(self.rows)) if record]:
-                if record.created <= now:
-                    self.remove(record.key, None)
-
-        await self.ask("end everybody", wipe)
+    def wipe(self):
+        for record in list(map(self.get, self.rows)):
+            if record.created <= T0:
+                self.remove(record.key, None)
 
 
 @breaks("no_clock_spares_or_ends")
 class EndsWhatTheClockCallsEarlier(ReferenceStore):
-    async def end_everybody(self, now):
-        self.server.notes["ended"] = now
-        await super().end_everybody(now)
+    def wipe(self):
+        self.server.notes["ended"] = T0
+        super().wipe()
 
-    def live(self, record, now):
-        found = super().live(record, now)
-        return found if found and found.created >= self.server.notes.get("ended", 0.0) else None
+    async def read(self, key):
+        found = await super().read(key)
+        ended = self.server.notes.get("ended", 0.0)
+        return None if isinstance(found, Record) and found.created < ended else found
 
 
 @breaks(
@@ -161,12 +161,30 @@ class RaisesForNobody(ReferenceStore):
         super().wipe()
 
 
-@breaks("everybody_ended_reads_as_none")
+@breaks(
+    "claim_met_by_the_end_is_whole",
+    "commit_met_by_the_end_revives_nothing",
+    "commit_to_the_ended_is_gone",
+    "deleting_the_ended_is_none",
+    "end_reaches_every_handle",
+    "end_stays_at_home",
+    "ended_stay_ended_after_a_restart",
+    "ending_nobody_is_no_error",
+    "everybody_ended_reads_as_none",
+    "no_clock_spares_or_ends",
+)
 class CallsTheEndedMalformed(Remembering):
-    def get(self, key):
-        if key in self.ended and key not in self.rows:
-            self.malformed(Key(key))
-        return super().get(key)
+    async def read(self, key):
+        return await super().read(key) or (Corrupt(key) if key in self.ended else None)
+
+
+@breaks("ended_session_is_not_replaced")
+class ReplacesTheEnded(Remembering):
+    def admit(self, replacement):
+        old = replacement.old
+        if old and old.key in self.ended and old.key not in self.rows:
+            self.put(old)
+        return super().admit(replacement)
 
 
 @breaks(
@@ -253,10 +271,10 @@ class SweepsTheEndedForEver(Remembering):
     "limits_forget_the_ended_everywhere",
 )
 class CountsTheEnded(Remembering):
-    def over(self, record, now, limit):
-        ended = [Key(key) for key, old in self.ended.items() if old.owner == record.owner]
-        over = super().over(record, now, limit)
-        return over if limit is None else [*ended, *over]
+    def rivals(self, replacement):
+        owner = replacement.new.owner
+        ended = [Key(key) for key, old in self.ended.items() if old.owner == owner]
+        return [*ended, *super().rivals(replacement)]
 
 
 @breaks(
@@ -265,37 +283,38 @@ class CountsTheEnded(Remembering):
     "owner_of_the_ended_owns_the_new_alone",
 )
 class OwnsTheEnded(Remembering):
-    async def owned_by(self, owner, now):
+    def owned(self, owner, cursor, batch):
+        page = super().owned(owner, cursor, batch)
         ended = [record for record in self.ended.values() if record.owner == owner]
-        return ended + await super().owned_by(owner, now)
+        return Page(page.records if cursor else ended + page.records, page.cursor)
 
 
 @breaks("scan_passes_over_the_ended")
 class ScansTheEnded(Remembering):
-    def page(self, now, cursor, batch):
-        page = super().page(now, cursor, batch)
+    def page(self, cursor, batch):
+        page = super().page(cursor, batch)
         ended = [record for record in self.ended.values() if record.key > cursor]
         return Page([*page.records, *ended], page.cursor)
 
 
 @breaks("claim_met_by_the_end_is_whole")
 class IndexesBeforeTheEndAndStoresAfter(ReferenceStore):
-    async def claim(self, record, now, *, limit=None, excess=Excess.END_OLDEST, replacing=None):
-        claimed = await super().claim(record, now, limit=limit, excess=excess, replacing=replacing)
-        if isinstance(claimed, Claimed):
-            await self.ask("put", lambda: self.put(record))
-        return claimed
+    async def replace(self, replacement):
+        answer = await super().replace(replacement)
+        if isinstance(answer, Replaced):
+            await self.ask("put", lambda: self.put(replacement.new))
+        return answer
 
 
 @breaks("closed_store_says_so")
 class EndsWhenClosed(ReferenceStore):
-    async def end_everybody(self, now):
+    async def end_everybody(self):
         if not self.closed:
-            await super().end_everybody(now)
+            await super().end_everybody()
 
 
 @breaks("stopped_server_is_unavailable")
 class HopesThatEverybodyEnded(ReferenceStore):
-    async def end_everybody(self, now):
+    async def end_everybody(self):
         with suppress(StoreUnavailable):
-            await super().end_everybody(now)
+            await super().end_everybody()

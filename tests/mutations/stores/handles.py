@@ -5,11 +5,11 @@ from collections import ChainMap
 
 from harness.reference_store import FileStore, ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.core.change import COMMITTED
 from sessile.core.flow import Ask
-from sessile.core.session import Session
+from sessile.core.state import SessionState
 from sessile.core.ticket import Ticket
 from sessile.errors import StoreClosed, StoreUnavailable
+from sessile.stores.contract import COMMITTED, Record
 
 
 @breaks("other_handle_reads_what_was_written", "read_record_is_a_copy")
@@ -26,14 +26,15 @@ class TrustsItsOwnCopy(ReferenceStore):
         self.copies.pop(key, None)
         return super().remove(key, owner)
 
-    async def read(self, key, now):
-        found = await super().read(key, now)
-        return self.copies.setdefault(key, found) if found else None
+    async def read(self, key):
+        found = await super().read(key)
+        return self.copies.setdefault(key, found) if isinstance(found, Record) else found
 
 
 @breaks(
     "commit_from_the_future_is_refused",
     "handles_conflict_with_each_other",
+    "tombstone_stands_under_the_old_key",
     "what_is_left_takes_no_late_commit",
 )
 class HasVersionsOfItsOwn(ReferenceStore):
@@ -43,7 +44,8 @@ class HasVersionsOfItsOwn(ReferenceStore):
 
     def swap(self, change):
         key, current = change.record.key, self.get(change.record.key)
-        if current and self.versions.setdefault(key, change.expected) == change.expected:
+        there = isinstance(current, Record)
+        if there and self.versions.setdefault(key, change.expected) == change.expected:
             self.versions[key] = change.record.version
             self.put(change.record)
             return COMMITTED
@@ -88,20 +90,20 @@ class SharesOneIndex(ReferenceStore):
         super().__init__(server, prefix, password)
         self.owners = server.owners["all"]
 
-    def owned(self, owner, now):
+    def owned(self, owner, cursor, batch):
         mine, self.rows = self.rows, ChainMap(*self.server.rows.values())
         try:
-            return super().owned(owner, now)
+            return super().owned(owner, cursor, batch)
         finally:
             self.rows = mine
 
 
 @breaks("scan_stays_at_home")
 class ScansEveryPrefix(ReferenceStore):
-    def page(self, now, cursor, batch):
+    def page(self, cursor, batch):
         mine, self.rows = self.rows, ChainMap(*self.server.rows.values())
         try:
-            return super().page(now, cursor, batch)
+            return super().page(cursor, batch)
         finally:
             self.rows = mine
 
@@ -127,9 +129,9 @@ class Eavesdropping(ReferenceStore):
         self.listen()
         return await super().commit(change)
 
-    async def claim(self, *record, **rest):
+    async def replace(self, replacement):
         self.listen()
-        return await super().claim(*record, **rest)
+        return await super().replace(replacement)
 
     def listen(self):
         frame = inspect.currentframe()
@@ -154,7 +156,7 @@ class KeepsCookies(Eavesdropping):
 @breaks("dump_holds_no_value_in_plain")
 class KeepsPlainValues(Eavesdropping):
     def heard(self, value):
-        return value.delta().set if isinstance(value, Session) else None
+        return value.values.delta().set if isinstance(value, SessionState) else None
 
 
 @breaks("password_is_not_shown")
@@ -242,7 +244,21 @@ class ReopensItself(ReferenceStore):
 @breaks("closed_index_says_so")
 class ReopensItsIndex(ReferenceStore):
     def ask(self, what, call):
-        self.closed = self.closed and what not in ("owned_by", "claim")
+        self.closed = self.closed and what != "owned_by"
+        return super().ask(what, call)
+
+
+@breaks("closed_index_says_so")
+class ReopensForKeys(ReferenceStore):
+    def ask(self, what, call):
+        self.closed = self.closed and what != "keys_of"
+        return super().ask(what, call)
+
+
+@breaks("closed_index_says_so", "closed_store_says_so")
+class ReopensForLogins(ReferenceStore):
+    def ask(self, what, call):
+        self.closed = self.closed and what != "replace"
         return super().ask(what, call)
 
 
@@ -250,6 +266,13 @@ class ReopensItsIndex(ReferenceStore):
 class ReopensForScans(ReferenceStore):
     def ask(self, what, call):
         self.closed = self.closed and what != "scan"
+        return super().ask(what, call)
+
+
+@breaks("closed_scan_says_so")
+class ReopensToCount(ReferenceStore):
+    def ask(self, what, call):
+        self.closed = self.closed and what != "count"
         return super().ask(what, call)
 
 

@@ -7,15 +7,25 @@ from harness.reference_store import ReferenceStore
 from mutations.stores.registry import WATCH, breaks
 from sessile.core.flow import Ask
 from sessile.errors import StoreUnavailable
+from sessile.stores.contract import GONE
 
 
 @breaks("stopped_server_is_unavailable", "store_heals")
 class SwallowsOutages(ReferenceStore):
-    async def read(self, key, now):
+    async def read(self, key):
         try:
-            return await super().read(key, now)
+            return await super().read(key)
         except StoreUnavailable:
             return None
+
+
+@breaks("stopped_server_is_unavailable")
+class SaysGoneWhenItIsDown(ReferenceStore):
+    async def replace(self, replacement):
+        try:
+            return await super().replace(replacement)
+        except StoreUnavailable:
+            return GONE
 
 
 @breaks(

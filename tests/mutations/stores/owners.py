@@ -1,28 +1,37 @@
-"""Stores whose index of owners, or whose limits, are wrong."""
+"""Stores whose index of owners is wrong. ``limits`` has those that count wrongly."""
 
 import unicodedata
 
+import msgspec
+
 from harness.reference_store import ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.core.change import Claimed, Excess, Full
 from sessile.core.record import evolve
-from sessile.core.ticket import Key
 from sessile.errors import KeyTaken
+from sessile.stores.contract import KeyPage, Page, Record, Replaced
+from sessile.testing.clock import T0
 
 
 @breaks(
-    "excess_is_named_not_ended",
+    "excess_can_be_all_others",
     "excess_is_the_oldest",
-    "expired_sessions_are_not_owned",
+    "index_can_be_emptied_page_by_page",
+    "index_comes_in_pages",
+    "index_keeps_the_expired",
     "index_shows_the_newest_version",
+    "keys_of_an_owner_are_those_of_the_records",
     "malformed_row_hides_no_other_of_its_owner",
     "owned_sessions_come_oldest_claim_first",
     "owner_of_the_ended_owns_the_new_alone",
     "refused_claim_writes_nothing",
+    "replaced_session_does_not_count",
 )
 class SortsTheIndexByKey(ReferenceStore):
-    def owned(self, owner, now):
-        return sorted(super().owned(owner, now), key=lambda record: record.key)
+    def enter(self, replacement):
+        super().enter(replacement)
+        numbers = self.owners.get(replacement.new.owner, {})
+        numbers.update(zip(sorted(numbers), sorted(numbers.values()), strict=True))
+        self.owners[replacement.new.owner] = dict(sorted(numbers.items()))
 
 
 @breaks(
@@ -30,103 +39,200 @@ class SortsTheIndexByKey(ReferenceStore):
     "claimed_record_can_be_read",
     "claimed_record_comes_back_whole",
     "created_record_comes_back_whole",
+    "nobody_sees_more_than_the_limit",
     "taken_key_is_not_claimed",
 )
 class IndexesWithoutStoring(ReferenceStore):
-    async def read(self, key, now):
-        found = await super().read(key, now)
-        return found if found and found.owner is None else None
+    async def read(self, key):
+        found = await super().read(key)
+        return None if isinstance(found, Record) and found.owner is not None else found
 
 
 @breaks(
     "claim_met_by_the_end_is_whole",
+    "keys_of_an_owner_are_those_of_the_records",
     "one_name_is_two_owners",
     "owner_of_the_ended_owns_the_new_alone",
     "owner_without_sessions_owns_none",
 )
 class RaisesForTheUnknownOwner(ReferenceStore):
-    def owned(self, owner, now):
+    def keys(self, owner, cursor, batch):
         self.owners[owner]
-        return super().owned(owner, now)
+        return super().keys(owner, cursor, batch)
 
-    def over(self, record, now, limit):
-        self.owners.setdefault(record.owner or "", [])
-        return super().over(record, now, limit)
+    def rivals(self, replacement):
+        self.owners.setdefault(replacement.new.owner, {})
+        return super().rivals(replacement)
 
 
-@breaks("owner_without_sessions_owns_none", "what_is_left_is_nobodys")
+@breaks(
+    "index_changes_with_the_record",
+    "owner_without_sessions_owns_none",
+    "session_of_nobody_takes_an_owned_ones_place",
+    "what_is_left_is_nobodys",
+)
 class GivesStrangersTheAnonymous(ReferenceStore):
-    def owned(self, owner, now):
-        anonymous = [r for r in map(self.get, self.rows) if r and r.owner is None]
-        return super().owned(owner, now) or anonymous
+    def owned(self, owner, cursor, batch):
+        page = super().owned(owner, cursor, batch)
+        rows = [row for row in map(self.get, self.rows) if isinstance(row, Record)]
+        return Page(page.records or [row for row in rows if row.owner is None], page.cursor)
 
 
-@breaks("expired_sessions_are_not_owned")
-class OwnsTheExpired(ReferenceStore):
-    async def owned_by(self, owner, now):
-        return await super().owned_by(owner, 0.0)
+@breaks("index_keeps_the_expired")
+class OwnsTheLivingAlone(ReferenceStore):
+    def owned(self, owner, cursor, batch):
+        page = super().owned(owner, cursor, batch)
+        kept = [row for row in page.records if not isinstance(row, Record) or row.live_at(T0)]
+        return Page(kept, page.cursor)
+
+
+@breaks("page_of_an_index_has_its_size")
+class OwnsAllAtOnce(ReferenceStore):
+    def owned(self, owner, cursor, batch):
+        return super().owned(owner, cursor, 1_000_000)
+
+
+@breaks("page_of_an_index_has_its_size")
+class ReturnsAllKeysAtOnce(ReferenceStore):
+    def keys(self, owner, cursor, batch):
+        return super().keys(owner, cursor, batch if batch == 100 else 1_000_000)
+
+
+@breaks(
+    "index_can_be_emptied_page_by_page", "index_comes_in_pages", "page_of_an_index_has_its_size"
+)
+class LosesTheLastOfAnIndexPage(ReferenceStore):
+    def keys(self, owner, cursor, batch):
+        page = super().keys(owner, cursor, batch)
+        return page if page.cursor is None else KeyPage(page.keys[:-1], page.cursor)
+
+
+@breaks("index_comes_in_pages")
+class BeginsEachIndexPageWithTheLast(ReferenceStore):
+    def keys(self, owner, cursor, batch):
+        return super().keys(owner, cursor and str(int(cursor) - 1), batch)
+
+
+@breaks("index_comes_in_pages")
+class NeverEndsAnIndex(ReferenceStore):
+    def owned(self, owner, cursor, batch):
+        page = super().owned(owner, cursor, batch)
+        return Page(page.records, page.cursor or cursor)
+
+
+@breaks("index_can_be_emptied_page_by_page")
+class CountsPlacesInAnIndex(ReferenceStore):
+    def keys(self, owner, cursor, batch):
+        start = int(cursor or 0)
+        keys = list(self.owners.get(owner, {}))
+        more = len(keys) > start + batch
+        return KeyPage(keys[start : start + batch], str(start + batch) if more else None)
+
+
+@breaks("index_can_be_emptied_page_by_page", "keys_of_an_owner_are_those_of_the_records")
+class ReturnsKeysNewestFirst(ReferenceStore):
+    async def keys_of(self, owner, cursor=None, batch=1000):
+        page = await super().keys_of(owner, cursor, batch)
+        return KeyPage(page.keys[::-1], page.cursor)
+
+
+@breaks("keys_of_an_owner_are_those_of_the_records")
+class RaisesForTheKeysOfNobody(ReferenceStore):
+    async def keys_of(self, owner, cursor=None, batch=1000):
+        await self.ask("keys_of", lambda: self.owners[owner])
+        return await super().keys_of(owner, cursor, batch)
 
 
 @breaks(
     "extended_session_stays_in_the_index",
     "index_shows_the_newest_version",
     "late_extension_makes_no_hidden_session",
+    "malformed_row_hides_no_other_of_its_owner",
 )
 class IndexesTheFirstVersion(ReferenceStore):
-    def admit(self, record, *rest):
-        answer = super().admit(record, *rest)
-        self.server.notes[record.key] = record
-        return answer
+    def enter(self, replacement):
+        super().enter(replacement)
+        self.server.notes[replacement.new.key] = replacement.new
 
-    async def owned_by(self, owner, now):
-        found = await super().owned_by(owner, now)
-        return [self.server.notes[record.key] for record in found]
+    def owned(self, owner, cursor, batch):
+        page = super().owned(owner, cursor, batch)
+        return Page([self.server.notes[row.key] for row in page.records], page.cursor)
+
+
+class Pruning(ReferenceStore):
+    """Takes entries out of an index at a login."""
+
+    def is_over(self, key, now):
+        raise NotImplementedError
+
+    def over(self, replacement):
+        keys = self.owners.get(replacement.new.owner, {})
+        for key in [key for key in keys if self.is_over(key, replacement.now)]:
+            del keys[key]
+        return super().over(replacement)
 
 
 @breaks(
     "extended_session_stays_in_the_index",
     "extended_sessions_count",
+    "index_keeps_the_expired",
     "late_extension_makes_no_hidden_session",
 )
-class PrunesByTheFirstDeadline(ReferenceStore):
-    def admit(self, record, now, *rest):
-        self.server.notes.setdefault(record.key, record.expires)
-        keys = self.owners.get(record.owner or "", [])
-        keys[:] = [key for key in keys if now < self.server.notes[key]]
-        return super().admit(record, now, *rest)
+class PrunesByTheFirstDeadline(Pruning):
+    def enter(self, replacement):
+        super().enter(replacement)
+        self.server.notes[replacement.new.key] = replacement.new.expires
+
+    def is_over(self, key, now):
+        return now >= self.server.notes[key]
 
 
-@breaks("late_extension_makes_no_hidden_session")
-class PrunesTheIndexAndKeepsTheRow(ReferenceStore):
-    def admit(self, record, now, *rest):
-        keys = self.owners.get(record.owner or "", [])
-        keys[:] = [key for key in keys if self.live(self.get(key), now)]
-        return super().admit(record, now, *rest)
+@breaks("index_keeps_the_expired", "late_extension_makes_no_hidden_session")
+class PrunesTheIndexAndKeepsTheRow(Pruning):
+    def is_over(self, key, now):
+        return not self.live(self.get(key), now)
 
 
-@breaks("deleted_session_leaves_no_ghost", "what_is_left_is_nobodys")
+@breaks(
+    "deleted_session_leaves_no_ghost", "index_changes_with_the_record", "what_is_left_is_nobodys"
+)
 class LeavesGhosts(ReferenceStore):
     def remove(self, key, owner):
-        record = self.get(key)
+        found = self.get(key)
         self.rows.pop(key, None)
-        return record
+        return found
+
+
+@breaks(
+    "deleted_session_leaves_no_ghost", "index_changes_with_the_record", "what_is_left_is_nobodys"
+)
+class LeavesTheKeysOfTheDeleted(ReferenceStore):
+    def remove(self, key, owner):
+        found = self.get(key)
+        self.rows.pop(key, None)
+        return found
+
+    def owned(self, owner, cursor, batch):
+        page = super().owned(owner, cursor, batch)
+        kept = [r for r in page.records if not isinstance(r, Record) or r.owner == owner]
+        return Page(kept, page.cursor)
 
 
 @breaks("taken_key_is_not_claimed")
 class ClaimsTheTaken(ReferenceStore):
-    def admit(self, record, *rest):
-        self.remove(record.key, None)
-        return super().admit(record, *rest)
+    def admit(self, replacement):
+        if replacement.new.owner is not None:
+            self.remove(replacement.new.key, None)
+        return super().admit(replacement)
 
 
 @breaks("taken_key_is_not_claimed")
 class IndexesBeforeItLooks(ReferenceStore):
-    def admit(self, record, *rest):
-        taken = record.key in self.rows
-        if taken:
-            self.owners.setdefault(record.owner or "", []).append(record.key)
-            raise KeyTaken(record.key)
-        return super().admit(record, *rest)
+    def admit(self, replacement):
+        if replacement.new.key in self.rows:
+            self.enter(replacement)
+            raise KeyTaken(replacement.new.key)
+        return super().admit(replacement)
 
 
 class Renaming(ReferenceStore):
@@ -135,14 +241,16 @@ class Renaming(ReferenceStore):
     def same(self, owner):
         raise NotImplementedError
 
-    def admit(self, record, *rest):
-        answer = super().admit(evolve(record, owner=self.same(record.owner or "")), *rest)
-        if isinstance(answer, Claimed):
-            self.put(record)
+    def admit(self, replacement):
+        new = replacement.new
+        other = evolve(new, owner=None if new.owner is None else self.same(new.owner))
+        answer = super().admit(msgspec.structs.replace(replacement, new=other))
+        if isinstance(answer, Replaced):
+            self.put(new)
         return answer
 
-    async def owned_by(self, owner, now):
-        return await super().owned_by(self.same(owner), now)
+    def keys(self, owner, cursor, batch):
+        return super().keys(self.same(owner), cursor, batch)
 
 
 @breaks("strange_names_are_each_their_own")
@@ -173,140 +281,3 @@ class StripsOwners(Renaming):
 class SplitsOwners(Renaming):
     def same(self, owner):
         return owner.partition(":")[0]
-
-
-@breaks("no_limit_has_no_excess", "owned_sessions_come_oldest_claim_first")
-class AssumesALimit(ReferenceStore):
-    def over(self, record, now, limit):
-        return super().over(record, now, limit or 5)
-
-
-@breaks("excess_is_the_oldest", "replaced_session_does_not_count")
-class EndsTheNewest(ReferenceStore):
-    def over(self, record, now, limit):
-        others = [Key(rival.key) for rival in self.owned(record.owner or "", now)][::-1]
-        return [] if limit is None else others[: max(len(others) - limit + 1, 0)]
-
-
-@breaks(
-    "claim_met_by_the_end_is_whole",
-    "ended_sessions_count_for_no_limit",
-    "excess_is_the_oldest",
-    "expired_sessions_do_not_count",
-    "extended_sessions_count",
-    "handles_share_an_index",
-    "login_at_any_stopping_point_leaves_the_limit",
-    "of_rival_claims_the_limit_is_admitted",
-    "refused_claim_writes_nothing",
-    "rival_logins_leave_the_limit",
-)
-class AllowsOneMore(ReferenceStore):
-    def over(self, record, now, limit):
-        return super().over(record, now, limit and limit + 1)
-
-
-@breaks(
-    "ended_sessions_count_for_no_limit",
-    "excess_is_the_oldest",
-    "expired_sessions_do_not_count",
-    "rival_logins_leave_the_limit",
-)
-class IsItsOwnExcess(ReferenceStore):
-    def admit(self, record, *rest, **more):
-        answer = super().admit(record, *rest, **more)
-        if isinstance(answer, Claimed) and answer.excess:
-            return Claimed((*answer.excess[1:], Key(record.key)))
-        return answer
-
-
-@breaks("excess_is_named_not_ended")
-class EndsTheExcessItself(ReferenceStore):
-    def admit(self, record, *rest):
-        answer = super().admit(record, *rest)
-        for key in answer.excess if isinstance(answer, Claimed) else ():
-            self.remove(key, record.owner)
-        return answer
-
-
-@breaks(
-    "claim_within_the_limit_has_no_excess",
-    "expired_sessions_do_not_count",
-    "replaced_session_does_not_count",
-    "strange_names_are_each_their_own",
-)
-class CountsEverybody(ReferenceStore):
-    def over(self, record, now, limit):
-        everybody = [Key(key) for keys in self.owners.values() for key in keys]
-        return [] if limit is None else everybody[: max(len(everybody) - limit + 1, 0)]
-
-
-@breaks("refused_claim_writes_nothing")
-class WritesTheRefused(ReferenceStore):
-    def admit(self, record, *rest):
-        answer = super().admit(record, *rest)
-        if isinstance(answer, Full):
-            self.add(record)
-        return answer
-
-
-@breaks("of_rival_claims_the_limit_is_admitted", "refused_claim_writes_nothing")
-class IndexesTheRefused(ReferenceStore):
-    def admit(self, record, *rest):
-        answer = super().admit(record, *rest)
-        if isinstance(answer, Full):
-            super().admit(record, rest[0], None, Excess.REFUSE)
-        return answer
-
-
-@breaks("deleted_sessions_do_not_count", "swept_sessions_do_not_count")
-class UnindexesForItsOwnerAlone(ReferenceStore):
-    def remove(self, key, owner):
-        record = self.get(key)
-        self.rows.pop(key, None)
-        if owner is not None:
-            super().remove(key, owner)
-        return record
-
-    def over(self, record, now, limit):
-        keys = self.owners.get(record.owner or "", [])
-        ghosts = [Key(key) for key in keys if key not in self.rows]
-        return [] if limit is None else [*ghosts, *super().over(record, now, limit)]
-
-
-@breaks("expired_sessions_do_not_count")
-class CountsTheExpired(ReferenceStore):
-    def over(self, record, now, limit):
-        return super().over(record, 0.0, limit)
-
-
-@breaks("extended_sessions_count")
-class CountsByTheFirstDeadline(ReferenceStore):
-    def admit(self, record, *rest):
-        self.server.notes.setdefault(record.key, record.expires)
-        return super().admit(record, *rest)
-
-    def over(self, record, now, limit):
-        first = self.server.notes
-        return [key for key in super().over(record, now, limit) if now < first[key]]
-
-
-@breaks(
-    "handles_share_an_index",
-    "login_at_any_stopping_point_leaves_the_limit",
-    "of_rival_claims_the_limit_is_admitted",
-    "rival_logins_leave_the_limit",
-)
-class ClaimsInTwoSteps(ReferenceStore):
-    async def claim(self, record, now, *, limit=None, excess=Excess.END_OLDEST, replacing=None):
-        self.replacing = replacing
-        over = await self.ask("count", lambda: self.over(record, now, limit))
-        if over and excess is Excess.REFUSE:
-            return Full()
-        await self.ask("add", lambda: self.admit(record, now, None, excess))
-        return Claimed(tuple(over))
-
-
-@breaks("replaced_session_does_not_count")
-class CountsTheReplaced(ReferenceStore):
-    async def claim(self, record, now, *, limit=None, excess=Excess.END_OLDEST, replacing=None):
-        return await super().claim(record, now, limit=limit, excess=excess)

@@ -2,24 +2,24 @@
 
 from harness.reference_store import ExpiringStore, ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.core.change import Page
-from sessile.core.ticket import Key
+from sessile.stores.contract import Key, Page, Record
+from sessile.testing.clock import T0
 
 
 @breaks(
     "scan_comes_in_pages",
     "scan_finds_every_record",
     "scan_finds_owned_records",
+    "scan_finds_the_expired",
     "scan_of_nothing_ends",
     "scan_passes_over_the_deleted",
     "scan_passes_over_the_ended",
-    "scan_passes_over_the_expired",
     "scan_sees_whatever_stays",
     "scan_stays_at_home",
 )
 class NeverEnds(ReferenceStore):
-    def page(self, now, cursor, batch):
-        page = super().page(now, cursor, batch)
+    def page(self, cursor, batch):
+        page = super().page(cursor, batch)
         return Page(page.records, page.cursor or "~")
 
 
@@ -27,35 +27,66 @@ class NeverEnds(ReferenceStore):
     "scan_finds_every_record", "scan_goes_on_through_another_handle", "scan_sees_whatever_stays"
 )
 class LosesTheLastOfAPage(ReferenceStore):
-    def page(self, now, cursor, batch):
-        page = super().page(now, cursor, batch)
+    def page(self, cursor, batch):
+        page = super().page(cursor, batch)
         return page if page.cursor is None else Page(page.records[:-1], page.cursor)
 
 
 @breaks("scan_finds_every_record", "scan_sees_whatever_stays")
 class LosesTheLastPage(ReferenceStore):
-    def page(self, now, cursor, batch):
-        page = super().page(now, cursor, batch)
+    def page(self, cursor, batch):
+        page = super().page(cursor, batch)
         return Page([], None) if cursor and page.cursor is None else page
 
 
 @breaks("scan_finds_owned_records")
 class ScansTheAnonymousAlone(ReferenceStore):
-    def page(self, now, cursor, batch):
-        page = super().page(now, cursor, batch)
-        return Page([row for row in page.records if row.owner is None], page.cursor)
+    def page(self, cursor, batch):
+        page = super().page(cursor, batch)
+        kept = [r for r in page.records if not isinstance(r, Record) or r.owner is None]
+        return Page(kept, page.cursor)
 
 
 @breaks("scan_comes_in_pages")
 class ScansAllAtOnce(ReferenceStore):
-    def page(self, now, cursor, batch):
-        return super().page(now, cursor, 1_000_000)
+    def page(self, cursor, batch):
+        return super().page(cursor, 1_000_000)
 
 
-@breaks("scan_passes_over_the_expired")
-class ScansTheExpired(ReferenceStore):
-    def page(self, now, cursor, batch):
-        return super().page(0.0, cursor, batch)
+@breaks("scan_finds_the_expired")
+class ScansTheLivingAlone(ReferenceStore):
+    def page(self, cursor, batch):
+        page = super().page(cursor, batch)
+        kept = [r for r in page.records if not isinstance(r, Record) or r.live_at(T0)]
+        return Page(kept, page.cursor)
+
+
+@breaks("count_is_of_what_is_there")
+class CountsAPage(ReferenceStore):
+    def number(self):
+        return min(super().number(), 100)
+
+
+@breaks("count_is_of_what_is_there")
+class CountsTheAnonymous(ReferenceStore):
+    def number(self):
+        return sum(self.get(key).owner is None for key in self.rows)
+
+
+@breaks("count_is_of_what_is_there")
+class CountsTheDeleted(ReferenceStore):
+    def remove(self, key, owner):
+        self.server.notes[key] = found = super().remove(key, owner)
+        return found
+
+    def number(self):
+        return super().number() + len(self.server.notes)
+
+
+@breaks("count_is_of_what_is_there")
+class CountsTheIndexToo(ReferenceStore):
+    def number(self):
+        return super().number() + len(self.owners)
 
 
 @breaks("scan_passes_over_the_deleted")
@@ -64,37 +95,36 @@ class ScansTheDeleted(ReferenceStore):
         self.server.notes[key] = record = super().remove(key, owner)
         return record
 
-    def page(self, now, cursor, batch):
-        page = super().page(now, cursor, batch)
+    def page(self, cursor, batch):
+        page = super().page(cursor, batch)
         return Page(page.records + list(filter(None, self.server.notes.values())), page.cursor)
 
 
 @breaks("scan_sees_whatever_stays")
 class CountsPlacesInAList(ReferenceStore):
-    def page(self, now, cursor, batch):
+    def page(self, cursor, batch):
         start = int(cursor or 0)
         found = [self.get(key) for key in list(self.rows)[start : start + batch]]
-        live = [row for row in found if self.live(row, now)]
-        return Page(live, str(start + batch) if len(found) == batch else None)
+        return Page(found, str(start + batch) if len(found) == batch else None)
 
 
 @breaks("scan_goes_on_through_another_handle")
 class KeepsTheCursorToItself(ReferenceStore):
-    def page(self, now, cursor, batch):
+    def page(self, cursor, batch):
         if cursor and not hasattr(self, "cursor"):
             return Page([], None)
-        page = super().page(now, self.cursor if cursor else "", batch)
+        page = super().page(self.cursor if cursor else "", batch)
         self.cursor = page.cursor or ""
         return Page(page.records, page.cursor and "next")
 
 
-@breaks("sweep_goes_by_batches", "sweep_removes_the_expired")
+@breaks("sweep_goes_by_batches", "sweep_removes_the_expired", "swept_sessions_do_not_count")
 class SweepsNothing(ReferenceStore):
     def clean(self, now, batch):
         return 0
 
 
-@breaks("sweep_goes_by_batches", "sweep_removes_the_expired")
+@breaks("sweep_goes_by_batches", "sweep_removes_the_expired", "swept_sessions_do_not_count")
 class SweepsOneInstantTooLate(ReferenceStore):
     def clean(self, now, batch):
         return super().clean(now - 0.001, batch)
@@ -103,7 +133,7 @@ class SweepsOneInstantTooLate(ReferenceStore):
 @breaks("sweep_leaves_the_living", "swept_sessions_do_not_count")
 class SweepsWhatIsOld(ReferenceStore):
     def clean(self, now, batch):
-        old = [key for key in self.rows if (row := self.get(key)) and row.created <= now - 60.0]
+        old = [key for key in self.rows if self.get(key).created <= now - 60.0]
         for key in old[:batch]:
             self.remove(key, None)
         return len(old[:batch])
@@ -136,11 +166,10 @@ class CountsTheSwept(ReferenceStore):
         self.server.notes |= index if swept else {}
         return swept
 
-    def over(self, record, now, limit):
-        before = self.server.notes.get(record.owner, [])
+    def rivals(self, replacement):
+        before = self.server.notes.get(replacement.new.owner, ())
         swept = [Key(key) for key in before if key not in self.rows]
-        over = super().over(record, now, limit)
-        return over if limit is None else [*swept, *over]
+        return [*swept, *super().rivals(replacement)]
 
 
 @breaks("server_that_expires_is_not_swept")

@@ -6,98 +6,87 @@ import msgspec
 
 from harness.reference_store import ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.core.change import COMMITTED, GONE, Change
 from sessile.core.client import NOBODY
-from sessile.core.record import Record, evolve, unpack
-from sessile.core.ticket import Key
+from sessile.core.record import evolve
 from sessile.errors import KeyTaken, StoreUnavailable
+from sessile.stores.contract import COMMITTED, GONE, Change, Corrupt, Key, Record
+from sessile.testing.clock import T0
 
 
 @breaks("commit_never_creates", "nothing_is_left_of_nothing", "unknown_key_reads_as_none")
 class RaisesForTheUnknown(ReferenceStore):
-    def live(self, record, now):
-        if record is None and not self.server.notes:
+    def get(self, key):
+        if key not in self.rows and not self.server.notes:
             raise KeyError("nothing was ever written")
-        return super().live(record, now)
+        return super().get(key)
 
     def put(self, record):
         super().put(record)
         self.server.notes = "written"
 
 
-@breaks(
-    "deletion_can_leave_something",
-    "moved_deadline_counts",
-    "reading_changes_nothing",
-    "record_is_over_at_its_absolute_deadline",
-    "record_is_over_at_its_idle_deadline",
-)
-class ReturnsTheExpired(ReferenceStore):
-    async def read(self, key, now):
-        return await super().read(key, 0.0)
+@breaks("expired_record_is_read_as_it_is")
+class HidesTheExpired(ReferenceStore):
+    async def read(self, key):
+        found = await super().read(key)
+        return None if isinstance(found, Record) and not found.live_at(T0) else found
 
 
 @breaks(
-    "deletion_can_leave_something",
-    "expired_sessions_are_not_owned",
     "expired_sessions_do_not_count",
-    "moved_deadline_counts",
-    "reading_changes_nothing",
-    "record_is_over_at_its_absolute_deadline",
-    "record_is_over_at_its_idle_deadline",
-    "scan_passes_over_the_expired",
     "sweep_goes_by_batches",
     "sweep_removes_the_expired",
     "swept_sessions_do_not_count",
 )
 class LivesOneInstantTooLong(ReferenceStore):
     def live(self, record, now):
-        return record if record and now <= record.expires else None
+        return isinstance(record, Record) and now <= record.expires
 
 
-@breaks("record_is_over_at_its_absolute_deadline", "sweep_removes_the_expired")
+@breaks("sweep_removes_the_expired")
 class ForgetsTheAbsoluteDeadline(ReferenceStore):
     def live(self, record, now):
-        return record if record and now < record.idle_until else None
+        return isinstance(record, Record) and now < record.idle_until
 
 
-@breaks("deletion_can_leave_something", "moved_deadline_counts", "sweep_leaves_the_living")
+@breaks("extended_sessions_count", "sweep_leaves_the_living")
 class KeepsTheFirstDeadline(ReferenceStore):
-    async def read(self, key, now):
-        found = await super().read(key, 0.0)
-        return found if found and now < self.server.notes[key] else None
+    def live(self, record, now):
+        return isinstance(record, Record) and now < self.server.notes[record.key]
 
     def put(self, record):
         super().put(record)
         self.server.notes.setdefault(record.key, record.expires)
 
 
-@breaks("moved_deadline_counts", "reading_changes_nothing", "record_is_over_at_its_idle_deadline")
+@breaks(
+    "deletion_can_leave_something", "reading_changes_nothing", "tombstone_stands_under_the_old_key"
+)
 class ProlongsWhatIsRead(ReferenceStore):
-    async def read(self, key, now):
-        found = await super().read(key, now)
-        if found:
-            self.put(evolve(found, idle_until=max(found.idle_until, now + 60.0)))
+    async def read(self, key):
+        found = await super().read(key)
+        if isinstance(found, Record):
+            self.put(evolve(found, idle_until=max(found.idle_until, found.seen + 600.0)))
         return found
 
 
 @breaks(
+    "corrupt_record_is_not_replaced",
     "malformed_row_can_be_deleted",
     "malformed_row_hides_no_other_of_its_owner",
-    "malformed_row_is_reported",
-    "malformed_row_reads_as_none",
+    "malformed_row_is_told_by_its_key",
+    "malformed_row_reads_as_corrupt",
     "malformed_row_stops_no_scan",
     "malformed_row_takes_no_commit",
 )
 class RaisesForTheMalformed(ReferenceStore):
     def get(self, key):
-        record = super().get(key)
-        if record is None and key in self.rows:
-            raise ValueError("this row is no record")
-        return record
+        found = super().get(key)
+        assert not isinstance(found, Corrupt), "this row is no record"
+        return found
 
 
-@breaks("malformed_row_reads_as_none")
+@breaks("malformed_row_reads_as_corrupt")
 class Unpickles(ReferenceStore):
     def get(self, key):
         if self.rows.get(key, b"").startswith(b"\x80"):
@@ -105,7 +94,7 @@ class Unpickles(ReferenceStore):
         return super().get(key)
 
 
-@breaks("malformed_row_reads_as_none")
+@breaks("malformed_row_reads_as_corrupt")
 class TakesAnyRecordForTheRightOne(ReferenceStore):
     def get(self, key):
         try:
@@ -114,55 +103,107 @@ class TakesAnyRecordForTheRightOne(ReferenceStore):
             return super().get(key)
 
 
-@breaks("malformed_row_is_reported")
-class TellsNobodyOfTheMalformed(ReferenceStore):
+@breaks(
+    "corrupt_record_is_not_replaced",
+    "malformed_row_can_be_deleted",
+    "malformed_row_hides_no_other_of_its_owner",
+    "malformed_row_is_told_by_its_key",
+    "malformed_row_reads_as_corrupt",
+    "malformed_row_stops_no_scan",
+    "malformed_row_takes_no_commit",
+)
+class CallsTheMalformedMissing(ReferenceStore):
     def get(self, key):
-        return unpack(self.rows.get(key, b""), Key(key))
+        found = super().get(key)
+        return None if isinstance(found, Corrupt) else found
 
 
-@breaks("everybody_ended_reads_as_none", "malformed_row_is_reported")
-class TellsOfTheMissing(ReferenceStore):
+@breaks("corrupt_record_is_not_replaced", "malformed_row_is_told_by_its_key")
+class CallsTheMissingMalformedToo(ReferenceStore):
+    async def read(self, key):
+        malformed = any(isinstance(self.get(each), Corrupt) for each in self.rows)
+        return await super().read(key) or (Corrupt(key) if malformed else None)
+
+
+@breaks(
+    "malformed_row_hides_no_other_of_its_owner",
+    "malformed_row_is_told_by_its_key",
+    "malformed_row_stops_no_scan",
+)
+class NamesAnotherKeyOfTheMalformed(ReferenceStore):
     def get(self, key):
-        record = super().get(key)
-        if record is None:
-            self.malformed(Key(key))
-        return record
+        found = super().get(key)
+        return Corrupt(Key(min(self.rows))) if isinstance(found, Corrupt) else found
 
 
 @breaks("malformed_row_takes_no_commit")
 class CommitsOverTheMalformed(ReferenceStore):
     def swap(self, change):
         answer = super().swap(change)
-        if answer is GONE and change.record.key in self.rows:
+        if isinstance(answer, Corrupt):
             self.put(change.record)
         return answer
+
+
+@breaks("malformed_row_takes_no_commit")
+class CallsTheMalformedGoneAtACommit(ReferenceStore):
+    def swap(self, change):
+        answer = super().swap(change)
+        return GONE if isinstance(answer, Corrupt) else answer
 
 
 @breaks("malformed_row_can_be_deleted")
 class CannotDeleteTheMalformed(ReferenceStore):
     def remove(self, key, owner):
-        return None if self.get(key) is None else super().remove(key, owner)
+        found = self.get(key)
+        return found if isinstance(found, Corrupt) else super().remove(key, owner)
+
+
+@breaks("malformed_row_can_be_deleted")
+class ReturnsNothingMalformed(ReferenceStore):
+    def end(self, key, owner, leaving):
+        found = super().end(key, owner, leaving)
+        return None if isinstance(found, Corrupt) else found
 
 
 @breaks("malformed_row_hides_no_other_of_its_owner")
 class StopsTheIndexAtTheMalformed(ReferenceStore):
-    def owned(self, owner, now):
-        found = []
-        for key in self.owners.get(owner, []):
-            record = self.get(key)
-            if record is None:
-                break
-            found.append(record)
-        return [record for record in found if record.live_at(now)]
+    def owned(self, owner, cursor, batch):
+        page = super().owned(owner, cursor, batch)
+        malformed = [n for n, row in enumerate(page.records) if isinstance(row, Corrupt)]
+        del page.records[malformed[0] if malformed else len(page.records) :]
+        return page
+
+
+@breaks("malformed_row_hides_no_other_of_its_owner")
+class OwnsNothingMalformed(ReferenceStore):
+    def owned(self, owner, cursor, batch):
+        page = super().owned(owner, cursor, batch)
+        page.records[:] = [row for row in page.records if isinstance(row, Record)]
+        return page
+
+
+@breaks("malformed_row_hides_no_other_of_its_owner")
+class CountsTheMalformed(ReferenceStore):
+    def live(self, record, now):
+        return isinstance(record, Corrupt) or super().live(record, now)
 
 
 @breaks("malformed_row_stops_no_scan")
 class StopsTheScanAtTheMalformed(ReferenceStore):
-    def page(self, now, cursor, batch):
-        page = super().page(now, cursor, batch)
+    def page(self, cursor, batch):
+        page = super().page(cursor, batch)
         for key in sorted(self.rows):
-            if self.get(key) is None:
-                page.records[:] = [row for row in page.records if row.key < key]
+            if isinstance(self.get(key), Corrupt):
+                page.records[:] = [row for row in page.records if row.key <= key]
+        return page
+
+
+@breaks("malformed_row_stops_no_scan")
+class ScansNothingMalformed(ReferenceStore):
+    def page(self, cursor, batch):
+        page = super().page(cursor, batch)
+        page.records[:] = [row for row in page.records if isinstance(row, Record)]
         return page
 
 
@@ -181,15 +222,16 @@ class ForgetsTheClient(ReferenceStore):
 
 @breaks("claimed_record_comes_back_whole")
 class ForgetsTheDeviceOfAClaim(ReferenceStore):
-    def admit(self, record, *rest):
-        return super().admit(evolve(record, device=""), *rest)
+    def admit(self, replacement):
+        new = evolve(replacement.new, device="")
+        return super().admit(msgspec.structs.replace(replacement, new=new))
 
 
 @breaks("committed_record_comes_back_whole")
 class KeepsWhatACommitRemoved(ReferenceStore):
     def swap(self, change):
         current = self.get(change.record.key)
-        data = {**(current.data if current else {}), **change.set}
+        data = {**(current.data if isinstance(current, Record) else {}), **change.set}
         return super().swap(Change(evolve(change.record, data=data), change.expected))
 
 
@@ -197,14 +239,13 @@ class KeepsWhatACommitRemoved(ReferenceStore):
     "committed_record_comes_back_whole",
     "extended_session_stays_in_the_index",
     "extended_sessions_count",
-    "moved_deadline_counts",
     "sweep_leaves_the_living",
 )
 class CommitsValuesAlone(ReferenceStore):
     def swap(self, change):
         current = self.get(change.record.key)
         answer = super().swap(change)
-        if current and answer is COMMITTED:
+        if answer is COMMITTED:
             new = change.record
             self.put(evolve(current, version=new.version, data=new.data))
         return answer
@@ -226,7 +267,7 @@ class KeepsTheWritersObject(ReferenceStore):
 
     def get(self, key):
         found, kept = super().get(key), self.server.notes.get(key)
-        return evolve(found, data=dict(kept.data)) if found and kept else found
+        return evolve(found, data=dict(kept.data)) if isinstance(found, Record) and kept else found
 
 
 @breaks("read_record_is_a_copy")
@@ -243,13 +284,14 @@ class HandsOutItsOwnObject(ReferenceStore):
     "of_rival_creations_one_stands",
     "taken_key_is_not_claimed",
     "taken_key_is_refused",
+    "taken_key_replaces_nothing",
 )
 class CreatesOverTheTaken(ReferenceStore):
     def add(self, record):
         self.put(record)
 
 
-@breaks("taken_key_is_not_claimed", "taken_key_is_refused")
+@breaks("taken_key_is_not_claimed", "taken_key_is_refused", "taken_key_replaces_nothing")
 class NamesNoKey(ReferenceStore):
     def add(self, record):
         if record.key in self.rows:
@@ -261,7 +303,7 @@ class NamesNoKey(ReferenceStore):
 class CountsRefusedCreations(ReferenceStore):
     def add(self, record):
         taken = self.get(record.key)
-        if taken:
+        if isinstance(taken, Record):
             self.put(evolve(taken, version=record.version))
         super().add(record)
 

@@ -9,12 +9,13 @@ from sessile.demo.frame import PagePath
 from sessile.demo.routes.page import render_page
 from sessile.demo.shop import Shop, shop_of
 from sessile.web.starlette import get_session
+from sessile.wire import system
 
 
 async def show(request: Request) -> Response:
     """Show the page."""
     shop, session = shop_of(request), get_session(request)
-    now = session.opened_at
+    now = system.clock()
     return await render_page(
         request,
         "activity.html",
@@ -37,6 +38,6 @@ async def _load_stolen(shop: Shop, session: Session) -> list[StolenSession]:
     if session.user is None:
         return []
     return [
-        StolenSession.of(alarm, await shop.sessions.evidence(alarm.session), session.opened_at)
+        StolenSession.of(alarm, await shop.sessions.evidence(alarm.session), system.clock())
         for alarm in shop.alarms.of(session.user)
     ]

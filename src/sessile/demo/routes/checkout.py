@@ -16,6 +16,7 @@ from sessile.demo.settings import Settings
 from sessile.demo.shop import shop_of
 from sessile.errors import StepUpNeeded
 from sessile.web.starlette import get_session
+from sessile.wire import system
 
 PURPOSE: Final = "checkout"
 _REFUSALS: Final = {
@@ -37,8 +38,8 @@ async def show(request: Request) -> Response:
         PagePath.CHECKOUT,
         lines=lines(chosen, currency),
         total=total(chosen, currency),
-        granted=session.granted(PURPOSE),
-        phone=await shop.authenticator.phone(session.user, session.opened_at),
+        granted=session.has_grant(PURPOSE),
+        phone=await shop.authenticator.phone(session.user, system.clock()),
     )
 
 
@@ -50,7 +51,7 @@ async def confirm(request: Request) -> Response:
     refused = _redirect_if_unready(session)
     if refused is not None or session.user is None:
         return refused or back_to("account")
-    status = await shop.authenticator.check(session.user, code, session.opened_at)
+    status = await shop.authenticator.check(session.user, code, system.clock())
     if status is CodeStatus.RIGHT:
         session.step_up(PURPOSE, factors=("totp",))
         session.flash(

@@ -18,6 +18,7 @@ from sessile.demo.shop import Shop, shop_of
 from sessile.demo.template import render
 from sessile.demo.users import ACCOUNTS
 from sessile.web.starlette import get_session
+from sessile.wire import system
 
 _REMEMBERED: Final = 12
 """Pages whose server is remembered."""
@@ -28,17 +29,17 @@ async def home(request: Request) -> Response:
     shop, session = shop_of(request), get_session(request)
     if not session.new and session.lock is None:
         _count(session, shop)  # a visitor for whom nothing is kept stays one, and gets no cookie
-    parts, view = shop.sessions.parts, await shop.parent(GetView())
+    view = await shop.parent(GetView())
     frame = frame_of(request, PagePath.SHOP, view)  # takes the messages before the data are shown
     shown = FrontPage.of(
         session,
         name=shop.name,
         view=view,
-        parts=parts,
-        now=parts.clock(),
+        sessions=shop.sessions,
+        now=system.clock(),
         devices=await shop.sessions.of(session.user, current=session.id) if session.user else [],
         wish=request.query_params.get("as", ""),
-        may_control=is_from_here(request, parts.proxies),
+        may_control=is_from_here(request, shop.sessions.proxies),
     )
     return render(
         "page.html",

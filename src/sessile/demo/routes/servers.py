@@ -37,7 +37,7 @@ async def route(request: Request) -> Response:
 
 async def _send(request: Request, command: FleetCommand, done: str) -> Response:
     shop = shop_of(request)
-    if not is_from_here(request, shop.sessions.parts.proxies):
+    if not is_from_here(request, shop.sessions.proxies):
         raise HTTPException(403, "Servers are controlled from the machine they run on.")
     error = (await shop.parent(command)).error
     if error or done:

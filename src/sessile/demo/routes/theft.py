@@ -22,6 +22,7 @@ from sessile.demo.shop import Shop, shop_of
 from sessile.demo.theft import OPTIONS, TheftResult
 from sessile.demo.thief import Attack, Thief, ThiefResponse
 from sessile.web.starlette import get_session
+from sessile.wire import system
 
 
 async def show(request: Request) -> Response:
@@ -91,14 +92,14 @@ async def _run_thief(
 async def _result(
     shop: Shop, session: Session, attack: Attack, responses: list[ThiefResponse]
 ) -> TheftResult:
-    assert session.record is not None
+    assert session.info is not None
     return TheftResult.of(
         attack,
         responses,
-        before=session.record.trail,
+        before=session.info.trail,
         live=await shop.sessions.show(session.id),
         evidence=await shop.sessions.evidence(session.id),
-        now=shop.sessions.parts.clock(),
+        now=system.clock(),
     )
 
 

@@ -4,12 +4,11 @@ from itertools import count
 
 import pytest
 
-from sessile.core.change import Excess
 from sessile.core.policy import Limit, Policy, days
 from sessile.core.session import Session
-from sessile.errors import LimitReached
+from sessile.errors import TooManySessions
 from sessile.service import events
-from sessile.stores.contract import Store
+from sessile.stores.contract import OnLimit, Store
 from sessile.testing.drive import Drive
 from sessile.testing.promises.stories import Stories, costs, logs_in, reads
 from sessile.testing.step import interleavings
@@ -26,7 +25,7 @@ _users = count()
 
 def by_name(user: str) -> int | Limit | None:
     """Return the limit of a user, as a function of an application would."""
-    limits: dict[str, int | Limit] = {"one": 1, "two": Limit(2, Excess.REFUSE)}
+    limits: dict[str, int | Limit] = {"one": 1, "two": Limit(2, OnLimit.REFUSE)}
     return limits.get(user)
 
 
@@ -35,14 +34,16 @@ class Accounts(Stories):
 
     # Limits
 
-    @pytest.mark.parametrize("excess", [Excess.END_OTHERS, Excess.END_OLDEST])
-    def test_newest_of_rival_logins_stays(self, store: Store, drive: Drive, excess: Excess) -> None:
+    @pytest.mark.parametrize("on_limit", [OnLimit.END_OTHERS, OnLimit.END_OLDEST])
+    def test_newest_of_rival_logins_stays(
+        self, store: Store, drive: Drive, on_limit: OnLimit
+    ) -> None:
         """Wherever one login falls into another, one session is left, with an older one or not."""
         for before in (0, 1):
 
             def world(before: int = before) -> tuple[World, str]:
                 user = f"user {next(_users)}"
-                new = World(store, drive, policy=Policy(limit=1, excess=excess))
+                new = World(store, drive, policy=Policy(limit=1, on_limit=on_limit))
                 for _ in range(before):
                     new.ask(logs_in(user))
                 return new, user
@@ -58,25 +59,25 @@ class Accounts(Stories):
                 assert living.count(None) == 1, (met.stop, before)
                 assert len(met.world[0].sessions.sync.of(met.world[1])) == 1, (met.stop, before)
 
-    @pytest.mark.parametrize("excess", list(Excess))
+    @pytest.mark.parametrize("on_limit", list(OnLimit))
     def test_fifty_logins_at_once_leave_one(
-        self, store: Store, drive: Drive, excess: Excess
+        self, store: Store, drive: Drive, on_limit: OnLimit
     ) -> None:
         """Fifty simultaneous logins with a limit of one leave one live session."""
-        world = World(store, drive, policy=Policy(limit=1, excess=excess))
+        world = World(store, drive, policy=Policy(limit=1, on_limit=on_limit))
         replies = drive.together(world.request("", logs_in()) for _ in range(MANY))
-        refused = [reply for reply in replies if isinstance(reply, LimitReached)]
+        refused = [reply for reply in replies if isinstance(reply, TooManySessions)]
         admitted = [reply for reply in replies if isinstance(reply, Reply)]
 
         assert len(world.sessions.sync.of("alice")) == 1
         assert len(refused) + len(admitted) == MANY
-        assert len(refused) == (MANY - 1 if excess is Excess.REFUSE else 0)
+        assert len(refused) == (MANY - 1 if on_limit is OnLimit.REFUSE else 0)
         living = [world.ask(reads, cookie=reply.cookie).user for reply in admitted]
         assert living.count("alice") == 1
 
     def test_others_end_only_beyond_the_limit(self, store: Store, drive: Drive) -> None:
         """With END_OTHERS the login that is one too many is alone afterwards, no other is."""
-        world = World(store, drive, policy=Policy(limit=2, excess=Excess.END_OTHERS))
+        world = World(store, drive, policy=Policy(limit=2, on_limit=OnLimit.END_OTHERS))
         left = []
         for _ in range(4):
             world.ask(logs_in(), cookie="")
@@ -86,9 +87,9 @@ class Accounts(Stories):
 
     def test_refused_login_changes_nothing(self, store: Store, drive: Drive) -> None:
         """The session that is there goes on, the visitor stays one, and an event tells of it."""
-        world = World(store, drive, policy=Policy(limit=1, excess=Excess.REFUSE))
+        world = World(store, drive, policy=Policy(limit=1, on_limit=OnLimit.REFUSE))
         world.ask(logs_in())
-        with pytest.raises(LimitReached):
+        with pytest.raises(TooManySessions):
             world.ask(logs_in(), cookie="")
 
         assert world.ask(reads).user == "alice"
@@ -103,7 +104,7 @@ class Accounts(Stories):
         for user in ("one", "none", "two"):
             for _ in range(2):
                 world.ask(logs_in(user), cookie="")
-        with pytest.raises(LimitReached):
+        with pytest.raises(TooManySessions):
             world.ask(logs_in("two"), cookie="")
         world.ask(logs_in("none"), cookie="")
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from sessile.core.binding import Agent, Binding, Mismatch
+from sessile.core.binding import AgentMatch, Binding, OnMismatch
 from sessile.core.identity import Lock
 from sessile.core.policy import Policy
 from sessile.core.session import Session
@@ -49,9 +49,9 @@ ANOTHER_PLACE: Final = (
 )
 
 
-def binding_policy(mismatch: Mismatch) -> Policy:
+def binding_policy(mismatch: OnMismatch) -> Policy:
     """Return a policy with that reaction to another client."""
-    return Policy(binding=Binding(mismatch=mismatch))
+    return Policy(binding=Binding(on_mismatch=mismatch))
 
 
 def words(world: World) -> list[str]:
@@ -72,7 +72,7 @@ def _id(session: Session) -> str:
 class Bindings(Stories):
     """Another client is noticed, and what follows harms the thief and not the owner."""
 
-    def at_home(self, store: Store, drive: Drive, mismatch: Mismatch) -> World:
+    def at_home(self, store: Store, drive: Drive, mismatch: OnMismatch) -> World:
         """Return a world whose owner is logged in at home, with something in the session."""
         world = World(store, drive, policy=binding_policy(mismatch))
         world.ask(puts(cart=["hat"]))
@@ -84,7 +84,7 @@ class Bindings(Stories):
         self, store: Store, drive: Drive, here: str, there: str
     ) -> None:
         """An address of the same /24 or /64, however it is spelt, is no other client."""
-        world = World(store, drive, policy=binding_policy(Mismatch.END))
+        world = World(store, drive, policy=binding_policy(OnMismatch.END))
         world.ask(logs_in(), peer=here)
 
         assert world.ask(reads, peer=there).user == "alice"
@@ -95,7 +95,7 @@ class Bindings(Stories):
         self, store: Store, drive: Drive, here: str, there: str
     ) -> None:
         """An address of another network, or none where there was one, is another client."""
-        world = World(store, drive, policy=binding_policy(Mismatch.END))
+        world = World(store, drive, policy=binding_policy(OnMismatch.END))
         world.ask(logs_in(), peer=here)
 
         assert world.ask(reads, peer=there).user is None
@@ -103,7 +103,7 @@ class Bindings(Stories):
 
     def test_newer_version_is_the_same_browser(self, store: Store, drive: Drive) -> None:
         """A browser that was updated is the same client; one of another family is not."""
-        world = World(store, drive, policy=binding_policy(Mismatch.END))
+        world = World(store, drive, policy=binding_policy(OnMismatch.END))
         world.ask(logs_in())
         world.agent = FIREFOX.replace("140", "151")
         assert world.ask(reads).user == "alice"
@@ -113,15 +113,15 @@ class Bindings(Stories):
 
     def test_what_is_ignored_may_change(self, store: Store, drive: Drive) -> None:
         """A policy that ignores browsers takes any browser."""
-        binding = Binding(agent=Agent.IGNORE, mismatch=Mismatch.END)
+        binding = Binding(agent=AgentMatch.IGNORE, on_mismatch=OnMismatch.END)
         world = self.world_with_login(store, drive, policy=Policy(binding=binding))
         world.agent = CHROME
 
         assert world.ask(reads).user == "alice"
 
-    @pytest.mark.parametrize("mismatch", list(Mismatch))
+    @pytest.mark.parametrize("mismatch", list(OnMismatch))
     def test_anonymous_session_moves_silently(
-        self, store: Store, drive: Drive, mismatch: Mismatch
+        self, store: Store, drive: Drive, mismatch: OnMismatch
     ) -> None:
         """A visitor who changes networks keeps their values, and nobody hears of it."""
         world = World(store, drive, policy=binding_policy(mismatch))
@@ -132,9 +132,9 @@ class Bindings(Stories):
         assert moved.set_cookie is None
         assert not world.events_of(events.Mismatched)
 
-    @pytest.mark.parametrize("mismatch", [Mismatch.STEP_UP, Mismatch.END])
+    @pytest.mark.parametrize("mismatch", [OnMismatch.STEP_UP, OnMismatch.END])
     def test_half_finished_login_does_not_move(
-        self, store: Store, drive: Drive, mismatch: Mismatch
+        self, store: Store, drive: Drive, mismatch: OnMismatch
     ) -> None:
         """A login that another client is to finish ends: there is nobody yet to prove more."""
         world = World(store, drive, policy=binding_policy(mismatch))
@@ -147,7 +147,7 @@ class Bindings(Stories):
 
     def test_recorded_client_is_served_and_told(self, store: Store, drive: Drive) -> None:
         """The session goes on with the new client; an event and a line in the trail tell of it."""
-        world = self.at_home(store, drive, Mismatch.RECORD)
+        world = self.at_home(store, drive, OnMismatch.RECORD)
         moved = world.ask(reads, peer=ABROAD)
         (told,) = world.events_of(events.Mismatched)
 
@@ -160,7 +160,7 @@ class Bindings(Stories):
 
     def test_change_of_client_costs_one_commit(self, store: Store, drive: Drive) -> None:
         """A steady client reads with one command; a change of client is one commit more, once."""
-        world = self.at_home(store, drive, Mismatch.RECORD)
+        world = self.at_home(store, drive, OnMismatch.RECORD)
         world.ask(puts(v=1))
         home = [world.request(world.cookie, reads) for _ in range(2)]
         abroad = [world.request(world.cookie, reads, peer=ABROAD) for _ in range(2)]
@@ -170,7 +170,7 @@ class Bindings(Stories):
     def test_parallel_requests_that_move_are_noted_once(self, store: Store, drive: Drive) -> None:
         """Two requests from a new place at once are one line in the trail, and one commit."""
         for met in interleavings(
-            lambda: self.at_home(store, drive, Mismatch.RECORD),
+            lambda: self.at_home(store, drive, OnMismatch.RECORD),
             lambda world: world.request(world.cookie, reads, peer=ABROAD),
             lambda world: world.request(world.cookie, reads, peer=ABROAD),
             drive=drive,
@@ -184,7 +184,7 @@ class Bindings(Stories):
         """A request that has to look twice, because a rival committed, tells of its client once."""
 
         def world_after_rotation() -> World:
-            world = self.at_home(store, drive, Mismatch.RECORD)
+            world = self.at_home(store, drive, OnMismatch.RECORD)
             world.ask(rotates)
             return world
 
@@ -201,7 +201,7 @@ class Bindings(Stories):
 
     def test_copy_of_a_turned_ticket_shows_as_a_replay(self, store: Store, drive: Drive) -> None:
         """A thief's first request turns the ticket; once they use it, the victim's ends it all."""
-        world = self.at_home(store, drive, Mismatch.ROTATE)
+        world = self.at_home(store, drive, OnMismatch.ROTATE)
         theirs = world.ask(reads, cookie=world.cookie, peer=ABROAD).cookie
         assert theirs != world.cookie
         world.ask(reads, cookie=theirs, peer=ABROAD)
@@ -215,17 +215,17 @@ class Bindings(Stories):
         self, store: Store, drive: Drive
     ) -> None:
         """The owner's own move turns the ticket once, and nothing more happens."""
-        world = self.at_home(store, drive, Mismatch.ROTATE)
+        world = self.at_home(store, drive, OnMismatch.ROTATE)
         replies = [world.ask(reads, peer=ABROAD) for _ in range(4)]
 
         assert {reply.user for reply in replies} == {"alice"}
         assert [reply.set_cookie is not None for reply in replies] == [True, False, False, False]
 
-    @pytest.mark.parametrize("mismatch", [Mismatch.RECORD, Mismatch.ROTATE])
+    @pytest.mark.parametrize("mismatch", [OnMismatch.RECORD, OnMismatch.ROTATE])
     @pytest.mark.parametrize("act", [reads, rotates, puts(v=1)])
     @pytest.mark.parametrize("late", [0.0, 890.0])
     def test_used_ticket_in_grace_brings_another_client_no_successor(
-        self, store: Store, drive: Drive, mismatch: Mismatch, act: Act, late: float
+        self, store: Store, drive: Drive, mismatch: OnMismatch, act: Act, late: float
     ) -> None:
         """A predecessor in its grace hands the current ticket to the owner's client alone."""
         world = self.at_home(store, drive, mismatch)
@@ -240,7 +240,7 @@ class Bindings(Stories):
 
     def test_owner_who_moved_gets_a_lost_answer_again(self, store: Store, drive: Drive) -> None:
         """A successor that nobody has shown yet is handed over in the new place as well."""
-        world = self.at_home(store, drive, Mismatch.RECORD)
+        world = self.at_home(store, drive, OnMismatch.RECORD)
         lost = world.ask(rotates, cookie=world.cookie)
 
         assert world.ask(reads, peer=ABROAD).set_cookie == lost.set_cookie
@@ -249,7 +249,7 @@ class Bindings(Stories):
 
     def test_shut_session_is_nobodys_abroad(self, store: Store, drive: Drive) -> None:
         """The thief sees no user and no value; what they set is dropped, and told."""
-        world = self.at_home(store, drive, Mismatch.STEP_UP)
+        world = self.at_home(store, drive, OnMismatch.STEP_UP)
         seen = world.ask(looks, cookie=world.cookie, peer=ABROAD)
         wrote = world.ask(puts(cart=["bomb"]), cookie=world.cookie, peer=ABROAD)
 
@@ -261,7 +261,7 @@ class Bindings(Stories):
 
     def test_shut_session_goes_on_at_home(self, store: Store, drive: Drive) -> None:
         """Whatever a thief does with a copy abroad, the victim at home notices nothing."""
-        world = self.at_home(store, drive, Mismatch.STEP_UP)
+        world = self.at_home(store, drive, OnMismatch.STEP_UP)
         for act in (reads, puts(cart=[]), rotates):
             world.ask(act, cookie=world.cookie, peer=ABROAD)
             home = world.ask(reads)
@@ -272,7 +272,7 @@ class Bindings(Stories):
         self, store: Store, drive: Drive, proves: Act
     ) -> None:
         """The owner in a new place gives a factor once: the same values, and no more questions."""
-        world = self.at_home(store, drive, Mismatch.STEP_UP)
+        world = self.at_home(store, drive, OnMismatch.STEP_UP)
         world.peer = ABROAD
         assert world.ask(reads).user is None
         old = world.cookie
@@ -283,9 +283,9 @@ class Bindings(Stories):
         assert world.ask(reads, cookie=old, peer=HOME).user is None
         assert len(world.events_of(events.Mismatched)) == 1
 
-    @pytest.mark.parametrize("mismatch", [Mismatch.RECORD, Mismatch.STEP_UP])
+    @pytest.mark.parametrize("mismatch", [OnMismatch.RECORD, OnMismatch.STEP_UP])
     def test_thief_who_hops_cannot_flush_the_trail(
-        self, store: Store, drive: Drive, mismatch: Mismatch
+        self, store: Store, drive: Drive, mismatch: OnMismatch
     ) -> None:
         """A hundred addresses leave the trail bounded, and the owner's own lines in it."""
         world = self.at_home(store, drive, mismatch)
@@ -297,14 +297,14 @@ class Bindings(Stories):
 
         assert {"login", "changed the password", "paid"} <= set(words(world))
         assert len(words(world)) <= MAX_ENTRIES
-        if mismatch is Mismatch.STEP_UP:
+        if mismatch is OnMismatch.STEP_UP:
             assert world.sessions.sync.of("alice")[0].version - version < 10
 
     # END
 
     def test_another_client_ends_the_session(self, store: Store, drive: Drive) -> None:
         """Both thief and victim are logged out, and the evidence says who came."""
-        world = self.at_home(store, drive, Mismatch.END)
+        world = self.at_home(store, drive, OnMismatch.END)
         (before,) = world.sessions.sync.of("alice")
 
         assert world.ask(reads, cookie=world.cookie, peer=ABROAD).user is None

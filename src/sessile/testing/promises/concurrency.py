@@ -4,7 +4,8 @@ Each race is stepped: one request is stopped before every act of I/O, and its ri
 """
 
 from sessile.service import events
-from sessile.service.owners import end_all
+from sessile.service.manage import end_all
+from sessile.service.sessions import context_of
 from sessile.stores.contract import Store
 from sessile.testing.drive import Drive
 from sessile.testing.promises.stories import (
@@ -107,7 +108,7 @@ class Concurrency(Stories):
         for met in interleavings(
             lambda: self.world_with_login(store, drive),
             lambda world: world.request(world.cookie, puts(v=1)),
-            lambda world: end_all(world.sessions.parts, "alice", None),
+            lambda world: end_all(context_of(world.sessions), "alice", None),
             drive=drive,
         ):
             met.a.get()

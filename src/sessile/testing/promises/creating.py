@@ -2,10 +2,8 @@
 
 import pytest
 
-from sessile.core.ticket import Key
 from sessile.errors import KeyTaken
-from sessile.stores.contract import Store
-from sessile.testing.clock import T0
+from sessile.stores.contract import Key, Store
 from sessile.testing.drive import Drive
 from sessile.testing.sample import change, key, record
 
@@ -22,7 +20,7 @@ class Creating:
             drive(store.create(record(data={"who": b"second"})))
 
         assert refused.value.key == key("a")
-        assert drive(store.read(key("a"), T0)) == record(data={"who": b"first"})
+        assert drive(store.read(key("a"))) == record(data={"who": b"first"})
 
     def test_created_record_can_be_committed(self, store: Store, drive: Drive) -> None:
         """A refused creation leaves the version alone: the next commit of the first one stands."""
@@ -32,7 +30,7 @@ class Creating:
         update = change(record(), {"n": b"1"})
         drive(store.commit(update))
 
-        assert drive(store.read(key("a"), T0)) == update.record
+        assert drive(store.read(key("a"))) == update.record
 
     def test_of_rival_creations_one_stands(self, store: Store, drive: Drive) -> None:
         """Of several creations of one key at once, one is stored and the others are refused."""
@@ -41,7 +39,7 @@ class Creating:
 
         won = [rival for rival, answer in zip(rivals, answers, strict=True) if answer is None]
         assert [type(answer) for answer in answers].count(KeyTaken) == RIVALS - 1
-        assert won == [drive(store.read(key("a"), T0))]
+        assert won == [drive(store.read(key("a")))]
 
     def test_keys_differ_by_case(self, store: Store, drive: Drive) -> None:
         """Two keys that differ in nothing but the case of their letters are two sessions."""
@@ -49,4 +47,4 @@ class Creating:
         for each in keys:
             drive(store.create(record(key=each)))
 
-        assert [drive(store.read(each, T0)) for each in keys] == [record(key=k) for k in keys]
+        assert [drive(store.read(each)) for each in keys] == [record(key=k) for k in keys]

@@ -6,13 +6,12 @@ from typing import Final
 import msgspec
 import pytest
 
-from sessile.core.binding import Mismatch
-from sessile.core.change import Excess
-from sessile.core.policy import Policy, Theft, days, hours
-from sessile.errors import LimitReached
+from sessile.core.binding import OnMismatch
+from sessile.core.policy import OnReplay, Policy, days, hours
+from sessile.errors import TooManySessions
 from sessile.service import events
-from sessile.service.events import End, Refusal
-from sessile.stores.contract import Store
+from sessile.service.events import End, RefusalReason
+from sessile.stores.contract import OnLimit, Store
 from sessile.testing.drive import Drive
 from sessile.testing.promises.bindings import binding_policy
 from sessile.testing.promises.proofs import spend
@@ -46,7 +45,7 @@ def twice(world: World) -> None:
 def exceeds(world: World) -> None:
     """Log in twice where the policy allows it once."""
     world.ask(logs_in(), cookie="")
-    with pytest.raises(LimitReached):
+    with pytest.raises(TooManySessions):
         world.ask(logs_in(), cookie="")
 
 
@@ -118,21 +117,21 @@ STORIES: Final[dict[str, tuple[Policy, Story, str]]] = {
     "two factors": (Policy(), begins, "LoginBegun Ended LoggedIn"),
     "a new device": (Policy(know_devices=days(1)), twice, "LoggedIn LoggedIn NewDevice"),
     "one too many": (Policy(limit=1), twice, "LoggedIn Ended LoggedIn"),
-    "refused": (Policy(limit=1, excess=Excess.REFUSE), exceeds, "LoggedIn LimitReached"),
+    "refused": (Policy(limit=1, on_limit=OnLimit.REFUSE), exceeds, "LoggedIn LimitReached"),
     "a payment": (Policy(), pays, "LoggedIn Ended SteppedUp GrantUsed"),
     "a lock": (Policy(lock=hours(1)), idles, "LoggedIn Locked Locked Ended Reopened"),
     "an end": (Policy(), outlasts, "LoggedIn Expired"),
     "a turn": (Policy(), lambda w: (w.ask(logs_in()), w.ask(rotates)), "LoggedIn Rotated"),
     "strangers": (Policy(), knocks, "LoggedIn Ended LoggedIn" + " Refused" * 5),
     "theft": (
-        Policy(theft=Theft.END_ALL),
+        Policy(on_replay=OnReplay.END_ALL),
         replays,
         "LoggedIn LoggedIn Rotated Replayed Ended Ended",
     ),
-    "recorded": (binding_policy(Mismatch.RECORD), moves, "LoggedIn Mismatched"),
-    "turned": (binding_policy(Mismatch.ROTATE), moves, "LoggedIn Mismatched Rotated"),
-    "shut": (binding_policy(Mismatch.STEP_UP), moves, "LoggedIn Locked Mismatched Dropped"),
-    "ended": (binding_policy(Mismatch.END), moves, "LoggedIn Mismatched Ended Created"),
+    "recorded": (binding_policy(OnMismatch.RECORD), moves, "LoggedIn Mismatched"),
+    "turned": (binding_policy(OnMismatch.ROTATE), moves, "LoggedIn Mismatched Rotated"),
+    "shut": (binding_policy(OnMismatch.STEP_UP), moves, "LoggedIn Locked Mismatched Dropped"),
+    "ended": (binding_policy(OnMismatch.END), moves, "LoggedIn Mismatched Ended Created"),
     "ends": (Policy(), ends, "LoggedIn Ended LoggedIn Ended LoggedIn Ended"),
 }
 
@@ -176,11 +175,11 @@ class Events(Stories):
         assert [
             e.reason for e in world.events_of(events.Refused) if isinstance(e, events.Refused)
         ] == [
-            Refusal.SHAPE,
-            Refusal.AMBIGUOUS,
-            Refusal.UNKNOWN,
-            Refusal.OVER,
-            Refusal.STRANGER,
+            RefusalReason.SHAPE,
+            RefusalReason.AMBIGUOUS,
+            RefusalReason.UNKNOWN,
+            RefusalReason.OVER,
+            RefusalReason.STRANGER,
         ]
 
     def test_ends_say_why(self, store: Store, drive: Drive) -> None:
@@ -190,8 +189,8 @@ class Events(Stories):
             (ends, Policy()),
             (begins, Policy()),
             (twice, Policy(limit=1)),
-            (replays, Policy(theft=Theft.END_ALL)),
-            (moves, binding_policy(Mismatch.END)),
+            (replays, Policy(on_replay=OnReplay.END_ALL)),
+            (moves, binding_policy(OnMismatch.END)),
         ):
             world = World(store, drive, policy=policy)
             world.sessions.sync.end_all("alice")

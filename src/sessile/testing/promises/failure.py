@@ -6,11 +6,8 @@ from time import monotonic
 import pytest
 
 from sessile.core.flow import arun
-from sessile.core.record import Record
-from sessile.core.ticket import Key
 from sessile.errors import StoreUnavailable
-from sessile.stores.contract import Store
-from sessile.testing.clock import T0
+from sessile.stores.contract import Key, Record, Store
 from sessile.testing.drive import Drive
 from sessile.testing.place import Place, needs
 from sessile.testing.promises.lifecycle import ACTS
@@ -19,7 +16,7 @@ from sessile.testing.sample import change, key, record
 LIMIT = 3.0
 """Seconds within which an act gives up; half a second is usual, the rest is for busy machines."""
 
-ASKING = ("read", "create", "commit", "delete", "end everybody", "ping")
+ASKING = ("read", "create", "commit", "replace", "delete", "end everybody", "ping")
 TURNS = 12
 
 
@@ -49,12 +46,12 @@ class Failure:
         place.stop()
         try:
             with pytest.raises(StoreUnavailable):
-                drive(store.read(key("a"), T0))
+                drive(store.read(key("a")))
         finally:
             place.start()
 
         drive(store.create(record("new")))
-        assert drive(store.read(key("new"), T0)) == record("new")
+        assert drive(store.read(key("new"))) == record("new")
 
     @needs(Place.stop, Place.start)
     def test_store_can_be_opened_before_its_server(self, drive: Drive, place: Place) -> None:
@@ -100,9 +97,9 @@ class Failure:
             place.thaw()
 
         for _ in range(3):
-            assert drive(store.read(key("b"), T0)) == second
-            assert drive(store.read(key("never"), T0)) is None
-        assert drive(store.read(key("a"), T0)) in (first, update.record)
+            assert drive(store.read(key("b"))) == second
+            assert drive(store.read(key("never"))) is None
+        assert drive(store.read(key("a"))) in (first, update.record)
 
     @needs(Place.freeze, Place.thaw)
     def test_act_cancelled_while_it_waits_leaves_the_store_sound(self, place: Place) -> None:
@@ -155,6 +152,6 @@ async def check_sound(store: Store, row: Record) -> None:
     """Check that the row is as before or as committed, and that every answer has its question."""
     written = change(row, {"n": b"1"}).record
     for _ in range(3):
-        assert await arun(store.read(key("b"), T0)) == record("b")
-        assert await arun(store.read(key("never"), T0)) is None
-        assert await arun(store.read(Key(row.key), T0)) in (row, written)
+        assert await arun(store.read(key("b"))) == record("b")
+        assert await arun(store.read(key("never"))) is None
+        assert await arun(store.read(Key(row.key))) in (row, written)

@@ -4,21 +4,21 @@ from collections.abc import Callable
 
 import pytest
 
-from sessile.core.change import Capability
 from sessile.core.flow import Flow, run
 from sessile.errors import StoreClosed
-from sessile.stores.contract import Store
+from sessile.stores.contract import Capability, Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Async, Drive
 from sessile.testing.place import needs, unless
-from sessile.testing.sample import change, key, record
+from sessile.testing.sample import change, key, login, record
 
 ACTS: dict[str, Callable[[Store], Flow[object]]] = {
-    "read": lambda store: store.read(key("a"), T0),
+    "read": lambda store: store.read(key("a")),
     "create": lambda store: store.create(record()),
     "commit": lambda store: store.commit(change(record())),
+    "replace": lambda store: store.replace(login(record())),
     "delete": lambda store: store.delete(key("a")),
-    "end everybody": lambda store: store.end_everybody(T0),
+    "end everybody": lambda store: store.end_everybody(),
     "sweep": lambda store: store.sweep(T0),
     "ping": lambda store: store.ping(),
 }
@@ -61,25 +61,29 @@ class Lifecycle:
         """The index of a closed store was closed with it."""
         drive(store.close())
         with pytest.raises(StoreClosed):
-            drive(store.claim(record(owner="alice"), T0))
+            drive(store.replace(login(record(owner="alice"))))
         with pytest.raises(StoreClosed):
-            drive(store.owned_by("alice", T0))
+            drive(store.owned_by("alice"))
+        with pytest.raises(StoreClosed):
+            drive(store.keys_of("alice"))
 
     @needs(Capability.SCAN)
     def test_closed_scan_says_so(self, store: Store, drive: Drive) -> None:
         """A closed store has no pages."""
         drive(store.close())
         with pytest.raises(StoreClosed):
-            drive(store.scan(T0))
+            drive(store.scan())
+        with pytest.raises(StoreClosed):
+            drive(store.count())
 
     def test_both_colours_are_one_store(self, store: Store, drive: Drive) -> None:
         """What was written in one colour is read in the other, by one handle, in turn."""
         loop = Async()
         try:
             run(store.create(record()))
-            assert loop(store.read(key("a"), T0)) == record()
+            assert loop(store.read(key("a"))) == record()
             loop(store.commit(change(record(), {"n": b"1"})))
-            assert run(store.read(key("a"), T0)) == change(record(), {"n": b"1"}).record
+            assert run(store.read(key("a"))) == change(record(), {"n": b"1"}).record
         finally:
             loop(store.close())
             loop.close()

@@ -3,11 +3,15 @@
 Each race is stepped: one request is stopped before every act of I/O, and its rival runs there.
 """
 
-from sessile.core.change import Excess
-from sessile.core.policy import Policy
+import math
+
+from sessile.core.policy import Policy, hours
 from sessile.core.ticket import Ticket
-from sessile.stores.contract import Store
+from sessile.service.sessions import context_of
+from sessile.stores.contract import Capability, OnLimit, Store
+from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
+from sessile.testing.place import needs
 from sessile.testing.promises.stories import CROWD, Act, Stories, logs_in, puts, reads
 from sessile.testing.step import interleavings
 from sessile.testing.world import World
@@ -39,6 +43,42 @@ class Lifetimes(Stories):
         world.clock.advance(900)
 
         assert world.ask(reads).user is None
+
+    def test_session_is_over_at_its_idle_deadline(self, store: Store, drive: Drive) -> None:
+        """A session lives until the last instant before its idle deadline, and not at it."""
+        for idle_until in (T0 + 1800.0, math.nextafter(T0 + 1800.0, 0.0)):
+            world = self.world_with_login(store, drive)
+            world.clock.now = idle_until
+
+            assert (world.ask(reads).user is None) is (idle_until == T0 + 1800.0)
+
+    def test_session_is_over_at_its_absolute_deadline(self, store: Store, drive: Drive) -> None:
+        """However long the idle time, a session is over at its absolute deadline."""
+        policy = Policy(idle=hours(12), absolute=hours(12), rotate=None)
+        for until in (T0 + hours(12), math.nextafter(T0 + hours(12), 0.0)):
+            world = self.world_with_login(store, drive, policy=policy)
+            world.clock.now = until
+
+            assert (world.ask(reads).user is None) is (until == T0 + hours(12))
+
+    def test_expired_sessions_are_not_listed(self, store: Store, drive: Drive) -> None:
+        """A list of a user's sessions shows none whose time is over, swept or not."""
+        world = self.world_with_login(store, drive)
+        assert len(world.sessions.sync.of("alice")) == 1
+        world.clock.now = math.nextafter(T0 + 1800.0, 0.0)
+        assert len(world.sessions.sync.of("alice")) == 1
+        world.clock.now = T0 + 1800.0
+
+        assert world.sessions.sync.of("alice") == []
+
+    @needs(Capability.SCAN)
+    def test_expired_sessions_are_not_scanned(self, store: Store, drive: Drive) -> None:
+        """A list of everybody's sessions shows none whose time is over, nor what they left."""
+        world = self.world_with_login(store, drive)
+        assert [info.user for info in world.sessions.sync.scan()] == ["alice"]
+        world.clock.advance(1800)
+
+        assert list(world.sessions.sync.scan()) == []
 
     def test_used_session_outlives_the_idle_time(self, store: Store, drive: Drive) -> None:
         """Reading alone keeps a session alive."""
@@ -91,7 +131,7 @@ class Lifetimes(Stories):
         world = World(store, drive, policy=Policy(limit=1))
         drive.together(world.request("", logs_in("carol")) for _ in range(CROWD))
 
-        assert len(drive(world.sessions.parts.store.owned_by("carol", world.clock()))) == 1
+        assert len(drive(context_of(world.sessions).store.keys_of("carol")).keys) == 1
 
     def test_limit_holds_at_every_stopping_point(self, store: Store, drive: Drive) -> None:
         """Wherever one login falls into another, one session is left and its cookie works."""
@@ -106,9 +146,9 @@ class Lifetimes(Stories):
 
     def test_rise_of_assurance_takes_nobodys_place(self, store: Store, drive: Drive) -> None:
         """Proving more at the limit replaces one's own session, and ends or refuses no other."""
-        for excess in Excess:
-            user = f"erin {excess.value}"
-            world = World(store, drive, policy=Policy(limit=2, excess=excess))
+        for on_limit in OnLimit:
+            user = f"erin {on_limit.value}"
+            world = World(store, drive, policy=Policy(limit=2, on_limit=on_limit))
             other = world.ask(logs_in(user), cookie="").cookie
             world.ask(logs_in(user))
             world.ask(rises(user))

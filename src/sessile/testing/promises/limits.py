@@ -1,4 +1,4 @@
-"""What ``claim`` promises of limits: exact, also when many log in at once."""
+"""What ``replace`` promises of limits: exact, also when many log in at once."""
 
 import math
 from collections.abc import Callable
@@ -6,19 +6,26 @@ from itertools import count
 
 import pytest
 
-from sessile.core.change import Capability, Claimed, Excess, Full
 from sessile.core.flow import Flow
-from sessile.core.record import Record
-from sessile.core.ticket import Key
-from sessile.stores.contract import Store
+from sessile.stores.contract import (
+    Capability,
+    Corrupt,
+    Full,
+    Key,
+    OnLimit,
+    Record,
+    Replaced,
+    ReplaceResult,
+    Store,
+)
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
 from sessile.testing.place import needs
-from sessile.testing.sample import change, key, record
+from sessile.testing.sample import change, key, login, record, records_of
 from sessile.testing.step import interleavings
 
 RIVALS = 8
-REFUSE = Excess.REFUSE
+REFUSE = OnLimit.REFUSE
 
 
 def rows_of_alice(names: str) -> list[Record]:
@@ -26,74 +33,83 @@ def rows_of_alice(names: str) -> list[Record]:
     return [record(name, owner="alice") for name in names]
 
 
-async def log_in(store: Store, row: Record, limit: int) -> None:
-    """Claim, and end the excess, as the service does."""
-    claimed = await store.claim(row, T0, limit=limit)
-    assert isinstance(claimed, Claimed)
-    for over in claimed.excess:
-        await store.delete(over, row.owner)
-
-
 class OwnerLimits:
     """The oldest go or the newest stay out, and always as many as was said."""
 
     @needs(Capability.OWNERS)
     def test_no_limit_has_no_excess(self, store: Store, drive: Drive) -> None:
-        """Without a limit every claim is admitted and nothing is in excess."""
+        """Without a limit every login is admitted and ends nobody."""
         for row in rows_of_alice("abcdefgh"):
-            assert drive(store.claim(row, T0)) == Claimed()
+            assert drive(store.replace(login(row))) == Replaced()
 
     @needs(Capability.OWNERS)
     @pytest.mark.parametrize("limit", [1, 2, 3])
     def test_excess_is_the_oldest(self, store: Store, drive: Drive, limit: int) -> None:
-        """A claim over the limit names the oldest sessions, as many as must go, never itself."""
+        """A login over the limit ends the oldest sessions, as many as must go, never itself."""
         rows = sorted(rows_of_alice("abcdef"), key=lambda row: row.key)[::-1]
         for row in rows[:-1]:
-            drive(store.claim(row, T0))
+            drive(store.replace(login(row)))
 
         over = tuple(Key(row.key) for row in rows[: len(rows) - limit])
-        assert drive(store.claim(rows[-1], T0, limit=limit)) == Claimed(over)
+        assert drive(store.replace(login(rows[-1], limit=limit))) == Replaced(over)
+        assert records_of(store, drive, "alice") == rows[len(rows) - limit :]
 
     @needs(Capability.OWNERS)
-    def test_excess_is_named_not_ended(self, store: Store, drive: Drive) -> None:
-        """A claim over the limit deletes nothing: the service ends sessions and says so."""
-        first, second = rows_of_alice("ab")
-        drive(store.claim(first, T0))
-        drive(store.claim(second, T0, limit=1))
+    def test_excess_can_be_all_others(self, store: Store, drive: Drive) -> None:
+        """A login over a limit that ends all others stays alone; one within it ends none."""
+        rows = rows_of_alice("abcd")
+        for row in rows[:3]:
+            answer = drive(store.replace(login(row, limit=3, on_limit=OnLimit.END_OTHERS)))
+            assert answer == Replaced()
 
-        assert drive(store.owned_by("alice", T0)) == [first, second]
+        answer = drive(store.replace(login(rows[3], limit=3, on_limit=OnLimit.END_OTHERS)))
+        assert answer == Replaced(tuple(Key(row.key) for row in rows[:3]))
+        assert records_of(store, drive, "alice") == [rows[3]]
+
+    @needs(Capability.OWNERS)
+    def test_excess_is_gone_with_the_login(self, store: Store, drive: Drive) -> None:
+        """A session over the limit is removed by the login itself: its key is free."""
+        first, second = rows_of_alice("ab")
+        drive(store.replace(login(first)))
+        drive(store.replace(login(second, limit=1)))
+
+        assert drive(store.read(key("a"))) is None
+        drive(store.create(record("a")))
 
     @needs(Capability.OWNERS)
     def test_claim_within_the_limit_has_no_excess(self, store: Store, drive: Drive) -> None:
         """As many sessions as allowed are no excess, whoever else is logged in."""
-        drive(store.claim(record("other", owner="bob"), T0))
+        drive(store.replace(login(record("other", owner="bob"))))
         for row in rows_of_alice("abc"):
-            assert drive(store.claim(row, T0, limit=3)) == Claimed()
+            assert drive(store.replace(login(row, limit=3))) == Replaced()
 
     @needs(Capability.OWNERS)
-    @pytest.mark.parametrize("excess", list(Excess))
+    @pytest.mark.parametrize("on_limit", list(OnLimit))
     def test_replaced_session_does_not_count(
-        self, store: Store, drive: Drive, excess: Excess
+        self, store: Store, drive: Drive, on_limit: OnLimit
     ) -> None:
         """A login in place of an older session of the same user takes nobody's place."""
         rows = rows_of_alice("abc")
         for row in rows[:2]:
-            drive(store.claim(row, T0))
-        replaced = Key(rows[1].key)
+            drive(store.replace(login(row)))
 
-        answer = drive(store.claim(rows[2], T0, limit=2, excess=excess, replacing=replaced))
-        assert answer == Claimed()
+        answer = drive(store.replace(login(rows[2], limit=2, on_limit=on_limit, old=rows[1])))
+        assert answer == Replaced()
+        assert records_of(store, drive, "alice") == [rows[0], rows[2]]
 
     @needs(Capability.OWNERS)
     def test_refused_claim_writes_nothing(self, store: Store, drive: Drive) -> None:
-        """Where the limit refuses, neither the record nor the index has changed."""
+        """Where the limit refuses, neither a record nor the index has changed."""
         first, second, third = rows_of_alice("abc")
-        drive(store.claim(first, T0, limit=2, excess=REFUSE))
-        assert drive(store.claim(second, T0, limit=2, excess=REFUSE)) == Claimed()
+        drive(store.replace(login(first, limit=2, on_limit=REFUSE)))
+        assert drive(store.replace(login(second, limit=2, on_limit=REFUSE))) == Replaced()
+        drive(store.create(record("visitor")))
 
-        assert drive(store.claim(third, T0, limit=2, excess=REFUSE)) == Full()
-        assert drive(store.read(key("c"), T0)) is None
-        assert drive(store.owned_by("alice", T0)) == [first, second]
+        late = login(third, limit=2, on_limit=REFUSE, old=record("visitor"))
+        assert drive(store.replace(late)) == Full()
+        assert drive(store.read(key("c"))) is None
+        assert drive(store.read(key("visitor"))) == record("visitor")
+        assert records_of(store, drive, "alice") == [first, second]
 
     @needs(Capability.OWNERS)
     @pytest.mark.parametrize("by_owner", [True, False])
@@ -102,61 +118,87 @@ class OwnerLimits:
     ) -> None:
         """A deleted session makes room, whether or not the deletion named its owner."""
         first, second = rows_of_alice("ab")
-        drive(store.claim(first, T0))
+        drive(store.replace(login(first)))
         drive(store.delete(key("a"), "alice" if by_owner else None))
 
-        assert drive(store.claim(second, T0, limit=1, excess=REFUSE)) == Claimed()
+        assert drive(store.replace(login(second, limit=1, on_limit=REFUSE))) == Replaced()
 
     @needs(Capability.OWNERS)
-    @pytest.mark.parametrize("excess", list(Excess))
+    @pytest.mark.parametrize("on_limit", list(OnLimit))
     def test_expired_sessions_do_not_count(
-        self, store: Store, drive: Drive, excess: Excess
+        self, store: Store, drive: Drive, on_limit: OnLimit
     ) -> None:
         """A session counts until just before its deadline; at the deadline it makes room."""
-        drive(store.claim(record("a", owner="alice", idle=60.0), T0))
+        drive(store.replace(login(record("a", owner="alice", idle=60.0))))
+        drive(store.replace(login(record("old", owner="bob", idle=60.0))))
         before, after = math.nextafter(T0 + 60.0, 0.0), T0 + 60.0
-        full = Full() if excess is REFUSE else Claimed((key("a"),))
-        drive(store.claim(record("old", owner="bob", idle=60.0), T0))
+        full = Full() if on_limit is REFUSE else Replaced((key("a"),))
+        early = login(record("b", owner="alice"), now=before, limit=1, on_limit=on_limit)
+        late = login(record("new", owner="bob"), now=after, limit=1, on_limit=on_limit)
 
-        assert (
-            drive(store.claim(record("b", owner="alice"), before, limit=1, excess=excess)) == full
-        )
-        assert (
-            drive(store.claim(record("new", owner="bob"), after, limit=1, excess=excess))
-            == Claimed()
-        )
+        assert drive(store.replace(early)) == full
+        assert drive(store.replace(late)) == Replaced()
 
     @needs(Capability.OWNERS)
     def test_extended_sessions_count(self, store: Store, drive: Drive) -> None:
         """A session that a commit extended counts after its first deadline."""
         row = record("a", owner="alice", idle=60.0)
-        drive(store.claim(row, T0))
+        drive(store.replace(login(row)))
         drive(store.commit(change(row, idle_until=T0 + 600.0)))
+        late = login(record("b", owner="alice"), now=T0 + 61.0, limit=1, on_limit=REFUSE)
 
-        answer = drive(store.claim(record("b", owner="alice"), T0 + 61.0, limit=1, excess=REFUSE))
-        assert answer == Full()
+        assert drive(store.replace(late)) == Full()
 
     @needs(Capability.OWNERS)
     @pytest.mark.parametrize("limit", [1, 3])
     def test_rival_logins_leave_the_limit(self, store: Store, drive: Drive, limit: int) -> None:
-        """When many log in at once and each ends its excess, exactly the limit is left."""
+        """When many log in at once, exactly the limit is left, and each other is ended once."""
         rows = [record(f"rival {n}", owner="alice") for n in range(RIVALS)]
-        assert drive.together(log_in(store, row, limit) for row in rows) == [None] * RIVALS
+        answers = drive.together(store.replace(login(row, limit=limit)) for row in rows)
 
-        assert len(drive(store.owned_by("alice", T0))) == limit
+        ended = [key for answer in answers if isinstance(answer, Replaced) for key in answer.ended]
+        left = [row.key for row in records_of(store, drive, "alice") if isinstance(row, Record)]
+        assert len(left) == limit
+        assert sorted([*ended, *left]) == sorted(row.key for row in rows)
 
     @needs(Capability.OWNERS)
     @pytest.mark.parametrize("limit", [1, 3])
     def test_of_rival_claims_the_limit_is_admitted(
         self, store: Store, drive: Drive, limit: int
     ) -> None:
-        """When many claim at once and the rest is refused, exactly the limit is admitted."""
+        """When many log in at once and the rest is refused, exactly the limit is admitted."""
         rows = [record(f"rival {n}", owner="alice") for n in range(RIVALS)]
-        answers = drive.together(store.claim(row, T0, limit=limit, excess=REFUSE) for row in rows)
+        answers = drive.together(
+            store.replace(login(row, limit=limit, on_limit=REFUSE)) for row in rows
+        )
 
-        assert answers.count(Claimed()) == limit
+        assert answers.count(Replaced()) == limit
         assert answers.count(Full()) == RIVALS - limit
-        assert len(drive(store.owned_by("alice", T0))) == limit
+        assert len(records_of(store, drive, "alice")) == limit
+
+    @needs(Capability.OWNERS)
+    def test_nobody_sees_more_than_the_limit(self, store: Store, drive: Drive) -> None:
+        """Wherever somebody looks while a login is under way, what is over the limit is not there.
+
+        Nor has it gone before the new session is there.
+        """
+        owners = (f"owner {n}" for n in count())
+
+        def world() -> list[Record]:
+            owner = next(owners)
+            rows = [record(f"{name} of {owner}", owner=owner) for name in ("old", "new")]
+            drive(store.replace(login(rows[0])))
+            return rows
+
+        def log_in(rows: list[Record]) -> Flow[ReplaceResult]:
+            return store.replace(login(rows[1], limit=1))
+
+        async def look(rows: list[Record]) -> list[Record | Corrupt | None]:
+            return [await store.read(Key(row.key)) for row in rows]
+
+        for met in interleavings(world, log_in, look, drive=drive):
+            first, second = met.world
+            assert met.b.get() in ([first, None], [None, second]), met.stop
 
     @needs(Capability.OWNERS)
     def test_login_at_any_stopping_point_leaves_the_limit(self, store: Store, drive: Drive) -> None:
@@ -165,12 +207,14 @@ class OwnerLimits:
 
         def world() -> str:
             owner = next(owners)
-            drive(store.claim(record(f"old of {owner}", owner=owner), T0))
+            drive(store.replace(login(record(f"old of {owner}", owner=owner))))
             return owner
 
-        def login(name: str) -> Callable[[str], Flow[None]]:
-            return lambda owner: log_in(store, record(f"{name} of {owner}", owner=owner), 1)
+        def rival(name: str) -> Callable[[str], Flow[ReplaceResult]]:
+            return lambda owner: store.replace(
+                login(record(f"{name} of {owner}", owner=owner), limit=1)
+            )
 
-        for met in interleavings(world, login("a"), login("b"), drive=drive):
+        for met in interleavings(world, rival("a"), rival("b"), drive=drive):
             met.a.get(), met.b.get()
-            assert len(drive(store.owned_by(met.world, T0))) == 1, met.stop
+            assert len(records_of(store, drive, met.world)) == 1, met.stop

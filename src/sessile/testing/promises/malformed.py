@@ -5,14 +5,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from sessile.core.change import GONE, Capability
 from sessile.core.record import pack
-from sessile.core.ticket import Key
-from sessile.stores.contract import Store
-from sessile.testing.clock import T0
+from sessile.stores.contract import Capability, Corrupt, OnLimit, Replaced, Store
 from sessile.testing.drive import Drive
 from sessile.testing.place import Place, needs
-from sessile.testing.sample import change, key, record
+from sessile.testing.sample import change, key, login, record, records_of
 
 
 class Bomb:
@@ -31,49 +28,48 @@ def no_records() -> Iterator[bytes]:
 
 
 class MalformedRows:
-    """A malformed row is absent and reported; it hurts nobody else."""
+    """A row that is no record is ``Corrupt`` by its key; it hurts nobody else."""
 
     @needs(Place.spoil)
-    def test_malformed_row_reads_as_none(self, store: Store, drive: Drive, place: Place) -> None:
-        """A row that is no record of its key is None, never an error and never executed."""
+    def test_malformed_row_reads_as_corrupt(self, store: Store, drive: Drive, place: Place) -> None:
+        """A row that is no record of its key is ``Corrupt``, never an error, never executed."""
         drive(store.create(record("a")))
         for blob in no_records():
             place.spoil(key("a"), blob)
 
-            assert drive(store.read(key("a"), T0)) is None
+            assert drive(store.read(key("a"))) == Corrupt(key("a"))
 
     @needs(Place.spoil)
-    def test_malformed_row_is_reported(self, store: Store, drive: Drive, place: Place) -> None:
-        """The store's listener hears the key of a row that is no record, and of no other."""
-        heard: list[Key] = []
-        store.malformed = heard.append
+    def test_malformed_row_is_told_by_its_key(
+        self, store: Store, drive: Drive, place: Place
+    ) -> None:
+        """The answer names the key of the row that is no record; the others are as they were."""
         for name in "ab":
             drive(store.create(record(name)))
         place.spoil(key("a"), b"nonsense")
-        for name in "abc":
-            drive(store.read(key(name), T0))
 
-        assert set(heard) == {key("a")}
+        answers = [drive(store.read(key(name))) for name in "abc"]
+        assert answers == [Corrupt(key("a")), record("b"), None]
 
     @needs(Place.spoil)
     def test_malformed_row_takes_no_commit(self, store: Store, drive: Drive, place: Place) -> None:
-        """A commit finds no session in a row that is no record."""
+        """A commit to a row that is no record is told so, and the row stays as it is."""
         row = record("a")
         drive(store.create(row))
         place.spoil(key("a"), b"nonsense")
 
-        assert drive(store.commit(change(row))) == GONE
-        assert drive(store.read(key("a"), T0)) is None
+        assert drive(store.commit(change(row))) == Corrupt(key("a"))
+        assert drive(store.read(key("a"))) == Corrupt(key("a"))
 
     @needs(Place.spoil)
     def test_malformed_row_can_be_deleted(self, store: Store, drive: Drive, place: Place) -> None:
-        """Deleting a row that is no record returns None, and its key is free again."""
+        """Deleting a row that is no record returns that, and its key is free again."""
         drive(store.create(record("a")))
         place.spoil(key("a"), b"nonsense")
 
-        assert drive(store.delete(key("a"))) is None
+        assert drive(store.delete(key("a"))) == Corrupt(key("a"))
         drive(store.create(record("a")))
-        assert drive(store.read(key("a"), T0)) == record("a")
+        assert drive(store.read(key("a"))) == record("a")
 
     @needs(Capability.OWNERS, Place.spoil)
     def test_malformed_row_hides_no_other_of_its_owner(
@@ -82,18 +78,21 @@ class MalformedRows:
         """An owner's sound sessions are found and counted beside a row that is no record."""
         rows = [record(name, owner="alice") for name in "abc"]
         for row in rows:
-            drive(store.claim(row, T0))
+            drive(store.replace(login(row)))
         place.spoil(key("b"), b"nonsense")
 
-        assert drive(store.owned_by("alice", T0)) == [rows[0], rows[2]]
+        assert records_of(store, drive, "alice") == [rows[0], Corrupt(key("b")), rows[2]]
+        late = login(record("d", owner="alice"), limit=3, on_limit=OnLimit.REFUSE)
+        assert drive(store.replace(late)) == Replaced()
 
     @needs(Capability.SCAN, Place.spoil)
     def test_malformed_row_stops_no_scan(self, store: Store, drive: Drive, place: Place) -> None:
-        """A scan passes over a row that is no record."""
+        """A scan goes on past a row that is no record."""
         rows = [record(name) for name in "abc"]
         for row in rows:
             drive(store.create(row))
         place.spoil(key("b"), b"nonsense")
 
-        page = drive(store.scan(T0))
-        assert {row.key for row in page.records} == {key("a"), key("c")}
+        found = drive(store.scan()).records
+        assert [row for row in found if isinstance(row, Corrupt)] == [Corrupt(key("b"))]
+        assert {row.key for row in found} == {key("a"), key("b"), key("c")}

@@ -1,12 +1,11 @@
 """What two stores under different prefixes promise: on one server, as if on two."""
 
-from sessile.core.change import Capability, Claimed
-from sessile.stores.contract import Store
+from sessile.stores.contract import Capability, Replaced, Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
 from sessile.testing.place import Place, needs
 from sessile.testing.promises.scanning import scan_all
-from sessile.testing.sample import change, key, record
+from sessile.testing.sample import change, key, login, record, records_of
 
 
 class Neighbours:
@@ -17,21 +16,21 @@ class Neighbours:
         """The same key under another prefix is another session: written, committed, deleted."""
         mine, theirs = record(data={"who": b"me"}), record(data={"who": b"them"})
         drive(store.create(mine))
-        assert drive(neighbour.read(key("a"), T0)) is None
+        assert drive(neighbour.read(key("a"))) is None
         drive(neighbour.create(theirs))
         drive(neighbour.commit(change(theirs, {"n": b"1"})))
-        assert drive(store.read(key("a"), T0)) == mine
+        assert drive(store.read(key("a"))) == mine
 
         drive(neighbour.delete(key("a")))
-        assert drive(store.read(key("a"), T0)) == mine
+        assert drive(store.read(key("a"))) == mine
 
     @needs(Place.neighbour, Capability.OWNERS)
     def test_one_name_is_two_owners(self, store: Store, neighbour: Store, drive: Drive) -> None:
         """The same user under another prefix is another user."""
-        drive(store.claim(record("a", owner="alice"), T0))
+        drive(store.replace(login(record("a", owner="alice"))))
 
-        assert drive(neighbour.owned_by("alice", T0)) == []
-        assert drive(neighbour.claim(record("b", owner="alice"), T0, limit=1)) == Claimed()
+        assert records_of(neighbour, drive, "alice") == []
+        assert drive(neighbour.replace(login(record("b", owner="alice"), limit=1))) == Replaced()
 
     @needs(Place.neighbour, Capability.SCAN)
     def test_scan_stays_at_home(self, store: Store, neighbour: Store, drive: Drive) -> None:
@@ -48,4 +47,4 @@ class Neighbours:
         drive(neighbour.create(record("a", idle=60.0)))
         drive(store.sweep(T0 + 60.0))
 
-        assert drive(neighbour.read(key("a"), T0)) == record("a", idle=60.0)
+        assert drive(neighbour.read(key("a"))) == record("a", idle=60.0)

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from sessile.core.change import Excess
 from sessile.core.flow import Flow
 from sessile.core.policy import Policy, hours
 from sessile.core.request import PlainRequest
 from sessile.core.session import Session
 from sessile.errors import LoginNeeded, StepUpNeeded
 from sessile.service import events
-from sessile.service.grants import spend_grant
-from sessile.service.opening import open_visit
-from sessile.service.owners import end, end_all, end_everybody
-from sessile.stores.contract import Store
+from sessile.service.manage import end, end_all, end_everybody
+from sessile.service.open import open_transaction
+from sessile.service.require import use_grant
+from sessile.service.sessions import context_of
+from sessile.stores.contract import OnLimit, Store
 from sessile.testing.drive import Drive
 from sessile.testing.promises.stories import (
     CROWD,
@@ -41,8 +41,9 @@ async def spend(world: World, purpose: str = "pay", cookie: str | None = None) -
     """Make a request that spends a grant and saves nothing, as a flow."""
     sent = world.cookie if cookie is None else cookie
     request = PlainRequest({"cookie": sent, "user-agent": FIREFOX}, peer=HOME)
-    visit = await open_visit(world.sessions.parts, request)
-    await spend_grant(world.sessions.parts, visit.session, purpose)
+    context = context_of(world.sessions)
+    transaction = await open_transaction(context, request)
+    await use_grant(context, Session(transaction.state), purpose)
 
 
 def tries(act: Act) -> Act:
@@ -65,15 +66,15 @@ def was_spent(outcome: Outcome[Any]) -> bool:
 
 async def end_first(world: World) -> Any:
     """End the session that is listed first, by its id."""
-    parts = world.sessions.parts
-    found = await parts.store.owned_by("alice", world.clock())
-    return bool(found) and await end(parts, found[0].key)
+    context = context_of(world.sessions)
+    found = await context.store.keys_of("alice")
+    return bool(found.keys) and await end(context, found.keys[0])
 
 
 ENDS: dict[str, Callable[[World], Flow[Any]]] = {
     "end": end_first,
-    "end all": lambda world: end_all(world.sessions.parts, "alice", None),
-    "end everybody": lambda world: end_everybody(world.sessions.parts),
+    "end all": lambda world: end_all(context_of(world.sessions), "alice", None),
+    "end everybody": lambda world: end_everybody(context_of(world.sessions)),
     "logout": lambda world: world.request(world.cookie, logs_out),
 }
 
@@ -160,7 +161,7 @@ class Proofs(Stories):
         self, store: Store, drive: Drive, policy: Policy | None = None
     ) -> World:
         """Return a world whose user has that session and no other."""
-        drive(end_all(World(store, drive).sessions.parts, "alice", None))
+        drive(end_all(context_of(World(store, drive).sessions), "alice", None))
         return self.world_with_login(store, drive, policy=policy)
 
     def _world_that_waits(self, store: Store, drive: Drive, act: Act) -> World:
@@ -170,14 +171,14 @@ class Proofs(Stories):
         world.issued.clear()
         return world
 
-    @pytest.mark.parametrize("excess", list(Excess))
+    @pytest.mark.parametrize("on_limit", list(OnLimit))
     def test_rival_step_ups_leave_one_session(
-        self, store: Store, drive: Drive, excess: Excess
+        self, store: Store, drive: Drive, on_limit: OnLimit
     ) -> None:
         """A form sent twice at a limit of one logs nobody out, and neither is an error."""
         step = tries(steps_up("pay"))
         for met in interleavings(
-            lambda: self._world_with_one_session(store, drive, Policy(limit=1, excess=excess)),
+            lambda: self._world_with_one_session(store, drive, Policy(limit=1, on_limit=on_limit)),
             lambda world: world.request(world.cookie, step),
             lambda world: world.request(world.cookie, step),
             drive=drive,
@@ -186,15 +187,17 @@ class Proofs(Stories):
             living = [c for c in cookies if c and met.world.ask(reads, cookie=c).user]
             assert len(living) == 1, met.stop
 
-    @pytest.mark.parametrize("excess", list(Excess))
+    @pytest.mark.parametrize("on_limit", list(OnLimit))
     @pytest.mark.parametrize("swapped", [True, False])
     def test_limit_holds_beside_a_step_up(
-        self, store: Store, drive: Drive, excess: Excess, *, swapped: bool
+        self, store: Store, drive: Drive, on_limit: OnLimit, *, swapped: bool
     ) -> None:
         """Wherever a login, here or elsewhere, falls into a step-up, one session is left."""
         for here in (True, False):
             for met in interleavings(
-                lambda: self._world_with_one_session(store, drive, Policy(limit=1, excess=excess)),
+                lambda: self._world_with_one_session(
+                    store, drive, Policy(limit=1, on_limit=on_limit)
+                ),
                 *_in_order(
                     lambda world: world.request(world.cookie, tries(steps_up("pay"))),
                     _logs_in_here if here else _logs_in_elsewhere,
@@ -203,7 +206,7 @@ class Proofs(Stories):
                 drive=drive,
             ):
                 for outcome in (met.a, met.b):
-                    assert outcome.error is None or excess is Excess.REFUSE, met.stop
+                    assert outcome.error is None or on_limit is OnLimit.REFUSE, met.stop
                 assert len(met.world.sessions.sync.of("alice")) == 1, (met.stop, here)
 
     # Grants
@@ -211,10 +214,10 @@ class Proofs(Stories):
     def test_grant_is_spent_once(self, store: Store, drive: Drive) -> None:
         """What a step-up allows is allowed once, and an event tells of it."""
         world = self.world_with_grant(store, drive)
-        assert world.ask(lambda session: session.granted("pay")).result is True
+        assert world.ask(lambda session: session.has_grant("pay")).result is True
         drive(spend(world))
 
-        assert world.ask(lambda session: session.granted("pay")).result is False
+        assert world.ask(lambda session: session.has_grant("pay")).result is False
         with pytest.raises(StepUpNeeded):
             drive(spend(world))
         assert len(world.events_of(events.GrantUsed)) == 1
@@ -248,7 +251,7 @@ class Proofs(Stories):
                 met.a.get(), met.b.get()
                 world = met.world
                 world.cookie = world.issued[-1]
-                assert not world.ask(lambda session: session.granted("pay")).result, met.stop
+                assert not world.ask(lambda session: session.has_grant("pay")).result, met.stop
 
     def test_grant_is_for_its_purpose(self, store: Store, drive: Drive) -> None:
         """What was allowed for one purpose allows no other; two purposes stand side by side."""
@@ -264,7 +267,7 @@ class Proofs(Stories):
         world = self.world_with_grant(store, drive)
         world.clock.advance(300)
 
-        assert world.ask(lambda session: session.granted("pay")).result is False
+        assert world.ask(lambda session: session.has_grant("pay")).result is False
         with pytest.raises(StepUpNeeded):
             drive(spend(world))
 
@@ -295,9 +298,10 @@ class Proofs(Stories):
 
         async def slow(session_of: World) -> None:
             request = PlainRequest({"cookie": session_of.cookie, "user-agent": FIREFOX}, peer=HOME)
-            visit = await open_visit(session_of.sessions.parts, request)
+            context = context_of(session_of.sessions)
+            transaction = await open_transaction(context, request)
             session_of.clock.advance(hours(1))
-            await spend_grant(session_of.sessions.parts, visit.session, "pay")
+            await use_grant(context, Session(transaction.state), "pay")
 
         with pytest.raises(StepUpNeeded):
             drive(slow(world))
@@ -326,7 +330,7 @@ class Proofs(Stories):
             ):
                 world, spender = met.world, (met.b if swapped else met.a)
                 world.cookie = world.issued[-1]
-                left = world.ask(lambda s: (s.granted("pay"), s.granted("delete"))).result
+                left = world.ask(lambda s: (s.has_grant("pay"), s.has_grant("delete"))).result
                 assert left == (not was_spent(spender), True), (met.stop, swapped)
 
     def test_line_of_a_rival_moves_over(self, store: Store, drive: Drive) -> None:

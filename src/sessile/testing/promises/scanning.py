@@ -1,27 +1,23 @@
 """What ``scan`` promises: pages, and on them whatever was there all the time."""
 
-import math
 from collections.abc import Iterator
 
-from sessile.core.change import Capability, Page
-from sessile.core.record import Record
-from sessile.core.value import Instant
-from sessile.stores.contract import Store
+from sessile.stores.contract import Capability, Corrupt, Page, Record, Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
 from sessile.testing.place import needs
-from sessile.testing.sample import key, record
+from sessile.testing.sample import key, login, record
 
 MANY = 205
 ENOUGH = 3 * MANY
 """Pages after which a scan that has not ended never will."""
 
 
-def pages(store: Store, drive: Drive, now: Instant = T0, batch: int = 10) -> Iterator[Page]:
+def pages(store: Store, drive: Drive, batch: int = 10) -> Iterator[Page]:
     """Yield the pages of a whole scan."""
     cursor = None
     for _ in range(ENOUGH):
-        page = drive(store.scan(now, cursor, batch))
+        page = drive(store.scan(cursor, batch))
         yield page
         cursor = page.cursor
         if cursor is None:
@@ -29,13 +25,13 @@ def pages(store: Store, drive: Drive, now: Instant = T0, batch: int = 10) -> Ite
     raise AssertionError(f"the scan had not ended after {ENOUGH} pages")
 
 
-def scan_all(store: Store, drive: Drive, now: Instant = T0) -> dict[str, Record]:
+def scan_all(store: Store, drive: Drive) -> dict[str, Record | Corrupt]:
     """Return everything that a whole scan finds."""
-    return {row.key: row for page in pages(store, drive, now) for row in page.records}
+    return {row.key: row for page in pages(store, drive) for row in page.records}
 
 
 class Scanning:
-    """Every live record is found, a page at a time."""
+    """Every record is found, a page at a time."""
 
     @needs(Capability.SCAN)
     def test_scan_of_nothing_ends(self, store: Store, drive: Drive) -> None:
@@ -53,9 +49,9 @@ class Scanning:
 
     @needs(Capability.SCAN, Capability.OWNERS)
     def test_scan_finds_owned_records(self, store: Store, drive: Drive) -> None:
-        """Claimed and created records are found alike, and the index is no record."""
+        """Replaced and created records are found alike, and the index is no record."""
         rows = [record("a", owner="alice"), record("b")]
-        drive(store.claim(rows[0], T0))
+        drive(store.replace(login(rows[0])))
         drive(store.create(rows[1]))
 
         assert scan_all(store, drive) == {row.key: row for row in rows}
@@ -70,14 +66,23 @@ class Scanning:
         assert max(sizes) <= MANY // 4
 
     @needs(Capability.SCAN)
-    def test_scan_passes_over_the_expired(self, store: Store, drive: Drive) -> None:
-        """A record is scanned until just before its deadline, and no longer."""
-        drive(store.create(record("short", idle=60.0)))
-        drive(store.create(record("long")))
+    def test_scan_finds_the_expired(self, store: Store, drive: Drive) -> None:
+        """What expired and was not removed is on a page like all else; the service judges it."""
+        short, long = record("short", at=T0 - 3600.0, idle=60.0), record("long")
+        drive(store.create(short))
+        drive(store.create(long))
 
-        before = scan_all(store, drive, math.nextafter(T0 + 60.0, 0.0))
-        assert before.keys() == {key("short"), key("long")}
-        assert scan_all(store, drive, T0 + 60.0).keys() == {key("long")}
+        assert scan_all(store, drive) == {short.key: short, long.key: long}
+
+    @needs(Capability.SCAN)
+    def test_count_is_of_what_is_there(self, store: Store, drive: Drive) -> None:
+        """The count has every record that was stored and not removed, owned or not."""
+        for n in range(MANY):
+            drive(store.create(record(f"row {n}")))
+        drive(store.replace(login(record("owned", owner="alice"))))
+        drive(store.delete(key("row 0")))
+
+        assert drive(store.count()) == MANY
 
     @needs(Capability.SCAN)
     def test_scan_passes_over_the_deleted(self, store: Store, drive: Drive) -> None:

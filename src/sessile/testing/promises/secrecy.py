@@ -10,12 +10,13 @@ import pytest
 
 from sessile.core.flow import Flow
 from sessile.core.request import PlainRequest
+from sessile.core.session import Session
 from sessile.core.ticket import Ticket
 from sessile.errors import StoreUnavailable
-from sessile.service.commit import commit_visit
-from sessile.service.opening import open_visit
-from sessile.service.parts import Parts
-from sessile.service.sessions import Sessions
+from sessile.service.commit import commit
+from sessile.service.context import Context
+from sessile.service.open import open_transaction
+from sessile.service.sessions import Sessions, context_of
 from sessile.stores.contract import Store
 from sessile.testing.clock import FakeClock, SeededEntropy
 from sessile.testing.drive import Drive
@@ -25,15 +26,16 @@ PASSWORD = "correct-horse-battery"  # noqa: S105  (a password to look for)
 VALUE = "4000 0000 0000 0002"
 
 
-async def request(parts: Parts, cookies: str, value: str) -> Ticket:
+async def request(context: Context, cookies: str, value: str) -> Ticket:
     """Make a request that logs in or rotates, and return the ticket it was given."""
-    visit = await open_visit(parts, PlainRequest({"cookie": cookies}))
-    if visit.session.user is None:
-        visit.session.login("alice")
+    transaction = await open_transaction(context, PlainRequest({"cookie": cookies}))
+    session = Session(transaction.state)
+    if session.user is None:
+        session.login("alice")
     else:
-        visit.session.rotate()
-    visit.session["card"] = value
-    answer = await commit_visit(parts, visit)
+        session.rotate()
+    session["card"] = value
+    answer = await commit(transaction)
     assert answer is not None
     text = answer[1].partition(";")[0].partition("=")[2]
     ticket = Ticket.parse(text)
@@ -41,11 +43,11 @@ async def request(parts: Parts, cookies: str, value: str) -> Ticket:
     return ticket
 
 
-def visits(store: Store) -> tuple[Parts, str]:
-    """Return the parts of an application on this store, and the start of its Cookie header."""
+def application(store: Store) -> tuple[Context, str]:
+    """Return an application's context on this store, and the start of its Cookie header."""
     secret = base64.urlsafe_b64encode(SeededEntropy(7)(32))
     sessions = Sessions(store=store, secrets=[secret], clock=FakeClock(), entropy=SeededEntropy())
-    return sessions.parts, f"{sessions.cookie.full_name}="
+    return context_of(sessions), f"{sessions.cookie.full_name}="
 
 
 class Secrecy:
@@ -54,9 +56,9 @@ class Secrecy:
     @needs(Place.dump)
     def test_dump_holds_no_ticket(self, store: Store, drive: Drive, place: Place) -> None:
         """After a login and a rotation the dump holds the session's id, and neither verifier."""
-        parts, cookie = visits(store)
-        first = drive(request(parts, "", VALUE))
-        second = drive(request(parts, cookie + first.reveal(), VALUE))
+        context, cookie = application(store)
+        first = drive(request(context, "", VALUE))
+        second = drive(request(context, cookie + first.reveal(), VALUE))
         dump = place.dump()
 
         assert first.key.encode() in dump
@@ -68,8 +70,8 @@ class Secrecy:
     @needs(Place.dump)
     def test_dump_holds_no_value_in_plain(self, store: Store, drive: Drive, place: Place) -> None:
         """When secrets are given, what the application stored is nowhere in the dump."""
-        parts, _ = visits(store)
-        ticket = drive(request(parts, "", VALUE))
+        context, _ = application(store)
+        ticket = drive(request(context, "", VALUE))
         dump = place.dump()
 
         assert ticket.key.encode() in dump

@@ -1,11 +1,9 @@
 """What stores that several processes share promise: two handles are one store."""
 
-from sessile.core.change import COMMITTED, Capability, Claimed, Conflict, Excess, Full
-from sessile.stores.contract import Store
-from sessile.testing.clock import T0
+from sessile.stores.contract import COMMITTED, Capability, Conflict, Full, OnLimit, Replaced, Store
 from sessile.testing.drive import Drive
 from sessile.testing.place import Place, needs
-from sessile.testing.sample import change, key, record
+from sessile.testing.sample import change, key, login, record
 
 
 class Sharing:
@@ -18,16 +16,16 @@ class Sharing:
         """A creation, commits and a deletion through one handle are seen at once through both."""
         row, handles = record(), (store, other)
         drive(store.create(row))
-        assert [drive(handle.read(key("a"), T0)) for handle in handles] == [row, row]
+        assert [drive(handle.read(key("a"))) for handle in handles] == [row, row]
 
         for writer in (other, store, other):
             update = change(row, {"n": b"1"})
             drive(writer.commit(update))
             row = update.record
-            assert [drive(handle.read(key("a"), T0)) for handle in handles] == [row, row]
+            assert [drive(handle.read(key("a"))) for handle in handles] == [row, row]
 
         drive(store.delete(key("a")))
-        assert [drive(handle.read(key("a"), T0)) for handle in handles] == [None, None]
+        assert [drive(handle.read(key("a"))) for handle in handles] == [None, None]
 
     @needs(Capability.SHARED)
     def test_handles_conflict_with_each_other(
@@ -45,11 +43,11 @@ class Sharing:
         """Limits hold over all handles, rivals at once included."""
         handles = [store, other] * 4
         answers = drive.together(
-            each.claim(record(f"{n}", owner="alice"), T0, limit=3, excess=Excess.REFUSE)
+            each.replace(login(record(f"{n}", owner="alice"), limit=3, on_limit=OnLimit.REFUSE))
             for n, each in enumerate(handles)
         )
 
-        assert answers.count(Claimed()) == 3
+        assert answers.count(Replaced()) == 3
         assert answers.count(Full()) == 5
 
     @needs(Capability.SHARED, Capability.SCAN)
@@ -61,7 +59,7 @@ class Sharing:
             drive(store.create(record(f"row {n}")))
         found, cursor, handles = set(), None, [store, other] * 50
         for handle in handles:
-            page = drive(handle.scan(T0, cursor, 10))
+            page = drive(handle.scan(cursor, 10))
             found |= {row.key for row in page.records}
             cursor = page.cursor
             if cursor is None:
@@ -75,7 +73,7 @@ class Sharing:
         drive(other.create(record()))
         drive(other.close())
 
-        assert drive(store.read(key("a"), T0)) == record()
+        assert drive(store.read(key("a"))) == record()
 
     @needs(Capability.DURABLE)
     def test_sessions_survive_a_restart(self, store: Store, drive: Drive, place: Place) -> None:
@@ -85,6 +83,6 @@ class Sharing:
 
         again = place.open()
         try:
-            assert drive(again.read(key("a"), T0)) == record()
+            assert drive(again.read(key("a"))) == record()
         finally:
             drive(again.close())

@@ -4,14 +4,13 @@ from itertools import count
 
 import pytest
 
-from sessile.core.change import Change
-from sessile.core.policy import Policy, Theft, days
+from sessile.core.policy import OnReplay, Policy, days
 from sessile.core.record import evolve
-from sessile.core.ticket import Key
 from sessile.service import events
 from sessile.service.events import End
-from sessile.service.owners import end_all
-from sessile.stores.contract import Store
+from sessile.service.manage import end_all
+from sessile.service.sessions import context_of
+from sessile.stores.contract import Change, Key, Record, Store
 from sessile.testing.drive import Drive
 from sessile.testing.promises.stories import (
     Act,
@@ -104,24 +103,24 @@ class Thefts(Stories):
         """Under secrets, evidence that somebody wrote to counts as none, and that is told."""
         world, key, stolen = self.world_with_theft(store, drive)
         world.ask(reads, cookie=stolen, peer=ABROAD)
-        kept = drive(store.read(key, world.clock()))
-        assert kept is not None
+        kept = drive(store.read(key))
+        assert isinstance(kept, Record)
         draft = evolve(kept, version=kept.version + 1, owner="mallory")
         drive(store.commit(Change(draft, kept.version)))
 
         assert world.sessions.sync.evidence(key) is None
         assert world.events_of(events.Malformed)
 
-    @pytest.mark.parametrize("theft", list(Theft))
+    @pytest.mark.parametrize("theft", list(OnReplay))
     def test_theft_ends_what_the_policy_says(
-        self, store: Store, drive: Drive, theft: Theft
+        self, store: Store, drive: Drive, theft: OnReplay
     ) -> None:
         """The owner's other sessions end as well, or go on; those of others go on."""
-        world, _, stolen = self.world_with_theft(store, drive, policy=Policy(theft=theft))
+        world, _, stolen = self.world_with_theft(store, drive, policy=Policy(on_replay=theft))
         other = world.ask(logs_in(), cookie="").cookie
         bobs = world.ask(logs_in("bob"), cookie="").cookie
         world.ask(reads, cookie=stolen, peer=ABROAD)
-        ends_all = theft is Theft.END_ALL
+        ends_all = theft is OnReplay.END_ALL
 
         assert world.ask(reads, cookie=other).user == (None if ends_all else "alice")
         assert world.ask(reads, cookie=bobs).user == "bob"
@@ -133,7 +132,7 @@ class Thefts(Stories):
         def two() -> tuple[World, str, str]:
             user = f"user {next(_users)}"
             world, _, stolen = self.world_with_theft(
-                store, drive, user, Policy(theft=Theft.END_ALL)
+                store, drive, user, Policy(on_replay=OnReplay.END_ALL)
             )
             return world, stolen, world.ask(logs_in(user), cookie="").cookie
 
@@ -166,7 +165,7 @@ class Thefts(Stories):
         """Ending all sessions of the owner while one is replayed leaves the evidence of it."""
         for met in interleavings(
             lambda: self.world_with_theft(store, drive),
-            lambda it: end_all(it[0].sessions.parts, "alice", None),
+            lambda it: end_all(context_of(it[0].sessions), "alice", None),
             lambda it: it[0].request(it[2], reads, peer=ABROAD),
             drive=drive,
         ):

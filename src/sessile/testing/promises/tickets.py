@@ -3,9 +3,8 @@
 Each race is stepped: one request is stopped before every act of I/O, and its rival runs there.
 """
 
-from sessile.core.change import Capability
 from sessile.service import events
-from sessile.stores.contract import Store
+from sessile.stores.contract import Capability, Store
 from sessile.testing.drive import Drive
 from sessile.testing.place import needs
 from sessile.testing.promises.stories import (

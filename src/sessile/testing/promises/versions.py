@@ -3,11 +3,8 @@
 from collections.abc import Callable
 from itertools import count
 
-from sessile.core.change import COMMITTED, GONE, Answer, Conflict
 from sessile.core.flow import Flow
-from sessile.core.record import Record
-from sessile.core.ticket import Key
-from sessile.stores.contract import Store
+from sessile.stores.contract import COMMITTED, GONE, CommitResult, Conflict, Key, Record, Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
 from sessile.testing.sample import change, key, record
@@ -28,7 +25,7 @@ class Versions:
             assert drive(store.commit(update)) == COMMITTED
             row = update.record
 
-        assert drive(store.read(key("a"), T0)) == row
+        assert drive(store.read(key("a"))) == row
 
     def test_stale_commit_is_told_the_current_record(self, store: Store, drive: Drive) -> None:
         """A commit from an older version is answered with the record as it is."""
@@ -45,7 +42,7 @@ class Versions:
         drive(store.commit(winner))
         drive(store.commit(change(record(), {"who": b"late"}, idle_until=T0 + 9999.0)))
 
-        assert drive(store.read(key("a"), T0)) == winner.record
+        assert drive(store.read(key("a"))) == winner.record
 
     def test_commit_from_the_future_is_refused(self, store: Store, drive: Drive) -> None:
         """A commit from a version that was never stored conflicts like a stale one."""
@@ -53,12 +50,12 @@ class Versions:
         future = change(record(version=5), {"who": b"future"})
 
         assert drive(store.commit(future)) == Conflict(record())
-        assert drive(store.read(key("a"), T0)) == record()
+        assert drive(store.read(key("a"))) == record()
 
     def test_commit_never_creates(self, store: Store, drive: Drive) -> None:
         """A commit to a key that was never written is gone, and writes nothing."""
         assert drive(store.commit(change(record()))) == GONE
-        assert drive(store.read(key("a"), T0)) is None
+        assert drive(store.read(key("a"))) is None
 
     def test_commit_brings_nothing_back(self, store: Store, drive: Drive) -> None:
         """A commit that arrives after the deletion is gone, and so is the session."""
@@ -66,7 +63,7 @@ class Versions:
         drive(store.delete(key("a")))
 
         assert drive(store.commit(change(record()))) == GONE
-        assert drive(store.read(key("a"), T0)) is None
+        assert drive(store.read(key("a"))) is None
 
     def test_no_commit_survives_a_deletion(self, store: Store, drive: Drive) -> None:
         """Wherever a deletion and a commit fall into each other, the record is gone."""
@@ -85,7 +82,7 @@ class Versions:
 
         for pair in ((commit, delete), (delete, commit)):
             for met in interleavings(world, *pair, drive=drive):
-                assert drive(store.read(Key(met.world.key), T0)) is None, met.stop
+                assert drive(store.read(Key(met.world.key))) is None, met.stop
 
     def test_of_rival_commits_one_stands(self, store: Store, drive: Drive) -> None:
         """Of several commits from one version at once, one stands and the others see it."""
@@ -94,7 +91,7 @@ class Versions:
         answers = drive.together(store.commit(update) for update in updates)
 
         won = [u.record for u, answer in zip(updates, answers, strict=True) if answer == COMMITTED]
-        assert won == [drive(store.read(key("a"), T0))]
+        assert won == [drive(store.read(key("a")))]
         assert answers.count(Conflict(won[0])) == RIVALS - 1
 
     def test_no_commit_is_lost_at_any_stopping_point(self, store: Store, drive: Drive) -> None:
@@ -106,7 +103,7 @@ class Versions:
             drive(store.create(row))
             return row
 
-        def writer(who: bytes) -> Callable[[Record], Flow[Answer]]:
+        def writer(who: bytes) -> Callable[[Record], Flow[CommitResult]]:
             return lambda row: store.commit(change(row, {"who": who}))
 
         for met in interleavings(world, writer(b"a"), writer(b"b"), drive=drive):
@@ -115,4 +112,4 @@ class Versions:
             won = change(met.world, {"who": who}).record
             assert COMMITTED in answers, met.stop
             assert Conflict(won) in answers, met.stop
-            assert drive(store.read(Key(won.key), T0)) == won, met.stop
+            assert drive(store.read(Key(won.key))) == won, met.stop

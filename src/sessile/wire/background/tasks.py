@@ -1,7 +1,7 @@
 """Background tasks: async hooks, started within a request and finished on their own.
 
 Under a running event loop a background task is a task of that loop. Without one, under WSGI, it
-runs on the loop of a daemon thread (``wire.background.loop``). ``service.parts`` starts tasks and
+runs on the loop of a daemon thread (``wire.background.loop``). ``service.context`` starts tasks and
 goes on.
 
 Nothing is lost silently: a task that fails is reported by whoever started it, one that could not

@@ -1,0 +1,129 @@
+"""What every use case needs, put together once by ``service.sessions``."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from inspect import isawaitable
+
+from sessile.codecs.sealing import Forged, Sealer
+from sessile.core.carrier import Carriers
+from sessile.core.origin import Origins
+from sessile.core.policy import Policy
+from sessile.core.proxies import Proxies
+from sessile.core.record import Corrupt, Record
+from sessile.core.secrets import KeyRing
+from sessile.core.ticket import ENTROPY, Key, Ticket
+from sessile.core.value import Codec, Encoded, Instant, Seconds
+from sessile.service.events import Event, Hook, Malformed, Timed
+from sessile.stores.contract import CommitResult, Conflict, ReplaceResult, Store
+from sessile.wire.background.tasks import BackgroundTasks
+
+
+class Context:
+    """The collaborators of the flows. Time and entropy come in here and nowhere else.
+
+    Attributes:
+        has_hooks: whether anybody listens to events.
+        is_timed: whether anybody wants to know how long things took.
+        created: how many records were made so far.
+    """
+
+    __slots__ = (
+        "_hooks",
+        "_timers",
+        "carriers",
+        "clock",
+        "codec",
+        "created",
+        "entropy",
+        "has_hooks",
+        "is_timed",
+        "origins",
+        "policy",
+        "proxies",
+        "report_failure",
+        "ring",
+        "sealer",
+        "store",
+        "tasks",
+        "timer",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        ring: KeyRing,
+        policy: Policy,
+        carriers: Carriers,
+        proxies: Proxies,
+        origins: Origins,
+        codec: Codec,
+        sealer: Sealer,
+        clock: Callable[[], Instant],
+        timer: Callable[[], Seconds],
+        entropy: Callable[[int], bytes],
+        hooks: Sequence[Hook] = (),
+        report_failure: Callable[[Hook, BaseException], None],
+        tasks: BackgroundTasks,
+    ) -> None:
+        self.store = store
+        self.ring = ring
+        self.policy = policy
+        self.carriers = carriers
+        self.proxies = proxies
+        self.origins = origins
+        self.codec = codec
+        self.sealer = sealer
+        self.clock = clock
+        self.timer = timer
+        self.entropy = entropy
+        self.tasks = tasks
+        self.report_failure = report_failure
+        self.created = 0
+        self._hooks = tuple(hooks)
+        self.has_hooks = bool(hooks)
+        self._timers = tuple(hook for hook in hooks if getattr(hook, "timed", False))
+        self.is_timed = bool(self._timers)
+
+    def mint(self) -> Ticket:
+        """Return a new ticket."""
+        return Ticket.mint(self.entropy(ENTROPY))
+
+    def emit(self, event: Event) -> None:
+        """Call every hook; what an async one does goes on by itself. A failure harms no request."""
+        for hook in self._hooks:
+            self._call(hook, event)
+
+    def emit_timing(self, event: Timed) -> None:
+        """Call the hooks that want to know how long things took."""
+        for hook in self._timers:
+            self._call(hook, event)
+
+    def intact(self, found: Record | Corrupt | None) -> Record | None:
+        """Return a record that was read; one that is corrupt is reported, and counts as absent."""
+        if isinstance(found, Corrupt):
+            self.emit(Malformed(self.clock(), found.key))
+            return None
+        return found
+
+    def newest(self, result: CommitResult | ReplaceResult) -> Record | None:
+        """Return the record as a rival left it, by the store's answer; None where there is none."""
+        if isinstance(result, Conflict):
+            return result.current
+        return self.intact(result) if isinstance(result, Corrupt) else None
+
+    def unseal(self, record: Record, now: Instant) -> Encoded | None:
+        """Return a record's plain values; None, and an event, where somebody tampered with it."""
+        try:
+            return self.sealer.unseal(record)
+        except Forged:
+            self.emit(Malformed(now, Key(record.key)))
+            return None
+
+    def _call(self, hook: Hook, event: Event) -> None:
+        try:
+            result = hook(event)
+            if result is not None and isawaitable(result):
+                self.tasks.start(result, partial(self.report_failure, hook))
+        except Exception as error:  # noqa: BLE001  (whatever a listener does wrong)
+            self.report_failure(hook, error)

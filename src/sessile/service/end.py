@@ -1,0 +1,170 @@
+"""End sessions, whatever the reason, and tell so. A stolen one leaves its evidence."""
+
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Final
+
+from sessile.core.client import Client
+from sessile.core.policy import OnReplay
+from sessile.core.record import Record, RecordKind, evidence, evolve, replacement_of, tombstone
+from sessile.core.ticket import Key
+from sessile.core.trail import extend_trail
+from sessile.core.value import Instant
+from sessile.errors import KeyTaken
+from sessile.service.context import Context
+from sessile.service.events import End, Ended, Mismatched, Replayed
+from sessile.service.transaction import Transaction
+from sessile.stores.contract import Capability, Change, Committed
+
+_LISTINGS: Final = 16
+_LEFT: Final = -1_000  # the version of what an end leaves: no request expects it, or the next few
+_ATTEMPTS: Final = 16
+
+
+async def end_one(
+    context: Context,
+    key: Key,
+    owner: str | None,
+    reason: End,
+    now: Instant,
+    *,
+    client: Client | None = None,
+) -> Record | None:
+    """End one session for that reason and return its last record; None when it had ended.
+
+    Where its own client ended it, a tombstone tells late requests of that client from strangers.
+    One that went on in another meanwhile, by a step-up, is ended there.
+
+    Args:
+        context: the collaborators.
+        key: the session's.
+        owner: whose it is.
+        reason: the reason.
+        now: when.
+        client: whose request it was.
+    """
+    own, last = reason is End.LOGOUT, None
+    after: Key | None = key
+    while after is not None:
+        key = after
+        last = await _remove(context, key, owner, tombstone(key, now) if own else None)
+        after = None if last is None else replacement_of(last)
+    if last is None or last.kind is not RecordKind.SESSION:
+        return None
+    context.emit(Ended(now, key, reason, last.owner, client=client))
+    return last
+
+
+async def _remove(
+    context: Context, key: Key, owner: str | None, leaving: Record | None
+) -> Record | None:
+    """Remove a session and return its last record.
+
+    Where it had ended, the record of its end, evidence above all, stays there and is returned.
+    """
+    if leaving is not None:
+        leaving = evolve(leaving, version=_LEFT)
+    last = context.intact(await context.store.delete(key, owner, leaving=leaving))
+    if last is not None and last.kind is not RecordKind.SESSION:
+        await _put_back(context, last, leaving)
+    return last
+
+
+async def _put_back(context: Context, last: Record, leaving: Record | None) -> None:
+    """Put the record of an earlier end back into its place.
+
+    Where another end has been there meanwhile its tombstone may stay, but not in the place of
+    evidence.
+    """
+    found, is_evidence = leaving, last.kind is RecordKind.EVIDENCE
+    for _ in range(_ATTEMPTS):
+        if found is None:
+            with suppress(KeyTaken):
+                await context.store.create(last)
+                return
+            found = context.intact(await context.store.read(Key(last.key)))
+        elif found is not leaving and not (is_evidence and found.kind is RecordKind.TOMBSTONE):
+            return
+        else:
+            again = evolve(last, version=found.version + 1)
+            result = await context.store.commit(Change(again, found.version))
+            if isinstance(result, Committed):
+                return
+            found = context.newest(result)
+
+
+async def end_owned(
+    context: Context,
+    owner: str,
+    reason: End,
+    now: Instant,
+    *,
+    keep: Collection[str] = (),
+    client: Client | None = None,
+) -> int:
+    """End an owner's sessions but those to keep; return how many ended.
+
+    Where one was not what was listed any more, because a rival had replaced it, they are listed
+    once more.
+    """
+    ended = 0
+    for _ in range(_LISTINGS):
+        keys = [key for key in await _keys_of(context, owner) if key not in keep]
+        lasts = [await end_one(context, key, owner, reason, now, client=client) for key in keys]
+        ended += len(lasts) - lasts.count(None)
+        if keys == [last and last.key for last in lasts]:
+            break
+    return ended
+
+
+async def _keys_of(context: Context, owner: str) -> list[Key]:
+    """Return the keys of an owner's sessions, however many there are; their values stay unread."""
+    keys: list[Key] = []
+    cursor: str | None = None
+    while True:
+        page = await context.store.keys_of(owner, cursor)
+        keys += page.keys
+        cursor = page.cursor
+        if cursor is None:
+            return keys
+
+
+async def end_stolen(transaction: Transaction, record: Record, reason: End) -> None:
+    """End the session for everyone who holds it; where a step-up was faster, where it goes on."""
+    context, now, client = transaction.context, transaction.now, transaction.client
+    stolen: Record | None = record
+    while stolen is not None and stolen.kind is RecordKind.SESSION:
+        key = Key(stolen.key)
+        trail = extend_trail(stolen.trail, now, client, f"ended: {reason.value}")
+        kept = evidence(stolen, now, context.policy.evidence, trail)
+        kept, _ = context.sealer.seal(kept, {}, frozenset())
+        last = await _remove(context, key, stolen.owner, kept)
+        if last is not None and last.kind is RecordKind.SESSION:
+            _emit_theft(transaction, last, kept, reason)
+            await _end_others(transaction, last.owner)
+            return
+        after = None if last is None else replacement_of(last)
+        found = None if after is None else await context.store.read(after)
+        stolen = context.intact(found)
+        if stolen is not None and not stolen.live_at(now):
+            return
+
+
+def _emit_theft(transaction: Transaction, last: Record, kept: Record, reason: End) -> None:
+    context, now, client = transaction.context, transaction.now, transaction.client
+    key, owner, expected = Key(last.key), last.owner, last.client
+    if reason is End.REPLAY:
+        context.emit(Replayed(now, key, owner, expected, kept.until, client=client))
+    else:
+        reaction = context.policy.binding.on_mismatch
+        context.emit(Mismatched(now, key, owner, expected, reaction, client=client))
+    context.emit(Ended(now, key, reason, owner, client=client))
+
+
+async def _end_others(transaction: Transaction, owner: str | None) -> None:
+    """End the owner's other sessions, where the policy says so."""
+    context = transaction.context
+    if context.policy.on_replay is not OnReplay.END_ALL or owner is None:
+        return
+    if Capability.OWNERS in context.store.capabilities:
+        await end_owned(context, owner, End.THEFT, transaction.now, client=transaction.client)

@@ -1,0 +1,144 @@
+"""What is done to sessions from outside their own requests: list them, end them, sweep them."""
+
+from collections.abc import Collection
+from enum import Enum
+
+from sessile.core.info import SessionInfo
+from sessile.core.record import Record, RecordKind, replacement_of
+from sessile.core.session import Session, state_of
+from sessile.core.ticket import Key, is_key
+from sessile.core.value import Instant
+from sessile.errors import ConfigError
+from sessile.service.context import Context
+from sessile.service.end import end_one, end_owned
+from sessile.service.events import End, EndedAll
+from sessile.stores.contract import Capability, Corrupt
+
+
+class AnyOwner(Enum):
+    """Stands for every owner. None is a visitor who is not logged in, and owns no session."""
+
+    ANY = "any owner"  # for operators; the request of a user names that user
+
+
+async def sessions_of(
+    context: Context, owner: str, current: Key | Session | None
+) -> list[SessionInfo]:
+    """Return the owner's live sessions, oldest login first."""
+    now, here = context.clock(), _ids(current)
+    found: list[SessionInfo] = []
+    cursor: str | None = None
+    while True:
+        page = await context.store.owned_by(owner, cursor)
+        found += _infos(context, page.records, now, here)
+        cursor = page.cursor
+        if cursor is None:
+            return found
+
+
+async def scan(context: Context, cursor: str | None = None) -> tuple[list[SessionInfo], str | None]:
+    """Return some of all live sessions, and where to go on; None at the end.
+
+    Raises:
+        ConfigError: the store cannot list what it holds.
+    """
+    if Capability.SCAN not in context.store.capabilities:
+        raise ConfigError(
+            f"{context.store.name} cannot list all sessions; name a user with --owner"
+        )
+    page = await context.store.scan(cursor)
+    return _infos(context, page.records, context.clock()), page.cursor
+
+
+async def show(context: Context, session_id: str) -> SessionInfo | None:
+    """Return one live session; None when there is none of that id."""
+    record = await _read(context, session_id)
+    if record is None or record.kind is not RecordKind.SESSION:
+        return None
+    return _info(context, record, context.clock())
+
+
+async def evidence(context: Context, session_id: str) -> SessionInfo | None:
+    """Return the evidence of a session that was ended for theft; None when there is none."""
+    record = await _read(context, session_id)
+    if record is None or record.kind is not RecordKind.EVIDENCE:
+        return None
+    genuine = context.unseal(record, context.clock()) is not None
+    return SessionInfo.of(record) if genuine else None
+
+
+async def end(
+    context: Context, session_id: str, owner: str | AnyOwner | None = AnyOwner.ANY
+) -> bool:
+    """End one session, or the one that it goes on in.
+
+    False when there was none of that id, or not one of that owner. None owns nothing.
+    """
+    record = await _read(context, session_id)
+    while record is not None and record.kind is not RecordKind.SESSION:
+        replacement = replacement_of(record)
+        record = None if replacement is None else await _read(context, replacement)
+    if record is None or not _is_owned(record, owner):
+        return False
+    key, now = Key(record.key), context.clock()
+    return await end_one(context, key, record.owner, End.COMMAND, now) is not None
+
+
+async def end_all(context: Context, owner: str, keep: Key | Session | None) -> int:
+    """End the owner's sessions but one; return how many ended."""
+    return await end_owned(context, owner, End.COMMAND, context.clock(), keep=_ids(keep))
+
+
+async def end_everybody(context: Context) -> None:
+    """End every session of everybody."""
+    now = context.clock()
+    await context.store.end_everybody()
+    context.emit(EndedAll(now, None))
+
+
+async def sweep(context: Context, batch: int) -> int:
+    """Remove up to ``batch`` expired records; return how many. 0 means none are left."""
+    return await context.store.sweep(context.clock(), batch)
+
+
+async def _read(context: Context, session_id: str) -> Record | None:
+    """Return the record of an id whose time is not over; None where there is none."""
+    if not is_key(session_id):
+        return None
+    record = context.intact(await context.store.read(Key(session_id)))
+    return record if record is not None and record.live_at(context.clock()) else None
+
+
+def _infos(
+    context: Context,
+    found: Collection[Record | Corrupt],
+    now: Instant,
+    current: Collection[str] = (),
+) -> list[SessionInfo]:
+    """Return the live sessions among what was found."""
+    records = [context.intact(one) for one in found]
+    return [
+        _info(context, record, now, current)
+        for record in records
+        if record is not None and record.kind is RecordKind.SESSION and record.live_at(now)
+    ]
+
+
+def _info(
+    context: Context, record: Record, now: Instant, current: Collection[str] = ()
+) -> SessionInfo:
+    locked = context.policy.is_locked(record, now)
+    return SessionInfo.of(record, current=record.key in current, locked=locked)
+
+
+def _is_owned(record: Record, owner: str | AnyOwner | None) -> bool:
+    """Tell whether a session may be ended for the sake of that owner. Nobody has none."""
+    return owner is AnyOwner.ANY or (owner is not None and owner == record.owner)
+
+
+def _ids(given: Key | Session | None) -> set[str]:
+    """Return the ids of a session: two, between a step-up and the end of its request."""
+    if not isinstance(given, Session):
+        return set() if given is None else {given}
+    state = state_of(given)
+    return {state.key} if state.record is None else {state.key, state.record.key}

@@ -1,0 +1,89 @@
+"""New records: ``commit`` stores those of anonymous visitors, ``regenerate`` those of users."""
+
+from contextlib import suppress
+from typing import Final
+
+from sessile.core.client import NOBODY, Client
+from sessile.core.identity import Identity
+from sessile.core.record import FORMAT, Record
+from sessile.core.state import SessionState
+from sessile.core.ticket import Ticket
+from sessile.core.trail import Trail, pack_trail
+from sessile.core.value import Encoded, Instant
+from sessile.errors import StoreUnavailable
+from sessile.service.context import Context
+from sessile.stores.contract import Capability
+
+_EVERY: Final = 64
+_BATCH: Final = 256
+
+
+def new_record(
+    context: Context,
+    state: SessionState,
+    ticket: Ticket,
+    now: Instant,
+    values: Encoded,
+    *,
+    client: Client = NOBODY,
+    trail: Trail = (),
+    continues: Record | None = None,
+) -> Record:
+    """Return the first record of a session, with those plain values.
+
+    Its ticket counts as seen: it has no parent whose return could be a replay.
+
+    Args:
+        context: the collaborators.
+        state: who it belongs to.
+        ticket: its ticket.
+        now: when it is stored.
+        values: its values.
+        client: whose it is; of an anonymous visitor nothing is kept.
+        trail: what was done so far.
+        continues: the session that goes on in it, with its overall clock; None for a new one.
+    """
+    who, policy = state.identity, context.policy
+    owned = who.owner is not None
+    record = Record(
+        format=FORMAT,
+        key=ticket.key,
+        version=1,
+        created=now if continues is None else continues.created,
+        seen=now,
+        idle_until=policy.idle_until(now, owned=owned, persistent=who.persistent),
+        until=_until(context, who, now) if continues is None else continues.until,
+        digest=ticket.digest,
+        rotated=now,
+        confirmed=now,
+        owner=who.owner,
+        assurance=who.assurance,
+        authenticated_at=who.authenticated_at,
+        persistent=who.persistent,
+        device=who.device if owned else "",
+        client=client,
+        factors=who.factors,
+        pending=who.pending,
+        grants=dict(who.grants),
+        past=pack_trail(trail) if trail else b"",
+    )
+    return context.sealer.seal(record, dict(values), frozenset())[0]
+
+
+def _until(context: Context, who: Identity, now: Instant) -> Instant:
+    """Return when a new session ends at the latest: as the policy says, or its login if sooner."""
+    until = now + context.policy.absolute_for(persistent=who.persistent)
+    return until if who.until is None else min(until, who.until)
+
+
+async def sweep_sometimes(context: Context, now: Instant) -> None:
+    """Remove some expired records now and then, where the store's server does not.
+
+    Each 64th new session removes up to 256, so a table cannot outgrow its live sessions for long,
+    with no job to schedule and any number of servers. No session fails for its sake.
+    """
+    context.created += 1
+    swept_by_server = Capability.NATIVE_EXPIRY in context.store.capabilities
+    if context.created % _EVERY == 0 and not swept_by_server:
+        with suppress(StoreUnavailable):
+            await context.store.sweep(now, _BATCH)

@@ -1,0 +1,269 @@
+"""Open a transaction: find the ticket, read the record, act on the verdict. ``commit`` ends it."""
+
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from sessile.core.binding import OnMismatch
+from sessile.core.carrier import Carrier
+from sessile.core.identity import Lock
+from sessile.core.record import Record, RecordKind, evolve, replacement_of
+from sessile.core.request import Request
+from sessile.core.ticket import Key, NoTicket, Ticket
+from sessile.core.trail import extend_trail, has_entry, pack_trail
+from sessile.core.verdict import Verdict, judge
+from sessile.errors import LostRace
+from sessile.service.clients import peek_client
+from sessile.service.context import Context
+from sessile.service.end import end_stolen
+from sessile.service.events import (
+    End,
+    Expired,
+    Locked,
+    Mismatched,
+    RefusalReason,
+    Refused,
+    Work,
+)
+from sessile.service.instrument import instrument
+from sessile.service.transaction import Opened, Standing, Transaction
+from sessile.stores.contract import Change, Committed, Corrupt
+
+ATTEMPTS: Final = 128
+"""Commits tried before ``LostRace``. Of rivals one always wins, so this many may run at once."""
+
+CLIENT_CHANGED: Final = "another client"
+TURNED_AWAY: Final = "another client was turned away"
+_MOST_TURNED_AWAY: Final = 8  # lines of that kind, so that a thief cannot push out the others
+
+
+class _Act(Enum):
+    """What is left to be done before the application sees a session."""
+
+    SERVE = "nothing"
+    CONFIRM = "note in the store that the client has shown the ticket"
+    TURN_AWAY = "leave a line in the trail"
+    END_REPLAYED = "end a session whose used ticket came back"
+    END_MISMATCHED = "end a session whose ticket came from another client"
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """What a look at the record says, and what is left to be done."""
+
+    opened: Opened
+    act: _Act = _Act.SERVE
+
+
+async def open_transaction(
+    context: Context, request: Request, *, passive: bool = False
+) -> Transaction:
+    """Return the transaction of a request, with its session.
+
+    Whatever is not the ticket of a live session is an anonymous visitor, never an error.
+
+    Args:
+        context: the collaborators.
+        request: what it says.
+        passive: whether it counts as no activity, as a poll by a page that nobody looks at.
+
+    Raises:
+        StoreUnavailable: the store did not answer, so nobody can say who this is.
+    """
+    transaction = Transaction(context, request, context.clock(), passive=passive)
+    if context.has_hooks:
+        return await instrument(context, Work.OPEN, request, _open(transaction))
+    return await _open(transaction)
+
+
+async def _open(  # noqa: C901, PLR0911  (one return for each thing that may have come)
+    transaction: Transaction,
+) -> Transaction:
+    # One piece, in the order in which a request goes: every request takes this way.
+    context, now = transaction.context, transaction.now
+    carrier, found = context.carriers.find(transaction.request)
+    if found is NoTicket.ABSENT:
+        return transaction.begin(Opened(Standing.ANONYMOUS, carrier, presented=False))
+    ticket = None if isinstance(found, NoTicket) else Ticket.parse(found)
+    if ticket is None:
+        ambiguous = found is NoTicket.AMBIGUOUS
+        reason = RefusalReason.AMBIGUOUS if ambiguous else RefusalReason.SHAPE
+        return _refuse(transaction, carrier, None, reason)
+    record = await context.store.read(ticket.key)
+    told = False  # of a mismatch; a rival's commit makes us look again
+    for _ in range(ATTEMPTS):
+        if not isinstance(record, Record) or not record.live_at(now):
+            return _absent(transaction, carrier, ticket, record)
+        if record.kind is not RecordKind.SESSION:
+            return _begin_after_end(transaction, carrier, ticket, record)
+        # In this order, because a look at the clocks and the ticket's chain is cheaper than the
+        # values; nothing is done about either before the record's proof has held.
+        verdict, successor = judge(ticket, record, context.ring, now, context.policy.grace)
+        is_idle, is_bound = context.policy.is_locked(record, now), record.bound
+        values = context.unseal(record, now)
+        if values is None:
+            return transaction.begin(Opened(Standing.ANONYMOUS, carrier))
+        if verdict is Verdict.ANONYMOUS:
+            return _refuse(transaction, carrier, ticket.key, RefusalReason.STRANGER)
+        opened = Opened(
+            Standing.LIVE, carrier, record=record, values=values, ticket=ticket, reissue=successor
+        )
+        step = _examine(
+            transaction, opened, record, verdict, is_idle=is_idle, is_bound=is_bound, told=told
+        )
+        if step.act is _Act.SERVE:
+            return transaction.begin(step.opened)
+        if step.act is not _Act.CONFIRM:
+            return await _turn_down(transaction, step, record)
+        change = Change(_confirm(transaction, record), record.version)
+        result = await context.store.commit(change)
+        if isinstance(result, Committed):
+            return transaction.begin(msgspec.structs.replace(step.opened, record=change.record))
+        told = step.opened.client_changed
+        record = context.newest(result)
+    raise LostRace(ticket.key, attempts=ATTEMPTS)
+
+
+def _examine(
+    transaction: Transaction,
+    opened: Opened,
+    record: Record,
+    verdict: Verdict,
+    *,
+    is_idle: bool,
+    is_bound: bool,
+    told: bool,
+) -> _Step:
+    """Return the step that a genuine ticket, its verdict and its client lead to."""
+    if verdict is Verdict.REPLAY:
+        return _Step(opened, _Act.END_REPLAYED)
+    if is_bound and transaction.client_beside(record) is not record.client:
+        reaction = _reaction(transaction, record)
+        if reaction is OnMismatch.END:
+            return _Step(opened, _Act.END_MISMATCHED)
+        if reaction is OnMismatch.STEP_UP:
+            return _Step(_lock(opened, Lock.MISMATCH), _Act.TURN_AWAY)
+        if reaction is not None and not is_idle:
+            newest = verdict is not Verdict.HAND_OVER or record.confirmed is None
+            opened = _move(opened, record, reaction, newest=newest)
+            if not told:
+                _emit_mismatch(transaction, record)
+    if is_idle:
+        now, key, client = transaction.now, Key(record.key), transaction.client_beside(record)
+        transaction.context.emit(Locked(now, key, Lock.IDLE, record.owner, client=client))
+        return _Step(_lock(opened, Lock.IDLE))
+    return _Step(opened, _Act.CONFIRM if verdict is Verdict.CONFIRM else _Act.SERVE)
+
+
+def _reaction(transaction: Transaction, record: Record) -> OnMismatch | None:
+    """Return the reaction to a client that the session is not bound to; None for its own.
+
+    A login that is half finished does not move: where its owner would have to prove more, there is
+    nobody yet who could.
+    """
+    binding = transaction.context.policy.binding
+    if binding.holds(record.client, transaction.client_beside(record)):
+        return None
+    if binding.on_mismatch is OnMismatch.STEP_UP and record.owner is None:
+        return OnMismatch.END
+    return binding.on_mismatch
+
+
+def _move(opened: Opened, record: Record, reaction: OnMismatch, *, newest: bool) -> Opened:
+    """Let the session go on with another client, which is to be written down.
+
+    Not by a predecessor's request, which is late, and is not handed a successor that the session's
+    own client has shown already.
+    """
+    return msgspec.structs.replace(
+        opened,
+        reissue=opened.reissue if record.confirmed is None else None,
+        client_changed=newest,
+        rotate_now=newest and reaction is OnMismatch.ROTATE,
+    )
+
+
+def _lock(opened: Opened, lock: Lock) -> Opened:
+    return msgspec.structs.replace(opened, standing=Standing.LOCKED, lock=lock, reissue=None)
+
+
+async def _turn_down(transaction: Transaction, step: _Step, record: Record) -> Transaction:
+    """Return the transaction of somebody who is not served as the session's owner."""
+    if step.act is _Act.TURN_AWAY:
+        return transaction.begin(await _turn_away(transaction, step.opened, record))
+    reason = End.REPLAY if step.act is _Act.END_REPLAYED else End.MISMATCH
+    transaction.client_beside(record)
+    await end_stolen(transaction, record, reason)
+    return transaction.begin(Opened(Standing.ANONYMOUS, step.opened.carrier))
+
+
+async def _turn_away(transaction: Transaction, opened: Opened, record: Record) -> Opened:
+    """Return it locked; the first request of its client leaves a line in the trail."""
+    context, now, client = transaction.context, transaction.now, transaction.client_beside(record)
+    context.emit(Locked(now, Key(record.key), Lock.MISMATCH, record.owner, client=client))
+    lines = [line for line in record.trail if line.what == TURNED_AWAY]
+    if has_entry(record.trail, TURNED_AWAY, client) or len(lines) >= _MOST_TURNED_AWAY:
+        return opened
+    _emit_mismatch(transaction, record)
+    past = pack_trail(extend_trail(record.trail, now, client, TURNED_AWAY))
+    draft, _ = context.sealer.seal(record, {}, frozenset(), version=record.version + 1, past=past)
+    result = await context.store.commit(Change(draft, record.version))
+    if not isinstance(result, Committed):
+        return opened
+    return msgspec.structs.replace(opened, record=draft)
+
+
+def _emit_mismatch(transaction: Transaction, record: Record) -> None:
+    context, client = transaction.context, transaction.client_beside(record)
+    reaction, key = context.policy.binding.on_mismatch, Key(record.key)
+    context.emit(
+        Mismatched(transaction.now, key, record.owner, record.client, reaction, client=client)
+    )
+
+
+def _absent(
+    transaction: Transaction, carrier: Carrier, ticket: Ticket, found: Record | Corrupt | None
+) -> Transaction:
+    """Begin as a visitor whose ticket has no record, or one whose time is over."""
+    context = transaction.context
+    record = context.intact(found)
+    if record is None or record.kind is not RecordKind.SESSION or not ticket.proves(record.digest):
+        return _refuse(transaction, carrier, ticket.key, RefusalReason.UNKNOWN)
+    if context.has_hooks:
+        client = peek_client(context, transaction.request)
+        context.emit(Expired(transaction.now, ticket.key, record.owner, client=client))
+    return transaction.begin(Opened(Standing.ANONYMOUS, carrier))
+
+
+def _begin_after_end(
+    transaction: Transaction, carrier: Carrier, ticket: Ticket, record: Record
+) -> Transaction:
+    """Begin as a visitor whose session has ended; after its tombstone the request is stale."""
+    if record.kind is not RecordKind.TOMBSTONE:
+        return _refuse(transaction, carrier, ticket.key, RefusalReason.UNKNOWN)
+    _emit_refusal(transaction, ticket.key, RefusalReason.OVER)
+    replacement = replacement_of(record) if ticket.proves(record.digest) else None
+    opened = Opened(Standing.STALE, carrier, ticket=ticket, replaced_by=replacement)
+    return transaction.begin(opened)
+
+
+def _refuse(
+    transaction: Transaction, carrier: Carrier, key: Key | None, reason: RefusalReason
+) -> Transaction:
+    _emit_refusal(transaction, key, reason)
+    return transaction.begin(Opened(Standing.ANONYMOUS, carrier))
+
+
+def _emit_refusal(transaction: Transaction, key: Key | None, reason: RefusalReason) -> None:
+    context = transaction.context
+    if context.has_hooks:
+        client = peek_client(context, transaction.request)
+        context.emit(Refused(transaction.now, key, reason, client=client))
+
+
+def _confirm(transaction: Transaction, record: Record) -> Record:
+    """Note that the client has shown the current ticket: from here on its parent is a replay."""
+    seen = evolve(record, version=record.version + 1, confirmed=transaction.now)
+    if transaction.passive:
+        return seen
+    return transaction.context.policy.touch_record(seen, transaction.now)

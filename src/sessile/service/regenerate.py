@@ -1,0 +1,231 @@
+"""Regenerate a session: a login, or a rise of assurance, makes a new one in the place of the old.
+
+The new session has another id and another secret, so that whoever knew those of the old one has
+nothing (OWASP: session fixation). Old and new change places as one act of the store.
+"""
+
+from typing import Final, TypeAlias
+
+from sessile.core.identity import Intent
+from sessile.core.merge import Delta, merge
+from sessile.core.policy import Limit
+from sessile.core.record import Record, RecordKind, replacement_of, tombstone
+from sessile.core.ticket import Key, Ticket
+from sessile.core.trail import Trail, extend_trail
+from sessile.core.value import Encoded, Instant
+from sessile.errors import LostRace, TooManySessions
+from sessile.service.context import Context
+from sessile.service.devices import note_device
+from sessile.service.events import (
+    End,
+    Ended,
+    Event,
+    Expired,
+    LimitReached,
+    LoggedIn,
+    LoginBegun,
+    Reopened,
+    SteppedUp,
+)
+from sessile.service.new_record import new_record, sweep_sometimes
+from sessile.service.open import ATTEMPTS
+from sessile.service.save import discard_changes
+from sessile.service.transaction import CommitOutcome, Transaction
+from sessile.stores.contract import Corrupt, Full, Replaced, Replacement, ReplaceResult
+
+_Base: TypeAlias = tuple[Record | None, Encoded]
+"""The session that a new one takes the place of, if there is one, and its values in plain."""
+
+CONTINUING: Final = frozenset((Intent.STEP_UP, Intent.UNLOCK))
+"""What rests on the old session: if that has ended meanwhile, so has this."""
+
+
+async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
+    """Store the new session in the place of the old one, with what rivals wrote into that.
+
+    A session that goes on in a new one takes its end with it: when it was ended meanwhile, what was
+    changed is dropped, and there is no session.
+
+    Raises:
+        LostRace: rivals changed the old session under every one of many attempts.
+        TooManySessions: the owner has enough sessions and the policy refuses more.
+    """
+    context, state, opened = transaction.context, transaction.state, transaction.opened
+    ticket, delta = state.new_ticket(), state.values.delta()
+    limit = _limit(transaction)
+    base: _Base | None = (opened.record, opened.values)
+    if state.intent in CONTINUING and opened.record and not opened.record.live_at(now):
+        base = await _read_again(transaction, opened.record, now)
+    for _ in range(ATTEMPTS):
+        if base is None:
+            discard_changes(transaction, now)
+            return CommitOutcome(None)
+        old, theirs = base
+        new = _replacement(transaction, ticket, delta, now, old=old, theirs=theirs)
+        grave = None if old is None else _tombstone(transaction, old, ticket, now)
+        result = await context.store.replace(Replacement(new, now, limit, old, grave))
+        if isinstance(result, Replaced):
+            await _settle(transaction, now, new, old, result.ended)
+            return CommitOutcome(new, ticket)
+        if isinstance(result, Full):
+            return _refuse(transaction, now, limit)
+        base = await _base_after_rival(transaction, result, base, now)
+    raise LostRace(state.key, attempts=ATTEMPTS)
+
+
+async def _read_again(transaction: Transaction, old: Record, now: Instant) -> _Base | None:
+    """Return the session that a slow request has outlived, if others kept it alive."""
+    context = transaction.context
+    newest = context.intact(await context.store.read(Key(old.key)))
+    if newest is not None and newest.kind is RecordKind.SESSION and not newest.live_at(now):
+        key, owner = Key(newest.key), newest.owner
+        context.emit(Expired(now, key, owner, client=transaction.client))
+        newest = None
+    return _genuine(transaction, newest, now)
+
+
+async def _base_after_rival(
+    transaction: Transaction, result: ReplaceResult, before: _Base, now: Instant
+) -> _Base | None:
+    """Return the old session as a rival left it; None where what rests on it has ended with it.
+
+    A login takes its place where it goes on, by a rival's step-up; where it ended, whoever logs in
+    begins anew, with what this request was shown. What rests on the old session does neither: of
+    two that continue one session the first one does.
+    """
+    context, continues = transaction.context, transaction.state.intent in CONTINUING
+    record = context.newest(result)
+    while not continues and record is not None and (after := replacement_of(record)) is not None:
+        record = context.intact(await context.store.read(after))
+    found = _genuine(transaction, record, now)
+    if found is not None or continues:
+        return found
+    old, theirs = before
+    if old is not None and (isinstance(result, Corrupt) or _is_forged(record, old)):
+        await context.store.delete(Key(old.key), old.owner)  # nobody could end it otherwise
+    return None, theirs
+
+
+def _genuine(transaction: Transaction, record: Record | None, now: Instant) -> _Base | None:
+    """Return a session that is still the one this request came for, with its values."""
+    known = transaction.opened.record
+    if record is None or known is None or record.kind is not RecordKind.SESSION:
+        return None
+    if record.owner != known.owner:  # no seal is on a tombstone: one may have been planted
+        return None
+    values = transaction.context.unseal(record, now)
+    return None if values is None else (record, values)
+
+
+def _is_forged(record: Record | None, old: Record) -> bool:
+    """Tell whether the very row of the old session holds a session that is not genuine."""
+    return record is not None and record.key == old.key and record.kind is RecordKind.SESSION
+
+
+def _replacement(
+    transaction: Transaction,
+    ticket: Ticket,
+    delta: Delta,
+    now: Instant,
+    *,
+    old: Record | None,
+    theirs: Encoded,
+) -> Record:
+    """Return the new record, on top of the old one as it is now."""
+    context, state = transaction.context, transaction.state
+    base, theirs = (transaction.opened.shown, theirs) if state.inherits else ({}, {})
+    record = new_record(
+        context,
+        state,
+        ticket,
+        now,
+        merge_values(context, base, theirs, delta),
+        client=transaction.client,
+        trail=_trail(transaction, old, now),
+        continues=old if state.intent in CONTINUING else None,
+    )
+    if old is None or old is transaction.opened.record or not record.grants:
+        return record
+    grants = _remaining_grants(record, old, state.purpose)
+    return context.sealer.seal(record, {}, frozenset(), grants=grants)[0]
+
+
+def _tombstone(transaction: Transaction, old: Record, ticket: Ticket, now: Instant) -> Record:
+    """Return the tombstone of the old session, which tells where it goes on, if it does."""
+    key = Key(old.key)
+    if transaction.state.intent not in CONTINUING:
+        return tombstone(key, now)
+    presented = transaction.opened.ticket
+    digest = bytes(32) if presented is None else presented.digest
+    return tombstone(key, now, ticket.key, digest)
+
+
+def _limit(transaction: Transaction) -> Limit | None:
+    """Return the limit of this login. A session that goes on in another one takes no new place."""
+    state = transaction.state
+    owner = state.identity.owner
+    if owner is None or state.intent in CONTINUING:
+        return None
+    return transaction.context.policy.limit_for(owner)
+
+
+def _refuse(transaction: Transaction, now: Instant, limit: Limit | None) -> CommitOutcome:
+    owner = transaction.state.identity.owner or ""
+    transaction.context.emit(LimitReached(now, None, owner, client=transaction.client))
+    raise TooManySessions(0 if limit is None else limit.number)
+
+
+async def _settle(
+    transaction: Transaction,
+    now: Instant,
+    new: Record,
+    old: Record | None,
+    ended: tuple[Key, ...],
+) -> None:
+    """Tell what happened, and do what a login does besides."""
+    context, client = transaction.context, transaction.client
+    for key in ended:
+        context.emit(Ended(now, key, End.LIMIT, new.owner, client=client))
+    if old is not None:
+        context.emit(Ended(now, Key(old.key), End.LOGIN, old.owner, client=client))
+    context.emit(_event(transaction, new, now))
+    if transaction.state.intent is Intent.LOGIN:
+        await note_device(context, new, now)
+    await sweep_sometimes(context, now)
+
+
+def _event(transaction: Transaction, record: Record, now: Instant) -> Event:
+    state, client = transaction.state, transaction.client
+    owner, key = record.owner or "", Key(record.key)
+    match state.intent:
+        case Intent.BEGIN:
+            user = "" if record.pending is None else record.pending.user
+            return LoginBegun(now, key, user, client=client)
+        case Intent.STEP_UP:
+            return SteppedUp(now, key, owner, state.purpose, record.assurance, client=client)
+        case Intent.UNLOCK:
+            return Reopened(now, key, owner, client=client)
+        case _:
+            device = record.device_name
+            return LoggedIn(now, key, owner, record.assurance, device, client=client)
+
+
+def _trail(transaction: Transaction, old: Record | None, now: Instant) -> Trail:
+    state = transaction.state
+    before = () if old is None or not state.inherits else old.trail
+    return extend_trail(before, now, transaction.client, state.intent.value, *state.notes)
+
+
+def _remaining_grants(new: Record, old: Record, purpose: str | None) -> dict[str, Instant]:
+    """Return the new session's grants without those that a rival has used up in the old one."""
+    there = {*old.grants, purpose}
+    return {name: until for name, until in new.grants.items() if name in there}
+
+
+def merge_values(
+    context: Context, base: Encoded, theirs: Encoded, delta: Delta
+) -> dict[str, bytes]:
+    """Return their values with our delta, made from ``base``, merged in."""
+    merged = merge(base, theirs, delta, context.codec)
+    kept = {key: blob for key, blob in theirs.items() if key not in merged.removed}
+    return kept | merged.set

@@ -1,0 +1,36 @@
+"""Requests that another site had a browser send are refused before the application runs.
+
+``core.origin`` decides; ``web.asgi``, ``web.wsgi`` and ``web.websocket`` send the answer. No store
+is asked.
+"""
+
+from sessile.core.request import Request
+from sessile.service.clients import peek_client
+from sessile.service.context import Context
+from sessile.service.events import CrossSite
+from sessile.service.sessions import Sessions, context_of
+from sessile.web.refusal import Refusal, forbidden
+
+
+def refuse_cross_site(sessions: Sessions, request: Request) -> Refusal | None:
+    """Return the answer to a request that may not pass; None lets it pass."""
+    context = context_of(sessions)
+    why = context.origins.refuses(request)
+    return None if why is None else _refuse(context, request, why)
+
+
+def refuse_cross_site_handshake(sessions: Sessions, request: Request) -> Refusal | None:
+    """Return the answer to a WebSocket that may not be opened; None lets it pass."""
+    context = context_of(sessions)
+    why = context.origins.refuses_handshake(request)
+    return None if why is None else _refuse(context, request, why)
+
+
+def _refuse(context: Context, request: Request, why: str) -> Refusal | None:
+    if context.carriers.exempt(request):
+        return None
+    if context.has_hooks:
+        client = peek_client(context, request)
+        origin = request.header("origin")
+        context.emit(CrossSite(context.clock(), None, origin, client=client))
+    return forbidden(f"This request came from another site.\n\nFor its developers: {why}.")

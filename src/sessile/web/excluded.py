@@ -1,0 +1,64 @@
+"""Paths without sessions, and what stands there in the session's place: every use says why.
+
+``web.asgi`` puts it in the way of lazy requests as well.
+"""
+
+from collections.abc import Iterable
+from typing import NoReturn
+
+from sessile.errors import ConfigError, NotLoaded
+
+
+class NoSession:
+    """No session; every use of it raises ``NotLoaded``.
+
+    Args:
+        why: what is wrong, and what to write instead.
+    """
+
+    __slots__ = ("_why",)
+
+    def __init__(self, why: str) -> None:
+        object.__setattr__(self, "_why", why)
+
+    def refuse(self, *_: object) -> NoReturn:
+        """Raise ``NotLoaded``, whatever was wanted."""
+        raise NotLoaded(self._why)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):  # Python looks for its own protocols here; to them it is absent
+            raise AttributeError(name)
+        self.refuse()
+
+    __setattr__ = __delattr__ = refuse
+    __getitem__ = __setitem__ = __delitem__ = __contains__ = __iter__ = refuse
+    __len__ = __bool__ = __or__ = __ror__ = __ior__ = refuse
+
+    def __repr__(self) -> str:
+        return "<session, not loaded>"
+
+
+def no_session(excluded: tuple[str, ...]) -> NoSession:
+    """Return the stand-in of the paths that were excluded."""
+    named = ", ".join(map(repr, excluded))
+    return NoSession(
+        f"this path has no session: it begins with one of exclude=({named}) of SessionMiddleware; "
+        "take that prefix out, or do without the session here"
+    )
+
+
+def prefixes(option: str, given: Iterable[object]) -> tuple[str, ...]:
+    """Return the path prefixes that an option names, checked.
+
+    Raises:
+        ConfigError: one of them does not begin with ``/``.
+    """
+    if isinstance(given, str):
+        raise ConfigError(f'{option}={given!r}: write a tuple, as in {option}=("/static/",)')
+    return tuple(_check_prefix(option, one) for one in given)
+
+
+def _check_prefix(option: str, given: object) -> str:
+    if isinstance(given, str) and given.startswith("/"):
+        return given
+    raise ConfigError(f"{option}: {given!r} is no path; begin with '/', as in '/static/'")

@@ -1,0 +1,171 @@
+"""A session that opens itself when it is first touched, with no await: for ``web.wsgi`` and Flask.
+
+``RequestSession`` is its life within one request, for whoever integrates a framework; the
+application holds ``LazySession`` alone.
+"""
+
+from sessile.core.carrier import Header
+from sessile.core.flow import run
+from sessile.core.request import Request
+from sessile.core.session import Session
+from sessile.core.state import SessionState
+from sessile.errors import LostRace, StoreUnavailable, TooLate
+from sessile.service.commit import commit
+from sessile.service.open import open_transaction
+from sessile.service.sessions import Sessions, context_of
+from sessile.service.transaction import Transaction
+from sessile.web.headers import TEXT, Headers, with_session_headers
+from sessile.web.late import FAILED, TOO_LATE, UNSEEN, late_change
+
+
+class RequestSession:
+    """The session of one request: opened at its first touch, committed once, then closed.
+
+    Args:
+        sessions: the application's.
+        request: what the request says; let go of with the last chance to open the session.
+        passive: whether it is no sign of life.
+
+    Attributes:
+        sessions: the application's.
+        touched: whether the answer depends on the session, be it open or refused.
+        outage: why the last attempt to open it failed; None when it did not.
+    """
+
+    __slots__ = (
+        "_header", "_late", "_passive", "_request", "_state", "_transaction", "outage", "sessions",
+        "touched",
+    )  # fmt: skip
+
+    def __init__(self, sessions: Sessions, request: Request, *, passive: bool = False) -> None:
+        self.sessions = sessions
+        self._request: Request | None = request
+        self._passive = passive
+        self._transaction: Transaction | None = None
+        self._state: SessionState | None = None
+        self._header: Header | None = None
+        self._late: str | None = None
+        self.touched = False
+        self.outage: StoreUnavailable | LostRace | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether changes are refused: it is saved, or its handler failed."""
+        return self._late is not None
+
+    @property
+    def known(self) -> SessionState | None:
+        """The state of the session, if it is open."""
+        return self._state
+
+    @property
+    def request(self) -> Request:
+        """What the request says; ``TooLate`` once it was let go of."""
+        if self._request is None:
+            raise TooLate(self._late)
+        return self._request
+
+    def open(self) -> SessionState:
+        """Return the state of the session; the first call asks the store.
+
+        Raises:
+            StoreUnavailable, LostRace: nobody can say whose it is.
+            TooLate: the answer has left, or the handler has failed.
+        """
+        if self._state is not None:
+            return self._state
+        context, request, self.touched = context_of(self.sessions), self.request, True
+        try:
+            transaction = run(open_transaction(context, request, passive=self._passive))
+        except (StoreUnavailable, LostRace) as error:
+            self.outage = error
+            raise
+        self._transaction, self.outage = transaction, None
+        self._state = transaction.state
+        return self._state
+
+    def commit(self) -> Header | None:
+        """Store what the application did and refuse what comes later.
+
+        Returns:
+            the header with the ticket that the answer needs, if any; the same when asked again.
+
+        Raises:
+            TooManySessions, LostRace, StoreUnavailable, UnsupportedValue: see ``service.commit``.
+        """
+        if self._transaction is not None:
+            self._header = run(commit(self._transaction))
+        self.close(TOO_LATE if self.touched else UNSEEN)
+        return self._header
+
+    def add_headers(self, headers: Headers[str]) -> Headers[str]:
+        """Return an answer's headers with those of the session, which was committed."""
+        if not self.touched:
+            return headers
+        varies = context_of(self.sessions).carriers.varies
+        return with_session_headers(headers, self._header, varies, TEXT)
+
+    def restart(self) -> None:
+        """Forget what a failed handler did; the next touch opens the session anew."""
+        self._transaction = None
+        if self._late is None:
+            self._state = None
+
+    def close(self, reason: str = FAILED) -> None:
+        """Refuse every later change, and a first look too, with that reason; the first one stays.
+
+        To be called in the end, whatever happened: what was not committed is lost, and is told so.
+        """
+        if self._late is not None:
+            return
+        self._late = reason
+        self._transaction = None
+        self._request = (
+            None  # it may hold the environ, which holds this: let go without the collector
+        )
+        if self._state is not None:
+            self._state.close(reason)
+
+    def check(self) -> None:
+        """Raise ``TooLate`` when a value was changed in place after the session was saved."""
+        if late := self.late_keys():
+            raise late_change(late)
+
+    def late_keys(self) -> list[str]:
+        """Return the keys whose values were changed in place after the session was saved."""
+        return [] if self._state is None else self._state.values.changes_since_delta()
+
+
+class LazySession(Session):
+    """A session that asks the store when it is first touched.
+
+    Args:
+        life: its life within the request.
+    """
+
+    __slots__ = ("_life",)
+
+    def __init__(self, life: RequestSession) -> None:
+        self._life = life
+
+    @property
+    def _state(self) -> SessionState:
+        return self._life.open()
+
+    @property
+    def modified(self) -> bool:
+        """Whether there is anything to save. Setting it is no touch."""
+        return self._state.values.modified
+
+    @modified.setter
+    def modified(self, _: bool) -> None:
+        pass
+
+    def __repr__(self) -> str:
+        state = self._life.known
+        return "<Session not opened>" if state is None else repr(Session(state))
+
+
+def life_of(session: LazySession) -> RequestSession:
+    """Return the life of a session within its request: for whoever integrates a framework."""
+    return session._life  # noqa: SLF001  (the one way in, kept out of an editor's sight)

@@ -1,0 +1,259 @@
+"""Stores that let too many sessions of a user live, or too few, or end the wrong ones."""
+
+import msgspec
+
+from harness.reference_store import ReferenceStore
+from mutations.stores.registry import breaks
+from sessile.stores.contract import Full, Key, Limit, OnLimit, Replaced
+
+
+def limited(replacement, number, on_limit=None):
+    """Return the login with another limit."""
+    limit = replacement.limit
+    limit = Limit(number, on_limit or (limit.on_limit if limit else OnLimit.END_OLDEST))
+    return msgspec.structs.replace(replacement, limit=limit)
+
+
+@breaks(
+    "index_can_be_emptied_page_by_page",
+    "index_comes_in_pages",
+    "no_limit_has_no_excess",
+    "owned_sessions_come_oldest_claim_first",
+)
+class AssumesALimit(ReferenceStore):
+    def over(self, replacement):
+        return super().over(replacement if replacement.limit else limited(replacement, 5))
+
+
+@breaks("excess_can_be_all_others", "excess_is_the_oldest")
+class EndsTheNewest(ReferenceStore):
+    def rivals(self, replacement):
+        return super().rivals(replacement)[::-1]
+
+
+@breaks(
+    "claim_met_by_the_end_is_whole",
+    "ended_sessions_count_for_no_limit",
+    "excess_can_be_all_others",
+    "excess_is_gone_with_the_login",
+    "excess_is_the_oldest",
+    "expired_sessions_do_not_count",
+    "extended_sessions_count",
+    "handles_share_an_index",
+    "login_at_any_stopping_point_leaves_the_limit",
+    "nobody_sees_more_than_the_limit",
+    "of_rival_claims_the_limit_is_admitted",
+    "refused_claim_writes_nothing",
+    "rival_logins_leave_the_limit",
+)
+class AllowsOneMore(ReferenceStore):
+    def over(self, replacement):
+        limit = replacement.limit
+        return super().over(limited(replacement, limit.number + 1) if limit else replacement)
+
+
+@breaks(
+    "ended_sessions_count_for_no_limit",
+    "excess_can_be_all_others",
+    "excess_is_the_oldest",
+    "expired_sessions_do_not_count",
+    "rival_logins_leave_the_limit",
+)
+class IsItsOwnExcess(ReferenceStore):
+    def admit(self, replacement):
+        answer = super().admit(replacement)
+        if isinstance(answer, Replaced) and answer.ended:
+            return Replaced((*answer.ended[1:], Key(replacement.new.key)))
+        return answer
+
+
+@breaks(
+    "excess_can_be_all_others",
+    "excess_is_gone_with_the_login",
+    "excess_is_the_oldest",
+    "login_at_any_stopping_point_leaves_the_limit",
+    "nobody_sees_more_than_the_limit",
+    "rival_logins_leave_the_limit",
+)
+class NamesTheExcessAndLeavesIt(ReferenceStore):
+    def end_excess(self, over, replacement):
+        pass
+
+
+@breaks(
+    "ended_sessions_count_for_no_limit",
+    "excess_can_be_all_others",
+    "excess_is_the_oldest",
+    "expired_sessions_do_not_count",
+    "rival_logins_leave_the_limit",
+)
+class EndsTheExcessAndNamesNone(ReferenceStore):
+    def admit(self, replacement):
+        answer = super().admit(replacement)
+        return Replaced() if isinstance(answer, Replaced) else answer
+
+
+@breaks("excess_is_gone_with_the_login", "nobody_sees_more_than_the_limit")
+class UnindexesTheExcessAlone(ReferenceStore):
+    def end_excess(self, over, replacement):
+        for key in over:
+            del self.owners[replacement.new.owner][key]
+
+
+@breaks("nobody_sees_more_than_the_limit", "rival_logins_leave_the_limit")
+class EndsTheExcessAfterTheLogin(ReferenceStore):
+    def end_excess(self, over, replacement):
+        pass
+
+    async def replace(self, replacement):
+        answer = await super().replace(replacement)
+        for key in answer.ended if isinstance(answer, Replaced) else ():
+            await self.delete(key, replacement.new.owner)
+        return answer
+
+
+@breaks(
+    "claim_met_by_the_end_is_whole",
+    "nobody_sees_more_than_the_limit",
+    "rival_logins_leave_the_limit",
+)
+class EndsTheExcessBeforeTheLogin(ReferenceStore):
+    async def replace(self, replacement):
+        over = await self.ask("look", lambda: self.over(replacement))
+        for key in over or ():
+            await self.delete(key, replacement.new.owner)
+        answer = await super().replace(replacement)
+        return Replaced(tuple(over)) if isinstance(answer, Replaced) else answer
+
+
+@breaks("excess_can_be_all_others")
+class EndsTheOldestAlone(ReferenceStore):
+    def over(self, replacement):
+        limit = replacement.limit
+        others = limit and limit.on_limit is OnLimit.END_OTHERS
+        return super().over(
+            limited(replacement, limit.number, OnLimit.END_OLDEST) if others else replacement
+        )
+
+
+@breaks("excess_is_the_oldest", "rival_logins_leave_the_limit")
+class EndsAllOthers(ReferenceStore):
+    def over(self, replacement):
+        over = super().over(replacement)
+        return self.rivals(replacement) if over else over
+
+
+@breaks("excess_can_be_all_others", "replaced_session_does_not_count")
+class EndsOthersWithinTheLimit(ReferenceStore):
+    def over(self, replacement):
+        limit = replacement.limit
+        others = limit and limit.on_limit is OnLimit.END_OTHERS
+        return self.rivals(replacement) if others else super().over(replacement)
+
+
+@breaks(
+    "ended_sessions_count_for_no_limit", "excess_can_be_all_others", "expired_sessions_do_not_count"
+)
+class RefusesWhereOthersShouldEnd(ReferenceStore):
+    def over(self, replacement):
+        limit, over = replacement.limit, super().over(replacement)
+        return None if over and limit.on_limit is OnLimit.END_OTHERS else over
+
+
+@breaks(
+    "claim_within_the_limit_has_no_excess",
+    "expired_sessions_do_not_count",
+    "malformed_row_hides_no_other_of_its_owner",
+    "replaced_session_does_not_count",
+    "strange_names_are_each_their_own",
+)
+class CountsEverybody(ReferenceStore):
+    def rivals(self, replacement):
+        return [Key(key) for keys in self.owners.values() for key in keys]
+
+
+@breaks("refused_claim_writes_nothing")
+class WritesTheRefused(ReferenceStore):
+    def admit(self, replacement):
+        answer = super().admit(replacement)
+        if isinstance(answer, Full):
+            self.add(replacement.new)
+        return answer
+
+
+@breaks("of_rival_claims_the_limit_is_admitted", "refused_claim_writes_nothing")
+class IndexesTheRefused(ReferenceStore):
+    def admit(self, replacement):
+        answer = super().admit(replacement)
+        if isinstance(answer, Full):
+            self.add(replacement.new)
+            self.enter(replacement)
+        return answer
+
+
+@breaks("refused_claim_writes_nothing")
+class EndsTheOldOfTheRefused(ReferenceStore):
+    def admit(self, replacement):
+        answer = super().admit(replacement)
+        if isinstance(answer, Full) and replacement.old:
+            self.step_aside(replacement)
+        return answer
+
+
+@breaks("deleted_sessions_do_not_count", "swept_sessions_do_not_count")
+class UnindexesForItsOwnerAlone(ReferenceStore):
+    """Takes out of an index what is deleted in its owner's name alone, and counts what is left."""
+
+    def remove(self, key, owner):
+        found = self.get(key)
+        self.rows.pop(key, None)
+        if owner is not None:
+            super().remove(key, owner)
+        return found
+
+    def rivals(self, replacement):
+        keys = self.owners.get(replacement.new.owner, ())
+        ghosts = [Key(key) for key in keys if key not in self.rows]
+        return [*ghosts, *super().rivals(replacement)]
+
+
+@breaks("expired_sessions_do_not_count")
+class CountsTheExpired(ReferenceStore):
+    def rivals(self, replacement):
+        return super().rivals(msgspec.structs.replace(replacement, now=0.0))
+
+
+@breaks("extended_sessions_count")
+class CountsByTheFirstDeadline(ReferenceStore):
+    def enter(self, replacement):
+        super().enter(replacement)
+        self.server.notes[replacement.new.key] = replacement.new.expires
+
+    def rivals(self, replacement):
+        first = self.server.notes
+        return [key for key in super().rivals(replacement) if replacement.now < first[key]]
+
+
+@breaks(
+    "handles_share_an_index",
+    "login_at_any_stopping_point_leaves_the_limit",
+    "nobody_sees_more_than_the_limit",
+    "of_rival_claims_the_limit_is_admitted",
+    "rival_logins_leave_the_limit",
+)
+class CountsInOneStepAndStoresInAnother(ReferenceStore):
+    async def replace(self, replacement):
+        over = await self.ask("count", lambda: self.over(replacement))
+        if over is None:
+            return Full()
+        answer = await super().replace(msgspec.structs.replace(replacement, limit=None))
+        if not isinstance(answer, Replaced):
+            return answer
+        await self.ask("end", lambda: self.end_excess(over, replacement))
+        return Replaced(tuple(over))
+
+
+@breaks("replaced_session_does_not_count")
+class CountsTheReplaced(ReferenceStore):
+    def rivals(self, replacement):
+        return super().rivals(msgspec.structs.replace(replacement, old=None))

@@ -179,7 +179,7 @@ class ViewMismatch(SessionError):  # noqa: N818
     def __init__(self, key: str, kind: str, reason: str) -> None:
         super().__init__(
             f"session[{key!r}] is no {kind}: {reason}; "
-            "give view(...) an upgrade=, or remove the value"
+            "see version= and upgrade= of view(...), or remove the value"
         )
         self.key = key
         self.kind = kind

@@ -258,3 +258,10 @@ def test_http_prefix_demands_secure(wrong):
     with pytest.raises(ConfigError, match=r"__[Hh]ttp-"):
         Cookie(**wrong)
     assert Cookie(name="__Http-sid").issue("x").startswith("__Http-sid=x; Path=/; Secure; HttpOnly")
+
+
+@pytest.mark.parametrize("flag", ["secure", "partitioned"])
+def test_flag_that_is_neither_true_nor_false_is_refused(flag):
+    """A text from a setting, as ``"no"``, would count as true."""
+    with pytest.raises(ConfigError, match=f"write {flag}=True or {flag}=False"):
+        Cookie(**{flag: "no"})

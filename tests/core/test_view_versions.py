@@ -10,7 +10,7 @@ from core.anything import exact
 from core.carts import EMPTY, seen
 from core.mapping import CODEC, stored
 from sessile.core.mapping import Values
-from sessile.errors import UnsupportedValue, ViewMismatch
+from sessile.errors import ConfigError, UnsupportedValue, ViewMismatch
 
 SECRET = "4000-0000-0000-0002"
 
@@ -89,7 +89,7 @@ def test_value_that_does_not_fit_is_a_mismatch(cart, misfit):
 
 def test_mismatch_tells_the_versions(cart):
     """Whoever changed the class without an upgrade is told what to write."""
-    with pytest.raises(ViewMismatch, match=r"version 1, the class of 2; give .* an upgrade="):
+    with pytest.raises(ViewMismatch, match=r"version 1, the class of 2; see .*upgrade="):
         seen(stored(cart={"items": "hat"}), cart, 2)
 
 
@@ -133,3 +133,27 @@ def test_change_to_what_cannot_be_kept_names_its_key(cart):
         values.delta()
 
     assert values["other"] == 1
+
+
+@pytest.mark.parametrize(("stored_version", "version"), [(2, 1), (1, 2), (2, 3)])
+def test_other_version_without_an_upgrade_is_not_guessed_at(cart, stored_version, version):
+    """Fields that only the other version has would be lost with the next change."""
+    other = {"amounts": {"hat": 1}, "_version": stored_version}
+    if stored_version == 1:
+        del other["_version"]
+    values = stored(cart=other)
+
+    with pytest.raises(ViewMismatch, match=f"version {stored_version}, the class of {version}"):
+        seen(values, cart, version)
+    assert not values.modified
+
+
+def test_upgrade_is_a_function_that_returns_fields(cart):
+    """What is none is told in words, and nothing is changed."""
+    values = stored(cart={"items": ["hat"]})
+
+    with pytest.raises(ConfigError, match="upgrade=5: write a function"):
+        values.view(cart, "cart", 2, 5)
+    with pytest.raises(ConfigError, match="upgrade returned a NoneType; return a dict"):
+        values.view(cart, "cart", 2, lambda version, fields: None)
+    assert not values.modified

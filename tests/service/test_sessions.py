@@ -4,12 +4,13 @@ import asyncio
 import inspect
 import logging
 import os
+from pathlib import Path
 
 import pytest
 
 from sessile import Bearer, Cookie, Policy, Sealing, Sessions
 from sessile.core.flow import run
-from sessile.core.policy import days
+from sessile.core.policy import OnReplay, days
 from sessile.core.request import PlainRequest
 from sessile.core.session import Session
 from sessile.errors import ConfigError, StepUpNeeded, TokenNeeded, WeakSecret
@@ -375,3 +376,52 @@ def test_option_of_another_kind_is_refused_at_start(wrong):
     """What would fail with the first request, or leave values unsealed, fails now and by name."""
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Sessions("memory://", secrets=[SECRET], **wrong)
+
+
+class IndexlessStore(MemoryStore):
+    """A memory store that says it keeps no index of a user's sessions."""
+
+    capabilities = MemoryStore.capabilities & ~Capability.OWNERS
+
+
+@pytest.mark.parametrize(
+    ("policy", "unmet"),
+    [
+        (Policy(limit=1), "limit"),
+        (Policy(limit=lambda user: None), "limit"),
+        (Policy(on_replay=OnReplay.END_ALL), "END_ALL"),
+    ],
+    ids=["limit", "function", "replay"],
+)
+def test_policy_that_the_store_would_pass_over_is_refused(policy, unmet):
+    """A limit that nobody can keep is an error at start."""
+    with pytest.raises(
+        ConfigError, match=rf"memory:// keeps no index .*{unmet}.*Capability\.OWNERS"
+    ):
+        Sessions(store=IndexlessStore(), policy=policy)
+
+
+@pytest.mark.parametrize("verb", ["of", "end_all"])
+def test_user_without_index_is_not_a_user_without_sessions(verb):
+    """Where nobody knows which sessions are a user's, the answer is no empty one."""
+    sessions = Sessions(store=IndexlessStore())
+    browser(sessions, lambda session: session.login("alice"))
+
+    with pytest.raises(ConfigError, match="keeps no index"):
+        getattr(sessions.sync, verb)("alice")
+    with pytest.raises(ConfigError, match="keeps no index"):
+        asyncio.run(getattr(sessions, verb)("alice"))
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"url": Path("sessile.db")}, "url is a PosixPath: write a text"),
+        ({"url": 5}, "url is a int: write a text"),
+        ({"hooks": ["print"]}, "write a function of one event"),
+    ],
+)
+def test_wrong_option_is_refused_with_advice(options, advice):
+    """And not with the first request, or in a log."""
+    with pytest.raises(ConfigError, match=advice):
+        Sessions(**options)

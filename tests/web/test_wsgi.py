@@ -261,6 +261,13 @@ def test_wrong_prefix_is_refused_at_start(sessions):
         SessionMiddleware(wsgi_app(touch), sessions, exclude=("static/",))
 
 
+def test_url_in_place_of_sessions_is_refused_at_start():
+    """With words that do not quote it: a URL may hold a password."""
+    with pytest.raises(ConfigError, match="a str is no Sessions") as refused:
+        SessionMiddleware(wsgi_app(touch), "redis://:hunter2@localhost")
+    assert "hunter2" not in str(refused.value)
+
+
 def shop(environ, start_response):
     session, path = environ[KEY], environ["PATH_INFO"]
     if path == "/login":

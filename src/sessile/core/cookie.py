@@ -114,6 +114,10 @@ def _check_text(name: str, path: str, domain: str | None) -> None:
 def _check_rules(cookie: Cookie, name: str) -> None:
     if not isinstance(cookie.same_site, SameSite):
         raise ConfigError(f"same_site={cookie.same_site!r}: write SameSite.LAX, STRICT or NONE")
+    for flag in ("secure", "partitioned"):
+        given = getattr(cookie, flag)
+        if not isinstance(given, bool):
+            raise ConfigError(f"{flag}={given!r}: write {flag}=True or {flag}=False")
     prefix = name.lower()  # RFC 6265bis, 5.7: user agents match prefixes without regard to case
     prefixed = prefix.startswith(_PREFIXES_LOWER)
     if prefixed and not name.startswith(_PREFIXES):

@@ -44,7 +44,7 @@ class View(Generic[T]):
             empty where it was made of another one.
 
     Raises:
-        ConfigError: it is no such class, or the version is no number from 1.
+        ConfigError: it is no such class, the version no number from 1, or ``upgrade`` no function.
     """
 
     __slots__ = ("_fields", "_key", "_upgrade", "_version", "before", "blob", "content", "kind")
@@ -54,6 +54,8 @@ class View(Generic[T]):
     def __init__(self, kind: type[T], key: str, version: int, upgrade: Upgrade | None) -> None:
         if type(version) is not int or version < 1:
             raise ConfigError(f"version={version!r}: write a whole number from 1")
+        if upgrade is not None and not callable(upgrade):
+            raise ConfigError(f"upgrade={upgrade!r}: write a function of a version and its fields")
         self._fields = _fields(kind)
         self._key = key
         self._upgrade = upgrade
@@ -113,15 +115,25 @@ class View(Generic[T]):
         given: dict[Any, Any] = stored
         fields = {name: one for name, one in given.items() if name != _VERSION}
         version: Any = given.get(_VERSION, 1) if fields else self._version
-        if version != self._version and self._upgrade is not None:
-            fields = dict(self._upgrade(version, fields))
+        if version != self._version:
+            fields = self._upgrade_fields(version, fields)
         try:
             return _convert(fields, self.kind)
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             if not fields:
                 raise ConfigError(f"view({self.kind!r}): give each field a default") from None
-            why = f"it is of version {version!r}, the class of {self._version}"
+            why = f"it does not fit the fields of version {self._version}"
             raise ViewMismatch(self._key, self.kind.__name__, why) from _nameless(error)
+
+    def _upgrade_fields(self, version: Any, fields: dict[Any, Any]) -> dict[Any, Any]:
+        """Return the fields of this layout, given those of another one."""
+        if self._upgrade is None:  # to guess would drop the fields that only the other one has
+            why = f"it is of version {version!r}, the class of {self._version}"
+            raise ViewMismatch(self._key, self.kind.__name__, why)
+        made = self._upgrade(version, fields)
+        if not isinstance(made, Mapping):
+            raise ConfigError(f"upgrade returned a {type(made).__name__}; return a dict of fields")
+        return dict(made)
 
 
 def refresh(held: Any, new: Any) -> Any:

@@ -14,7 +14,7 @@ from sessile.errors import KeyTaken
 from sessile.service.context import Context
 from sessile.service.events import End, Ended, Mismatched, Replayed
 from sessile.service.transaction import Transaction
-from sessile.stores.contract import Capability, Change, Committed
+from sessile.stores.contract import Change, Committed
 
 _LISTINGS: Final = 16
 _LEFT: Final = -1_000  # the version of what an end leaves: no request expects it, or the next few
@@ -166,5 +166,4 @@ async def _end_others(transaction: Transaction, owner: str | None) -> None:
     context = transaction.context
     if context.policy.on_replay is not OnReplay.END_ALL or owner is None:
         return
-    if Capability.OWNERS in context.store.capabilities:
-        await end_owned(context, owner, End.THEFT, transaction.now, client=transaction.client)
+    await end_owned(context, owner, End.THEFT, transaction.now, client=transaction.client)

@@ -24,7 +24,12 @@ class AnyOwner(Enum):
 async def sessions_of(
     context: Context, owner: str, current: Key | Session | None
 ) -> list[SessionInfo]:
-    """Return the owner's live sessions, oldest login first."""
+    """Return the owner's live sessions, oldest login first.
+
+    Raises:
+        ConfigError: the store cannot tell which they are.
+    """
+    _check_owners(context)
     now, here = context.clock(), _ids(current)
     found: list[SessionInfo] = []
     cursor: str | None = None
@@ -85,7 +90,12 @@ async def end(
 
 
 async def end_all(context: Context, owner: str, keep: Key | Session | None) -> int:
-    """End the owner's sessions but one; return how many ended."""
+    """End the owner's sessions but one; return how many ended.
+
+    Raises:
+        ConfigError: the store cannot tell which they are.
+    """
+    _check_owners(context)
     return await end_owned(context, owner, End.COMMAND, context.clock(), keep=_ids(keep))
 
 
@@ -99,6 +109,15 @@ async def end_everybody(context: Context) -> None:
 async def sweep(context: Context, batch: int) -> int:
     """Remove up to ``batch`` expired records; return how many. 0 means none are left."""
     return await context.store.sweep(context.clock(), batch)
+
+
+def _check_owners(context: Context) -> None:
+    """Refuse to answer that a user has no sessions, where nobody can know."""
+    if Capability.OWNERS not in context.store.capabilities:
+        raise ConfigError(
+            f"{context.store.name} keeps no index of a user's sessions; end one of them by its id, "
+            "all with end_everybody(), or use a store with Capability.OWNERS"
+        )
 
 
 async def _read(context: Context, session_id: str) -> Record | None:

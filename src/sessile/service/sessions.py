@@ -11,7 +11,7 @@ from sessile.core.cookie import Cookie
 from sessile.core.flow import arun, run
 from sessile.core.info import SessionInfo
 from sessile.core.origin import Origins
-from sessile.core.policy import Policy
+from sessile.core.policy import OnReplay, Policy
 from sessile.core.proxies import Proxies
 from sessile.core.secrets import KeyRing
 from sessile.core.session import Session
@@ -85,12 +85,14 @@ class Sessions:
         clock: Callable[[], Instant] = system.clock,
         entropy: Callable[[int], bytes] = system.entropy,
     ) -> None:
+        _check_text(url=url)
         _check(Policy, policy=policy)
         _check(Cookie, cookie=cookie)
         _check(Origins, origins=origins)
         _check(Proxies, proxies=proxies)
         _check(Sealing, sealing=sealing)
         _check_each(hooks=hooks, carriers=carriers)
+        _check_hooks(hooks)
         if store is None:
             store = open_store(url or system.setting("SESSILE_URL") or DEFAULT_URL)
         elif url is not None:
@@ -102,6 +104,7 @@ class Sessions:
         cookies = (one for one in carriers or () if isinstance(one, Cookie))
         self.cookie = cookie or next(cookies, Cookie())
         self.policy = policy or Policy()
+        _check_owners(store, self.policy)
         self.proxies = proxies or Proxies()
         self._context = Context(
             store=store,
@@ -122,7 +125,11 @@ class Sessions:
         self.sync = SyncSessions(self._context)
 
     async def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:
-        """Return a user's live sessions, oldest login first; ``current`` marks one of them."""
+        """Return a user's live sessions, oldest login first; ``current`` marks one of them.
+
+        Raises:
+            ConfigError: the store keeps no index of a user's sessions.
+        """
         return await arun(manage.sessions_of(self._context, user, current))
 
     async def show(self, session_id: str) -> SessionInfo | None:
@@ -156,6 +163,9 @@ class Sessions:
 
         In a request that logs in or steps up name the session itself, ``keep=session``: it has two
         ids until its answer leaves.
+
+        Raises:
+            ConfigError: the store keeps no index of a user's sessions.
         """
         return await arun(manage.end_all(self._context, user, keep))
 
@@ -236,7 +246,11 @@ class SyncSessions:
         self._context = context
 
     def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:
-        """Return a user's live sessions, oldest login first; ``current`` marks one of them."""
+        """Return a user's live sessions, oldest login first; ``current`` marks one of them.
+
+        Raises:
+            ConfigError: the store keeps no index of a user's sessions.
+        """
         return run(manage.sessions_of(self._context, user, current))
 
     def show(self, session_id: str) -> SessionInfo | None:
@@ -270,6 +284,9 @@ class SyncSessions:
 
         In a request that logs in or steps up name the session itself, ``keep=session``: it has two
         ids until its answer leaves.
+
+        Raises:
+            ConfigError: the store keeps no index of a user's sessions.
         """
         return run(manage.end_all(self._context, user, keep))
 
@@ -315,7 +332,11 @@ class SyncSessions:
 
 def context_of(sessions: Sessions) -> Context:
     """Return the collaborators of the flows: for frameworks and tools, never for an application."""
-    return sessions._context  # noqa: SLF001  (the one way in, kept out of an editor's sight)
+    try:
+        return sessions._context  # noqa: SLF001  (the one way in, kept out of an editor's sight)
+    except AttributeError:
+        given = type(sessions).__name__  # and not its repr: a URL may hold a password
+        raise ConfigError(f"a {given} is no Sessions: write sessions = Sessions(...)") from None
 
 
 def _check(kind: type, **option: object) -> None:
@@ -324,6 +345,30 @@ def _check(kind: type, **option: object) -> None:
     if given is not None and not isinstance(given, kind):
         said = f"{kind.__name__}.OFF" if kind is Sealing else f"{kind.__name__}(...)"
         raise ConfigError(f"{name}={given!r}: write {name}={said}, or leave it out")
+
+
+def _check_text(url: object) -> None:
+    if url is not None and not isinstance(url, str):
+        raise ConfigError(f"url is a {type(url).__name__}: write a text, as in 'sqlite:///file'")
+
+
+def _check_hooks(hooks: Sequence[Hook]) -> None:
+    for hook in hooks or ():
+        if not callable(hook):
+            raise ConfigError(f"hooks=[{hook!r}]: write a function of one event")
+
+
+def _check_owners(store: Store, policy: Policy) -> None:
+    """Refuse a policy that a store without the index of a user's sessions would pass over."""
+    if Capability.OWNERS in store.capabilities:
+        return
+    unmet = ["limit"] if policy.limit is not None else []
+    unmet += ["on_replay=OnReplay.END_ALL"] if policy.on_replay is OnReplay.END_ALL else []
+    if unmet:
+        raise ConfigError(
+            f"{store.name} keeps no index of a user's sessions, which {' and '.join(unmet)} "
+            "of the policy needs; drop that, or use a store with Capability.OWNERS"
+        )
 
 
 def _check_each(**options: object) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "Refusal",
     "RequestSession",
     "authorize",
+    "check_sessions",
     "environ_request",
     "get_ready",
     "life_of",
@@ -35,6 +36,15 @@ __all__ = [
     "refusal",
     "refuse_cross_site",
 ]
+
+
+def check_sessions(sessions: Sessions) -> None:
+    """Refuse what is no ``Sessions`` when a middleware is made, and not with its first request.
+
+    Raises:
+        ConfigError: it is something else, as a URL.
+    """
+    context_of(sessions)
 
 
 def environ_request(sessions: Sessions, environ: WSGIEnvironment) -> EnvironRequest:

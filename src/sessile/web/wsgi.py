@@ -15,6 +15,7 @@ from sessile.web.integration import (
     REFUSED,
     LazySession,
     RequestSession,
+    check_sessions,
     environ_request,
     get_ready,
     refusal,
@@ -46,7 +47,7 @@ class SessionMiddleware:
             of a page that nobody looks at: ``("/poll",)``. They do not move the idle clock.
 
     Raises:
-        ConfigError: a prefix is no path.
+        ConfigError: a prefix is no path, or ``sessions`` is something else.
     """
 
     session_type: ClassVar[type[LazySession]] = LazySession
@@ -59,6 +60,7 @@ class SessionMiddleware:
         exclude: Iterable[str] = (),
         passive: Iterable[str] = (),
     ) -> None:
+        check_sessions(sessions)
         self._app = app
         self._sessions = sessions
         get_ready()

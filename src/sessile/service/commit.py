@@ -69,11 +69,10 @@ async def commit(transaction: Transaction, *, rotate: bool = True) -> Header | N
         UnsupportedValue: a nested change put something in that cannot be kept; nothing was stored.
     """
     context, now = transaction.context, transaction.context.clock()
+    flow = _commit(transaction, now, rotate=rotate)
     if context.has_hooks:
-        flow = _commit(transaction, now, rotate=rotate)
-        outcome = await instrument(context, Work.SAVE, transaction.request, flow)
-    else:
-        outcome = await _commit(transaction, now, rotate=rotate)
+        flow = instrument(context, Work.SAVE, transaction.request, flow)
+    outcome = await flow
     return None if outcome is None else _header(transaction, outcome, now)
 
 

@@ -28,24 +28,9 @@ class Context:
     """
 
     __slots__ = (
-        "_hooks",
-        "_timers",
-        "carriers",
-        "clock",
-        "codec",
-        "created",
-        "entropy",
-        "has_hooks",
-        "is_timed",
-        "origins",
-        "policy",
-        "proxies",
-        "report_failure",
-        "ring",
-        "sealer",
-        "store",
-        "tasks",
-        "timer",
+        "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "has_hooks",
+        "is_timed", "origins", "policy", "proxies", "report_failure", "ring", "sealer", "store",
+        "tasks", "timer",
     )  # fmt: skip
 
     def __init__(

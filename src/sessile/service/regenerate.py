@@ -20,7 +20,6 @@ from sessile.service.events import (
     End,
     Ended,
     Event,
-    Expired,
     LimitReached,
     LoggedIn,
     LoginBegun,
@@ -29,7 +28,7 @@ from sessile.service.events import (
 )
 from sessile.service.new_record import new_record, sweep_sometimes
 from sessile.service.open import ATTEMPTS
-from sessile.service.save import discard_changes
+from sessile.service.save import discard_changes, read_late
 from sessile.service.transaction import CommitOutcome, Transaction
 from sessile.stores.contract import Corrupt, Full, Replaced, Replacement, ReplaceResult
 
@@ -55,7 +54,8 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
     limit = _limit(transaction)
     base: _Base | None = (opened.record, opened.values)
     if state.intent in CONTINUING and opened.record and not opened.record.live_at(now):
-        base = await _read_again(transaction, opened.record, now)
+        newest = await read_late(transaction, opened.record, now)
+        base = _genuine(transaction, newest, now)
     for _ in range(ATTEMPTS):
         if base is None:
             discard_changes(transaction, now)
@@ -71,17 +71,6 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
             return _refuse(transaction, now, limit)
         base = await _base_after_rival(transaction, result, base, now)
     raise LostRace(state.key, attempts=ATTEMPTS)
-
-
-async def _read_again(transaction: Transaction, old: Record, now: Instant) -> _Base | None:
-    """Return the session that a slow request has outlived, if others kept it alive."""
-    context = transaction.context
-    newest = context.intact(await context.store.read(Key(old.key)))
-    if newest is not None and newest.kind is RecordKind.SESSION and not newest.live_at(now):
-        key, owner = Key(newest.key), newest.owner
-        context.emit(Expired(now, key, owner, client=transaction.client))
-        newest = None
-    return _genuine(transaction, newest, now)
 
 
 async def _base_after_rival(

@@ -88,17 +88,25 @@ async def save(transaction: Transaction, now: Instant, attempt: Attempt | None) 
 
 async def _commit_late(transaction: Transaction, now: Instant, attempt: Attempt) -> CommitOutcome:
     """Save what a long request did past its deadline, if somebody else kept its session alive."""
-    context, client = transaction.context, transaction.client
-    newest = context.intact(await context.store.read(Key(attempt.record.key)))
-    if newest is not None and newest.kind is RecordKind.SESSION:
-        key, owner = Key(newest.key), newest.owner
-        if not newest.live_at(now):
-            context.emit(Expired(now, key, owner, client=client))
-            newest = None
-        elif context.policy.is_locked(newest, now):
-            context.emit(Locked(now, key, Lock.IDLE, owner, client=client))
-            newest = None
+    context = transaction.context
+    newest = await read_late(transaction, attempt.record, now)
+    if newest is not None and context.policy.is_locked(newest, now):
+        key, owner, client = Key(newest.key), newest.owner, transaction.client
+        context.emit(Locked(now, key, Lock.IDLE, owner, client=client))
+        newest = None
     return await _commit(transaction, now, _rebase(transaction, now, attempt, newest))
+
+
+async def read_late(transaction: Transaction, outlived: Record, now: Instant) -> Record | None:
+    """Return the session that a slow request has outlived, if others kept it alive."""
+    context = transaction.context
+    newest = context.intact(await context.store.read(Key(outlived.key)))
+    if newest is None or newest.kind is not RecordKind.SESSION:
+        return None
+    if newest.live_at(now):
+        return newest
+    context.emit(Expired(now, Key(newest.key), newest.owner, client=transaction.client))
+    return None
 
 
 def _successor(transaction: Transaction) -> Ticket | None:

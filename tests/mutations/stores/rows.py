@@ -12,6 +12,17 @@ from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.stores.contract import COMMITTED, GONE, Change, Corrupt, Key, Record
 from sessile.testing.clock import T0
 
+MALFORMED = (
+    "corrupt_record_is_not_replaced",
+    "malformed_row_can_be_deleted",
+    "malformed_row_hides_no_other_of_its_owner",
+    "malformed_row_is_told_by_its_key",
+    "malformed_row_reads_as_corrupt",
+    "malformed_row_stops_no_scan",
+    "malformed_row_takes_no_commit",
+)
+"""Every promise about a row that is no record."""
+
 
 @breaks("commit_never_creates", "nothing_is_left_of_nothing", "unknown_key_reads_as_none")
 class RaisesForTheUnknown(ReferenceStore):
@@ -70,15 +81,7 @@ class ProlongsWhatIsRead(ReferenceStore):
         return found
 
 
-@breaks(
-    "corrupt_record_is_not_replaced",
-    "malformed_row_can_be_deleted",
-    "malformed_row_hides_no_other_of_its_owner",
-    "malformed_row_is_told_by_its_key",
-    "malformed_row_reads_as_corrupt",
-    "malformed_row_stops_no_scan",
-    "malformed_row_takes_no_commit",
-)
+@breaks(*MALFORMED)
 class RaisesForTheMalformed(ReferenceStore):
     def get(self, key):
         found = super().get(key)
@@ -103,15 +106,7 @@ class TakesAnyRecordForTheRightOne(ReferenceStore):
             return super().get(key)
 
 
-@breaks(
-    "corrupt_record_is_not_replaced",
-    "malformed_row_can_be_deleted",
-    "malformed_row_hides_no_other_of_its_owner",
-    "malformed_row_is_told_by_its_key",
-    "malformed_row_reads_as_corrupt",
-    "malformed_row_stops_no_scan",
-    "malformed_row_takes_no_commit",
-)
+@breaks(*MALFORMED)
 class CallsTheMalformedMissing(ReferenceStore):
     def get(self, key):
         found = super().get(key)

@@ -30,9 +30,13 @@ def test_defaults_are_those_of_an_ordinary_site():
 @pytest.mark.parametrize("value", [0, -1, True, "30", float("nan"), float("inf"), 1e11, 10**400])
 @pytest.mark.parametrize("clock", CLOCKS)
 def test_time_that_cannot_be_meant_is_refused(clock, value):
-    """A time is a number of seconds above 0; the error names the clock and an example."""
-    with pytest.raises(ConfigError, match=rf"^{clock}=.*as in {clock}=minutes"):
+    """A time is a number of seconds above 0; the error names the clock and a value that is one."""
+    with pytest.raises(ConfigError, match=rf"^{clock}=.*, as in {clock}=") as refused:
         Policy(**{clock: value})
+
+    example = str(refused.value).rpartition(f"as in {clock}=")[2]
+    units = {"minutes": minutes, "hours": hours, "days": days}
+    Policy(**{clock: eval(example, units)})
 
 
 @pytest.mark.parametrize("clock", [c for c in CLOCKS if c not in {"rotate", "remember_absolute"}])

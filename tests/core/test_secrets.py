@@ -78,6 +78,15 @@ def test_empty_ring_is_refused():
         KeyRing([])
 
 
+@pytest.mark.parametrize("given", [5, [5], [32], [None], [[GOOD[0]]]])
+def test_what_is_no_text_is_refused(given):
+    """A number is no secret: ``bytes(32)`` would make one of zeros. It is not shown either."""
+    with pytest.raises(ConfigError, match="sessile keygen") as refused:
+        KeyRing(given)
+
+    assert GOOD[0] not in str(refused.value)
+
+
 def test_copy_is_refused():
     """A secret given twice, as text and as bytes, is a mistake in a rotation."""
     with pytest.raises(WeakSecret, match="stands twice"):

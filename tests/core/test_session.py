@@ -164,6 +164,12 @@ def test_device_is_kept_as_one_printable_line(device, kept):
     assert session.device == kept
 
 
+def test_device_that_is_no_text_is_named():
+    """The error says which of a login's words it is about."""
+    with pytest.raises(ConfigError, match="device: write a text, not int"):
+        opened().login("alice", device=5)
+
+
 def test_logout_leaves_nothing():
     """After a logout the mapping is empty and belongs to nobody."""
     session = opened(record(owner="alice", persistent=True), cart=["hat"])

@@ -163,6 +163,13 @@ def test_text_is_not_taken_for_a_time(kind):
         stored(k={"when": "2026-01-02T03:04:05Z"}).view(kind, "k", 1, None)
 
 
+@pytest.mark.parametrize("kind", [DataInner, StructInner, ModelInner])
+def test_mismatch_names_the_field(kind):
+    """By its name in the class, and no name that only what is stored has."""
+    with pytest.raises(ViewMismatch, match=r"fields of version 1, at when;"):
+        stored(k={"when": ["x"]}).view(kind, "k", 1, None)
+
+
 class Renamed(msgspec.Struct, rename="camel"):
     cart_items: list[str] = []
 

@@ -45,6 +45,7 @@ TESTS = {
     ],
     "new_record": ["promises/lifetimes.py", "tests/service/test_sessions.py"],
     "open": ["promises/tickets.py", "promises/bindings.py", "promises/locks.py"],
+    "options": ["tests/service/test_sessions.py", "tests/core/test_secrets.py"],
     "regenerate": [
         "tests/service/test_regenerate.py",
         "tests/service/test_half_done.py",

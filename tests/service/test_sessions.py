@@ -416,9 +416,11 @@ def test_user_without_index_is_not_a_user_without_sessions(verb):
 @pytest.mark.parametrize(
     ("options", "advice"),
     [
-        ({"url": Path("sessile.db")}, "url is a PosixPath: write a text"),
-        ({"url": 5}, "url is a int: write a text"),
+        ({"url": Path("sessile.db")}, r"url is PosixPath\('sessile.db'\): write url=\"sqlite:///"),
+        ({"url": 5}, "url is 5: write url="),
         ({"hooks": ["print"]}, "write a function of one event"),
+        ({"hooks": None}, "write a list"),
+        ({"secrets": 5}, r"secrets is int: write secrets=\[...\]"),
     ],
 )
 def test_wrong_option_is_refused_with_advice(options, advice):

@@ -84,6 +84,14 @@ def test_what_can_be_misread_is_refused(url):
     assert "ss@" not in str(caught.value)
 
 
+def test_mark_in_the_name_of_a_file_is_told():
+    """Where there is no password the error speaks of none."""
+    with pytest.raises(ConfigError, match="a part after '#': drop it, or write %23") as refused:
+        Location("sqlite:///cart#1.db")
+
+    assert "password" not in str(refused.value)
+
+
 @pytest.mark.parametrize("url", ["", "shop.db", "not a://url", "redis://a b", "sqlite:///a\nb"])
 def test_what_is_no_url_is_refused(url):
     """The error shows what a URL looks like; not the text, which may be a stray secret."""

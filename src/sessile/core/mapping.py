@@ -88,7 +88,8 @@ class Values(MutableMapping[str, Any]):
         self._live[key] = value
         if type(value) not in UNCHANGING:
             self._mutable_out = True
-        self._removed = self._removed - {key}
+        if key in self._removed:
+            self._removed = self._removed - {key}
         self._forget(key)
 
     def __delitem__(self, key: str) -> None:
@@ -102,9 +103,10 @@ class Values(MutableMapping[str, Any]):
 
     def _forget(self, key: str) -> None:
         """Know a value no more by what it was before it was set or removed."""
-        self._snapshots = _without(self._snapshots, key)
-        self._views = _without(self._views, key)
-        self._added = _without(self._added, key)
+        if self._snapshots or self._views or self._added:
+            self._snapshots = _without(self._snapshots, key)
+            self._views = _without(self._views, key)
+            self._added = _without(self._added, key)
 
     def __iter__(self) -> Iterator[str]:
         self._note_views()
@@ -211,6 +213,8 @@ class Values(MutableMapping[str, Any]):
         """Return the keys whose values were changed in place after the last delta was taken."""
         if self._views:
             self._note_views()
+        if not self._mutable_out and not self._snapshots:
+            return []  # nothing is out that could be changed in place
         if not self._mutable_out and not self._last_delta.set and self._is_as_read():
             return []
         base, taken = self._base, self._last_delta.set
@@ -283,7 +287,9 @@ class Values(MutableMapping[str, Any]):
         ):
             return UNCHANGED
         base, gone = self._base, self._gone
-        written = {k: blob for k, blob in self._encode_live() if k in gone or blob != base.get(k)}
+        in_place = self._mutable_out or self._snapshots
+        ours = self._encode_live() if in_place else self._set.items()
+        written = {k: blob for k, blob in ours if k in gone or blob != base.get(k)}
         if not (written or self._removed or self._added):
             return UNCHANGED
         before = self._views_before(written) if self._views else {}

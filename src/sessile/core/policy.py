@@ -316,9 +316,23 @@ def _check_level(policy: Policy, level: Level) -> None:
         )
 
 
+_EXAMPLES: Final = {
+    "idle": "minutes(30)",
+    "absolute": "hours(12)",
+    "grace": "30",
+    "remember_idle": "days(14)",
+    "evidence": "days(30)",
+    "lock": "hours(1)",
+    "rotate": "minutes(15)",
+    "remember_absolute": "days(30)",
+    "know_devices": "days(90)",
+}
+
+
 def _check_positive(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e11:
-        raise ConfigError(f"{name}={value!r}: write seconds above 0, as in {name}=minutes(30)")
+        example = f"{name}={_EXAMPLES[name]}"
+        raise ConfigError(f"{name}={value!r}: write seconds above 0, as in {example}")
 
 
 def _format(seconds: Seconds) -> str:

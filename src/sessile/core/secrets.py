@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from sessile.errors import WeakSecret
+from sessile.errors import ConfigError, WeakSecret
 
 SHORTEST: Final = 32
 MOST: Final = 4
@@ -45,6 +45,7 @@ class KeyRing:
         secrets: text or bytes of at least 32 characters each, newest first.
 
     Raises:
+        ConfigError: they are no texts and no bytes.
         WeakSecret: one is short, repetitive, given twice, or an example from a manual; or there
             are more than four.
     """
@@ -54,7 +55,7 @@ class KeyRing:
     def __init__(self, secrets: Iterable[str | bytes]) -> None:
         if isinstance(secrets, str | bytes):
             secrets = (secrets,)
-        self.all = tuple(s.encode() if isinstance(s, str) else bytes(s) for s in secrets)
+        self.all = tuple(map(_to_bytes, _elements(secrets)))
         if not self.all:
             raise WeakSecret("secrets is empty" + _ADVICE)
         if len(self.all) > MOST:
@@ -82,6 +83,20 @@ class KeyRing:
 def fingerprint(secret: bytes) -> str:
     """Return eight hex digits that tell secrets apart and give none away."""
     return hashlib.sha256(b"sessile fingerprint" + secret).hexdigest()[:8]
+
+
+def _elements(secrets: object) -> Iterable[object]:
+    if not isinstance(secrets, Iterable):
+        raise ConfigError(f"secrets is {type(secrets).__name__}: write secrets=[...]" + _ADVICE)
+    return secrets
+
+
+def _to_bytes(secret: object) -> bytes:
+    if isinstance(secret, str):
+        return secret.encode()
+    if not isinstance(secret, bytes | bytearray):  # bytes(32) of a number would be all zeros
+        raise ConfigError(f"a secret is text or bytes, not {type(secret).__name__}" + _ADVICE)
+    return bytes(secret)
 
 
 def _check(secret: bytes, place: int) -> None:

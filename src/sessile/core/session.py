@@ -201,7 +201,7 @@ class Session(SessionValues):
             authenticated_at=min(state.now, check_instant(authenticated_at, state.now)),
             factors=check_factors(factors),
             persistent=before.persistent if remember is None else bool(remember),
-            device=before.device if device is None else printable(device),
+            device=before.device if device is None else printable(device, "device"),
             until=None if until is None else check_instant(until, state.now),
         )
         state.become(Intent.LOGIN, who)

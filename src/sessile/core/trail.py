@@ -72,12 +72,16 @@ def has_entry(trail: Trail, what: str, client: Client) -> bool:
     )
 
 
-def printable(words: str) -> str:
+def printable(words: str, name: str = "note") -> str:
     """Return words fit for a line: printable, and 80 characters at most.
+
+    Args:
+        words: what was given.
+        name: as what, for the error.
 
     Raises:
         ConfigError: they are no text.
     """
     if not isinstance(words, str):
-        raise ConfigError(f"write a text, not {type(words).__name__}")
+        raise ConfigError(f"{name}: write a text, not {type(words).__name__}")
     return "".join(filter(str.isprintable, words))[:_MAX_LENGTH]

@@ -43,6 +43,8 @@ class Successor(Enum):
 class Verdict(Enum):
     """What follows."""
 
+    __hash__ = object.__hash__  # as above
+
     ACCEPT = "accept"
     CONFIRM = "accept, and note the ticket as seen"
     HAND_OVER = "accept, and hand over the successor"

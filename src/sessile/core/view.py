@@ -6,6 +6,7 @@ without the class, and outlives a change of it. ``core.mapping`` notices what wa
 
 import dataclasses
 import datetime as dt
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
@@ -24,6 +25,7 @@ Upgrade: TypeAlias = Callable[[int, dict[str, Any]], Mapping[str, Any]]
 """Returns the fields of the present version, given those of another one and its number."""
 
 _VERSION: Final = "_version"  # among the fields, where it is not 1; no field has this name
+_QUOTED: Final = re.compile(r"`(?:\$\.)?(\w+)")  # a name in an error of msgspec
 _KEPT: Final = (bytes, dt.datetime, dt.date, dt.time, dt.timedelta, Decimal, UUID)
 
 
@@ -122,7 +124,8 @@ class View(Generic[T]):
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             if not fields:
                 raise ConfigError(f"view({self.kind!r}): give each field a default") from None
-            why = f"it does not fit the fields of version {self._version}"
+            where = _place(error, self._fields)
+            why = f"it does not fit the fields of version {self._version}{where}"
             raise ViewMismatch(self._key, self.kind.__name__, why) from _nameless(error)
 
     def _upgrade_fields(self, version: Any, fields: dict[Any, Any]) -> dict[Any, Any]:
@@ -225,6 +228,16 @@ def _pydantic_names(kind: Any) -> Mapping[str, str]:
                 "model_config = ConfigDict(populate_by_name=True)"
             )
     return {name: name for name in kind.model_fields}
+
+
+def _place(error: Exception, fields: Mapping[str, str]) -> str:
+    """Tell at which field an error is, if it says so: the name alone, never what is stored."""
+    if hasattr(error, "errors"):  # pydantic
+        places = [place for line in error.errors() for place in line["loc"][:1]]
+    else:
+        places = _QUOTED.findall(str(error))
+    named = [place for place in places if place in fields.values()]
+    return f", at {named[-1]}" if named else ""
 
 
 def _nameless(error: Exception) -> Exception:

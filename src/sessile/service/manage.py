@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from enum import Enum
+from typing import Final
 
 from sessile.core.info import SessionInfo
 from sessile.core.record import Record, RecordKind, replacement_of
@@ -12,7 +13,10 @@ from sessile.errors import ConfigError
 from sessile.service.context import Context
 from sessile.service.end import end_one, end_owned
 from sessile.service.events import End, EndedAll
+from sessile.service.options import check_owners
 from sessile.stores.contract import Capability, Corrupt
+
+_ONE_BY_ONE: Final = "end one of them by its id, all with end_everybody()"
 
 
 class AnyOwner(Enum):
@@ -29,7 +33,7 @@ async def sessions_of(
     Raises:
         ConfigError: the store cannot tell which they are.
     """
-    _check_owners(context)
+    check_owners(context.store, _ONE_BY_ONE)
     now, here = context.clock(), _ids(current)
     found: list[SessionInfo] = []
     cursor: str | None = None
@@ -95,7 +99,7 @@ async def end_all(context: Context, owner: str, keep: Key | Session | None) -> i
     Raises:
         ConfigError: the store cannot tell which they are.
     """
-    _check_owners(context)
+    check_owners(context.store, _ONE_BY_ONE)
     return await end_owned(context, owner, End.COMMAND, context.clock(), keep=_ids(keep))
 
 
@@ -109,15 +113,6 @@ async def end_everybody(context: Context) -> None:
 async def sweep(context: Context, batch: int) -> int:
     """Remove up to ``batch`` expired records; return how many. 0 means none are left."""
     return await context.store.sweep(context.clock(), batch)
-
-
-def _check_owners(context: Context) -> None:
-    """Refuse to answer that a user has no sessions, where nobody can know."""
-    if Capability.OWNERS not in context.store.capabilities:
-        raise ConfigError(
-            f"{context.store.name} keeps no index of a user's sessions; end one of them by its id, "
-            "all with end_everybody(), or use a store with Capability.OWNERS"
-        )
 
 
 async def _read(context: Context, session_id: str) -> Record | None:

@@ -7,6 +7,7 @@ import msgspec
 
 from sessile.core.binding import OnMismatch
 from sessile.core.carrier import Carrier
+from sessile.core.flow import Flow
 from sessile.core.identity import Lock
 from sessile.core.record import Record, RecordKind, evolve, replacement_of
 from sessile.core.request import Request
@@ -41,24 +42,25 @@ _MOST_TURNED_AWAY: Final = 8  # lines of that kind, so that a thief cannot push 
 class _Act(Enum):
     """What is left to be done before the application sees a session."""
 
-    SERVE = "nothing"
     CONFIRM = "note in the store that the client has shown the ticket"
+    REFUSE = "nothing: whoever came is a visitor"
     TURN_AWAY = "leave a line in the trail"
     END_REPLAYED = "end a session whose used ticket came back"
     END_MISMATCHED = "end a session whose ticket came from another client"
 
 
-class _Step(msgspec.Struct, frozen=True):
-    """What a look at the record says, and what is left to be done."""
+_ACTS: Final = {
+    Verdict.ANONYMOUS: _Act.REFUSE,
+    Verdict.CONFIRM: _Act.CONFIRM,
+    Verdict.REPLAY: _Act.END_REPLAYED,
+}
+"""What a verdict asks for; those that are not here ask for nothing."""
 
-    opened: Opened
-    act: _Act = _Act.SERVE
 
-
-async def open_transaction(
+def open_transaction(
     context: Context, request: Request, *, passive: bool = False
-) -> Transaction:
-    """Return the transaction of a request, with its session.
+) -> Flow[Transaction]:
+    """Return the flow to the transaction of a request, with its session.
 
     Whatever is not the ticket of a live session is an anonymous visitor, never an error.
 
@@ -72,8 +74,8 @@ async def open_transaction(
     """
     transaction = Transaction(context, request, context.clock(), passive=passive)
     if context.has_hooks:
-        return await instrument(context, Work.OPEN, request, _open(transaction))
-    return await _open(transaction)
+        return instrument(context, Work.OPEN, request, _open(transaction))
+    return _open(transaction)
 
 
 async def _open(  # noqa: C901, PLR0911  (one return for each thing that may have come)
@@ -82,13 +84,13 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
     # One piece, in the order in which a request goes: every request takes this way.
     context, now = transaction.context, transaction.now
     carrier, found = context.carriers.find(transaction.request)
-    if found is NoTicket.ABSENT:
-        return transaction.begin(Opened(Standing.ANONYMOUS, carrier, presented=False))
-    ticket = None if isinstance(found, NoTicket) else Ticket.parse(found)
+    if not isinstance(found, str):
+        if found is NoTicket.ABSENT:
+            return transaction.begin(Opened(Standing.ANONYMOUS, carrier, presented=False))
+        return _refuse(transaction, carrier, None, RefusalReason.AMBIGUOUS)
+    ticket = Ticket.parse(found)
     if ticket is None:
-        ambiguous = found is NoTicket.AMBIGUOUS
-        reason = RefusalReason.AMBIGUOUS if ambiguous else RefusalReason.SHAPE
-        return _refuse(transaction, carrier, None, reason)
+        return _refuse(transaction, carrier, None, RefusalReason.SHAPE)
     record = await context.store.read(ticket.key)
     told = False  # of a mismatch; a rival's commit makes us look again
     for _ in range(ATTEMPTS):
@@ -103,23 +105,21 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
         values = context.unseal(record, now)
         if values is None:
             return transaction.begin(Opened(Standing.ANONYMOUS, carrier))
-        if verdict is Verdict.ANONYMOUS:
-            return _refuse(transaction, carrier, ticket.key, RefusalReason.STRANGER)
         opened = Opened(
             Standing.LIVE, carrier, record=record, values=values, ticket=ticket, reissue=successor
         )
-        step = _examine(
+        opened, act = _examine(
             transaction, opened, record, verdict, is_idle=is_idle, is_bound=is_bound, told=told
         )
-        if step.act is _Act.SERVE:
-            return transaction.begin(step.opened)
-        if step.act is not _Act.CONFIRM:
-            return await _turn_down(transaction, step, record)
+        if act is None:
+            return transaction.begin(opened)
+        if act is not _Act.CONFIRM:
+            return await _turn_down(transaction, opened, record, act)
         change = Change(_confirm(transaction, record), record.version)
         result = await context.store.commit(change)
         if isinstance(result, Committed):
-            return transaction.begin(msgspec.structs.replace(step.opened, record=change.record))
-        told = step.opened.client_changed
+            return transaction.begin(msgspec.structs.replace(opened, record=change.record))
+        told = opened.client_changed
         record = context.newest(result)
     raise LostRace(ticket.key, attempts=ATTEMPTS)
 
@@ -133,16 +133,17 @@ def _examine(
     is_idle: bool,
     is_bound: bool,
     told: bool,
-) -> _Step:
-    """Return the step that a genuine ticket, its verdict and its client lead to."""
-    if verdict is Verdict.REPLAY:
-        return _Step(opened, _Act.END_REPLAYED)
+) -> tuple[Opened, _Act | None]:
+    """Judge the client as well; return what is left of what was opened, and what is to be done."""
+    act = _ACTS.get(verdict)
+    if act is not None and act is not _Act.CONFIRM:
+        return opened, act
     if is_bound and transaction.client_beside(record) is not record.client:
         reaction = _reaction(transaction, record)
         if reaction is OnMismatch.END:
-            return _Step(opened, _Act.END_MISMATCHED)
+            return opened, _Act.END_MISMATCHED
         if reaction is OnMismatch.STEP_UP:
-            return _Step(_lock(opened, Lock.MISMATCH), _Act.TURN_AWAY)
+            return _lock(opened, Lock.MISMATCH), _Act.TURN_AWAY
         if reaction is not None and not is_idle:
             newest = verdict is not Verdict.HAND_OVER or record.confirmed is None
             opened = _move(opened, record, reaction, newest=newest)
@@ -151,8 +152,8 @@ def _examine(
     if is_idle:
         now, key, client = transaction.now, Key(record.key), transaction.client_beside(record)
         transaction.context.emit(Locked(now, key, Lock.IDLE, record.owner, client=client))
-        return _Step(_lock(opened, Lock.IDLE))
-    return _Step(opened, _Act.CONFIRM if verdict is Verdict.CONFIRM else _Act.SERVE)
+        return _lock(opened, Lock.IDLE), None
+    return opened, act
 
 
 def _reaction(transaction: Transaction, record: Record) -> OnMismatch | None:
@@ -187,14 +188,18 @@ def _lock(opened: Opened, lock: Lock) -> Opened:
     return msgspec.structs.replace(opened, standing=Standing.LOCKED, lock=lock, reissue=None)
 
 
-async def _turn_down(transaction: Transaction, step: _Step, record: Record) -> Transaction:
+async def _turn_down(
+    transaction: Transaction, opened: Opened, record: Record, act: _Act
+) -> Transaction:
     """Return the transaction of somebody who is not served as the session's owner."""
-    if step.act is _Act.TURN_AWAY:
-        return transaction.begin(await _turn_away(transaction, step.opened, record))
-    reason = End.REPLAY if step.act is _Act.END_REPLAYED else End.MISMATCH
+    if act is _Act.REFUSE:
+        return _refuse(transaction, opened.carrier, Key(record.key), RefusalReason.STRANGER)
+    if act is _Act.TURN_AWAY:
+        return transaction.begin(await _turn_away(transaction, opened, record))
+    reason = End.REPLAY if act is _Act.END_REPLAYED else End.MISMATCH
     transaction.client_beside(record)
     await end_stolen(transaction, record, reason)
-    return transaction.begin(Opened(Standing.ANONYMOUS, step.opened.carrier))
+    return transaction.begin(Opened(Standing.ANONYMOUS, opened.carrier))
 
 
 async def _turn_away(transaction: Transaction, opened: Opened, record: Record) -> Opened:

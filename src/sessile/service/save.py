@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from sessile.core.flow import Flow
 from sessile.core.identity import Intent, Lock
 from sessile.core.mapping import UNCHANGED
 from sessile.core.merge import Delta, merge
@@ -70,8 +71,8 @@ def plan(
     return Attempt(record, opened.values, delta, successor, opened.reissue, moved)
 
 
-async def save(transaction: Transaction, now: Instant, attempt: Attempt | None) -> CommitOutcome:
-    """Carry out a plan; None is one that only hands a ticket to the client.
+def save(transaction: Transaction, now: Instant, attempt: Attempt | None) -> Flow[CommitOutcome]:
+    """Return the flow that carries out a plan; None is one that only hands over a ticket.
 
     A session that ended meanwhile stays ended: the changes are dropped, and an event says so.
 
@@ -79,11 +80,11 @@ async def save(transaction: Transaction, now: Instant, attempt: Attempt | None) 
         LostRace: rivals changed the session under every one of many attempts.
     """
     if attempt is None:
-        return CommitOutcome(transaction.opened.record, await _current_ticket(transaction, now))
+        return _hand_over(transaction, now)
     record = attempt.record
     if record.live_at(now) and not transaction.context.policy.is_locked(record, now):
-        return await _commit(transaction, now, attempt)
-    return await _commit_late(transaction, now, attempt)
+        return _commit(transaction, now, attempt)
+    return _commit_late(transaction, now, attempt)
 
 
 async def _commit_late(transaction: Transaction, now: Instant, attempt: Attempt) -> CommitOutcome:
@@ -117,17 +118,18 @@ def _successor(transaction: Transaction) -> Ticket | None:
     return ticket.successor(transaction.context.ring.newest)
 
 
-async def _current_ticket(transaction: Transaction, now: Instant) -> Ticket | None:
-    """Return the successor to hand over, if the session it belongs to still lives.
+async def _hand_over(transaction: Transaction, now: Instant) -> CommitOutcome:
+    """Save nothing, and hand over the successor if the session it belongs to still lives.
 
     A late answer must not put a dead ticket over the cookie of a newer login.
     """
-    context, reissue = transaction.context, transaction.opened.reissue
+    context, opened = transaction.context, transaction.opened
+    reissue = opened.reissue
     if reissue is None:
-        return None
+        return CommitOutcome(opened.record)
     record = context.intact(await context.store.read(reissue.key))
     current = record is not None and record.live_at(now) and reissue.proves(record.digest)
-    return reissue if current else None
+    return CommitOutcome(opened.record, reissue if current else None)
 
 
 async def _commit(transaction: Transaction, now: Instant, attempt: Attempt | None) -> CommitOutcome:

@@ -11,9 +11,8 @@ from sessile.core.cookie import Cookie
 from sessile.core.flow import arun, run
 from sessile.core.info import SessionInfo
 from sessile.core.origin import Origins
-from sessile.core.policy import OnReplay, Policy
+from sessile.core.policy import Policy
 from sessile.core.proxies import Proxies
-from sessile.core.secrets import KeyRing
 from sessile.core.session import Session
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
@@ -22,8 +21,15 @@ from sessile.service import csrf, manage
 from sessile.service.context import Context
 from sessile.service.events import Hook
 from sessile.service.manage import AnyOwner
+from sessile.service.options import (
+    check_hooks,
+    check_kind,
+    check_policy,
+    ring_of_host,
+    ring_of_settings,
+)
 from sessile.service.require import use_grant
-from sessile.stores.contract import Capability, Store
+from sessile.stores.contract import Store
 from sessile.stores.open import open_store
 from sessile.wire import log, system
 from sessile.wire.background.tasks import BackgroundTasks
@@ -85,26 +91,26 @@ class Sessions:
         clock: Callable[[], Instant] = system.clock,
         entropy: Callable[[int], bytes] = system.entropy,
     ) -> None:
-        _check_text(url=url)
-        _check(Policy, policy=policy)
-        _check(Cookie, cookie=cookie)
-        _check(Origins, origins=origins)
-        _check(Proxies, proxies=proxies)
-        _check(Sealing, sealing=sealing)
-        _check_each(hooks=hooks, carriers=carriers)
-        _check_hooks(hooks)
+        check_kind(str, '"sqlite:///file.db"', url=url)
+        check_kind(Policy, "Policy(...)", policy=policy)
+        check_kind(Cookie, "Cookie(...)", cookie=cookie)
+        check_kind(Sequence, "[Cookie(), ...]", carriers=carriers)
+        check_kind(Origins, "Origins(...)", origins=origins)
+        check_kind(Proxies, "Proxies(...)", proxies=proxies)
+        check_kind(Sealing, "Sealing.OFF", sealing=sealing)
+        check_hooks(hooks)
         if store is None:
             store = open_store(url or system.setting("SESSILE_URL") or DEFAULT_URL)
         elif url is not None:
             raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
-        given = _ring_of_settings(secrets)
-        ring = given or _own_ring(store, entropy)
+        given = ring_of_settings(secrets)
+        ring = given or ring_of_host(store, entropy)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
         sealer: Sealer = AesGcmSealer(ring, entropy) if sealed else NoSealer()
         cookies = (one for one in carriers or () if isinstance(one, Cookie))
         self.cookie = cookie or next(cookies, Cookie())
         self.policy = policy or Policy()
-        _check_owners(store, self.policy)
+        check_policy(store, self.policy)
         self.proxies = proxies or Proxies()
         self._context = Context(
             store=store,
@@ -337,59 +343,3 @@ def context_of(sessions: Sessions) -> Context:
     except AttributeError:
         given = type(sessions).__name__  # and not its repr: a URL may hold a password
         raise ConfigError(f"a {given} is no Sessions: write sessions = Sessions(...)") from None
-
-
-def _check(kind: type, **option: object) -> None:
-    """Refuse an option of another kind now, and not with the first request."""
-    ((name, given),) = option.items()
-    if given is not None and not isinstance(given, kind):
-        said = f"{kind.__name__}.OFF" if kind is Sealing else f"{kind.__name__}(...)"
-        raise ConfigError(f"{name}={given!r}: write {name}={said}, or leave it out")
-
-
-def _check_text(url: object) -> None:
-    if url is not None and not isinstance(url, str):
-        raise ConfigError(f"url is a {type(url).__name__}: write a text, as in 'sqlite:///file'")
-
-
-def _check_hooks(hooks: Sequence[Hook]) -> None:
-    for hook in hooks or ():
-        if not callable(hook):
-            raise ConfigError(f"hooks=[{hook!r}]: write a function of one event")
-
-
-def _check_owners(store: Store, policy: Policy) -> None:
-    """Refuse a policy that a store without the index of a user's sessions would pass over."""
-    if Capability.OWNERS in store.capabilities:
-        return
-    unmet = ["limit"] if policy.limit is not None else []
-    unmet += ["on_replay=OnReplay.END_ALL"] if policy.on_replay is OnReplay.END_ALL else []
-    if unmet:
-        raise ConfigError(
-            f"{store.name} keeps no index of a user's sessions, which {' and '.join(unmet)} "
-            "of the policy needs; drop that, or use a store with Capability.OWNERS"
-        )
-
-
-def _check_each(**options: object) -> None:
-    for name, given in options.items():
-        if given is not None and not isinstance(given, Sequence):
-            raise ConfigError(f"{name}={given!r}: write a list, as in {name}=[...]")
-
-
-def _ring_of_settings(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
-    if secrets is not None:
-        return KeyRing(secrets)
-    setting = system.setting("SESSILE_SECRETS")
-    return KeyRing(part.strip() for part in setting.split(",")) if setting else None
-
-
-def _own_ring(store: Store, entropy: Callable[[int], bytes]) -> KeyRing:
-    """Return the ring of a store on this host; a store on the network has none of its own."""
-    secret = None if Capability.NETWORK in store.capabilities else store.keep_secret(entropy(32))
-    if secret is None:
-        raise ConfigError(
-            f"{store.name} is shared by servers that must share a secret too: run `sessile keygen` "
-            "once and give every server what it prints, as SESSILE_SECRETS or secrets=[...]"
-        )
-    return KeyRing([secret])

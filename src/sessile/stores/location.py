@@ -51,6 +51,8 @@ class Location:
             self.host, self.port = parts.hostname, parts.port
         except ValueError:  # its text may quote a password that was taken for a port
             raise ConfigError(f"the host or port of {self.safe} cannot be read{_HINT}") from None
+        if parts.fragment and not parts.netloc:
+            raise ConfigError(f"{self.safe} has a part after '#': drop it, or write %23")
         if parts.fragment or (parts.netloc and "@" in parts.path + parts.query):
             raise ConfigError(f"{self.safe} can be read in two ways{_HINT}")
         self.scheme = parts.scheme

@@ -123,14 +123,6 @@ class SessionMiddleware:
             raise late_change(late)
 
 
-class Phase(Enum):
-    """How far the answer to a request is."""
-
-    AWAITED = "awaited"
-    LEAVING = "its headers have left, or are about to"
-    REPLACED = "the session could not be saved, and we answered instead"
-
-
 class Exchange:
     """One request's session and the way its answer takes.
 
@@ -146,8 +138,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_context", "_outage", "_passive", "_phase", "_request", "_send", "_session",
-        "_transaction", "_varies", "saved",
+        "_context", "_has_left", "_is_replaced", "_outage", "_passive", "_request", "_send",
+        "_session", "_transaction", "_varies", "saved",
     )  # fmt: skip
 
     def __init__(
@@ -164,7 +156,8 @@ class Exchange:
         self._request = request
         self._send = send
         self._varies = varies
-        self._phase = Phase.AWAITED
+        self._has_left = False  # the headers of the answer, or they are about to
+        self._is_replaced = False  # the application's answer, by ours
         self._session: Session | None = None
         self._transaction: Transaction | None = None
         self._outage: Exception | None = None
@@ -179,7 +172,7 @@ class Exchange:
             except (StoreUnavailable, LostRace) as error:
                 self._outage = error
                 raise
-            if self._phase is not Phase.AWAITED:
+            if self._has_left:
                 raise TooLate(UNSEEN)
             if self._session is None:  # of two that asked at once, the first one's counts
                 self._transaction = transaction
@@ -188,11 +181,11 @@ class Exchange:
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message on; before the headers leave, commit what was loaded."""
-        if self._phase is Phase.REPLACED:
+        if self._is_replaced:
             return _swallow()
-        if self._phase is Phase.LEAVING or message["type"] != "http.response.start":
+        if self._has_left or message["type"] != "http.response.start":
             return self._send(message)
-        self._phase = Phase.LEAVING
+        self._has_left = True
         transaction, self._transaction = self._transaction, None
         if transaction is not None:
             return self._start(transaction, message)
@@ -217,13 +210,13 @@ class Exchange:
 
     async def give_up(self, error: Exception) -> None:
         """Answer in place of an application that met one of ``REFUSED``, if nothing has left."""
-        if self._phase is Phase.AWAITED:
+        if not self._has_left:
             await self._replace(error)
         elif error is not self._outage:
             raise error
 
     async def _replace(self, error: Exception) -> None:
-        self._phase = Phase.REPLACED
+        self._has_left = self._is_replaced = True
         await respond(self._send, refusal(error))
 
     def close(self) -> None:

@@ -1,0 +1,95 @@
+"""The options of ``Sessions``: what cannot be meant is refused when it is made, in words."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from sessile.core.policy import OnReplay, Policy
+from sessile.core.secrets import KeyRing
+from sessile.errors import ConfigError
+from sessile.stores.contract import Capability, Store
+from sessile.wire import system
+
+
+def check_kind(kind: type, advice: str, **option: object) -> None:
+    """Refuse an option of another kind now, and not with the first request. None is left out.
+
+    Args:
+        kind: what it takes.
+        advice: what to write instead.
+        option: one option and what was given.
+
+    Raises:
+        ConfigError: it is of another kind. A text is not shown: a URL may hold a password.
+    """
+    ((name, given),) = option.items()
+    if given is not None and not isinstance(given, kind):
+        shown = type(given).__name__ if isinstance(given, str | bytes) else repr(given)
+        raise ConfigError(f"{name} is {shown}: write {name}={advice}, or leave it out")
+
+
+def check_hooks(hooks: object) -> None:
+    """Refuse what is no sequence of functions.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not isinstance(hooks, Sequence):
+        raise ConfigError(f"hooks={hooks!r}: write a list, as in hooks=[log_event]")
+    for hook in hooks:
+        if not callable(hook):
+            raise ConfigError(f"hooks=[{hook!r}]: write a function of one event")
+
+
+def check_policy(store: Store, policy: Policy) -> None:
+    """Refuse a policy that a store without the index of a user's sessions would pass over.
+
+    Raises:
+        ConfigError: it has a limit, or ends all sessions of an owner.
+    """
+    unmet = ["limit"] if policy.limit is not None else []
+    unmet += ["on_replay=OnReplay.END_ALL"] if policy.on_replay is OnReplay.END_ALL else []
+    if unmet:
+        check_owners(store, f"drop {' and '.join(unmet)} of the policy")
+
+
+def check_owners(store: Store, advice: str) -> None:
+    """Refuse what takes the index of a user's sessions, where a store keeps none.
+
+    Args:
+        store: the store.
+        advice: what else to do.
+
+    Raises:
+        ConfigError: it keeps none.
+    """
+    if Capability.OWNERS not in store.capabilities:
+        raise ConfigError(
+            f"{store.name} keeps no index of a user's sessions; {advice}, or use a store with "
+            "Capability.OWNERS"
+        )
+
+
+def ring_of_settings(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
+    """Return the ring of the secrets that were given, else of ``SESSILE_SECRETS``, if any.
+
+    Raises:
+        ConfigError: they are no secrets, or weak ones.
+    """
+    if secrets is not None:
+        return KeyRing(secrets)
+    setting = system.setting("SESSILE_SECRETS")
+    return KeyRing(part.strip() for part in setting.split(",")) if setting else None
+
+
+def ring_of_host(store: Store, entropy: Callable[[int], bytes]) -> KeyRing:
+    """Return the ring that a store on this host keeps; a store on the network keeps none.
+
+    Raises:
+        ConfigError: it keeps none.
+    """
+    secret = None if Capability.NETWORK in store.capabilities else store.keep_secret(entropy(32))
+    if secret is None:
+        raise ConfigError(
+            f"{store.name} is shared by servers that must share a secret too: run `sessile keygen` "
+            "once and give every server what it prints, as SESSILE_SECRETS or secrets=[...]"
+        )
+    return KeyRing([secret])

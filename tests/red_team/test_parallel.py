@@ -22,6 +22,7 @@ from sessile.core.record import RecordKind
 from sessile.core.ticket import Key, Ticket
 from sessile.service import events, save
 from sessile.service.events import Ended, Rotated
+from sessile.service.transaction import CommitOutcome
 from sessile.stores.contract import COMMITTED, GONE, Conflict, Full, KeyPage, OnLimit, Replaced
 from sessile.stores.sqlite import SQLiteStore
 
@@ -86,9 +87,9 @@ def late_readers_hand_over(patch):
     """A ticket that was to be handed over is, whatever happened to its session meanwhile."""
 
     async def handed(transaction, now):
-        return transaction.opened.reissue
+        return CommitOutcome(transaction.opened.record, transaction.opened.reissue)
 
-    patch.setattr(save, "_current_ticket", handed)
+    patch.setattr(save, "_hand_over", handed)
 
 
 def nothing_remains(patch):

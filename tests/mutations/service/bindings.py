@@ -147,12 +147,11 @@ def successors_go_to_anyone(patch):
     whole = opening._examine
 
     def examine(transaction, opened, record, verdict, **more):
-        step = whole(transaction, opened, record, verdict, **more)
+        found, act = whole(transaction, opened, record, verdict, **more)
         if opened.ticket.proves(record.digest):
-            return step
+            return found, act
         successor = opened.ticket.successor(transaction.context.ring.newest)
-        found = msgspec.structs.replace(step.opened, reissue=successor)
-        return msgspec.structs.replace(step, opened=found)
+        return msgspec.structs.replace(found, reissue=successor), act
 
     patch.setattr(opening, "_examine", examine)
 

@@ -50,7 +50,7 @@ def verdicts() -> str:
             rows.append([kin.value, "any", outcomes[Successor.UNSEEN]])
         else:
             rows += [[kin.value, seen.value, said] for seen, said in outcomes.items()]
-    return table(["presented", "its successor, the current one", "verdict"], rows)
+    return table(["presented", "its own successor", "verdict"], rows)
 
 
 def acts() -> str:

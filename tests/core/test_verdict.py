@@ -7,16 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sessile.core.policy import Policy
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import ENTROPY, Ticket
-from sessile.core.verdict import VERDICTS, Kin, Successor, Verdict, judge
+from sessile.core.verdict import VERDICTS, Kin, Successor, Verdict, confirmations, judge
 from sessile.testing.clock import T0, SeededEntropy
 from sessile.testing.effort import effort
 from sessile.testing.sample import record
 
 OLDEST, MIDDLE, NEWEST = (base64.b64encode(SeededEntropy(n)(32)) for n in range(3))
 RING = KeyRing([NEWEST, MIDDLE, OLDEST])
-GRACE = 30.0
+POLICY = Policy()
+LAST = POLICY.grace + POLICY.clock_skew
 FIRST = Ticket.mint(SeededEntropy()(ENTROPY))
 
 
@@ -28,14 +30,16 @@ def chain(*secrets, start=FIRST):
     return tickets
 
 
-def holding(ticket, confirmed=None):
+def holding(ticket, confirmed=None, before=()):
     """Return the record whose current ticket that is."""
-    return record(key=ticket.key, digest=ticket.digest, confirmed=confirmed)
+    return record(
+        key=ticket.key, digest=ticket.digest, confirmed=confirmed, confirmed_before=before
+    )
 
 
 GRANDPARENT, PARENT, CURRENT = chain(NEWEST, NEWEST)
 STRANGER = Ticket(FIRST.key, bytes(30))
-UNSEEN, IN_GRACE, AT_GRACE, PAST = None, T0 - 1.0, T0 - GRACE, T0 - GRACE - 0.001
+UNSEEN, IN_GRACE, AT_GRACE, PAST = None, T0 - 1.0, T0 - LAST, T0 - LAST - 0.001
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,7 @@ UNSEEN, IN_GRACE, AT_GRACE, PAST = None, T0 - 1.0, T0 - GRACE, T0 - GRACE - 0.00
         (PARENT, IN_GRACE, Verdict.HAND_OVER),
         (PARENT, AT_GRACE, Verdict.HAND_OVER),
         (PARENT, PAST, Verdict.REPLAY),
-        (GRANDPARENT, UNSEEN, Verdict.REPLAY),
+        (GRANDPARENT, UNSEEN, Verdict.REPLAY),  # of its own successor nothing is noted: see below
         (GRANDPARENT, IN_GRACE, Verdict.REPLAY),
         (GRANDPARENT, PAST, Verdict.REPLAY),
         (STRANGER, UNSEEN, Verdict.ANONYMOUS),
@@ -58,7 +62,7 @@ UNSEEN, IN_GRACE, AT_GRACE, PAST = None, T0 - 1.0, T0 - GRACE, T0 - GRACE - 0.00
 )
 def test_table(presented, confirmed, verdict):
     """Who presents what, and whether its successor was seen, decides what follows."""
-    found, handed = judge(presented, holding(CURRENT, confirmed), RING, T0, GRACE)
+    found, handed = judge(presented, holding(CURRENT, confirmed), RING, T0, POLICY)
 
     assert found is verdict
     if verdict is Verdict.HAND_OVER:
@@ -66,6 +70,34 @@ def test_table(presented, confirmed, verdict):
         assert handed.reveal() == CURRENT.reveal()
     else:
         assert handed is None
+
+
+@pytest.mark.parametrize("confirmed", [UNSEEN, IN_GRACE])
+@pytest.mark.parametrize("steps", [2, 3, 8])
+@pytest.mark.parametrize(
+    ("successor", "verdict"),
+    [(IN_GRACE, Verdict.HAND_OVER), (AT_GRACE, Verdict.HAND_OVER), (PAST, Verdict.REPLAY)],
+)
+def test_grace_of_an_ancestor_counts_from_its_own_successor(confirmed, steps, successor, verdict):
+    """However often the ticket turned since, and whatever came of the newest one."""
+    ancestor, *_, current = chain(*[NEWEST] * steps)
+    before = (IN_GRACE,) * (steps - 2) + (successor,)
+    found, handed = judge(ancestor, holding(current, confirmed, before), RING, T0, POLICY)
+
+    assert found is verdict
+    assert (handed is not None) == (verdict is Verdict.HAND_OVER)
+    assert handed is None or handed.reveal() == current.reveal()
+
+
+def test_confirmations_are_kept_while_they_matter():
+    """Newest first, within the grace alone, and no more than are ever looked at."""
+    shown = tuple(T0 - n for n in range(12))
+
+    assert confirmations(holding(CURRENT), T0, POLICY) == ()
+    assert confirmations(holding(CURRENT, T0), T0, POLICY) == (T0,)
+    assert confirmations(holding(CURRENT, T0, shown), T0, POLICY) == (T0, *shown[:6])
+    assert confirmations(holding(CURRENT, PAST, shown), T0, POLICY) == ()
+    assert confirmations(holding(CURRENT, T0, (PAST, T0)), T0, POLICY) == (T0,)
 
 
 def test_table_has_no_hole():
@@ -77,26 +109,26 @@ def test_grace_is_counted_from_when_the_successor_was_seen():
     """However long the rotation is ago, the grace begins when the client showed the new ticket."""
     late = T0 + 86_400.0
 
-    assert judge(PARENT, holding(CURRENT, late), RING, late + 29.0, GRACE)[0] is Verdict.HAND_OVER
-    assert judge(PARENT, holding(CURRENT, late), RING, late + 31.0, GRACE)[0] is Verdict.REPLAY
-    assert judge(PARENT, holding(CURRENT), RING, late, GRACE)[0] is Verdict.HAND_OVER
+    assert judge(PARENT, holding(CURRENT, late), RING, late + 89.0, POLICY)[0] is Verdict.HAND_OVER
+    assert judge(PARENT, holding(CURRENT, late), RING, late + 91.0, POLICY)[0] is Verdict.REPLAY
+    assert judge(PARENT, holding(CURRENT), RING, late, POLICY)[0] is Verdict.HAND_OVER
 
 
 def test_server_with_a_slow_clock_ends_nobodys_session():
     """A confirmation that lies in this server's near future is within the grace."""
-    assert judge(PARENT, holding(CURRENT, T0 + 60.0), RING, T0, GRACE)[0] is Verdict.HAND_OVER
+    assert judge(PARENT, holding(CURRENT, T0 + 60.0), RING, T0, POLICY)[0] is Verdict.HAND_OVER
 
 
 def test_clock_set_back_brings_no_ticket_back_into_its_grace():
     """A confirmation further in the future than servers' clocks differ is past its grace."""
-    assert judge(PARENT, holding(CURRENT, T0 + 60.1), RING, T0, GRACE)[0] is Verdict.REPLAY
+    assert judge(PARENT, holding(CURRENT, T0 + 60.1), RING, T0, POLICY)[0] is Verdict.REPLAY
 
 
 @pytest.mark.parametrize("derived", [NEWEST, MIDDLE, OLDEST])
 def test_successor_under_any_secret_of_the_ring_is_known(derived):
     """A rotation made before, or during, the change of secrets is understood after it."""
     parent, current = chain(derived)
-    verdict, handed = judge(parent, holding(current), RING, T0, GRACE)
+    verdict, handed = judge(parent, holding(current), RING, T0, POLICY)
 
     assert verdict is Verdict.HAND_OVER
     assert handed is not None
@@ -111,7 +143,7 @@ def test_ancestor_across_a_change_of_secrets_is_known(secrets):
     """A chain that went on under another secret leads from its old tickets to its current one."""
     ancestor, *_, current = chain(*secrets)
 
-    assert judge(ancestor, holding(current), RING, T0, GRACE)[0] is Verdict.REPLAY
+    assert judge(ancestor, holding(current), RING, T0, POLICY)[0] is Verdict.REPLAY
 
 
 @pytest.mark.parametrize("steps", [2, 3, 8])
@@ -119,14 +151,14 @@ def test_ancestors_are_recognised_eight_steps_back(steps):
     """A stolen ticket shows itself for two hours at the default rotation."""
     ancestor, *_, current = chain(*[NEWEST] * steps)
 
-    assert judge(ancestor, holding(current), RING, T0, GRACE)[0] is Verdict.REPLAY
+    assert judge(ancestor, holding(current), RING, T0, POLICY)[0] is Verdict.REPLAY
 
 
 def test_older_ancestor_is_a_stranger():
     """Beyond what is walked a ticket proves nothing, so it opens nothing and ends nothing."""
     ancestor, *_, current = chain(*[NEWEST] * 9)
 
-    assert judge(ancestor, holding(current), RING, T0, GRACE) == (Verdict.ANONYMOUS, None)
+    assert judge(ancestor, holding(current), RING, T0, POLICY) == (Verdict.ANONYMOUS, None)
 
 
 def test_retired_secret_proves_nothing():
@@ -134,20 +166,20 @@ def test_retired_secret_proves_nothing():
     parent, current = chain(OLDEST)
     short = KeyRing([NEWEST, MIDDLE])
 
-    assert judge(parent, holding(current), short, T0, GRACE) == (Verdict.ANONYMOUS, None)
-    assert judge(current, holding(current), short, T0, GRACE)[0] is Verdict.CONFIRM
+    assert judge(parent, holding(current), short, T0, POLICY) == (Verdict.ANONYMOUS, None)
+    assert judge(current, holding(current), short, T0, POLICY)[0] is Verdict.CONFIRM
 
 
 def test_descendant_is_a_stranger():
     """The ratchet does not turn back: a ticket from the future is no proof of anything."""
-    assert judge(CURRENT, holding(PARENT), RING, T0, GRACE) == (Verdict.ANONYMOUS, None)
+    assert judge(CURRENT, holding(PARENT), RING, T0, POLICY) == (Verdict.ANONYMOUS, None)
 
 
 def test_ticket_of_another_session_is_a_stranger():
     """A genuine ticket under another session's id is a forgery there."""
     moved = Ticket(Ticket.mint(bytes(ENTROPY)).key, PARENT.verifier)
 
-    assert judge(moved, holding(CURRENT), RING, T0, GRACE) == (Verdict.ANONYMOUS, None)
+    assert judge(moved, holding(CURRENT), RING, T0, POLICY) == (Verdict.ANONYMOUS, None)
 
 
 @effort(300, 5_000)
@@ -155,7 +187,7 @@ def test_ticket_of_another_session_is_a_stranger():
 def test_forged_ticket_harms_nobody(verifier, confirmed):
     """No verifier that was made without the secret ends a session or is let in."""
     verdict, handed = judge(
-        Ticket(FIRST.key, verifier), holding(CURRENT, confirmed), RING, T0, GRACE
+        Ticket(FIRST.key, verifier), holding(CURRENT, confirmed), RING, T0, POLICY
     )
 
     assert (verdict, handed) == (Verdict.ANONYMOUS, None)
@@ -166,7 +198,7 @@ def test_stranger_costs_little(monkeypatch):
     derive, derived = Ticket.successor, []
     monkeypatch.setattr(Ticket, "successor", lambda *args: derived.append(1) or derive(*args))
     ring = KeyRing([NEWEST, MIDDLE, OLDEST, base64.b64encode(SeededEntropy(3)(32))])
-    judge(STRANGER, holding(CURRENT), ring, T0, GRACE)
+    judge(STRANGER, holding(CURRENT), ring, T0, POLICY)
 
     assert len(derived) <= 400
 
@@ -175,4 +207,4 @@ def test_thief_of_the_store_cannot_derive_a_ticket():
     """What the record keeps is no verifier, and no ticket made from it is accepted."""
     thief = Ticket(FIRST.key, CURRENT.digest[:30])
 
-    assert judge(thief, holding(CURRENT), RING, T0, GRACE) == (Verdict.ANONYMOUS, None)
+    assert judge(thief, holding(CURRENT), RING, T0, POLICY) == (Verdict.ANONYMOUS, None)

@@ -13,7 +13,7 @@ from sessile.service.events import End, Mismatched, Replayed
 from sessile.stores.contract import Change
 
 ELSEWHERE = "127.9.0.1"
-ROTATE, GRACE = 900, 30
+ROTATE, GRACE = 900, 90  # the grace and the clock skew
 WARY = Policy(binding=Binding(on_mismatch=OnMismatch.STEP_UP))
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 NEWER = "Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0"

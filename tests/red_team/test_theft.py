@@ -20,7 +20,7 @@ from sessile.service.events import End, Ended, Locked, Mismatched, Replayed
 from sessile.stores.sqlite import SQLiteStore
 
 HERE, ELSEWHERE = "127.0.0.1", "127.9.0.1"
-ROTATE, GRACE, DAY = 900, 30, 86_400
+ROTATE, GRACE, DAY = 900, 90, 86_400  # the grace and the clock skew
 
 
 def reacting(mismatch, **more):

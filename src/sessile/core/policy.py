@@ -131,6 +131,8 @@ class Policy:
             the ticket reopen it. None ends it at once.
         rotate: the ticket is replaced this often; None switches rotation off.
         grace: how long a predecessor still works after its successor was seen.
+        clock_skew: how far the clocks of servers may differ; the grace is longer by so much, for
+            the successor may have been shown to the slowest one. 0 is for a single host.
         remember_idle: the idle time of ``login(remember=True)``.
         remember_absolute: its absolute time; None refuses to remember anybody.
         limit: how many sessions one user may have; None is no limit. A function of the user may
@@ -152,6 +154,7 @@ class Policy:
     lock: Seconds | None = None
     rotate: Seconds | None = minutes(15)
     grace: Seconds = 30.0
+    clock_skew: Seconds = minutes(1)
     remember_idle: Seconds = days(14)
     remember_absolute: Seconds | None = days(30)
     limit: int | Callable[[str], int | Limit | None] | None = None
@@ -183,6 +186,8 @@ class Policy:
         for name in ("lock", "rotate", "remember_absolute", "know_devices"):
             if getattr(self, name) is not None:
                 _check_positive(name, getattr(self, name))
+        if self.clock_skew != 0 or isinstance(self.clock_skew, bool):
+            _check_positive("clock_skew", self.clock_skew)
         _check_order("idle", self.idle, "absolute", self.absolute)
         if self.remember_absolute is not None:
             _check_order(
@@ -320,6 +325,7 @@ _EXAMPLES: Final = {
     "idle": "minutes(30)",
     "absolute": "hours(12)",
     "grace": "30",
+    "clock_skew": "60",
     "remember_idle": "days(14)",
     "evidence": "days(30)",
     "lock": "hours(1)",

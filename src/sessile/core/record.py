@@ -53,6 +53,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         grants: for each purpose that a step-up allowed, until when.
         parent: the digest before the latest rotation; empty before the first.
         past: the trail's bytes; ``trail`` unpacks them.
+        confirmed_before: when the tickets before the current one were first presented, newest
+            first, as far as a request with an older one may still be on its way.
         format: the layout's number; another one is malformed.
     """
 
@@ -80,6 +82,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     grants: dict[str, Instant] = {}
     parent: bytes = b""
     past: bytes = b""
+    confirmed_before: tuple[Instant, ...] = ()
 
     @property
     def device_name(self) -> str:

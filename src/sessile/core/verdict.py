@@ -5,18 +5,23 @@ the secret. From a presented ticket the chain can be walked forward. Reaching th
 proves the ticket genuine: it *is* the current one, its parent, or an older ancestor. Not reaching
 it proves nothing, so a stranger harms nobody: forging a replay would take the secret.
 
+A ticket may still come in late once its successor was shown: requests overlap. Its grace counts
+from then, however often the chain has turned since; two turns within a grace end nobody's session.
+
 Rules for editing. All outcomes stand in ``VERDICTS``; code below only finds the row. The table in
 docs/how-it-works.md is drawn from it.
 """
 
 from collections.abc import Iterator
 from enum import Enum
+from itertools import takewhile
 from typing import Final, TypeAlias
 
+from sessile.core.policy import Policy
 from sessile.core.record import Record
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import Ticket
-from sessile.core.value import Instant, Seconds
+from sessile.core.value import Instant
 
 
 class Kin(Enum):
@@ -31,7 +36,10 @@ class Kin(Enum):
 
 
 class Successor(Enum):
-    """What is known of the current ticket: did the client ever show it?"""
+    """What is known of the ticket that follows the presented one: did the client ever show it?
+
+    Of the current ticket, which nothing follows, it is asked of itself.
+    """
 
     __hash__ = object.__hash__  # as above
 
@@ -59,8 +67,8 @@ VERDICTS: Final[dict[tuple[Kin, Successor], Verdict]] = {
     (Kin.PARENT, Successor.UNSEEN): Verdict.HAND_OVER,  # the answer was lost
     (Kin.PARENT, Successor.IN_GRACE): Verdict.HAND_OVER,  # requests overlapped
     (Kin.PARENT, Successor.PAST_GRACE): Verdict.REPLAY,
-    (Kin.ANCESTOR, Successor.UNSEEN): Verdict.REPLAY,
-    (Kin.ANCESTOR, Successor.IN_GRACE): Verdict.REPLAY,
+    (Kin.ANCESTOR, Successor.UNSEEN): Verdict.REPLAY,  # cannot be: only what was shown turns
+    (Kin.ANCESTOR, Successor.IN_GRACE): Verdict.HAND_OVER,  # two turns within the grace
     (Kin.ANCESTOR, Successor.PAST_GRACE): Verdict.REPLAY,
     (Kin.STRANGER, Successor.UNSEEN): Verdict.ANONYMOUS,
     (Kin.STRANGER, Successor.IN_GRACE): Verdict.ANONYMOUS,
@@ -69,31 +77,58 @@ VERDICTS: Final[dict[tuple[Kin, Successor], Verdict]] = {
 
 _STEPS: Final = 8  # how far back an ancestor is recognised: two hours at the default rotation
 
-_SKEW: Final[Seconds] = 60.0
-"""How far the clocks of two servers may differ. Beyond it a clock was set back, and a ticket that
-was past its grace must not come back into it."""
-
 
 def judge(
-    ticket: Ticket, record: Record, ring: KeyRing, now: Instant, grace: Seconds
+    ticket: Ticket, record: Record, ring: KeyRing, now: Instant, policy: Policy
 ) -> tuple[Verdict, Ticket | None]:
     """Return the verdict, and the current ticket where it is to be handed over."""
     if ticket.proves(record.digest):
-        return VERDICTS[Kin.CURRENT, _successor(record, now, grace)], None
-    kin, current = _walk(ticket, record.digest, ring)
-    verdict = VERDICTS[kin, _successor(record, now, grace)]
+        return VERDICTS[Kin.CURRENT, _successor(record.confirmed, now, policy)], None
+    steps, current = _walk(ticket, record.digest, ring)
+    if current is None:
+        return VERDICTS[Kin.STRANGER, _successor(record.confirmed, now, policy)], None
+    if steps == 1:
+        verdict = VERDICTS[Kin.PARENT, _successor(record.confirmed, now, policy)]
+    else:
+        verdict = VERDICTS[Kin.ANCESTOR, _later_successor(record, steps, now, policy)]
     return verdict, current if verdict is Verdict.HAND_OVER else None
 
 
-def _successor(record: Record, now: Instant, grace: Seconds) -> Successor:
+def confirmations(record: Record, now: Instant, policy: Policy) -> tuple[Instant, ...]:
+    """Return when the tickets before the next one were shown first, as far as it matters still.
+
+    Newest first: what the record is to keep when its current ticket gives way.
+    """
     if record.confirmed is None:
+        return ()
+    shown = (record.confirmed, *record.confirmed_before)[: _STEPS - 1]
+    return tuple(takewhile(lambda at: _in_grace(at, now, policy), shown))
+
+
+def _successor(confirmed: Instant | None, now: Instant, policy: Policy) -> Successor:
+    if confirmed is None:
         return Successor.UNSEEN
-    age = now - record.confirmed
-    return Successor.IN_GRACE if -_SKEW <= age <= grace else Successor.PAST_GRACE
+    return Successor.IN_GRACE if _in_grace(confirmed, now, policy) else Successor.PAST_GRACE
 
 
-def _walk(ticket: Ticket, digest: bytes, ring: KeyRing) -> tuple[Kin, Ticket | None]:
+def _later_successor(record: Record, steps: int, now: Instant, policy: Policy) -> Successor:
+    """Look at the successor of a ticket so many steps back; one that is not noted is long past."""
+    before = record.confirmed_before
+    if len(before) < steps - 1:
+        return Successor.PAST_GRACE
+    return _successor(before[steps - 2], now, policy)
+
+
+def _in_grace(confirmed: Instant, now: Instant, policy: Policy) -> bool:
+    # A time further in the future means that a clock was set back: a ticket that was past its grace
+    # must not come back into it.
+    return -policy.clock_skew <= now - confirmed <= policy.grace + policy.clock_skew
+
+
+def _walk(ticket: Ticket, digest: bytes, ring: KeyRing) -> tuple[int, Ticket | None]:
     """Walk the chain forward, under one secret and at most one other after it.
+
+    Return how many steps it took and the ticket of that digest; None where it leads to none.
 
     That is what a chain looks like while a new secret is rolled out, in whatever order servers take
     it up; and it bounds what a stranger who knows an id can make us compute.
@@ -103,8 +138,8 @@ def _walk(ticket: Ticket, digest: bytes, ring: KeyRing) -> tuple[Kin, Ticket | N
         paths = [one for path in paths for one in _onward(path, ring)]
         for candidate, _, _ in paths:
             if candidate.proves(digest):
-                return (Kin.PARENT, candidate) if step == 1 else (Kin.ANCESTOR, None)
-    return Kin.STRANGER, None
+                return step, candidate
+    return _STEPS, None
 
 
 _Path: TypeAlias = tuple[Ticket, bytes | None, bool]

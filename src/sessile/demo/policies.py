@@ -22,6 +22,7 @@ from sessile.wire import system
 
 COOKIE: Final = "policy"
 DEFAULT: Final = OnMismatch.STEP_UP
+GRACE: Final = 2.0  # nobody waits half a minute to see a theft found out
 
 
 def name_of(reaction: OnMismatch) -> str:
@@ -55,7 +56,11 @@ def all_sessions(hook: Hook) -> dict[OnMismatch, Sessions]:
         reaction: Sessions(
             store=store,
             cookie=Cookie(secure=False),  # the demo speaks plain http
-            policy=Policy(binding=Binding(on_mismatch=reaction)),
+            policy=Policy(
+                binding=Binding(on_mismatch=reaction),
+                grace=GRACE,
+                clock_skew=0,  # one host
+            ),
             proxies=Proxies(trusted=[LOOPBACK]),  # the balancer, which says who the client is
             hooks=[hook],
         )

@@ -100,7 +100,7 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
             return _begin_after_end(transaction, carrier, ticket, record)
         # In this order, because a look at the clocks and the ticket's chain is cheaper than the
         # values; nothing is done about either before the record's proof has held.
-        verdict, successor = judge(ticket, record, context.ring, now, context.policy.grace)
+        verdict, successor = judge(ticket, record, context.ring, now, context.policy)
         is_idle, is_bound = context.policy.is_locked(record, now), record.bound
         values = context.unseal(record, now)
         if values is None:
@@ -268,7 +268,9 @@ def _emit_refusal(transaction: Transaction, key: Key | None, reason: RefusalReas
 
 def _confirm(transaction: Transaction, record: Record) -> Record:
     """Note that the client has shown the current ticket: from here on its parent is a replay."""
-    seen = evolve(record, version=record.version + 1, confirmed=transaction.now)
+    # not before it was made: the server that made it may have the faster clock
+    confirmed = max(transaction.now, record.rotated)
+    seen = evolve(record, version=record.version + 1, confirmed=confirmed)
     if transaction.passive:
         return seen
     return transaction.context.policy.touch_record(seen, transaction.now)

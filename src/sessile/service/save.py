@@ -12,7 +12,7 @@ from sessile.core.record import Record, RecordKind
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import Trail, extend_trail, pack_trail
 from sessile.core.value import Encoded, Instant
-from sessile.core.verdict import Verdict, judge
+from sessile.core.verdict import Verdict, confirmations, judge
 from sessile.errors import LostRace
 from sessile.service.events import Dropped, Expired, Locked, Rotated
 from sessile.service.open import ATTEMPTS, CLIENT_CHANGED
@@ -170,6 +170,7 @@ def _draft(transaction: Transaction, now: Instant, attempt: Attempt) -> Change:
     if attempt.successor is not None:
         changes |= {"digest": attempt.successor.digest, "rotated": now, "confirmed": None}
         changes["parent"] = record.digest
+        changes["confirmed_before"] = confirmations(record, now, context.policy)
     client = transaction.client
     if record.bound and client is not record.client and _follows(transaction, attempt):
         changes["client"] = client
@@ -215,7 +216,7 @@ def _rebase(
         return None
     successor, reissue, moved = attempt.successor, attempt.reissue, attempt.client_changed
     if ticket is not None:
-        verdict, reissue = judge(ticket, newest, context.ring, now, context.policy.grace)
+        verdict, reissue = judge(ticket, newest, context.ring, now, context.policy)
         if verdict not in {Verdict.ACCEPT, Verdict.CONFIRM}:  # no longer ours to rotate
             successor = None
         if not _matches(transaction, newest):  # the successor is for the client that it bound

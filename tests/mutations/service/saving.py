@@ -115,6 +115,26 @@ def no_grace(patch):
     patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.IN_GRACE), Verdict.REPLAY)
 
 
+@breaks("ticket_turned_twice_within_grace_is_the_same_session")
+def parents_alone_have_grace(patch):
+    patch.setitem(verdict.VERDICTS, (Kin.ANCESTOR, Successor.IN_GRACE), Verdict.REPLAY)
+
+
+@breaks("ticket_turned_twice_within_grace_is_the_same_session")
+def one_turn_forgets_the_others(patch):
+    patch.setattr(save, "confirmations", lambda record, now, policy: (record.confirmed,))
+
+
+@breaks("server_with_another_clock_ends_no_session", skew=-45.0)
+def grace_knows_one_clock(patch):
+    patch.setattr(verdict, "_in_grace", lambda at, now, policy: -60.0 <= now - at <= policy.grace)
+
+
+@breaks("server_with_another_clock_ends_no_session", skew=59.0)
+def future_is_past(patch):
+    patch.setattr(verdict, "_in_grace", lambda at, now, policy: 0 <= now - at <= policy.grace + 60)
+
+
 @breaks("forged_ticket_harms_nobody")
 def strangers_end_sessions(patch):
     for seen in Successor:
@@ -126,7 +146,7 @@ def lost_answers_are_replays(patch):
     patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.UNSEEN), Verdict.REPLAY)
 
 
-@breaks("slow_request_with_an_old_ticket_is_handed_none")
+@breaks("slow_request_with_an_old_ticket_turns_none")
 def overtaken_requests_turn(patch):
     whole = save._rebase
 

@@ -205,7 +205,7 @@ class Bindings(Stories):
         theirs = world.ask(reads, cookie=world.cookie, peer=ABROAD).cookie
         assert theirs != world.cookie
         world.ask(reads, cookie=theirs, peer=ABROAD)
-        world.clock.advance(31)
+        world.clock.advance(91)
 
         assert world.ask(reads).user is None
         assert world.events_of(events.Replayed)

@@ -91,7 +91,7 @@ def replays(world: World) -> None:
     stolen = world.cookie
     world.ask(rotates)
     world.ask(reads)
-    world.clock.advance(31)
+    world.clock.advance(91)
     world.ask(reads, cookie=stolen, peer=ABROAD)
 
 

@@ -40,7 +40,7 @@ class Thefts(Stories):
         stolen = world.cookie
         world.ask(rotates)
         world.ask(puts(cart=["hat"]))
-        world.clock.advance(31)
+        world.clock.advance(91)
         return world, key, stolen
 
     def test_replay_leaves_evidence(self, store: Store, drive: Drive) -> None:

@@ -3,8 +3,11 @@
 Each race is stepped: one request is stopped before every act of I/O, and its rival runs there.
 """
 
+import pytest
+
 from sessile.service import events
 from sessile.stores.contract import Capability, Store
+from sessile.testing.clock import FakeClock
 from sessile.testing.drive import Drive
 from sessile.testing.place import needs
 from sessile.testing.promises.stories import (
@@ -81,7 +84,7 @@ class Tickets(Stories):
         world.clock.advance(901)
         world.ask(reads)
         world.ask(reads)
-        world.clock.advance(31)
+        world.clock.advance(91)
 
         assert world.ask(reads, cookie=stolen).user is None
         assert world.ask(reads).user is None
@@ -100,21 +103,56 @@ class Tickets(Stories):
         assert late.user == "alice"
         assert late.cookie == world.cookie
 
+    def test_ticket_turned_twice_within_grace_is_the_same_session(
+        self, store: Store, drive: Drive
+    ) -> None:
+        """A slow request that two turns overtake is served; its ticket's grace ends in its time."""
+        world = self.world_with_login(store, drive)
+        slow = world.cookie
+        for _ in range(3):
+            world.clock.advance(20)
+            world.ask(rotates)
+            world.ask(reads)
+
+        world.clock.advance(20)
+        late = world.ask(reads, cookie=slow)
+        assert late.user == "alice"
+        assert late.cookie == world.cookie
+        world.clock.advance(31)  # 91 s after the first successor was shown
+        assert world.ask(reads, cookie=slow).user is None
+        assert world.events_of(events.Replayed)
+
+    @pytest.mark.parametrize("skew", [-59.0, -45.0, 45.0, 59.0])
+    def test_server_with_another_clock_ends_no_session(
+        self, store: Store, drive: Drive, skew: float
+    ) -> None:
+        """Whichever server turns the ticket, and sees it first: what overlaps is served."""
+        right = self.world_with_login(store, drive)
+        wrong = World(store, drive, clock=FakeClock(right.clock() + skew))
+        for turning, seeing in ((right, wrong), (wrong, right), (wrong, wrong)):
+            right.clock.advance(1000)
+            wrong.clock.advance(1000)
+            old = right.cookie
+            right.cookie = turning.ask(reads, cookie=old).cookie
+            seeing.ask(reads, cookie=right.cookie)
+
+            assert right.ask(reads, cookie=old).user == "alice"
+            assert right.ask(reads).user == "alice"
+
     def test_ancestor_ends_the_session(self, store: Store, drive: Drive) -> None:
-        """A ticket two rotations old ends the session, at any time."""
+        """A ticket two rotations old ends the session, as its parent does."""
         world = self.world_with_login(store, drive)
         stolen = world.cookie
         for _ in range(2):
             world.clock.advance(901)
             world.ask(reads)
+        world.clock.advance(91)
 
         assert world.ask(reads, cookie=stolen).user is None
         assert world.ask(reads).user is None
 
-    def test_slow_request_with_an_old_ticket_is_handed_none(
-        self, store: Store, drive: Drive
-    ) -> None:
-        """A request that was overtaken by two rotations neither turns the ticket nor gets one."""
+    def test_slow_request_with_an_old_ticket_turns_none(self, store: Store, drive: Drive) -> None:
+        """A request that was overtaken by two rotations is handed the newest ticket, if any."""
         world = self.world_with_login(store, drive)
         stolen = world.cookie
         slow = Stepped(
@@ -126,7 +164,7 @@ class Tickets(Stories):
         world.ask(reads)
         late = slow.finish().get()
 
-        assert late.set_cookie is None
+        assert late.cookie == world.cookie
         assert world.ask(reads).user == "alice"
         assert world.values()["v"] == 1
 

@@ -126,7 +126,7 @@ def test_replay_that_a_step_up_overtakes_still_ends_the_session():
     world.clock.advance(minutes(16))
     world.ask()
     world.ask()
-    world.clock.advance(minutes(1))
+    world.clock.advance(minutes(2))
     said = PlainRequest({"cookie": stolen, "user-agent": world.agent}, peer=world.peer)
     replay = open_transaction(context_of(world.sessions), said)
     read = replay.send(None)

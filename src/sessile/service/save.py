@@ -1,6 +1,6 @@
 """Save what a request did to a session that exists: compare, merge, try again."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -8,7 +8,7 @@ from sessile.core.flow import Flow
 from sessile.core.identity import Intent, Lock
 from sessile.core.mapping import UNCHANGED
 from sessile.core.merge import Delta, merge
-from sessile.core.record import Record, RecordKind
+from sessile.core.record import Record, RecordKind, replacement_of
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import Trail, extend_trail, pack_trail
 from sessile.core.value import Encoded, Instant
@@ -18,6 +18,8 @@ from sessile.service.events import Dropped, Expired, Locked, Rotated
 from sessile.service.open import ATTEMPTS, CLIENT_CHANGED
 from sessile.service.transaction import CommitOutcome, Transaction
 from sessile.stores.contract import Change, Committed
+
+_MOST_REPLACED: Final = 8  # step-ups that one slow request may outlive
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -74,7 +76,8 @@ def plan(
 def save(transaction: Transaction, now: Instant, attempt: Attempt | None) -> Flow[CommitOutcome]:
     """Return the flow that carries out a plan; None is one that only hands over a ticket.
 
-    A session that ended meanwhile stays ended: the changes are dropped, and an event says so.
+    A session that ended meanwhile stays ended: the changes are dropped, and an event says so. Of
+    one that its own user went on from in another, by a step-up, they go into that one.
 
     Raises:
         LostRace: rivals changed the session under every one of many attempts.
@@ -91,6 +94,7 @@ async def _commit_late(transaction: Transaction, now: Instant, attempt: Attempt)
     """Save what a long request did past its deadline, if somebody else kept its session alive."""
     context = transaction.context
     newest = await read_late(transaction, attempt.record, now)
+    newest = await _follow(transaction, newest, now)
     if newest is not None and context.policy.is_locked(newest, now):
         key, owner, client = Key(newest.key), newest.owner, transaction.client
         context.emit(Locked(now, key, Lock.IDLE, owner, client=client))
@@ -98,13 +102,29 @@ async def _commit_late(transaction: Transaction, now: Instant, attempt: Attempt)
     return await _commit(transaction, now, _rebase(transaction, now, attempt, newest))
 
 
+async def _follow(transaction: Transaction, record: Record | None, now: Instant) -> Record | None:
+    """Return the session in which a replaced one goes on, if it does: its own user's, at any rate.
+
+    Any other record is returned as it is.
+    """
+    context, opened = transaction.context, transaction.opened.record
+    if record is None or record.kind is not RecordKind.TOMBSTONE:
+        return record
+    for _ in range(_MOST_REPLACED):
+        key = None if record is None else replacement_of(record)
+        if key is None:
+            break
+        record = context.intact(await context.store.read(key))
+    if record is None or opened is None or not record.live_at(now):
+        return None
+    return record if record.owner == opened.owner else None
+
+
 async def read_late(transaction: Transaction, outlived: Record, now: Instant) -> Record | None:
-    """Return the session that a slow request has outlived, if others kept it alive."""
+    """Return what stands for the session that a slow request has outlived: alive, or replaced."""
     context = transaction.context
     newest = context.intact(await context.store.read(Key(outlived.key)))
-    if newest is None or newest.kind is not RecordKind.SESSION:
-        return None
-    if newest.live_at(now):
+    if newest is None or newest.kind is not RecordKind.SESSION or newest.live_at(now):
         return newest
     context.emit(Expired(now, Key(newest.key), newest.owner, client=transaction.client))
     return None
@@ -134,7 +154,7 @@ async def _hand_over(transaction: Transaction, now: Instant) -> CommitOutcome:
 
 async def _commit(transaction: Transaction, now: Instant, attempt: Attempt | None) -> CommitOutcome:
     """Try until our change stands on the newest record, or the session is gone."""
-    context = transaction.context
+    context, opened = transaction.context, transaction.opened
     for _ in range(ATTEMPTS):
         if attempt is None:
             discard_changes(transaction, now)
@@ -142,11 +162,14 @@ async def _commit(transaction: Transaction, now: Instant, attempt: Attempt | Non
         change = _draft(transaction, now, attempt)
         result = await context.store.commit(change)
         if isinstance(result, Committed):
+            if opened.record is None or attempt.record.key != opened.record.key:
+                return CommitOutcome(None)  # saved where it goes on, whose ticket is not ours
             if attempt.successor is not None:
                 key = Key(change.record.key)
                 context.emit(Rotated(now, key, client=transaction.client))
             return CommitOutcome(change.record, attempt.successor or attempt.reissue)
-        attempt = _rebase(transaction, now, attempt, context.newest(result))
+        newest = await _follow(transaction, context.newest(result), now)
+        attempt = _rebase(transaction, now, attempt, newest)
         if attempt and not (
             attempt.delta or attempt.successor or _owes_trail(transaction, attempt)
         ):

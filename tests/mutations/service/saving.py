@@ -146,6 +146,14 @@ def lost_answers_are_replays(patch):
     patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.UNSEEN), Verdict.REPLAY)
 
 
+@breaks("change_in_flight_moves_over_at_step_up")
+def changes_stay_behind_at_step_up(patch):
+    async def follow(transaction, record, now):
+        return record
+
+    patch.setattr(save, "_follow", follow)
+
+
 @breaks("slow_request_with_an_old_ticket_turns_none")
 def overtaken_requests_turn(patch):
     whole = save._rebase

@@ -18,6 +18,7 @@ from sessile.testing.promises.stories import (
     puts,
     reads,
     rotates,
+    steps_up,
 )
 from sessile.testing.step import Stepped, interleavings
 from sessile.testing.world import Reply, World
@@ -56,6 +57,21 @@ class Concurrency(Stories):
             values = met.world.values(met.a.get().cookie)
             assert ("v" in values) != bool(dropped), met.stop
             assert values["cart"] == ["hat"], met.stop
+
+    def test_change_in_flight_moves_over_at_step_up(self, store: Store, drive: Drive) -> None:
+        """What a request saves while its session goes on in a new one is in that one.
+
+        A request that arrives with the old ticket after that is nobody's, and is told so.
+        """
+        for act, key in ((puts(v=1), "v"), (appends("sock"), "cart")):
+            for met in self.meetings(store, drive, act, steps_up()):
+                late, values = met.a, met.world.values(met.b.get().cookie)
+                if isinstance(late.error, KeyError):  # nobody's session has no cart
+                    continue
+                was_there = late.get().user == "alice"
+                saved = values.get(key) in (1, ["hat", "sock"])
+                assert saved == was_there, met.stop
+                assert saved != bool(met.world.events_of(events.Dropped)), met.stop
 
     def test_message_left_while_messages_are_taken_waits(self, store: Store, drive: Drive) -> None:
         """A flash that meets the taking of flashes is shown once: now, or on the next page."""

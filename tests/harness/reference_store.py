@@ -161,15 +161,15 @@ class ReferenceStore:
         return answer or COMMITTED
 
     def rivals(self, replacement):
-        """Return the keys of the owner's other sessions that live, oldest login first."""
+        """Return the owner's other records, oldest login first."""
         old = replacement.old.key if replacement.old else None
-        found = ((key, self.get(key)) for key in self.owners.get(replacement.new.owner, ()))
-        return [Key(k) for k, row in found if k != old and self.live(row, replacement.now)]
+        found = [self.get(k) for k in self.owners.get(replacement.new.owner, ()) if k != old]
+        return [row for row in found if isinstance(row, Record)]
 
     def over(self, replacement):
         """Return the keys of those that end; None refuses the login."""
         limit = replacement.limit
-        return () if limit is None else limit.excess(self.rivals(replacement))
+        return () if limit is None else limit.excess(self.rivals(replacement), replacement.now)
 
     def admit(self, replacement):
         old = replacement.old

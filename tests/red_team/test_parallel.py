@@ -241,9 +241,9 @@ def sessions_are_counted_before_the_login(patch):
 
     async def counted(store, replacement):
         owner = replacement.new.owner
-        found = (await store.keys_of(owner)).keys
+        found = (await store.owned_by(owner)).records
         await meet
-        excess = replacement.limit.excess(found)
+        excess = replacement.limit.excess(found, replacement.now)
         if excess is None:
             return Full()
         await replace(store, unlimited(replacement))

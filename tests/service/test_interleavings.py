@@ -58,7 +58,7 @@ class Stage:
             self.used = world.cookie
             world.ask(rotates)
             world.ask(reads)
-        world.clock.advance(hours(2) if state is LOCKED else 31.0)
+        world.clock.advance(hours(2) if state is LOCKED else 91.0)
         if state is LOCKED:
             world.ask(unlocks, cookie=self.elsewhere)
             self.elsewhere = world.issued[-1]

@@ -93,7 +93,7 @@ def test_rivals_that_win_every_time_are_a_lost_race(monkeypatch):
 
 def replays(world):
     """Let a thief present a ticket that was used up."""
-    world.clock.advance(31.0)
+    world.clock.advance(91.0)
     world.ask(reads, cookie=world.stolen, peer=ABROAD)
 
 

@@ -191,7 +191,7 @@ def furnished():
     stolen, taken = world.cookie, world.ask(lambda s: s.id).result
     world.ask(lambda s: s.rotate())
     world.ask()
-    world.clock.advance(31.0)
+    world.clock.advance(91.0)
     world.ask(cookie=stolen)
     world.ask(lambda s: s.login("carol"))
     world.ask(lambda s: s.step_up("pay", factors=("totp",)))

@@ -30,6 +30,8 @@ class SessionInfo(msgspec.Struct, frozen=True):
         trail: what was done with it, when and from where.
         locked: whether its owner has to give a factor before it goes on.
         current: whether it is the session named as ``current``.
+        presented: whether its client has used it yet. A login whose answer was lost leaves a
+            session that nobody holds: it never blocks its user, and ends with the idle time.
     """
 
     id: Key
@@ -48,6 +50,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     trail: Trail = ()
     locked: bool = False
     current: bool = False
+    presented: bool = True
 
     @classmethod
     def of(cls, record: Record, *, current: bool = False, locked: bool = False) -> "SessionInfo":
@@ -69,4 +72,5 @@ class SessionInfo(msgspec.Struct, frozen=True):
             trail=record.trail,
             locked=locked,
             current=current,
+            presented=record.presented,
         )

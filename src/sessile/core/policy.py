@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypedDict, TypeVar
+from typing import Any, Final, TypedDict
 
 from sessile.core.binding import Binding
 from sessile.core.record import Record, evolve
+from sessile.core.ticket import Key
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
-
-K = TypeVar("K")
 
 _TOUCH: Final = 20
 """``seen`` moves when a twentieth of the idle time has passed, so that readers rarely write."""
@@ -103,18 +102,24 @@ class Limit:
             members = ", ".join(f"OnLimit.{member.name}" for member in OnLimit)
             raise ConfigError(f"on_limit={self.on_limit!r}: write one of {members}")
 
-    def excess(self, others: Sequence[K]) -> Sequence[K] | None:
+    def excess(self, others: Sequence[Record], now: Instant) -> Sequence[Key] | None:
         """Return which of a user's other sessions end for the sake of one more; None refuses it.
 
+        Those that are nobody's always do: a login whose answer was lost takes no place.
+
         Args:
-            others: those that live, oldest login first.
+            others: what there is of them, oldest login first.
+            now: the time of the login.
         """
-        over = len(others) + 1 - self.number
+        live = [other for other in others if other.live_at(now)]
+        nobodys = [Key(other.key) for other in live if other.unclaimed_at(now)]
+        held = [Key(other.key) for other in live if not other.unclaimed_at(now)]
+        over = len(held) + 1 - self.number
         if over <= 0:
-            return ()
+            return nobodys
         if self.on_limit is OnLimit.REFUSE:
             return None
-        return others if self.on_limit is OnLimit.END_OTHERS else others[:over]
+        return nobodys + (held if self.on_limit is OnLimit.END_OTHERS else held[:over])
 
 
 @dataclass(frozen=True, slots=True)

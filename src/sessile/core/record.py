@@ -104,6 +104,15 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return now < self.idle_until and now < self.until
 
     @property
+    def presented(self) -> bool:
+        """Whether its client has shown a ticket of it yet: no more than that can change it."""
+        return self.version > 1 or self.confirmed is not None
+
+    def unclaimed_at(self, now: Instant) -> bool:
+        """Tell whether it is nobody's by now: made a while ago, and never presented."""
+        return not self.presented and now >= self.rotated + UNCLAIMED_TTL
+
+    @property
     def trail(self) -> Trail:
         """What was done with the session, when and from where."""
         return unpack_trail(self.past)
@@ -121,6 +130,10 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
 
 FORMAT: Final = 1
+
+UNCLAIMED_TTL: Final[Seconds] = 10.0
+"""How long a new session counts as its user's though nobody has shown its ticket. The answer of its
+login was lost, most likely, and nobody holds it."""
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Record)

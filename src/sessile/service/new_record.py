@@ -31,7 +31,8 @@ def new_record(
 ) -> Record:
     """Return the first record of a session, with those plain values.
 
-    Its ticket counts as seen: it has no parent whose return could be a replay.
+    An anonymous visitor's ticket counts as seen: it has no parent whose return could be a replay.
+    Of a user's it is noted when it is shown, so that a session that nobody holds is known as such.
 
     Args:
         context: the collaborators.
@@ -55,7 +56,7 @@ def new_record(
         until=_until(context, who, now) if continues is None else continues.until,
         digest=ticket.digest,
         rotated=now,
-        confirmed=now,
+        confirmed=None if owned else now,
         owner=who.owner,
         assurance=who.assurance,
         authenticated_at=who.authenticated_at,

@@ -17,13 +17,14 @@ import msgspec
 
 from sessile.core.flow import Ask
 from sessile.core.policy import Limit, OnLimit
-from sessile.core.record import Corrupt, Record, pack, unpack
+from sessile.core.record import UNCLAIMED_TTL, Corrupt, Record, pack, unpack
 from sessile.core.ticket import Key, is_key
 from sessile.core.value import Instant, Seconds
 
 __all__ = [
     "COMMITTED",
     "GONE",
+    "UNCLAIMED_TTL",
     "Ask",
     "Capability",
     "Change",

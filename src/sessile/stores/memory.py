@@ -218,15 +218,8 @@ class MemoryStore:
             return ()
         replaced = None if old is None else old.key
         rivals = map(self._load, list(self._owners.get(owner, ())))
-        return limit.excess(
-            [
-                Key(rival.key)
-                for rival in rivals
-                if isinstance(rival, Record)
-                and rival.live_at(replacement.now)
-                and rival.key != replaced
-            ]
-        )
+        others = [rival for rival in rivals if isinstance(rival, Record) and rival.key != replaced]
+        return limit.excess(others, replacement.now)
 
     def _delete(
         self, key: Key, owner: str | None, leaving: Record | None

@@ -24,6 +24,7 @@ from sessile.errors import ConfigError, KeyTaken, StoreUnavailable
 from sessile.stores.contract import (
     COMMITTED,
     GONE,
+    UNCLAIMED_TTL,
     Capability,
     Change,
     CommitResult,
@@ -154,6 +155,7 @@ class RedisStore:
             0 if limit is None else _ON_LIMIT[limit.on_limit],
             _new_generation(),
             int(bool(index)),
+            UNCLAIMED_TTL,
         ]
         if replacement.old is not None:
             self._add_old(names, words, replacement.old, replacement.tombstone)

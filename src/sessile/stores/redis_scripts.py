@@ -112,12 +112,13 @@ return row
 # KEYS: row, generation; then the index of its owner, where it has one; then, where it takes the
 # place of another, that row and the index of that one's owner. ARGV: row, its milliseconds, those
 # of the index, the session's key, prefix, now, limit, what happens there (0 ends the oldest, 1 all
-# others, 2 refuses), a generation to begin where there is none, whether there is an owner; then the
-# key of the old one, the beginning that is expected of it, the row to leave in its place, and its
-# milliseconds. No limit is -1. Returns nothing where the new row exists; else {'replaced', keys
-# that were over the limit}, {'full'}, or {'changed', the old row as it is}, without a row where
-# there is none. Ghosts are entries whose row is gone or ended: all that are seen go, and without a
-# limit a few are looked at, so that logging in costs the same however many sessions a user has.
+# others, 2 refuses), a generation to begin where there is none, whether there is an owner, seconds
+# until what was never presented is nobody's; then the key of the old one, the beginning that is
+# expected of it, the row to leave in its place, and its milliseconds. No limit is -1. Returns
+# nothing where the new row exists; else {'replaced', keys of those that ended}, {'full'}, or
+# {'changed', the old row as it is}, without a row where there is none. Ghosts are entries whose row
+# is gone or ended: all that are seen go, and without a limit a few are looked at, so that logging
+# in costs the same however many sessions a user has.
 REPLACE: Final = Script(
     "redis replace",
     _BEGUN
@@ -128,18 +129,24 @@ local index
 if ARGV[10] == '1' then at = at + 1; index = KEYS[at] end
 local old, old_index = KEYS[at + 1], KEYS[at + 2]
 
-local function lives(head, name)
-  -- after the array's three bytes: format, key, version, created, seen, idle_until, until
-  local sound, _, format, owned, _, _, _, idle, absolute =
+local function standing(head, name)  -- 'held', 'nobodys', or nil where it does not live
+  -- after the array's three bytes: format, key, version, created, seen, idle_until, until; then a
+  -- digest of 34 bytes, whose type cmsgpack does not know; then rotated, confirmed
+  local sound, at, format, owned, version, _, _, idle, absolute =
     pcall(cmsgpack.unpack_limit, head, 7, 3)
-  return sound and format == 1 and owned == name
+  local lives = sound and format == 1 and owned == name
     and type(idle) == 'number' and type(absolute) == 'number'
     and now < idle and now < absolute
+  if not lives then return nil end
+  local known, _, rotated, confirmed = pcall(cmsgpack.unpack_limit, head, 2, at + 34)
+  local presented = version ~= 1 or not known or confirmed or type(rotated) ~= 'number'
+  if presented or now < rotated + tonumber(ARGV[11]) then return 'held' end
+  return 'nobodys'
 end
 
 begin(ARGV[9])
 if old then
-  local expected = generation .. ARGV[12]
+  local expected = generation .. ARGV[13]
   if redis.pcall('GETRANGE', old, 0, #expected - 1) ~= expected then
     local row = current(redis.pcall('GET', old))
     if type(row) == 'table' then row = '' end  -- a key of another type
@@ -147,7 +154,7 @@ if old then
   end
 end
 
-local live = {}
+local held, gone = {}, {}
 if index then
   local names
   if limit < 0 then
@@ -159,31 +166,34 @@ if index then
     local head = current(redis.pcall('GETRANGE', prefix .. name, 0, #generation + 127))
     if not head then
       redis.call('ZREM', index, name)
-    elseif limit >= 0 and name ~= ARGV[11] and lives(head, name) then
-      live[#live + 1] = name
+    elseif limit >= 0 and name ~= ARGV[12] then
+      local found = standing(head, name)
+      if found == 'held' then held[#held + 1] = name end
+      if found == 'nobodys' then gone[#gone + 1] = name end
     end
   end
 end
 
-local over = limit < 0 and 0 or #live + 1 - limit
+local over = limit < 0 and 0 or #held + 1 - limit
 if over > 0 and ARGV[8] == '2' then return {'full'} end
-if over > 0 and ARGV[8] == '1' then over = #live end
+if over > 0 and ARGV[8] == '1' then over = #held end
+for i = 1, over do gone[#gone + 1] = held[i] end
 if not create(KEYS[1], ARGV[1], ARGV[2]) then return false end
 
 if old then
   -- pcall: the new row is stored, so an index of another type must not stop what follows
-  if old_index then redis.pcall('ZREM', old_index, ARGV[11]) end
-  if ARGV[13] ~= '' then
-    redis.call('SET', old, generation .. ARGV[13], 'PX', ARGV[14])
+  if old_index then redis.pcall('ZREM', old_index, ARGV[12]) end
+  if ARGV[14] ~= '' then
+    redis.call('SET', old, generation .. ARGV[14], 'PX', ARGV[15])
   else
     redis.call('DEL', old)
   end
 end
 local answer = {'replaced'}
-for i = 1, over do
-  redis.call('DEL', prefix .. live[i])
-  redis.call('ZREM', index, live[i])
-  answer[#answer + 1] = live[i]
+for _, name in ipairs(gone) do
+  redis.call('DEL', prefix .. name)
+  redis.call('ZREM', index, name)
+  answer[#answer + 1] = name
 end
 if index then
   local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2] or 0

@@ -294,11 +294,9 @@ def _excess(db: Cursor, replacement: Replacement) -> Sequence[Key] | None:
         return ()
     replaced = None if old is None else old.key
     rows = _all(db, _OWNED, owner)
-    found = ((Key(key), unpack(blob, key)) for key, blob in rows if key != replaced)
-    now = replacement.now
-    return limit.excess(
-        [k for k, rival in found if isinstance(rival, Record) and rival.live_at(now)]
-    )
+    found = (unpack(blob, key) for key, blob in rows if key != replaced)
+    others = [rival for rival in found if isinstance(rival, Record)]
+    return limit.excess(others, replacement.now)
 
 
 def _conflict(db: Cursor, key: str, expected: int) -> Conflict | Gone | Corrupt | None:

@@ -41,6 +41,7 @@ def record(
         "until": at + absolute,
         "digest": hashlib.sha256(b"verifier of " + name.encode()).digest(),
         "rotated": at,
+        "confirmed": at,
         "data": {"name": name.encode()},
     }
     return Record(**(made | fields))

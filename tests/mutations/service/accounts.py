@@ -23,6 +23,16 @@ breaks = MUTATIONS.breaks
 # Step-up and grants
 
 
+@breaks("login_whose_answer_was_lost_blocks_nobody", on_limit=OnLimit.REFUSE)
+def lost_logins_take_a_place(patch):
+    patch.setattr(Record, "unclaimed_at", lambda record, now: False)
+
+
+@breaks("login_whose_answer_was_lost_blocks_nobody", on_limit=OnLimit.END_OLDEST)
+def logins_count_as_presented(patch):
+    patch.setattr(Record, "presented", True)
+
+
 @breaks("step_up_makes_a_new_session")
 def replaced_sessions_live(patch):
     patch.setattr(

@@ -98,6 +98,27 @@ class Accounts(Stories):
         )
         assert world.ask(logs_in("bob"), cookie="").user == "bob"
 
+    @pytest.mark.parametrize("on_limit", list(OnLimit))
+    def test_login_whose_answer_was_lost_blocks_nobody(
+        self, store: Store, drive: Drive, on_limit: OnLimit
+    ) -> None:
+        """A session that nobody ever presented is listed as such, and gives way to the next."""
+        world = World(store, drive, policy=Policy(limit=1, on_limit=on_limit))
+        world.ask(logs_in(), cookie="")  # and the client never heard of it
+        (lost,) = world.sessions.sync.of("alice")
+        world.clock.advance(10)
+        world.cookie = world.ask(logs_in(), cookie="").cookie
+
+        (held,) = world.sessions.sync.of("alice")
+        assert (lost.presented, held.presented) == (False, False)
+        assert held.id != lost.id
+        assert world.ask(reads).user == "alice"
+        assert world.sessions.sync.of("alice")[0].presented
+        if on_limit is OnLimit.REFUSE:
+            world.clock.advance(10)
+            with pytest.raises(TooManySessions):
+                world.ask(logs_in(), cookie="")
+
     def test_limit_is_what_the_function_says(self, store: Store, drive: Drive) -> None:
         """A function of the user gives each a limit, and a way of keeping it, of their own."""
         world = World(store, drive, policy=Policy(limit=by_name))

@@ -8,6 +8,7 @@ import pytest
 
 from sessile.core.flow import Flow
 from sessile.stores.contract import (
+    UNCLAIMED_TTL,
     Capability,
     Corrupt,
     Full,
@@ -96,6 +97,24 @@ class OwnerLimits:
         answer = drive(store.replace(login(rows[2], limit=2, on_limit=on_limit, old=rows[1])))
         assert answer == Replaced()
         assert records_of(store, drive, "alice") == [rows[0], rows[2]]
+
+    @needs(Capability.OWNERS)
+    @pytest.mark.parametrize("on_limit", list(OnLimit))
+    def test_what_was_never_presented_takes_no_place(
+        self, store: Store, drive: Drive, on_limit: OnLimit
+    ) -> None:
+        """Some seconds after its login such a session ends at the next one, within the limit."""
+        nobodys = record("b", owner="alice", confirmed=None)
+        for row in (record("a", owner="alice"), nobodys):
+            drive(store.replace(login(row)))
+        early, late = T0 + UNCLAIMED_TTL - 0.5, T0 + UNCLAIMED_TTL
+        first = record("c", owner="alice", at=early)
+        drive(store.replace(login(first, now=early, limit=4, on_limit=on_limit)))
+        second = record("d", owner="alice", at=late)
+        result = drive(store.replace(login(second, now=late, limit=3, on_limit=on_limit)))
+
+        assert result == Replaced((nobodys.key,))
+        assert records_of(store, drive, "alice") == [record("a", owner="alice"), first, second]
 
     @needs(Capability.OWNERS)
     def test_refused_claim_writes_nothing(self, store: Store, drive: Drive) -> None:

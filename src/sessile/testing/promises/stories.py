@@ -99,6 +99,7 @@ class Stories:
                 new.ask(lambda session: session.flash(flash))
             if user is not None:
                 new.ask(logs_in(user))
+                new.ask(reads)  # its client has shown the ticket
             new.clock.advance(age)
             return new
 

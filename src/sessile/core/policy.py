@@ -112,8 +112,8 @@ class Limit:
             now: the time of the login.
         """
         live = [other for other in others if other.live_at(now)]
-        nobodys = [Key(other.key) for other in live if other.unclaimed_at(now)]
-        held = [Key(other.key) for other in live if not other.unclaimed_at(now)]
+        nobodys = [Key(other.key) for other in live if other.is_unclaimed(now)]
+        held = [Key(other.key) for other in live if not other.is_unclaimed(now)]
         over = len(held) + 1 - self.number
         if over <= 0:
             return nobodys

@@ -108,7 +108,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         """Whether its client has shown a ticket of it yet: no more than that can change it."""
         return self.version > 1 or self.confirmed is not None
 
-    def unclaimed_at(self, now: Instant) -> bool:
+    def is_unclaimed(self, now: Instant) -> bool:
         """Tell whether it is nobody's by now: made a while ago, and never presented."""
         return not self.presented and now >= self.rotated + UNCLAIMED_TTL
 

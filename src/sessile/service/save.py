@@ -121,7 +121,7 @@ async def _follow(transaction: Transaction, record: Record | None, now: Instant)
 
 
 async def read_late(transaction: Transaction, outlived: Record, now: Instant) -> Record | None:
-    """Return what stands for the session that a slow request has outlived: alive, or replaced."""
+    """Read the session that a slow request has outlived; None unless it lives or was replaced."""
     context = transaction.context
     newest = context.intact(await context.store.read(Key(outlived.key)))
     if newest is None or newest.kind is not RecordKind.SESSION or newest.live_at(now):

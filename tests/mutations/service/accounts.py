@@ -25,7 +25,7 @@ breaks = MUTATIONS.breaks
 
 @breaks("login_whose_answer_was_lost_blocks_nobody", on_limit=OnLimit.REFUSE)
 def lost_logins_take_a_place(patch):
-    patch.setattr(Record, "unclaimed_at", lambda record, now: False)
+    patch.setattr(Record, "is_unclaimed", lambda record, now: False)
 
 
 @breaks("login_whose_answer_was_lost_blocks_nobody", on_limit=OnLimit.END_OLDEST)

@@ -11,7 +11,7 @@ import msgspec
 
 from sessile.core.client import NOBODY, Client
 from sessile.core.identity import Identity, Pending
-from sessile.core.ticket import Key
+from sessile.core.ticket import Key, is_key
 from sessile.core.trail import Trail, pack_trail, unpack_trail
 from sessile.core.value import Instant, Seconds
 
@@ -43,8 +43,6 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         authenticated_at: when the user proved who they are.
         persistent: the cookie outlives the browser.
         device: what the login called the client, as in ``"My phone"``; empty when it did not.
-        proof: code under the key ring over who the session belongs to, which ticket opens it, and
-            when it began and ends; empty when sealing is off.
         data: key to encoded value, sealed when sealing is on.
         kind: a session, or what one left behind for a while.
         client: the client that used it last, and that it is bound to.
@@ -53,10 +51,12 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         grants: for each purpose that a step-up allowed, until when.
         parent: the digest before the latest rotation; empty before the first.
         past: the trail's bytes; ``trail`` unpacks them.
+        proof: code under the key ring over all the others; it is the last field (see
+            ``codecs.sealing``), and a record without it is nobody's.
         format: the layout's number; another one is malformed.
     """
 
-    format: Literal[1]
+    format: Literal[2]
     key: str
     version: int
     created: Instant
@@ -71,7 +71,6 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     authenticated_at: Instant | None = None
     persistent: bool = False
     device: str = ""
-    proof: bytes = b""
     data: dict[str, bytes] = {}
     kind: RecordKind = RecordKind.SESSION
     client: Client = NOBODY
@@ -80,11 +79,17 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     grants: dict[str, Instant] = {}
     parent: bytes = b""
     past: bytes = b""
+    proof: bytes = b""
 
     @property
     def device_name(self) -> str:
         """What to call the client: as the login did, or by its User-Agent."""
         return self.device or self.client.device
+
+    @property
+    def index_owner(self) -> str | None:
+        """In whose index it stands; None where it is no session, or nobody's."""
+        return self.owner if self.kind is RecordKind.SESSION else None
 
     @property
     def bound(self) -> bool:
@@ -117,7 +122,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return f"<Record {self.key} version {self.version}>"
 
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Record)
@@ -127,6 +132,10 @@ _REPLACED_BY: Final = "heir"  # the word that stored tombstones have for it
 
 TOMBSTONE_TTL: Final[Seconds] = 120.0
 """How long a tombstone is kept: longer than an answer may be on its way."""
+
+LONGEST_WALK: Final = 4096
+"""Tombstones that are followed from one session to the next. Genuine ones never lead back, and no
+client steps up so often within their time."""
 
 
 def tombstone(
@@ -152,8 +161,10 @@ def tombstone(
 
 def replacement_of(record: Record) -> Key | None:
     """Return the session in which that of a tombstone goes on; None where it ended."""
-    key = record.data.get(_REPLACED_BY) if record.kind is RecordKind.TOMBSTONE else None
-    return None if key is None else Key(key.decode())
+    if record.kind is not RecordKind.TOMBSTONE:
+        return None
+    key = record.data.get(_REPLACED_BY, b"").decode("ascii", "replace")
+    return Key(key) if is_key(key) else None
 
 
 def evidence(stolen: Record, now: Instant, lasts: Seconds, trail: Trail) -> Record:

@@ -123,7 +123,7 @@ class PlainSealer(_Prover):
     def unseal(self, record: Record) -> Encoded:
         """Return the values as they are, once the record's proof has held."""
         if not self.holds(record):
-            raise _forged(record)
+            raise _forgery(record)
         return record.data
 
     def seal(
@@ -155,7 +155,7 @@ class AesGcmSealer(_Prover):
     def unseal(self, record: Record) -> Encoded:
         """Return the values in plain, once the record's proof has held."""
         if not self.holds(record):
-            raise _forged(record)
+            raise _forgery(record)
         key, newest, plain = record.key, self._newest, {}
         prefix = _aad_prefix(key)
         try:  # one loop without a call of ours for each value: every request comes here
@@ -221,7 +221,7 @@ class _Keys:
         return self.id + blake2b(proven, key=self._proof_key, digest_size=_PROOF).digest()
 
 
-def _forged(record: Record) -> Forged:
+def _forgery(record: Record) -> Forged:
     return Forged(f"record {record.key}: its proof does not hold under these secrets")
 
 

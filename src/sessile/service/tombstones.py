@@ -5,7 +5,7 @@ from sessile.service.context import Context
 
 
 async def follow_tombstones(context: Context, record: Record | None) -> Record | None:
-    """Return what stands at the end of a record's tombstones: itself where it is none.
+    """Return the record to which tombstones lead from this one: itself where it is none.
 
     None where a step is missing, is not genuine, or is one too many.
     """

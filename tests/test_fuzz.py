@@ -62,7 +62,7 @@ PLANTED = [
     # target, file, what stands there, what a careless hand made of it
     ("cookie", "core/cookie.py", r"(?:^|;)[ \t]*{", r"(?:^|;|,)[ \t]*{"),
     ("ticket", "core/ticket.py", "if selector[0] >> 2 == _DASH:", "if False:"),
-    ("record", "codecs/sealing.py", "record.assurance, record.auth", "0, record.auth"),
+    ("record", "codecs/sealing.py", "_encode(record)", "_encode(evolve(record, assurance=0))"),
     ("forwarded", "core/proxies.py", "len(nodes) != 1", "not nodes"),
 ]
 

@@ -75,6 +75,12 @@ def login():
 
 
 @pytest.fixture
+def application():
+    """The sessions of the application itself, which has the secret."""
+    return lambda: Sessions(secrets=[SECRET])
+
+
+@pytest.fixture
 def put():
     """Put records into a store as they are, by default the command line's own default."""
 

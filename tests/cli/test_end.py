@@ -1,17 +1,16 @@
 """``sessile end`` and ``sessile end-all`` end sessions, say what they did, and need no secret."""
 
-from sessile import Sessions
 from sessile.testing import sample
 
 
-def test_end_ends_one_session_and_no_other(sessile, login):
+def test_end_ends_one_session_and_no_other(sessile, login, application):
     """The session is gone, its neighbour stays."""
     first, second = login("alice"), login("alice")
 
     done = sessile("end", first)
 
     assert (done.exit_code, done.output) == (0, f"ended {first}\n")
-    assert [info.id for info in Sessions().sync.of("alice")] == [second]
+    assert [info.id for info in application().sync.of("alice")] == [second]
 
 
 def test_ending_what_has_ended_is_code_1(shell, login):
@@ -25,17 +24,17 @@ def test_ending_what_has_ended_is_code_1(shell, login):
     assert again.stderr == f"no live session has the id {key}; nothing was ended\n"
 
 
-def test_end_all_ends_a_users_sessions_and_counts_them(sessile, login):
+def test_end_all_ends_a_users_sessions_and_counts_them(sessile, login, application):
     """Those of others stay."""
     login("alice"), login("alice"), login("bob")
 
     done = sessile("end-all", "alice")
 
     assert (done.exit_code, done.output) == (0, "ended 2 sessions of alice\n")
-    assert len(Sessions().sync.of("bob")) == 1
+    assert len(application().sync.of("bob")) == 1
 
 
-def test_end_all_keeps_the_one_it_is_told_to_keep(sessile, login):
+def test_end_all_keeps_the_one_it_is_told_to_keep(sessile, login, application):
     """``--keep`` spares a session; when it is the only one, nothing was there to end."""
     login("alice")
     kept = login("alice")
@@ -44,16 +43,16 @@ def test_end_all_keeps_the_one_it_is_told_to_keep(sessile, login):
     again = sessile("end-all", "alice", "--keep", kept)
     assert again.exit_code == 1
     assert again.stderr == "alice has no other live session; nothing was ended\n"
-    assert [info.id for info in Sessions().sync.of("alice")] == [kept]
+    assert [info.id for info in application().sync.of("alice")] == [kept]
 
 
-def test_a_mistyped_keep_ends_nothing(sessile, login):
+def test_a_mistyped_keep_ends_nothing(sessile, login, application):
     """A session to keep that is not the user's would have been ended with the others."""
     login("alice"), login("alice")
 
     for keep in (login("bob"), sample.key("nobody's"), "nonsense"):
         assert sessile("end-all", "alice", "--keep", keep).exit_code == 2
-    assert len(Sessions().sync.of("alice")) == 2
+    assert len(application().sync.of("alice")) == 2
 
 
 def test_end_all_of_nobody_is_code_1(sessile, login):

@@ -3,7 +3,6 @@
 import pytest
 from typer.testing import CliRunner
 
-from sessile import Sessions
 from sessile.cli.app import app
 from sessile.core.flow import run
 from sessile.stores.open import open_store
@@ -20,14 +19,14 @@ def answer():
     return lambda text: CliRunner().invoke(app, ["end-everybody"], input=text)
 
 
-def test_yes_ends_everybody_without_asking(sessile, login, folder):
+def test_yes_ends_everybody_without_asking(sessile, login, folder, application):
     """Users and anonymous sessions, in one go; no key file is left behind."""
     login("alice"), login("bob")
 
     done = sessile("end-everybody", "--yes")
 
     assert (done.exit_code, done.output) == (0, DONE)
-    assert [Sessions().sync.of(user) for user in ("alice", "bob")] == [[], []]
+    assert [application().sync.of(user) for user in ("alice", "bob")] == [[], []]
 
 
 def test_no_secret_is_made_to_end_everybody(sessile, login, folder):
@@ -38,7 +37,7 @@ def test_no_secret_is_made_to_end_everybody(sessile, login, folder):
     assert not (folder / "sessile.db.key").exists()
 
 
-def test_it_asks_and_is_told_yes(answer, login):
+def test_it_asks_and_is_told_yes(answer, login, application):
     """The question names the store, and stands where it does not mix with what is printed."""
     login("alice")
 
@@ -47,11 +46,11 @@ def test_it_asks_and_is_told_yes(answer, login):
     assert done.exit_code == 0
     assert ASKED in done.stderr
     assert done.stdout.endswith(DONE)
-    assert Sessions().sync.of("alice") == []
+    assert application().sync.of("alice") == []
 
 
 @pytest.mark.parametrize("text", ["n\n", "\n", "maybe\n", ""])
-def test_anything_but_yes_ends_nobody(answer, login, text):
+def test_anything_but_yes_ends_nobody(answer, login, text, application):
     """No, Enter, nonsense and no answer at all leave everybody where they are; code 1."""
     login("alice")
 
@@ -59,17 +58,17 @@ def test_anything_but_yes_ends_nobody(answer, login, text):
 
     assert (done.exit_code, DONE in done.stdout) == (1, False)
     assert done.stderr.endswith("nothing was ended; --yes ends without asking\n")
-    assert len(Sessions().sync.of("alice")) == 1
+    assert len(application().sync.of("alice")) == 1
 
 
-def test_a_script_that_cannot_answer_ends_nobody(shell, login):
+def test_a_script_that_cannot_answer_ends_nobody(shell, login, application):
     """Without a terminal and without ``--yes`` it does not wait."""
     login("alice")
 
     done = shell("end-everybody")
 
     assert (done.returncode, DONE in done.stdout) == (1, False)
-    assert len(Sessions().sync.of("alice")) == 1
+    assert len(application().sync.of("alice")) == 1
 
 
 def test_what_cannot_be_reached_is_not_asked_about(sessile, own_redis):

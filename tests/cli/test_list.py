@@ -9,10 +9,11 @@ import pytest
 from sessile.core.client import Client
 from sessile.core.record import evolve, tombstone
 from sessile.errors import ConfigError
-from sessile.service.sessions import Sessions
+from sessile.service.sessions import Sessions, context_of
 from sessile.stores.contract import Capability, Page
 from sessile.stores.memory import MemoryStore
 from sessile.testing import sample
+from sessile.testing.clock import FakeClock
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
@@ -92,8 +93,8 @@ def test_no_text_of_others_reaches_the_terminal_as_a_command(sessile, put):
 def test_a_page_that_repeats_a_session_prints_it_once():
     """Scans may show a session twice; a list does not."""
     store = Repeating()
-    store._add(sample.record())
-    sessions = Sessions(store=store)
+    sessions = Sessions(store=store, clock=FakeClock())
+    store._add(context_of(sessions).sealer.prove(sample.record()))
 
     assert len(list(sessions.sync.scan())) == 1
 

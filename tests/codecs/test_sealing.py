@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessile.codecs.sealing import AesGcmSealer, Forged
+from sessile.codecs.sealing import AesGcmSealer, Forged, PlainSealer
 from sessile.core.client import Client
 from sessile.core.identity import Pending
-from sessile.core.record import RecordKind, evolve
+from sessile.core.record import Record, RecordKind, evolve, replacement_of, tombstone
 from sessile.core.secrets import KeyRing
 from sessile.testing.clock import SeededEntropy
-from sessile.testing.sample import record
+from sessile.testing.sample import key, record
 from sessile.testing.world import NEWER, SECRET
 from sessile.wire import system
 
@@ -46,13 +46,16 @@ def test_equal_values_differ_when_sealed():
     assert row.data["a"] != row.data["b"]
 
 
-@pytest.mark.parametrize("field", ["owner", "assurance", "digest", "until", "created", "persistent",
-                                   "authenticated_at", "client", "device", "factors",
-                                   "pending", "grants", "parent", "past", "kind"])  # fmt: skip
-def test_record_whose_owner_or_ticket_was_changed_is_forged(field):
-    """Whoever can write the store cannot give a session to somebody else."""
-    row = sealed(pet=b"axolotl")
+SEALERS = {"sealed": sealer, "plain": lambda: PlainSealer(RING)}
+
+
+@pytest.mark.parametrize("make", SEALERS.values(), ids=SEALERS)
+@pytest.mark.parametrize("field", Record.__struct_fields__)
+def test_record_of_which_any_field_was_changed_is_forged(make, field):
+    """Whoever can write the store cannot change one thing in a record, whatever it is."""
+    row, _ = make().seal(record(data={}), {"pet": b"axolotl"}, NONE)
     other = {
+        "key": "another",
         "owner": "mallory",
         "digest": b"x" * 32,
         "device": "x",
@@ -63,11 +66,60 @@ def test_record_whose_owner_or_ticket_was_changed_is_forged(field):
         "parent": b"x",
         "past": b"x",
         "kind": RecordKind.EVIDENCE,
+        "data": {},
+        "proof": b"",
     }
-    changed = evolve(row, **{field: other.get(field, 1)})
+    changed = evolve(row, **{field: other.get(field, 7)})
 
+    assert make().holds(row)
+    assert not make().holds(changed)
     with pytest.raises(Forged):
-        sealer().unseal(changed)
+        make().unseal(changed)
+
+
+def test_proof_is_the_last_field():
+    """What stands before it is proved; whoever adds a field adds it there."""
+    assert Record.__struct_fields__[-1] == "proof"
+
+
+@pytest.mark.parametrize("make", SEALERS.values(), ids=SEALERS)
+def test_proof_does_not_rest_on_the_order_of_values(make):
+    """A store may keep values one by one, and give them back in an order of its own."""
+    row, _ = make().seal(record(data={}), {"a": b"1", "b": b"2", "c": b"3"}, NONE)
+    turned = evolve(row, data=dict(reversed(row.data.items())))
+
+    assert list(turned.data) != list(row.data)
+    assert make().holds(turned)
+
+
+def test_plain_values_are_proved_and_stored_as_they_are():
+    """Without encryption a value is readable in the record, and its proof is that of the ring."""
+    plain = PlainSealer(KeyRing([NEWER, SECRET]))
+    row, written = PlainSealer(RING).seal(record(data={}), {"a": b"1"}, NONE)
+    later, _ = plain.seal(row, {"b": b"2"}, frozenset({"a"}), version=2)
+
+    assert (row.data, written) == ({"a": b"1"}, {"a": b"1"})
+    assert plain.unseal(row) == {"a": b"1"}
+    assert plain.unseal(later) == {"b": b"2"}
+    assert not PlainSealer(RING).holds(later)
+
+
+def test_plain_and_sealed_are_never_taken_for_each_other():
+    """A sealed record is none to who does not seal, and the other way round."""
+    row, _ = PlainSealer(RING).seal(record(data={}), {"a": b"1"}, NONE)
+
+    assert not sealer().holds(row)
+    assert not PlainSealer(RING).holds(sealed(a=b"1"))
+
+
+@pytest.mark.parametrize("make", SEALERS.values(), ids=SEALERS)
+def test_what_has_no_values_is_proved(make):
+    """A tombstone names the session in which it goes on, and nobody can change that."""
+    left = make().prove(tombstone(key("a"), 1.0, key("b")))
+
+    assert make().holds(left)
+    assert replacement_of(left) == key("b")
+    assert not make().holds(evolve(left, data={"heir": key("c").encode()}))
 
 
 def test_value_moved_to_another_field_is_forged():

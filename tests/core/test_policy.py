@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessile.core.policy import OnLimit, Policy, days, hours, minutes
+from sessile.core.record import evolve
 from sessile.errors import ConfigError
 from sessile.testing.clock import T0
 from sessile.testing.effort import effort
@@ -110,7 +111,7 @@ def test_touch_is_throttled_to_a_twentieth_of_the_idle_time(persistent):
 def test_touch_moves_the_idle_deadline_alone():
     """A touched record was seen now and lives for another idle time; all else is as before."""
     row = record(idle=60.0)
-    touched = Policy(idle=60.0).touch_record(row, T0 + 30.0)
+    touched = evolve(row, **Policy(idle=60.0).touch(row, T0 + 30.0))
 
     assert (touched.seen, touched.idle_until) == (T0 + 30.0, T0 + 90.0)
     assert (touched.until, touched.version, touched.data) == (row.until, 1, row.data)
@@ -121,7 +122,7 @@ def test_touch_moves_the_idle_deadline_alone():
 def test_no_clock_runs_backwards(passed, idle):
     """Whatever a server's clock says, a touch never shortens a session's life."""
     row = record(idle=600.0)
-    touched = Policy(idle=idle).touch_record(row, T0 + passed)
+    touched = evolve(row, **Policy(idle=idle).touch(row, T0 + passed))
 
     assert touched.seen >= row.seen
     assert touched.idle_until >= row.idle_until

@@ -92,7 +92,7 @@ def fields(**changes):
 @pytest.mark.parametrize(
     "blob",
     [
-        fields(format=2),
+        fields(format=1),
         fields(format="1"),
         fields(key=key("b")),
         fields(key=None),
@@ -178,6 +178,8 @@ def test_tombstone_opens_nothing_and_says_where_it_goes_on():
     assert (replacement_of(left), replacement_of(continued)) == (None, key("b"))
     assert unpack(pack(continued), key("a")) == continued
     assert replacement_of(record(data={"heir": b"x"})) is None
+    for planted in (b"\xff\xfe", b"", b"../../etc/passwd", key("b").encode() + b"\n"):
+        assert replacement_of(evolve(continued, data={"heir": planted})) is None
 
 
 def test_evidence_is_whose_it_was_and_its_trail():

@@ -12,7 +12,7 @@ from sessile.service import open as opening
 from sessile.service.context import Context
 from sessile.service.events import End, Refused
 from sessile.service.transaction import Opened, Standing
-from sessile.stores.contract import Conflict
+from sessile.stores.contract import Conflict, Replacement
 from sessile.stores.sqlite import SQLiteStore
 
 
@@ -24,6 +24,12 @@ def silence(patch, kind):
         "emit",
         lambda context, event: None if isinstance(event, kind) else emit(context, event),
     )
+
+
+async def revive(store, record):
+    """Store a session as if it had never ended, in its owner's index."""
+    await store.delete(record.key)
+    await store.replace(Replacement(record, record.seen))
 
 
 def refusals_are_not_told(patch):

@@ -9,18 +9,27 @@ import redis
 from sessile.core.record import Record, unpack
 from sessile.service.sessions import context_of
 
-_PLANT = """INSERT INTO sessile_session (key, version, due, blob) VALUES (?, ?, 1e12, ?)
-    ON CONFLICT (key) DO UPDATE SET version = excluded.version, blob = excluded.blob"""
+_PLANT = """INSERT INTO sessile_session (key, version, due, owner, claim, blob)
+    VALUES (?, ?, 1e12, ?, 1, ?) ON CONFLICT (key) DO UPDATE
+    SET version = excluded.version, owner = excluded.owner, blob = excluded.blob"""
+_ENTER = "UPDATE sessile_session SET owner = ?, claim = 1 WHERE key = ?"
 
 
 def rows_of(site):
     """Return the rows behind a site."""
-    store = context_of(site.sessions).store
-    return SQLiteRows(store) if hasattr(store, "path") else RedisRows(store)
+    store, sealer = context_of(site.sessions).store, context_of(site.sessions).sealer
+    return SQLiteRows(store, sealer) if hasattr(store, "path") else RedisRows(store, sealer)
 
 
 class Rows:
     """What every kind of rows has: ``__getitem__`` and ``__setitem__`` are the kind's own."""
+
+    def __init__(self, sealer):
+        self._sealer = sealer
+
+    def proved(self, record):
+        """Return a record with its proof, as whoever has the secrets as well would plant it."""
+        return self._sealer.prove(record)
 
     def record(self, key):
         """Return the record of that session as it is stored."""
@@ -32,7 +41,8 @@ class Rows:
 class SQLiteRows(Rows):
     """The rows of a file, and everything that lies beside it."""
 
-    def __init__(self, store):
+    def __init__(self, store, sealer):
+        super().__init__(sealer)
         self._path = Path(store.path)
 
     def __getitem__(self, key):
@@ -42,9 +52,15 @@ class SQLiteRows(Rows):
 
     def __setitem__(self, key, blob):
         record = unpack(blob, key)
-        row = (key, record.version if isinstance(record, Record) else 1, blob)
+        sound = isinstance(record, Record)
+        version, owner = (record.version, record.index_owner) if sound else (1, None)
         with closing(sqlite3.connect(self._path)) as db, db:
-            db.execute(_PLANT, row)
+            db.execute(_PLANT, (key, version, owner, blob))
+
+    def enter(self, key, owner):
+        """Put a session into the index of an owner; None takes it out of that of ``alice``."""
+        with closing(sqlite3.connect(self._path)) as db, db:
+            db.execute(_ENTER, (owner, key))
 
     def __len__(self):
         with closing(sqlite3.connect(self._path)) as db:
@@ -58,7 +74,9 @@ class SQLiteRows(Rows):
 class RedisRows(Rows):
     """The keys of a server that begin with the site's prefix; a row begins with its generation."""
 
-    def __init__(self, store):
+    def __init__(self, store, sealer):
+        super().__init__(sealer)
+        self._index = store._index
         self._prefix = store._prefix
         self._place = store._client._endpoint
 
@@ -72,6 +90,14 @@ class RedisRows(Rows):
     def __setitem__(self, key, blob):
         with self._server() as server:
             server.set(self._prefix + key, self._generation(server) + blob)
+
+    def enter(self, key, owner):
+        """Put a session into the index of an owner; None takes it out of that of ``alice``."""
+        with self._server() as server:
+            if owner is None:
+                server.zrem(self._index("alice"), key)
+            else:
+                server.zadd(self._index(owner), {key: 0})
 
     def _generation(self, server):
         return server.get(f"{self._prefix}@generation")

@@ -155,13 +155,12 @@ def polls_that_write_are_use(patch):
 def confirmations_are_use(patch):
     """The first request with a new ticket moves the clocks, also when it is a poll."""
     confirm = opening._confirm
-    patch.setattr(
-        opening,
-        "_confirm",
-        lambda transaction, record: transaction.context.policy.touch_record(
-            confirm(transaction, record), transaction.now
-        ),
-    )
+
+    def active(transaction, record):
+        transaction.passive = False
+        return confirm(transaction, record)
+
+    patch.setattr(opening, "_confirm", active)
 
 
 @weakened_by(polls_are_use, polls_that_write_are_use, confirmations_are_use, middleware=POLLED)

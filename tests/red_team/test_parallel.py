@@ -11,7 +11,7 @@ import pytest
 
 from harness.backends import BACKENDS, as_params
 from harness.handlers import adds, logs_in, logs_out, puts, reads, start, who
-from mutations.defences import versions_are_forgotten
+from mutations.defences import revive, versions_are_forgotten
 from red_team.attack import events_of, weakened_by
 from red_team.workers import workers
 from sessile import Policy
@@ -73,12 +73,11 @@ def late_writers_revive(patch):
 
     async def reviving(store, change):
         answer = await commit(store, change)
-        if answer is GONE:
-            await store.create(change.record)
-            return COMMITTED
-        if not isinstance(answer, Conflict) or answer.current.kind is RecordKind.SESSION:
+        ended = isinstance(answer, Conflict) and answer.current.kind is not RecordKind.SESSION
+        if answer is not GONE and not ended:
             return answer
-        return await commit(store, msgspec.structs.replace(change, expected=answer.current.version))
+        await revive(store, change.record)
+        return COMMITTED
 
     patch.setattr(SQLiteStore, "commit", reviving)
 

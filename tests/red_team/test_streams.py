@@ -9,6 +9,7 @@ from websockets.sync.client import connect
 from harness.handlers import logs_out, who
 from harness.servers import serve_asgi
 from harness.sites import serve
+from mutations.defences import revive
 from red_team.attack import events_of, weakened_by
 from red_team.pages import Page, publishing
 from red_team.rows import rows_of
@@ -59,8 +60,7 @@ def gone_is_written_anew(patch):
         ended = isinstance(answer, Conflict) and answer.current.kind is not RecordKind.SESSION
         if answer is not GONE and not ended:
             return answer
-        await store.delete(change.record.key)
-        await store.create(change.record)
+        await revive(store, change.record)
         return COMMITTED
 
     patch.setattr(sqlite.SQLiteStore, "commit", upsert)

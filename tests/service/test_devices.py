@@ -3,8 +3,13 @@
 import pytest
 
 from sessile.core.flow import run
+from sessile.core.policy import Policy, days
+from sessile.core.record import evolve, pack
+from sessile.service import devices
+from sessile.service.events import Malformed, NewDevice
+from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
-from sessile.testing.world import World
+from sessile.testing.world import ABROAD, World
 
 
 @pytest.mark.parametrize(("given", "persistent"), [("on", True), (None, False), (1, True)])
@@ -26,3 +31,20 @@ def test_rise_of_assurance_keeps_device_and_remembrance():
 
     assert (info.device, info.remembered, info.assurance) == ("Phone", True, 2)
     assert "Max-Age" in reply.set_cookie
+
+
+@pytest.mark.parametrize("harm", [lambda row: b"junk", lambda row: pack(evolve(row, proof=b""))])
+def test_forged_memory_of_devices_is_replaced(harm):
+    """What somebody wrote in its place is told and forgotten, and the next login is remembered."""
+    store = MemoryStore()
+    world = World(store, run, policy=Policy(know_devices=days(9)))
+    world.ask(lambda s: s.login("alice"), cookie="")
+    key = devices._key("alice")
+    store._rows[key] = harm(run(store.read(key)))
+    world.ask(lambda s: s.login("alice"), cookie="")
+    kept = run(store.read(key))
+
+    assert [event.session for event in world.events_of(Malformed)] == [key]
+    assert context_of(world.sessions).sealer.holds(kept)
+    world.ask(lambda s: s.login("alice"), cookie="", peer=ABROAD)
+    assert world.events_of(NewDevice)

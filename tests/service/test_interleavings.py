@@ -16,7 +16,7 @@ from sessile.core.request import PlainRequest
 from sessile.core.session import Session
 from sessile.errors import LoginNeeded, StepUpNeeded
 from sessile.service import end as ending
-from sessile.service import events, regenerate
+from sessile.service import events, regenerate, tombstones
 from sessile.service.manage import end, end_all
 from sessile.service.open import open_transaction
 from sessile.service.require import use_grant
@@ -298,7 +298,7 @@ def evidence_is_put_back_once(patch):
 
 def logins_follow_nobody(patch):
     """A login takes no notice of where its session went on."""
-    patch.setattr(regenerate, "replacement_of", lambda record: None)
+    patch.setattr(tombstones, "replacement_of", lambda record: None)
 
 
 def losers_go_on(patch):

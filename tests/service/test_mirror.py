@@ -63,6 +63,7 @@ TESTS = {
     ],
     "save": ["promises/concurrency.py", "promises/tickets.py", "promises/lifetimes.py"],
     "sessions": ["tests/service/test_sessions.py"],
+    "tombstones": ["tests/service/test_long_lived.py", "tests/service/test_interleavings.py"],
     "transaction": [
         "tests/service/test_transaction.py",
         "promises/locks.py",

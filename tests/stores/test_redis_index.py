@@ -2,10 +2,10 @@
 
 import pytest
 
-from sessile.core.record import pack
+from sessile.core.record import RecordKind, pack
 from sessile.errors import StoreUnavailable
-from sessile.stores.contract import Corrupt, OnLimit, Replaced
-from sessile.testing.sample import key, login, record, records_of
+from sessile.stores.contract import COMMITTED, Corrupt, OnLimit, Replaced
+from sessile.testing.sample import change, key, login, record, records_of
 
 ROW = f"sessile:{key('a')}"
 INDICES = f"sessile:@{'?' * 32}"
@@ -64,6 +64,43 @@ def test_index_without_a_limit_does_not_grow_with_the_dead(store, server, drive)
         server.ask("DEL", f"sessile:{row.key}")
 
     assert server.ask("ZCARD", index(server)) < 60
+
+
+@pytest.mark.parametrize("harm", [("ZREM", key("b")), ("DEL",)])
+def test_commit_puts_a_hidden_session_back_into_the_index(store, server, drive, harm):
+    """Whoever takes a session out of its owner's index hides it until it is used, no longer."""
+    rows = alices("a", "b")
+    for row in rows:
+        drive(store.replace(login(row)))
+    command, *entry = harm
+    server.ask(command, index(server), *entry)
+    drive(store.commit(change(rows[1])))
+
+    found = drive(store.keys_of("alice")).keys
+    assert found[-1] == key("b")
+    assert server.ask("ZCARD", index(server)) == len(found)
+    assert 3600_000 < server.ask("PTTL", index(server)) <= 3660_000
+
+
+def test_commit_enters_nobody_and_nothing_else(store, server, drive):
+    """A visitor's session, and what an ended one left behind, come into no index."""
+    drive(store.create(record("a")))
+    drive(store.create(record("b", owner="alice", kind=RecordKind.EVIDENCE)))
+    for row in (record("a"), record("b", owner="alice", kind=RecordKind.EVIDENCE)):
+        drive(store.commit(change(row)))
+
+    assert server.ask("KEYS", INDICES) == []
+
+
+def test_index_of_another_type_stops_no_commit(store, server, drive):
+    """What cannot be entered there is committed nevertheless."""
+    (row,) = alices("a")
+    drive(store.replace(login(row)))
+    name = index(server)
+    server.ask("DEL", name)
+    server.ask("SET", name, "x")
+
+    assert drive(store.commit(change(row))) == COMMITTED
 
 
 def test_claims_keep_their_order_when_entries_go(store, drive):

@@ -8,7 +8,7 @@ import pytest
 from sessile.core.flow import run
 from sessile.core.record import RecordKind
 from sessile.errors import KeyTaken, StoreUnavailable
-from sessile.stores.contract import COMMITTED, Replaced
+from sessile.stores.contract import COMMITTED, Corrupt, OnLimit, Replaced
 from sessile.stores.sqlite import SQLiteStore
 from sessile.testing.clock import T0
 from sessile.testing.sample import change, key, login, record, records_of
@@ -44,6 +44,35 @@ def test_refused_claim_leaves_no_lock(path, store):
         run(store.replace(login(record("a", owner="alice"))))
 
     assert look(path, "UPDATE sessile_session SET owner = 'bob' RETURNING claim") == [(None,)]
+
+
+@pytest.mark.parametrize("harm", ["owner = NULL", "owner = 'bob'", "version = 7"])
+def test_row_whose_columns_differ_from_its_record_is_corrupt(path, store, harm):
+    """Whoever changes a column hides a session from nobody, and gives none to somebody else."""
+    row = record("a", owner="alice")
+    run(store.replace(login(row)))
+    look(path, f"UPDATE sessile_session SET {harm}")
+
+    assert run(store.read(key("a"))) == Corrupt(key("a"))
+    assert run(store.scan()).records == [Corrupt(key("a"))]
+    for owner in ("alice", "bob"):
+        assert records_of(store, run, owner) in ([], [Corrupt(key("a"))])
+        late = login(record(f"of {owner}", owner=owner), limit=1, on_limit=OnLimit.REFUSE)
+        assert run(store.replace(late)) == Replaced()
+    if harm == "version = 7":
+        assert run(store.commit(change(row))) == Corrupt(key("a"))
+    assert run(store.replace(login(record("b"), old=row))) == Corrupt(key("a"))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in RecordKind if kind is not RecordKind.SESSION])
+def test_what_is_no_session_stands_in_no_index(path, store, kind):
+    """What an ended session left behind is its owner's session for nobody."""
+    left = record("a", owner="alice", kind=kind)
+    run(store.create(left))
+    assert run(store.read(key("a"))) == left
+    look(path, "UPDATE sessile_session SET owner = 'alice', claim = 1")
+
+    assert records_of(store, run, "alice") == [Corrupt(key("a"))]
 
 
 def test_tombstone_is_nobodys_row(path, store):

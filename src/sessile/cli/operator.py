@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sessile.codecs.sealing import PlainSealer
+from sessile.core.record import Record
 from sessile.errors import ConfigError
 from sessile.service.sessions import Sealing, Sessions, context_of
 from sessile.stores.contract import Capability, FileBacked, Store
@@ -14,17 +16,33 @@ def connect(url: str | None) -> Iterator[Sessions]:
     """Connect an operator to the sessions at a URL; None is where the application keeps them.
 
     To list and to end takes no secret, so none has to be given and none is kept: the ring is drawn
-    for the occasion. Whoever reaches the store may end what is in it anyway.
+    for the occasion, and records are taken as they stand. Whoever reaches the store may end what is
+    in it anyway; what somebody planted there is listed as well, and opens nothing.
 
     Raises:
         ConfigError: there is nothing to see, and looking would make it.
     """
     sessions = Sessions(url, secrets=[system.entropy(32)], sealing=Sealing.OFF)
+    context_of(sessions).sealer = _Unproved(context_of(sessions).ring)
     try:
         _refuse_invisible(context_of(sessions).store)
         yield sessions
     finally:
         sessions.sync.close()
+
+
+class _Unproved(PlainSealer):
+    """Takes records as they stand, and leaves them so."""
+
+    __slots__ = ()
+
+    def holds(self, record: Record) -> bool:  # noqa: ARG002
+        """Take it."""
+        return True
+
+    def prove(self, record: Record) -> Record:
+        """Leave it."""
+        return record
 
 
 def _refuse_invisible(store: Store) -> None:

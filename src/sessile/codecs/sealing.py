@@ -1,16 +1,20 @@
-"""Sealing at rest: AES-256-GCM under the key ring. ``service`` seals and unseals records here.
+"""Proofs, and sealing at rest, under the key ring. ``service`` proves, seals and unseals here.
 
-Each record has a key of its own, derived from the ring's secret and the record's selector, so that
-a nonce drawn at random is never at risk of repeating under one key. A sealed value is bound to its
-record, its field and its purpose: moved to another place it does not open. ``prove`` does the same
-for what a thief would change beside the values: who the session belongs to, and which ticket opens
-it. There is no fallback: what does not open is a forgery.
+Every record has a **proof**: a keyed BLAKE2b (RFC 7693) over all of it, its values as they are
+stored included. So whoever can write the store, but has no secret, can make no record and change
+none: he can delete one, or put a whole older one back. ``PlainSealer`` does no more than that.
+
+``AesGcmSealer`` encrypts the values as well, with AES-256-GCM. Each record has a key of its own,
+derived from the ring's secret and the record's selector, so that a nonce drawn at random is never
+at risk of repeating under one key. A sealed value is bound to its record, its field and its
+purpose. There is no fallback: what does not open is a forgery.
 """
 
 import hmac
 import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -30,21 +34,32 @@ _ID_END: Final = 1 + _ID
 _HEAD: Final = _ID_END + _NONCE
 _CIPHERS: Final = 1024  # records whose derived keys are remembered, 200 bytes each
 _PROOF: Final = 16
+_EMPTY: Final = 2  # bytes of MessagePack for a text of no bytes, and before one of 20
 _VALUE_PURPOSE: Final = b"sessile sealed value 1"
-_PROOF_PURPOSE: Final = b"sessile record proof 1"
+_SEALED_PURPOSE: Final = b"sessile record proof 2"
+_PLAIN_PURPOSE: Final = b"sessile plain record proof 2"  # a sealed value is never taken for plain
 
-_encode: Final = msgspec.msgpack.Encoder().encode
+# In an order that does not rest on the store's: one may keep values apart from each other.
+_encode: Final = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 class Forged(ValueError):  # noqa: N818  (it says what was found)
-    """A record or a value that was not sealed under this ring, or not in this place."""
+    """A record or a value that was not put there under this ring, or not in this place."""
 
 
 class Sealer(Protocol):
-    """Turns stored records into plain values, and changed values into stored records."""
+    """Proves records, and turns them into plain values and back. Nothing unproved is stored."""
+
+    def holds(self, record: Record) -> bool:
+        """Tell whether the record is, to the last bit, as somebody with a secret left it."""
+        ...
+
+    def prove(self, record: Record) -> Record:
+        """Return the record with its proof: for one without values of an application."""
+        ...
 
     def unseal(self, record: Record) -> Encoded:
-        """Return the record's values in plain.
+        """Return the record's values in plain, once its proof has held.
 
         Raises:
             Forged: they were not put there under this ring.
@@ -69,15 +84,46 @@ class Sealer(Protocol):
         ...
 
 
-class NoSealer:
-    """No sealing: what is stored is the values' own encoding."""
+class _Prover:
+    """What every sealer has: the newest secret proves, all verify."""
+
+    __slots__ = ("_keys", "_newest")
+
+    def __init__(self, ring: KeyRing, purpose: bytes) -> None:
+        derived = [_Keys(secret, purpose) for secret in ring]
+        self._newest = derived[0]
+        self._keys = {keys.id: keys for keys in derived}
+
+    def holds(self, record: Record) -> bool:
+        """Tell whether the record is as somebody with a secret of the ring left it."""
+        proof = record.proof
+        keys = self._keys.get(proof[:_ID])
+        return keys is not None and hmac.compare_digest(keys.proof_of(record), proof)
+
+    def prove(self, record: Record) -> Record:
+        """Return the record with its proof: for one without values of an application."""
+        return evolve(record, proof=self._newest.proof_of(record))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self._keys)} keys>"
+
+
+class PlainSealer(_Prover):
+    """Records are proved; what is stored is the values' own encoding.
+
+    Args:
+        ring: the secrets.
+    """
 
     __slots__ = ()
 
+    def __init__(self, ring: KeyRing) -> None:
+        super().__init__(ring, _PLAIN_PURPOSE)
+
     def unseal(self, record: Record) -> Encoded:
-        """Return the values as they are."""
-        if record.proof:
-            raise Forged(f"record {record.key} is sealed, and no secrets were given")
+        """Return the values as they are, once the record's proof has held."""
+        if not self.holds(record):
+            raise _forgery(record)
         return record.data
 
     def seal(
@@ -89,30 +135,27 @@ class NoSealer:
     ) -> tuple[Record, dict[str, bytes]]:
         """Return the record with those values."""
         data = _update(record.data, written, removed)
-        return evolve(record, data=data, **changes), dict(written)
+        return self.prove(evolve(record, data=data, **changes)), dict(written)
 
 
-class AesGcmSealer:
-    """Sealing under a key ring: the newest secret seals, all unseal.
+class AesGcmSealer(_Prover):
+    """Records are proved and their values encrypted: the newest secret seals, all unseal.
 
     Args:
         ring: the secrets.
         entropy: ``n`` random bytes from a cryptographic source.
     """
 
-    __slots__ = ("_entropy", "_keys", "_newest")
+    __slots__ = ("_entropy",)
 
     def __init__(self, ring: KeyRing, entropy: Callable[[int], bytes]) -> None:
-        derived = [_Keys(secret) for secret in ring]
-        self._newest = derived[0]
-        self._keys = {keys.id: keys for keys in derived}
+        super().__init__(ring, _SEALED_PURPOSE)
         self._entropy = entropy
 
     def unseal(self, record: Record) -> Encoded:
-        """Return the values in plain, once the record's proof holds."""
-        keys = self._keys.get(record.proof[:_ID])
-        if keys is None or not hmac.compare_digest(keys.prove(record), record.proof):
-            raise Forged(f"record {record.key}: its proof does not hold under these secrets")
+        """Return the values in plain, once the record's proof has held."""
+        if not self.holds(record):
+            raise _forgery(record)
         key, newest, plain = record.key, self._newest, {}
         prefix = _aad_prefix(key)
         try:  # one loop without a call of ours for each value: every request comes here
@@ -143,8 +186,8 @@ class AesGcmSealer:
             field: self._encrypt(record.key, plain, prefix + field.encode())
             for field, plain in written.items()
         }
-        draft = evolve(record, data=_update(record.data, sealed, removed), **changes)
-        return evolve(draft, proof=self._newest.prove(draft)), sealed
+        data = _update(record.data, sealed, removed)
+        return self.prove(evolve(record, data=data, **changes)), sealed
 
     def _encrypt(self, key: str, plain: bytes, aad: bytes) -> bytes:
         nonce = self._entropy(_NONCE)
@@ -156,18 +199,15 @@ class AesGcmSealer:
             raise Forged(f"record {key}: a value is not sealed under these secrets")
         return keys
 
-    def __repr__(self) -> str:
-        return f"<AesGcmSealer of {len(self._keys)} keys>"
-
 
 class _Keys:
     """The keys derived from one secret."""
 
     __slots__ = ("_proof_key", "_value_key", "cipher", "head", "id")
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, purpose: bytes) -> None:
         self._value_key = _derive(secret, _VALUE_PURPOSE)
-        self._proof_key = _derive(secret, _PROOF_PURPOSE)
+        self._proof_key = _derive(secret, purpose)
         self.id = hmac.digest(self._proof_key, b"key id", "sha256")[:_ID]
         self.head = _VERSION + self.id
         self.cipher = lru_cache(_CIPHERS)(self._cipher)
@@ -175,16 +215,14 @@ class _Keys:
     def _cipher(self, key: str) -> AESGCM:
         return AESGCM(hmac.digest(self._value_key, key.encode(), "sha256"))
 
-    def prove(self, record: Record) -> bytes:
-        proven = _encode(
-            (
-                record.key, record.created, record.until, record.digest, record.owner,
-                record.assurance, record.authenticated_at, record.persistent, record.device,
-                record.client, record.factors, record.pending, record.grants, record.parent,
-                record.past, record.kind,
-            )
-        )  # fmt: skip
-        return self.id + hmac.digest(self._proof_key, proven, "sha256")[:_PROOF]
+    def proof_of(self, record: Record) -> bytes:
+        # It is the last field: whatever stands before it is proved.
+        proven = _encode(record)[: -_EMPTY - len(record.proof)]
+        return self.id + blake2b(proven, key=self._proof_key, digest_size=_PROOF).digest()
+
+
+def _forgery(record: Record) -> Forged:
+    return Forged(f"record {record.key}: its proof does not hold under these secrets")
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, Final, TypedDict
 
 from sessile.core.binding import Binding
-from sessile.core.record import Record, evolve
+from sessile.core.record import Record
 from sessile.core.ticket import Key
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
@@ -270,10 +270,6 @@ class Policy:
         """Tell whether ``seen`` is old enough to be moved."""
         idle = self.remember_idle if record.persistent else self.idle
         return now - record.seen >= idle / _TOUCH
-
-    def touch_record(self, record: Record, now: Instant) -> Record:
-        """Return the record as seen now."""
-        return evolve(record, **self.touch(record, now))
 
     def touch(self, record: Record, now: Instant) -> Touch:
         """Return the fields of a record that use moves. Its clocks never run backwards."""

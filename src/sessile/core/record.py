@@ -11,7 +11,7 @@ import msgspec
 
 from sessile.core.client import NOBODY, Client
 from sessile.core.identity import Identity, Pending
-from sessile.core.ticket import Key
+from sessile.core.ticket import Key, is_key
 from sessile.core.trail import Trail, pack_trail, unpack_trail
 from sessile.core.value import Instant, Seconds
 
@@ -43,8 +43,6 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         authenticated_at: when the user proved who they are.
         persistent: the cookie outlives the browser.
         device: what the login called the client, as in ``"My phone"``; empty when it did not.
-        proof: code under the key ring over who the session belongs to, which ticket opens it, and
-            when it began and ends; empty when sealing is off.
         data: key to encoded value, sealed when sealing is on.
         kind: a session, or what one left behind for a while.
         client: the client that used it last, and that it is bound to.
@@ -55,10 +53,12 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         past: the trail's bytes; ``trail`` unpacks them.
         confirmed_before: when the tickets before the current one were first presented, newest
             first, as far as a request with an older one may still be on its way.
+        proof: code under the key ring over all the others; it is the last field (see
+            ``codecs.sealing``), and a record without it is nobody's.
         format: the layout's number; another one is malformed.
     """
 
-    format: Literal[1]
+    format: Literal[2]
     key: str
     version: int
     created: Instant
@@ -73,7 +73,6 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     authenticated_at: Instant | None = None
     persistent: bool = False
     device: str = ""
-    proof: bytes = b""
     data: dict[str, bytes] = {}
     kind: RecordKind = RecordKind.SESSION
     client: Client = NOBODY
@@ -83,11 +82,17 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     parent: bytes = b""
     past: bytes = b""
     confirmed_before: tuple[Instant, ...] = ()
+    proof: bytes = b""
 
     @property
     def device_name(self) -> str:
         """What to call the client: as the login did, or by its User-Agent."""
         return self.device or self.client.device
+
+    @property
+    def index_owner(self) -> str | None:
+        """In whose index it stands; None where it is no session, or nobody's."""
+        return self.owner if self.kind is RecordKind.SESSION else None
 
     @property
     def bound(self) -> bool:
@@ -129,7 +134,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return f"<Record {self.key} version {self.version}>"
 
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 UNCLAIMED_TTL: Final[Seconds] = 10.0
 """How long a new session counts as its user's though nobody has shown its ticket. The answer of its
@@ -143,6 +148,10 @@ _REPLACED_BY: Final = "heir"  # the word that stored tombstones have for it
 
 TOMBSTONE_TTL: Final[Seconds] = 120.0
 """How long a tombstone is kept: longer than an answer may be on its way."""
+
+LONGEST_WALK: Final = 4096
+"""Tombstones that are followed from one session to the next. Genuine ones never lead back, and no
+client steps up so often within their time."""
 
 
 def tombstone(
@@ -168,8 +177,10 @@ def tombstone(
 
 def replacement_of(record: Record) -> Key | None:
     """Return the session in which that of a tombstone goes on; None where it ended."""
-    key = record.data.get(_REPLACED_BY) if record.kind is RecordKind.TOMBSTONE else None
-    return None if key is None else Key(key.decode())
+    if record.kind is not RecordKind.TOMBSTONE:
+        return None
+    key = record.data.get(_REPLACED_BY, b"").decode("ascii", "replace")
+    return Key(key) if is_key(key) else None
 
 
 def evidence(stolen: Record, now: Instant, lasts: Seconds, trail: Trail) -> Record:

@@ -85,16 +85,19 @@ class Context:
             self._call(hook, event)
 
     def intact(self, found: Record | Corrupt | None) -> Record | None:
-        """Return a record that was read; one that is corrupt is reported, and counts as absent."""
-        if isinstance(found, Corrupt):
-            self.emit(Malformed(self.clock(), found.key))
-            return None
-        return found
+        """Return a record that was read; one that is not genuine is reported, and is absent.
+
+        Nothing that a store answers is acted upon before it came through here or ``unseal``.
+        """
+        if found is None or (isinstance(found, Record) and self.sealer.holds(found)):
+            return found
+        self.emit(Malformed(self.clock(), Key(found.key)))
+        return None
 
     def newest(self, result: CommitResult | ReplaceResult) -> Record | None:
         """Return the record as a rival left it, by the store's answer; None where there is none."""
         if isinstance(result, Conflict):
-            return result.current
+            return self.intact(result.current)
         return self.intact(result) if isinstance(result, Corrupt) else None
 
     def unseal(self, record: Record, now: Instant) -> Encoded | None:

@@ -36,7 +36,11 @@ async def note_device(context: Context, record: Record, now: Instant) -> None:
     if lasts is None or record.owner is None:
         return
     with suppress(StoreUnavailable, KeyTaken):
-        row = context.intact(await context.store.read(_key(record.owner)))
+        key = _key(record.owner)
+        found = await context.store.read(key)
+        row = context.intact(found)
+        if found is not None and row is None:
+            await context.store.delete(key)
         known = _decode_devices(context, row, now - lasts)
         _emit_new(context, record, known, now)
         draft, written = _draft(context, record, row, _with(known, record.client, now), now + lasts)

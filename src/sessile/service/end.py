@@ -6,7 +6,15 @@ from typing import Final
 
 from sessile.core.client import Client
 from sessile.core.policy import OnReplay
-from sessile.core.record import Record, RecordKind, evidence, evolve, replacement_of, tombstone
+from sessile.core.record import (
+    LONGEST_WALK,
+    Record,
+    RecordKind,
+    evidence,
+    evolve,
+    replacement_of,
+    tombstone,
+)
 from sessile.core.ticket import Key
 from sessile.core.trail import extend_trail
 from sessile.core.value import Instant
@@ -19,6 +27,7 @@ from sessile.stores.contract import Change, Committed
 _LISTINGS: Final = 16
 _LEFT: Final = -1_000  # the version of what an end leaves: no request expects it, or the next few
 _ATTEMPTS: Final = 16
+_MOST_REMOVED: Final = 1_000  # planted rows, for one login
 
 
 async def end_one(
@@ -43,16 +52,17 @@ async def end_one(
         now: when.
         client: whose request it was.
     """
-    own, last = reason is End.LOGOUT, None
-    after: Key | None = key
-    while after is not None:
-        key = after
+    own = reason is End.LOGOUT
+    for _ in range(LONGEST_WALK):
         last = await _remove(context, key, owner, tombstone(key, now) if own else None)
+        if last is not None and last.kind is RecordKind.SESSION:
+            context.emit(Ended(now, key, reason, last.owner, client=client))
+            return last
         after = None if last is None else replacement_of(last)
-    if last is None or last.kind is not RecordKind.SESSION:
-        return None
-    context.emit(Ended(now, key, reason, last.owner, client=client))
-    return last
+        if after is None:
+            break
+        key = after
+    return None
 
 
 async def _remove(
@@ -63,7 +73,7 @@ async def _remove(
     Where it had ended, the record of its end, evidence above all, stays there and is returned.
     """
     if leaving is not None:
-        leaving = evolve(leaving, version=_LEFT)
+        leaving = context.sealer.prove(evolve(leaving, version=_LEFT))
     last = context.intact(await context.store.delete(key, owner, leaving=leaving))
     if last is not None and last.kind is not RecordKind.SESSION:
         await _put_back(context, last, leaving)
@@ -86,7 +96,7 @@ async def _put_back(context: Context, last: Record, leaving: Record | None) -> N
         elif found is not leaving and not (is_evidence and found.kind is RecordKind.TOMBSTONE):
             return
         else:
-            again = evolve(last, version=found.version + 1)
+            again = context.sealer.prove(evolve(last, version=found.version + 1))
             result = await context.store.commit(Change(again, found.version))
             if isinstance(result, Committed):
                 return
@@ -129,15 +139,36 @@ async def _keys_of(context: Context, owner: str) -> list[Key]:
             return keys
 
 
+async def remove_planted(context: Context, owner: str) -> bool:
+    """Remove what is in an owner's index and is no session of theirs; tell whether anything was.
+
+    A store counts what it finds there, and cannot tell who put it there. Of very many planted rows
+    each call removes some, so that a later login finds room.
+    """
+    removed, cursor = 0, None
+    while removed < _MOST_REMOVED:
+        page = await context.store.owned_by(owner, cursor)
+        for found in page.records:
+            record = context.intact(found)
+            if record is None or record.index_owner != owner:
+                await context.store.delete(Key(found.key), owner)
+                removed += 1
+        cursor = page.cursor
+        if cursor is None:
+            break
+    return removed > 0
+
+
 async def end_stolen(transaction: Transaction, record: Record, reason: End) -> None:
     """End the session for everyone who holds it; where a step-up was faster, where it goes on."""
     context, now, client = transaction.context, transaction.now, transaction.client
     stolen: Record | None = record
-    while stolen is not None and stolen.kind is RecordKind.SESSION:
+    for _ in range(LONGEST_WALK):
+        if stolen is None or stolen.kind is not RecordKind.SESSION:
+            return
         key = Key(stolen.key)
         trail = extend_trail(stolen.trail, now, client, f"ended: {reason.value}")
         kept = evidence(stolen, now, context.policy.evidence, trail)
-        kept, _ = context.sealer.seal(kept, {}, frozenset())
         last = await _remove(context, key, stolen.owner, kept)
         if last is not None and last.kind is RecordKind.SESSION:
             _emit_theft(transaction, last, kept, reason)

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Final
 
 from sessile.core.info import SessionInfo
-from sessile.core.record import Record, RecordKind, replacement_of
+from sessile.core.record import Record, RecordKind
 from sessile.core.session import Session, state_of
 from sessile.core.ticket import Key, is_key
 from sessile.core.value import Instant
@@ -14,6 +14,7 @@ from sessile.service.context import Context
 from sessile.service.end import end_one, end_owned
 from sessile.service.events import End, EndedAll
 from sessile.service.options import check_owners
+from sessile.service.tombstones import follow_tombstones
 from sessile.stores.contract import Capability, Corrupt
 
 _ONE_BY_ONE: Final = "end one of them by its id, all with end_everybody()"
@@ -39,7 +40,8 @@ async def sessions_of(
     cursor: str | None = None
     while True:
         page = await context.store.owned_by(owner, cursor)
-        found += _infos(context, page.records, now, here)
+        infos = _infos(context, page.records, now, here)
+        found += [info for info in infos if info.user == owner]  # an entry may have been planted
         cursor = page.cursor
         if cursor is None:
             return found
@@ -72,8 +74,7 @@ async def evidence(context: Context, session_id: str) -> SessionInfo | None:
     record = await _read(context, session_id)
     if record is None or record.kind is not RecordKind.EVIDENCE:
         return None
-    genuine = context.unseal(record, context.clock()) is not None
-    return SessionInfo.of(record) if genuine else None
+    return SessionInfo.of(record)
 
 
 async def end(
@@ -83,13 +84,12 @@ async def end(
 
     False when there was none of that id, or not one of that owner. None owns nothing.
     """
-    record = await _read(context, session_id)
-    while record is not None and record.kind is not RecordKind.SESSION:
-        replacement = replacement_of(record)
-        record = None if replacement is None else await _read(context, replacement)
-    if record is None or not _is_owned(record, owner):
+    record = await follow_tombstones(context, await _read(context, session_id))
+    if record is None or record.kind is not RecordKind.SESSION or not _is_owned(record, owner):
         return False
     key, now = Key(record.key), context.clock()
+    if not record.live_at(now):
+        return False
     return await end_one(context, key, record.owner, End.COMMAND, now) is not None
 
 

@@ -1,7 +1,7 @@
 """Open a transaction: find the ticket, read the record, act on the verdict. ``commit`` ends it."""
 
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -9,7 +9,7 @@ from sessile.core.binding import OnMismatch
 from sessile.core.carrier import Carrier
 from sessile.core.flow import Flow
 from sessile.core.identity import Lock
-from sessile.core.record import Record, RecordKind, evolve, replacement_of
+from sessile.core.record import Record, RecordKind, replacement_of
 from sessile.core.request import Request
 from sessile.core.ticket import Key, NoTicket, Ticket
 from sessile.core.trail import extend_trail, has_entry, pack_trail
@@ -115,7 +115,7 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
             return transaction.begin(opened)
         if act is not _Act.CONFIRM:
             return await _turn_down(transaction, opened, record, act)
-        change = Change(_confirm(transaction, record), record.version)
+        change = _confirm(transaction, record)
         result = await context.store.commit(change)
         if isinstance(result, Committed):
             return transaction.begin(msgspec.structs.replace(opened, record=change.record))
@@ -211,8 +211,9 @@ async def _turn_away(transaction: Transaction, opened: Opened, record: Record) -
         return opened
     _emit_mismatch(transaction, record)
     past = pack_trail(extend_trail(record.trail, now, client, TURNED_AWAY))
-    draft, _ = context.sealer.seal(record, {}, frozenset(), version=record.version + 1, past=past)
-    result = await context.store.commit(Change(draft, record.version))
+    version = record.version + 1
+    draft, written = context.sealer.seal(record, {}, frozenset(), version=version, past=past)
+    result = await context.store.commit(Change(draft, record.version, written))
     if not isinstance(result, Committed):
         return opened
     return msgspec.structs.replace(opened, record=draft)
@@ -244,7 +245,7 @@ def _begin_after_end(
     transaction: Transaction, carrier: Carrier, ticket: Ticket, record: Record
 ) -> Transaction:
     """Begin as a visitor whose session has ended; after its tombstone the request is stale."""
-    if record.kind is not RecordKind.TOMBSTONE:
+    if transaction.context.intact(record) is None or record.kind is not RecordKind.TOMBSTONE:
         return _refuse(transaction, carrier, ticket.key, RefusalReason.UNKNOWN)
     _emit_refusal(transaction, ticket.key, RefusalReason.OVER)
     replacement = replacement_of(record) if ticket.proves(record.digest) else None
@@ -266,11 +267,13 @@ def _emit_refusal(transaction: Transaction, key: Key | None, reason: RefusalReas
         context.emit(Refused(transaction.now, key, reason, client=client))
 
 
-def _confirm(transaction: Transaction, record: Record) -> Record:
+def _confirm(transaction: Transaction, record: Record) -> Change:
     """Note that the client has shown the current ticket: from here on its parent is a replay."""
+    context, now = transaction.context, transaction.now
     # not before it was made: the server that made it may have the faster clock
-    confirmed = max(transaction.now, record.rotated)
-    seen = evolve(record, version=record.version + 1, confirmed=confirmed)
-    if transaction.passive:
-        return seen
-    return transaction.context.policy.touch_record(seen, transaction.now)
+    confirmed = max(now, record.rotated)
+    changes: dict[str, Any] = {"version": record.version + 1, "confirmed": confirmed}
+    if not transaction.passive:
+        changes |= context.policy.touch(record, now)
+    draft, written = context.sealer.seal(record, {}, frozenset(), **changes)
+    return Change(draft, record.version, written)

@@ -9,13 +9,14 @@ from typing import Final, TypeAlias
 from sessile.core.identity import Intent
 from sessile.core.merge import Delta, merge
 from sessile.core.policy import Limit
-from sessile.core.record import Record, RecordKind, replacement_of, tombstone
+from sessile.core.record import Record, RecordKind, tombstone
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import Trail, extend_trail
 from sessile.core.value import Encoded, Instant
 from sessile.errors import LostRace, TooManySessions
 from sessile.service.context import Context
 from sessile.service.devices import note_device
+from sessile.service.end import remove_planted
 from sessile.service.events import (
     End,
     Ended,
@@ -29,8 +30,9 @@ from sessile.service.events import (
 from sessile.service.new_record import new_record, sweep_sometimes
 from sessile.service.open import ATTEMPTS
 from sessile.service.save import discard_changes, read_late
+from sessile.service.tombstones import follow_tombstones
 from sessile.service.transaction import CommitOutcome, Transaction
-from sessile.stores.contract import Corrupt, Full, Replaced, Replacement, ReplaceResult
+from sessile.stores.contract import Full, Gone, Replaced, Replacement, ReplaceResult
 
 _Base: TypeAlias = tuple[Record | None, Encoded]
 """The session that a new one takes the place of, if there is one, and its values in plain."""
@@ -51,7 +53,7 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
     """
     context, state, opened = transaction.context, transaction.state, transaction.opened
     ticket, delta = state.new_ticket(), state.values.delta()
-    limit = _limit(transaction)
+    limit, purged = _limit(transaction), False
     base: _Base | None = (opened.record, opened.values)
     if state.intent in CONTINUING and opened.record and not opened.record.live_at(now):
         newest = await read_late(transaction, opened.record, now)
@@ -68,7 +70,10 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
             await _settle(transaction, now, new, old, result.ended)
             return CommitOutcome(new, ticket)
         if isinstance(result, Full):
-            return _refuse(transaction, now, limit)
+            if purged or not await remove_planted(context, new.owner or ""):
+                return _refuse(transaction, now, limit)
+            purged = True
+            continue
         base = await _base_after_rival(transaction, result, base, now)
     raise LostRace(state.key, attempts=ATTEMPTS)
 
@@ -83,15 +88,14 @@ async def _base_after_rival(
     two that continue one session the first one does.
     """
     context, continues = transaction.context, transaction.state.intent in CONTINUING
-    record = context.newest(result)
-    while not continues and record is not None and (after := replacement_of(record)) is not None:
-        record = context.intact(await context.store.read(after))
+    newest = context.newest(result)
+    record = newest if continues else await follow_tombstones(context, newest)
     found = _genuine(transaction, record, now)
     if found is not None or continues:
         return found
     old, theirs = before
-    if old is not None and (isinstance(result, Corrupt) or _is_forged(record, old)):
-        await context.store.delete(Key(old.key), old.owner)  # nobody could end it otherwise
+    if old is not None and newest is None and not isinstance(result, Gone):
+        await context.store.delete(Key(old.key), old.owner)  # forged: nobody could end it otherwise
     return None, theirs
 
 
@@ -100,15 +104,10 @@ def _genuine(transaction: Transaction, record: Record | None, now: Instant) -> _
     known = transaction.opened.record
     if record is None or known is None or record.kind is not RecordKind.SESSION:
         return None
-    if record.owner != known.owner:  # no seal is on a tombstone: one may have been planted
+    if record.owner != known.owner:
         return None
     values = transaction.context.unseal(record, now)
     return None if values is None else (record, values)
-
-
-def _is_forged(record: Record | None, old: Record) -> bool:
-    """Tell whether the very row of the old session holds a session that is not genuine."""
-    return record is not None and record.key == old.key and record.kind is RecordKind.SESSION
 
 
 def _replacement(
@@ -141,12 +140,12 @@ def _replacement(
 
 def _tombstone(transaction: Transaction, old: Record, ticket: Ticket, now: Instant) -> Record:
     """Return the tombstone of the old session, which tells where it goes on, if it does."""
-    key = Key(old.key)
+    key, prove = Key(old.key), transaction.context.sealer.prove
     if transaction.state.intent not in CONTINUING:
-        return tombstone(key, now)
+        return prove(tombstone(key, now))
     presented = transaction.opened.ticket
     digest = bytes(32) if presented is None else presented.digest
-    return tombstone(key, now, ticket.key, digest)
+    return prove(tombstone(key, now, ticket.key, digest))
 
 
 def _limit(transaction: Transaction) -> Limit | None:

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Final
 
 from sessile.codecs.msgpack import ValueCodec
-from sessile.codecs.sealing import AesGcmSealer, NoSealer, Sealer
+from sessile.codecs.sealing import AesGcmSealer, PlainSealer, Sealer
 from sessile.core.carrier import Carrier, Carriers
 from sessile.core.cookie import Cookie
 from sessile.core.flow import arun, run
@@ -39,7 +39,7 @@ _SWEEP: Final = 1000
 
 
 class Sealing(Enum):
-    """Whether values are encrypted at rest."""
+    """Whether values are encrypted at rest. Records are proved in any case."""
 
     WHEN_SECRETS_ARE_GIVEN = "when secrets are given"
     OFF = "off"  # whoever reads the store, its backups or its traffic reads the values
@@ -106,7 +106,7 @@ class Sessions:
         given = ring_of_settings(secrets)
         ring = given or ring_of_host(store, entropy)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
-        sealer: Sealer = AesGcmSealer(ring, entropy) if sealed else NoSealer()
+        sealer: Sealer = AesGcmSealer(ring, entropy) if sealed else PlainSealer(ring)
         cookies = (one for one in carriers or () if isinstance(one, Cookie))
         self.cookie = cookie or next(cookies, Cookie())
         self.policy = policy or Policy()

@@ -125,12 +125,12 @@ class RedisStore:
     async def commit(self, change: Change) -> CommitResult:
         """Replace the record if its version is the expected one."""
         record = change.record
-        row = pack(record)
-        left = _milliseconds(record.expires, record.seen)
-        names = (self._prefix + record.key, self._generation)
-        answer = await self._run(
-            COMMIT, names, (_head(record.key, row, change.expected), row, left)
-        )
+        row, owner = pack(record), record.index_owner
+        index = () if owner is None else (self._index(owner),)
+        names = (self._prefix + record.key, self._generation, *index)
+        lefts = (_milliseconds(end, record.seen) for end in (record.expires, record.until))
+        head = _head(record.key, row, change.expected)
+        answer = await self._run(COMMIT, names, (head, row, record.key, *lefts))
         if answer == 1:
             return COMMITTED
         current = _load(Key(record.key), answer)

@@ -47,8 +47,18 @@ local function current(row)
 end
 """
 
+_ENTER: Final = """
+-- Enter a session into an index, as the latest; the index lives as long as its sessions may.
+local function enter(index, name, left)
+  local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2] or 0
+  redis.call('ZADD', index, last + 1, name)
+  if redis.call('PTTL', index) < tonumber(left) then redis.call('PEXPIRE', index, left) end
+end
+"""
+
 _BEGUN: Final = (
     _GENERATION
+    + _ENTER
     + """
 local function begin(fresh)
   if generation then return end
@@ -76,15 +86,22 @@ return create(KEYS[1], ARGV[1], ARGV[2]) and 1
 """,
 )
 
-# KEYS: row, generation. ARGV: the beginning that is expected, new row, its milliseconds.
-# Returns 1, or the row as it is, or nothing where there is none.
+# KEYS: row, generation, index of its owner if it has one. ARGV: the beginning that is expected, new
+# row, the session's key, milliseconds of the row, and those of the index.
+# Returns 1, or the row as it is, or nothing where there is none. An entry that somebody took out of
+# the index is put back: a session that is in use is not hidden from its owner for long.
 COMMIT: Final = Script(
     "redis commit",
     _GENERATION
+    + _ENTER
     + """
 local expected = (generation or '') .. ARGV[1]
 if generation and redis.pcall('GETRANGE', KEYS[1], 0, #expected - 1) == expected then
-  redis.call('SET', KEYS[1], generation .. ARGV[2], 'PX', ARGV[3])
+  redis.call('SET', KEYS[1], generation .. ARGV[2], 'PX', ARGV[4])
+  -- pcall: an index of another type is an error, which is no reason to lose the commit
+  if KEYS[3] and not redis.pcall('ZSCORE', KEYS[3], ARGV[3]) then
+    enter(KEYS[3], ARGV[3], ARGV[5])
+  end
   return 1
 end
 return current(redis.pcall('GET', KEYS[1]))
@@ -134,7 +151,7 @@ local function standing(head, name)  -- 'held', 'nobodys', or nil where it does 
   -- digest of 34 bytes, whose type cmsgpack does not know; then rotated, confirmed
   local sound, at, format, owned, version, _, _, idle, absolute =
     pcall(cmsgpack.unpack_limit, head, 7, 3)
-  local lives = sound and format == 1 and owned == name
+  local lives = sound and format == 2 and owned == name
     and type(idle) == 'number' and type(absolute) == 'number'
     and now < idle and now < absolute
   if not lives then return nil end
@@ -195,11 +212,7 @@ for _, name in ipairs(gone) do
   redis.call('ZREM', index, name)
   answer[#answer + 1] = name
 end
-if index then
-  local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')[2] or 0
-  redis.call('ZADD', index, last + 1, ARGV[4])
-  if redis.call('PTTL', index) < tonumber(ARGV[3]) then redis.call('PEXPIRE', index, ARGV[3]) end
-end
+if index then enter(index, ARGV[4], ARGV[3]) end
 return answer
 """,
 )

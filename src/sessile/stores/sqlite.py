@@ -74,7 +74,7 @@ _UNINDEX: Final = ("DROP INDEX IF EXISTS sessile_due", "DROP INDEX IF EXISTS ses
 _ENDED: Final = "SELECT name FROM sqlite_master WHERE name GLOB 'sessile_ended_[0-9]*'"
 _NEXT: Final = """SELECT coalesce(max(CAST(substr(name, 15) AS INTEGER)), 0) + 1
     FROM sqlite_master WHERE name GLOB 'sessile_ended_[0-9]*'"""
-_READ: Final = "SELECT blob FROM sessile_session WHERE key = ?"
+_READ: Final = "SELECT blob, version, owner FROM sessile_session WHERE key = ?"
 _CREATE: Final = """INSERT INTO sessile_session (key, version, due, blob) VALUES (?, ?, ?, ?)
     ON CONFLICT (key) DO NOTHING"""
 _CLAIM: Final = """INSERT INTO sessile_session (key, version, due, blob, owner, claim)
@@ -88,13 +88,15 @@ _COMMIT_EARLIER: Final = """UPDATE sessile_session SET version = ?, blob = ?, du
 _DELETE: Final = "DELETE FROM sessile_session WHERE key = ? RETURNING blob"
 _LEAVE: Final = """UPDATE sessile_session SET version = ?, due = ?, owner = NULL, claim = NULL,
     blob = ? WHERE key = ?"""
-_OWNED: Final = "SELECT key, blob FROM sessile_session WHERE owner = ? ORDER BY claim"
-_OWNED_PAGE: Final = """SELECT key, blob, claim FROM sessile_session
+_OWNED: Final = """SELECT key, blob, version, owner FROM sessile_session
+    WHERE owner = ? ORDER BY claim"""
+_OWNED_PAGE: Final = """SELECT key, blob, version, owner, claim FROM sessile_session
     WHERE owner = ? AND claim > ? ORDER BY claim LIMIT ?"""
 _KEYS_PAGE: Final = """SELECT key, claim FROM sessile_session
     WHERE owner = ? AND claim > ? ORDER BY claim LIMIT ?"""
 _COUNT: Final = "SELECT count(*) FROM sessile_session"
-_SCAN: Final = "SELECT key, blob FROM sessile_session WHERE key > ? ORDER BY key LIMIT ?"
+_SCAN: Final = """SELECT key, blob, version, owner FROM sessile_session
+    WHERE key > ? ORDER BY key LIMIT ?"""
 _DUE: Final = """SELECT key, version, blob FROM sessile_session
     WHERE due <= ? ORDER BY due LIMIT ?"""
 _BURY: Final = "DELETE FROM sessile_session WHERE key = ? AND version = ?"
@@ -140,7 +142,7 @@ class SQLiteStore:
     async def read(self, key: Key) -> Record | Corrupt | None:
         """Return the record of that key."""
         row = await self._file.ask("sqlite read", lambda db: db.execute(_READ, (key,)).fetchone())
-        return None if row is None else unpack(row[0], key)
+        return None if row is None else _load(key, *row)
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
@@ -177,8 +179,8 @@ class SQLiteStore:
         rows = await self._file.ask(
             "sqlite owned_by", lambda db: _all(db, _OWNED_PAGE, owner, after, batch)
         )
-        records = [unpack(blob, Key(key)) for key, blob, _ in rows]
-        return Page(records, str(rows[-1][2]) if len(rows) == batch else None)
+        records = [_load(*row[:-1]) for row in rows]
+        return Page(records, str(rows[-1][-1]) if len(rows) == batch else None)
 
     async def keys_of(self, owner: str, cursor: str | None = None, batch: int = 1000) -> KeyPage:
         """Return a page of the owner's keys."""
@@ -193,7 +195,7 @@ class SQLiteStore:
     async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of all records, in the order of their keys."""
         rows = await self._file.ask("sqlite scan", lambda db: _all(db, _SCAN, cursor or "", batch))
-        records = [unpack(blob, Key(key)) for key, blob in rows]
+        records = [_load(*row) for row in rows]
         return Page(records, rows[-1][0] if len(rows) == batch else None)
 
     async def count(self) -> int:
@@ -239,6 +241,18 @@ def _check_path(path: Path) -> Path:
         raise ConfigError(f"{place} is a folder: write a file in it, as in {place / 'sessile.db'}")
     refuse_world_writable(place)
     return place
+
+
+def _load(key: str, blob: bytes, version: int, owner: str | None) -> Record | Corrupt:
+    """Return the record of a row; ``Corrupt`` where the columns say something else than it does.
+
+    By the columns it is found, listed and replaced: whoever changes one hides it from nothing.
+    """
+    record = unpack(blob, Key(key))
+    if isinstance(record, Corrupt):
+        return record
+    sound = record.version == version and record.index_owner == owner
+    return record if sound else Corrupt(Key(key))
 
 
 def _all(db: Cursor, statement: str, *values: str | float | None) -> list[Any]:
@@ -294,7 +308,7 @@ def _excess(db: Cursor, replacement: Replacement) -> Sequence[Key] | None:
         return ()
     replaced = None if old is None else old.key
     rows = _all(db, _OWNED, owner)
-    found = (unpack(blob, key) for key, blob in rows if key != replaced)
+    found = (_load(*row) for row in rows if row[0] != replaced)
     others = [rival for rival in found if isinstance(rival, Record)]
     return limit.excess(others, replacement.now)
 
@@ -302,7 +316,7 @@ def _excess(db: Cursor, replacement: Replacement) -> Sequence[Key] | None:
 def _conflict(db: Cursor, key: str, expected: int) -> Conflict | Gone | Corrupt | None:
     """Return why a row is not the version that is expected; None where it is."""
     row = db.execute(_READ, (key,)).fetchone()
-    current = GONE if row is None else unpack(row[0], Key(key))
+    current = GONE if row is None else _load(key, *row)
     if not isinstance(current, Record):
         return current
     return None if current.version == expected else Conflict(current)
@@ -322,7 +336,7 @@ def _commit(db: Cursor, change: Change) -> Committed | Conflict | Gone | Corrupt
     row = db.execute(_READ, (key,)).fetchone()
     if row is None:
         return GONE
-    current = unpack(bytes(row[0]), Key(key))
+    current = _load(key, *row)
     return current if isinstance(current, Corrupt) else Conflict(current)
 
 

@@ -14,7 +14,7 @@ from sessile.core.session import Session
 from sessile.service.commit import commit
 from sessile.service.events import Event
 from sessile.service.open import open_transaction
-from sessile.service.sessions import Sessions, context_of
+from sessile.service.sessions import Sealing, Sessions, context_of
 from sessile.stores.contract import Store
 from sessile.testing.clock import FakeClock
 from sessile.testing.drive import Drive
@@ -69,6 +69,7 @@ class World:
         clock: FakeClock | None = None,
         policy: Policy | None = None,
         secrets: Sequence[str] = (SECRET,),
+        sealing: Sealing = Sealing.WHEN_SECRETS_ARE_GIVEN,
     ) -> None:
         self.clock = clock or FakeClock()
         self.drive = drive
@@ -77,6 +78,7 @@ class World:
             store=store,
             secrets=secrets,
             policy=policy,
+            sealing=sealing,
             hooks=[self.events.append],
             clock=self.clock,
             entropy=system.entropy,

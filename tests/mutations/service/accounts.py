@@ -3,12 +3,13 @@
 import msgspec
 
 from mutations.service.registry import Table
+from sessile.codecs.sealing import AesGcmSealer, PlainSealer
 from sessile.core.policy import Limit, OnReplay, Policy
 from sessile.core.record import Record, RecordKind, evolve, tombstone
 from sessile.core.session import state_of
 from sessile.core.state import SessionState
 from sessile.errors import StepUpNeeded
-from sessile.service import devices, end, manage, regenerate, require
+from sessile.service import devices, end, manage, regenerate, require, tombstones
 from sessile.service import open as opening
 from sessile.service.context import Context
 from sessile.service.events import End, RefusalReason, Replayed
@@ -50,7 +51,7 @@ def replacements_outlive(patch):
 @breaks("ended_session_goes_on_in_no_other", act=unlocks, ending="end")
 def ends_follow_nobody(patch):
     patch.setattr(end, "replacement_of", lambda left: None)
-    patch.setattr(manage, "replacement_of", lambda left: None)
+    patch.setattr(tombstones, "replacement_of", lambda left: None)
 
 
 @breaks("ended_session_goes_on_in_no_other", act=unlocks, ending="end all")
@@ -163,14 +164,13 @@ def evidence_is_shown(patch):
 
 @breaks("evidence_cannot_be_changed")
 def evidence_is_believed(patch):
-    whole = Context.unseal
-    patch.setattr(
-        Context,
-        "unseal",
-        lambda self, record, now: (
-            {} if record.kind is RecordKind.EVIDENCE else whole(self, record, now)
-        ),
-    )
+    holds = PlainSealer.holds
+    for sealer in (PlainSealer, AesGcmSealer):
+        patch.setattr(
+            sealer,
+            "holds",
+            lambda self, record: record.kind is RecordKind.EVIDENCE or holds(self, record),
+        )
 
 
 @breaks("theft_ends_what_the_policy_says", theft=OnReplay.END_ALL)

@@ -4,6 +4,7 @@ import math
 
 from sessile.core.client import Client
 from sessile.core.identity import Pending
+from sessile.core.record import RecordKind, evolve
 from sessile.stores.contract import COMMITTED, Capability, Record, Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
@@ -45,12 +46,12 @@ class Fidelity:
 
     def test_created_record_comes_back_whole(self, store: Store, drive: Drive) -> None:
         """Every field of a new record, and every byte of its values, is read as it was written."""
-        plain, rich = record("a"), full("b")
-        drive(store.create(plain))
-        drive(store.create(rich))
+        plain, rich = record("a"), evolve(full("b"), owner=None)
+        left = evolve(full("c"), kind=RecordKind.EVIDENCE)
+        for row in (plain, rich, left):
+            drive(store.create(row))
 
-        assert drive(store.read(key("a"))) == plain
-        assert drive(store.read(key("b"))) == rich
+        assert [drive(store.read(key(name))) for name in "abc"] == [plain, rich, left]
 
     @needs(Capability.OWNERS)
     def test_claimed_record_comes_back_whole(self, store: Store, drive: Drive) -> None:

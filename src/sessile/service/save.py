@@ -1,6 +1,6 @@
 """Save what a request did to a session that exists: compare, merge, try again."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -8,7 +8,7 @@ from sessile.core.flow import Flow
 from sessile.core.identity import Intent, Lock
 from sessile.core.mapping import UNCHANGED
 from sessile.core.merge import Delta, merge
-from sessile.core.record import Record, RecordKind, replacement_of
+from sessile.core.record import Record, RecordKind
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import Trail, extend_trail, pack_trail
 from sessile.core.value import Encoded, Instant
@@ -16,10 +16,9 @@ from sessile.core.verdict import Verdict, confirmations, judge
 from sessile.errors import LostRace
 from sessile.service.events import Dropped, Expired, Locked, Rotated
 from sessile.service.open import ATTEMPTS, CLIENT_CHANGED
+from sessile.service.tombstones import follow_tombstones
 from sessile.service.transaction import CommitOutcome, Transaction
 from sessile.stores.contract import Change, Committed
-
-_MOST_REPLACED: Final = 8  # step-ups that one slow request may outlive
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -110,11 +109,7 @@ async def _follow(transaction: Transaction, record: Record | None, now: Instant)
     context, opened = transaction.context, transaction.opened.record
     if record is None or record.kind is not RecordKind.TOMBSTONE:
         return record
-    for _ in range(_MOST_REPLACED):
-        key = None if record is None else replacement_of(record)
-        if key is None:
-            break
-        record = context.intact(await context.store.read(key))
+    record = await follow_tombstones(context, record)
     if record is None or opened is None or not record.live_at(now):
         return None
     return record if record.owner == opened.owner else None

@@ -113,7 +113,7 @@ class OwnerLimits:
         second = record("d", owner="alice", at=late)
         result = drive(store.replace(login(second, now=late, limit=3, on_limit=on_limit)))
 
-        assert result == Replaced((nobodys.key,))
+        assert result == Replaced((key("b"),))
         assert records_of(store, drive, "alice") == [record("a", owner="alice"), first, second]
 
     @needs(Capability.OWNERS)

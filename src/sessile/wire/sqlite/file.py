@@ -16,6 +16,7 @@ from typing import Final, NoReturn, TypeVar
 
 from sessile.core.flow import Ask
 from sessile.errors import StoreUnavailable
+from sessile.wire.log import log_new_file, log_outage
 from sessile.wire.sqlite.pool import SQLitePool
 
 R = TypeVar("R")
@@ -24,6 +25,9 @@ _PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)
 """Seconds between attempts. A writer is done in 20 µs, so the first only lets it run."""
 
 _LAST_PAUSE: Final = 0.025
+
+_LOG_INTERVAL: Final = 60.0
+"""Seconds between two lines about one outage."""
 
 
 class SQLiteFile:
@@ -34,14 +38,29 @@ class SQLiteFile:
         name: what errors call it.
         limit: seconds after which a locked file is unavailable.
         prepare: statements that every new connection performs, harmless when repeated.
+        on_new_file: called when another file stands at the path than before, and was opened.
     """
 
-    __slots__ = ("_limit", "_name", "_pool")
+    __slots__ = ("_limit", "_log_next", "_logged", "_name", "_pool")
 
-    def __init__(self, path: str, *, name: str, limit: float, prepare: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        name: str,
+        limit: float,
+        prepare: tuple[str, ...],
+        on_new_file: Callable[[], object] = tuple,
+    ) -> None:
         self._name = name
         self._limit = limit
-        self._pool = SQLitePool(path, prepare)
+        self._logged, self._log_next = "", 0.0
+
+        def tell(*, is_empty: bool) -> None:
+            log_new_file(name, is_empty=is_empty)
+            on_new_file()
+
+        self._pool = SQLitePool(path, prepare, tell)
 
     async def ask(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
         """Make a quick call: one statement, or one short transaction.
@@ -107,7 +126,15 @@ class SQLiteFile:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise _DatabaseLocked from error
         self._pool.close_idle()
+        self._log(str(error))
         raise StoreUnavailable(self._name, str(error)) from error
+
+    def _log(self, why: str) -> None:
+        """Log an outage that no writer's end will mend, and again while it lasts."""
+        now = time.monotonic()
+        if why != self._logged or now >= self._log_next:
+            self._logged, self._log_next = why, now + _LOG_INTERVAL
+            log_outage(self._name, why)
 
 
 class _DatabaseLocked(Exception):  # noqa: N818  (caught in this module)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mutations.service import accounts, bindings, saving
+from mutations.service import accounts, bindings, outages, saving
 
-MUTATIONS = [*saving.MUTATIONS, *bindings.MUTATIONS, *accounts.MUTATIONS]
+MUTATIONS = [*saving.MUTATIONS, *bindings.MUTATIONS, *accounts.MUTATIONS, *outages.MUTATIONS]
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)

@@ -42,6 +42,16 @@ def log_outage(store: str, why: str) -> None:
     _log.error("%s is unavailable: %s; requests that need it are answered with 503", store, why)
 
 
+def log_stall(store: str, took: float) -> None:
+    """Log that a call took so many seconds, and everything else on its thread with it."""
+    _log.warning(
+        "%s: a call that takes microseconds took %.1f s and held its thread or event loop as long, "
+        "because the file system stalled; calls are made apart until one is quick again",
+        store,
+        took,
+    )
+
+
 def log_other_secret(path: object) -> None:
     """Log that this process goes by another secret than the key file has now."""
     _log.error(

@@ -2,9 +2,15 @@
 
 import pytest
 
-from mutations.service import accounts, bindings, integrity, saving
+from mutations.service import accounts, bindings, integrity, outages, saving
 
-MUTATIONS = [*saving.MUTATIONS, *bindings.MUTATIONS, *accounts.MUTATIONS, *integrity.MUTATIONS]
+MUTATIONS = [
+    *saving.MUTATIONS,
+    *bindings.MUTATIONS,
+    *accounts.MUTATIONS,
+    *integrity.MUTATIONS,
+    *outages.MUTATIONS,
+]
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -98,3 +98,59 @@ def test_locked_file_refuses_writers_and_serves_readers(interface, tmp_path):
 
         assert site.ask(puts, cookie).status == 200
         assert site.values(cookie) == {"v": 2}
+
+
+def lock_file(file):
+    """Hold the write lock of an SQLite file, as a VACUUM or another process's transaction does."""
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other.close
+
+
+def fill_memory(redis):
+    """Let a Redis refuse whatever takes memory."""
+    redis.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    redis.ask("CONFIG", "SET", "maxmemory", "1mb")
+    return lambda: redis.ask("CONFIG", "SET", "maxmemory", "0")
+
+
+def demote(redis):
+    """Let a Redis be a replica, which takes no writes, of a server that is not there."""
+    redis.ask("REPLICAOF", "127.0.0.1", "1")
+    return lambda: redis.ask("REPLICAOF", "NO", "ONE")
+
+
+@contextmanager
+def fresh_redis(folder):
+    with RedisServer(folder) as redis:
+        yield redis.url, redis
+
+
+@contextmanager
+def fresh_file(folder):
+    yield f"sqlite:///{folder}/sessile.db", folder / "sessile.db"
+
+
+@pytest.mark.parametrize(
+    ("place", "refuse_writes"),
+    [(fresh_file, lock_file), (fresh_redis, fill_memory), (fresh_redis, demote)],
+)
+@pytest.mark.parametrize("age", [0, 91, 901])
+def test_pages_are_served_while_nothing_can_be_written(
+    interface, tmp_path, place, refuse_writes, age
+):
+    """Who changes nothing is served, though a note or a clock is due; who does gets 503."""
+    with place(tmp_path) as (url, backend), serve(interface, url) as site:
+        cookie = site.ask(start).cookie
+        if age:
+            site.ask(reads, cookie)
+        site.clock.advance(age)
+        accept_writes = refuse_writes(backend)
+        reply, took = timed(lambda: site.ask(reads, cookie))
+        assert (reply.status, reply.set_cookie) == (200, None)
+        assert took < LIMIT + MARGIN
+        check_refused(*timed(lambda: site.ask(puts, cookie)))
+        accept_writes()
+
+        assert site.values(cookie) == {"v": 1}
+        assert site.ask(puts, cookie).status == 200

@@ -37,6 +37,7 @@ TESTS = {
         "tests/service/test_operators.py",
     ],
     "events": ["promises/events.py", "tests/sinks/test_every_event.py"],
+    "housekeeping": ["promises/outages.py", "tests/races/test_outage.py"],
     "instrument": ["tests/service/test_instrument.py", "tests/service/test_hooks.py"],
     "manage": [
         "promises/accounts.py",

@@ -9,10 +9,13 @@ docs/how-it-works.md is drawn from it.
 """
 
 from enum import Enum
+from functools import partial
 from typing import Final
 
 from sessile.core.carrier import Header
+from sessile.core.flow import Flow
 from sessile.core.identity import Intent
+from sessile.core.mapping import UNCHANGED
 from sessile.core.record import RecordKind
 from sessile.core.ticket import Key
 from sessile.core.trail import extend_trail
@@ -21,10 +24,11 @@ from sessile.errors import ConfigError
 from sessile.service.clients import peek_client
 from sessile.service.end import end_one
 from sessile.service.events import Created, End, Malformed, Work
+from sessile.service.housekeeping import try_housekeeping
 from sessile.service.instrument import instrument
 from sessile.service.new_record import new_record, sweep_sometimes
 from sessile.service.regenerate import merge_values, regenerate
-from sessile.service.save import discard_changes, plan, save
+from sessile.service.save import Attempt, discard_changes, plan, save
 from sessile.service.transaction import CommitOutcome, Standing, Transaction
 
 
@@ -118,7 +122,7 @@ async def save_midway(transaction: Transaction) -> bool:
         # a new client that takes a new ticket waits for a request that can bring it
         note_client = not opened.rotate_now
         attempt = plan(transaction, now, rotate=False, note_client=note_client)
-        outcome = await save(transaction, now, attempt)
+        outcome = await _save(transaction, now, attempt) or outcome
     transaction.resume(outcome, done)
     return outcome.record is not None or opened.record is None
 
@@ -150,7 +154,7 @@ async def _commit(transaction: Transaction, now: Instant, *, rotate: bool) -> Co
         attempt = plan(transaction, now, rotate=rotate)
         if attempt is None and opened.reissue is None:
             return None  # what most requests come to
-        return await save(transaction, now, attempt)
+        return await _save(transaction, now, attempt)
     if act is Act.REGENERATE:
         return await regenerate(transaction, now)
     if act is Act.LOG_OUT:
@@ -159,6 +163,21 @@ async def _commit(transaction: Transaction, now: Instant, *, rotate: bool) -> Co
         return await _create(transaction, now)
     discard_changes(transaction, now)
     return None
+
+
+def _save(
+    transaction: Transaction, now: Instant, attempt: Attempt | None
+) -> Flow[CommitOutcome | None]:
+    """Return the flow that carries out a plan; what nothing but the clock asks for may wait."""
+    state, work = transaction.state, partial(save, transaction, now, attempt)
+    asked_for = (
+        attempt is None
+        or attempt.delta is not UNCHANGED
+        or attempt.client_changed
+        or state.notes
+        or state.intent is not Intent.KEEP
+    )
+    return work() if asked_for else try_housekeeping(transaction, work)
 
 
 async def _create(transaction: Transaction, now: Instant) -> CommitOutcome | None:

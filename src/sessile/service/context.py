@@ -25,12 +25,13 @@ class Context:
         has_hooks: whether anybody listens to events.
         is_timed: whether anybody wants to know how long things took.
         created: how many records were made so far.
+        rests_until: when housekeeping is tried again, by ``timer``; see ``service.housekeeping``.
     """
 
     __slots__ = (
         "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "has_hooks",
-        "is_timed", "origins", "policy", "proxies", "report_failure", "ring", "sealer", "store",
-        "tasks", "timer",
+        "is_timed", "origins", "policy", "proxies", "report_failure", "rests_until", "ring",
+        "sealer", "store", "tasks", "timer",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class Context:
         self.tasks = tasks
         self.report_failure = report_failure
         self.created = 0
+        self.rests_until = 0.0
         self._hooks = tuple(hooks)
         self.has_hooks = bool(hooks)
         self._timers = tuple(hook for hook in hooks if getattr(hook, "timed", False))

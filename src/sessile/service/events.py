@@ -224,7 +224,7 @@ class LimitReached(Event, frozen=True):
 
 
 class StoreFailing(Event, frozen=True):
-    """The store did not answer, or rivals won every attempt; the request was answered with 503.
+    """The store did not answer, or rivals won every attempt: 503, unless it was for housekeeping.
 
     Attributes:
         store: its name, without credentials.

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from sessile.core.flow import Flow
 from sessile.core.request import Request
+from sessile.core.value import Instant
 from sessile.errors import LostRace, StoreUnavailable
 from sessile.service.clients import peek_client
 from sessile.service.context import Context
@@ -19,14 +20,22 @@ async def instrument(context: Context, work: Work, request: Request, flow: Flow[
         result = await flow
         failed = False
     except (StoreUnavailable, LostRace) as error:
-        client = peek_client(context, request)
-        context.emit(StoreFailing(at, None, context.store.name, _why(error), client=client))
+        emit_failure(context, at, request, error)
         raise
     finally:
         if context.is_timed:
             took = context.timer() - begin
             context.emit_timing(Timed(at, None, work, took, failed))
     return result
+
+
+def emit_failure(
+    context: Context, at: Instant, request: Request, error: StoreUnavailable | LostRace
+) -> None:
+    """Tell that the store failed somebody's request."""
+    if context.has_hooks:
+        client = peek_client(context, request)
+        context.emit(StoreFailing(at, None, context.store.name, _why(error), client=client))
 
 
 def _why(error: StoreUnavailable | LostRace) -> str:

@@ -1,6 +1,7 @@
 """Open a transaction: find the ticket, read the record, act on the verdict. ``commit`` ends it."""
 
 from enum import Enum
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +28,7 @@ from sessile.service.events import (
     Refused,
     Work,
 )
+from sessile.service.housekeeping import try_housekeeping
 from sessile.service.instrument import instrument
 from sessile.service.transaction import Opened, Standing, Transaction
 from sessile.stores.contract import Change, Committed, Corrupt
@@ -116,7 +118,9 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
         if act is not _Act.CONFIRM:
             return await _turn_down(transaction, opened, record, act)
         change = _confirm(transaction, record)
-        result = await context.store.commit(change)
+        result = await try_housekeeping(transaction, partial(context.store.commit, change))
+        if result is None:
+            return transaction.begin(opened)
         if isinstance(result, Committed):
             return transaction.begin(msgspec.structs.replace(opened, record=change.record))
         told = opened.client_changed
@@ -213,7 +217,8 @@ async def _turn_away(transaction: Transaction, opened: Opened, record: Record) -
     past = pack_trail(extend_trail(record.trail, now, client, TURNED_AWAY))
     version = record.version + 1
     draft, written = context.sealer.seal(record, {}, frozenset(), version=version, past=past)
-    result = await context.store.commit(Change(draft, record.version, written))
+    change = Change(draft, record.version, written)
+    result = await try_housekeeping(transaction, partial(context.store.commit, change))
     if not isinstance(result, Committed):
         return opened
     return msgspec.structs.replace(opened, record=draft)

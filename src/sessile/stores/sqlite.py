@@ -42,7 +42,7 @@ from sessile.stores.contract import (
     unpack,
 )
 from sessile.stores.location import Location, seconds
-from sessile.wire import keyfile
+from sessile.wire.keyfile import KeyFile
 from sessile.wire.permissions import refuse_world_writable
 from sessile.wire.sqlite.file import SQLiteFile
 
@@ -121,8 +121,11 @@ class SQLiteStore:
     def __init__(self, path: str | Path, *, limit: Seconds = LIMIT) -> None:
         self.path = _check_path(Path(path))
         self.name = f"sqlite:///{path}"
-        self._key_file = self.path.with_name(f"{self.path.name}.key")
-        self._file = SQLiteFile(str(self.path), name=self.name, limit=limit, prepare=_PREPARE)
+        self._key_file = KeyFile(self.path.with_name(f"{self.path.name}.key"))
+        self._file = SQLiteFile(
+            str(self.path), name=self.name, limit=limit, prepare=_PREPARE,
+            on_new_file=self._key_file.restore,
+        )  # fmt: skip
 
     @classmethod
     def from_url(cls, url: str) -> "SQLiteStore":
@@ -225,7 +228,7 @@ class SQLiteStore:
 
     def keep_secret(self, fresh: bytes) -> bytes | None:
         """Keep it in a file beside the database that this user alone can read."""
-        return keyfile.load_or_create(self._key_file, fresh)
+        return self._key_file.keep(fresh)
 
 
 def _check_path(path: Path) -> Path:

@@ -47,6 +47,7 @@ from sessile.testing.promises.limits import OwnerLimits
 from sessile.testing.promises.locks import Locks
 from sessile.testing.promises.malformed import MalformedRows
 from sessile.testing.promises.neighbours import Neighbours
+from sessile.testing.promises.outages import Outages
 from sessile.testing.promises.owners import Owners
 from sessile.testing.promises.proofs import Proofs
 from sessile.testing.promises.reading import Reading
@@ -141,7 +142,7 @@ class StoreContract(
 
 class SessionContract(
     StoreContract, Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts,
-    Events, Integrity, backends=(),
+    Events, Integrity, Outages, backends=(),
 ):  # fmt: skip
     """What sessile's service promises on top of a store that keeps the store's contract.
 

@@ -83,6 +83,7 @@ class World:
             clock=self.clock,
             entropy=system.entropy,
         )
+        context_of(self.sessions).timer = self.clock
         self.cookie = ""
         self.peer, self.agent = HOME, FIREFOX
         self.passive = False

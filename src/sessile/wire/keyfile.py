@@ -2,12 +2,44 @@
 
 import contextlib
 import errno
+import hmac
 import os
 import secrets
 import stat
 from pathlib import Path
 
 from sessile.errors import ConfigError
+from sessile.wire.log import log_other_secret
+
+
+class KeyFile:
+    """The key file of one store, and the secret that its process goes by.
+
+    Args:
+        path: where it is, or is to be.
+    """
+
+    __slots__ = ("_path", "_secret")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._secret: bytes | None = None
+
+    def keep(self, fresh: bytes) -> bytes:
+        """Return the secret, as ``load_or_create`` does, and remember it."""
+        self._secret = load_or_create(self._path, fresh)
+        return self._secret
+
+    def restore(self) -> None:
+        """Put the file back if it was deleted, so that a process that starts later shares it."""
+        if self._secret is None:
+            return
+        try:
+            found = load_or_create(self._path, self._secret)
+        except ConfigError:
+            found = b""
+        if not hmac.compare_digest(found, self._secret):
+            log_other_secret(self._path)
 
 
 def load_or_create(path: Path, fresh: bytes) -> bytes:

@@ -19,3 +19,43 @@ def log_dropped_hooks(number: int) -> None:
         "the requests went on",
         number,
     )
+
+
+def log_new_file(store: str, *, is_empty: bool) -> None:
+    """Log that somebody deleted the file of a store, or put another one in its place."""
+    if is_empty:
+        _log.error(
+            "%s was deleted while it was in use: a new file was made, and every session that was "
+            "in the old one is gone",
+            store,
+        )
+    else:
+        _log.warning(
+            "%s was replaced by another file while it was in use: from now on its sessions count, "
+            "and those of the old one are gone",
+            store,
+        )
+
+
+def log_outage(store: str, why: str) -> None:
+    """Log that a store cannot be used until an operator puts it right."""
+    _log.error("%s is unavailable: %s; requests that need it are answered with 503", store, why)
+
+
+def log_stall(store: str, took: float) -> None:
+    """Log that a call took so many seconds, and everything else on its thread with it."""
+    _log.warning(
+        "%s: a call that takes microseconds took %.1f s and held its thread or event loop as long, "
+        "because the file system stalled; calls are made apart until one is quick again",
+        store,
+        took,
+    )
+
+
+def log_other_secret(path: object) -> None:
+    """Log that this process goes by another secret than the key file has now."""
+    _log.error(
+        "the key file %s was replaced while it was in use, and this process still goes by the old "
+        "secret: restart every worker, or sessions are known to some of them and not to others",
+        path,
+    )

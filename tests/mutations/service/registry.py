@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sessile.errors import SessionError
+from sessile.errors import SessionError, StoreUnavailable
 from sessile.stores.memory import MemoryStore
 from sessile.testing.drive import Blocking
 from sessile.testing.promises.accounts import Accounts
@@ -15,6 +15,7 @@ from sessile.testing.promises.events import Events
 from sessile.testing.promises.integrity import Integrity
 from sessile.testing.promises.lifetimes import Lifetimes
 from sessile.testing.promises.locks import Locks
+from sessile.testing.promises.outages import Outages
 from sessile.testing.promises.proofs import Proofs
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
@@ -24,12 +25,23 @@ FAILURES = (
     pytest.fail.Exception,  # nothing was raised where something had to be
     ValueError,  # the one event that was to be told is none, or two
     SessionError,  # refused where nothing was to be
+    StoreUnavailable,  # an outage that was to be passed over
 )
 """How a promise of a defence fails."""
 
 
 class Promises(
-    Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events, Integrity
+    Concurrency,
+    Tickets,
+    Lifetimes,
+    Bindings,
+    Locks,
+    Proofs,
+    Thefts,
+    Accounts,
+    Events,
+    Integrity,
+    Outages,
 ):
     """All promises that the service keeps over any store."""
 

@@ -5,11 +5,13 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import pytest
 
 from sessile.errors import StoreClosed
-from sessile.wire.sqlite.pool import SQLitePool
+from sessile.testing.clock import FakeClock
+from sessile.wire.sqlite.pool import LOOK_INTERVAL, SQLitePool
 
 TALLY = ("PRAGMA journal_mode = WAL", "CREATE TABLE IF NOT EXISTS tally AS SELECT 0 AS n")
 
@@ -191,3 +193,49 @@ def test_connection_that_cannot_be_prepared_is_closed(path):
         pool.acquire()
 
     assert not is_open(path)
+
+
+def test_connection_in_use_ends_with_its_file(path):
+    """A call that was under way when its file went finishes, and its connection is closed."""
+    pool = SQLitePool(str(path), TALLY, clock=count(1).__next__)
+    late, idle = pool.acquire(), pool.acquire()
+    pool.release(idle)
+    path.unlink()
+    fresh = pool.acquire()
+    assert late.execute("SELECT n FROM tally").fetchone() == (0,)
+    pool.release(late)
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        late.execute("SELECT n FROM tally")
+    pool.release(fresh)
+    pool.close()
+
+
+def test_log_of_another_file_is_left_alone(path):
+    """Who leaves a file removes its log, and not the one that another process has begun since."""
+    old, new = (SQLitePool(str(path), TALLY, clock=count(1).__next__) for _ in range(2))
+    old.release(old.acquire())
+    for file in path.parent.iterdir():
+        file.unlink()
+    new.release(new.acquire())
+    begun = path.with_name("tally.db-wal").stat().st_ino
+    old.release(old.acquire())
+
+    assert path.with_name("tally.db-wal").stat().st_ino == begun
+    old.close()
+    new.close()
+
+
+def test_path_is_looked_at_now_and_then(path):
+    """Between two looks, a thousandth of a second apart, a call costs none."""
+    clock = FakeClock()
+    pool = SQLitePool(str(path), TALLY, clock=clock)
+    first = pool.acquire()
+    pool.release(first)
+    path.unlink()
+
+    assert pool.acquire() is first
+    pool.release(first)
+    clock.advance(LOOK_INTERVAL)
+    assert pool.acquire() is not first
+    pool.close()

@@ -3,7 +3,8 @@
 A statement takes microseconds, so it runs on the caller's thread in both colours. Where another
 process holds the lock SQLite says so at once; the flow then pauses and tries again until the time
 limit: a thread sleeps, an event loop is left to others. Nothing is held over a pause, so a
-cancelled call leaves nothing behind, and a thousand waiting calls need no thread.
+cancelled call leaves nothing behind, and a thousand waiting calls need no thread. While the file
+system stalls (``wire.sqlite.stall``) a call pauses likewise until it has the thread for such times.
 """
 
 import asyncio
@@ -12,11 +13,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from threading import get_ident
 from typing import Final, NoReturn, TypeVar
 
 from sessile.core.flow import Ask
 from sessile.errors import StoreUnavailable
+from sessile.wire.log import log_new_file, log_outage, log_stall
 from sessile.wire.sqlite.pool import SQLitePool
+from sessile.wire.sqlite.stall import PATIENCE, Occupied, Stall
 
 R = TypeVar("R")
 
@@ -24,6 +28,9 @@ _PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)
 """Seconds between attempts. A writer is done in 20 µs, so the first only lets it run."""
 
 _LAST_PAUSE: Final = 0.025
+
+_LOG_INTERVAL: Final = 60.0
+"""Seconds between two lines about one outage."""
 
 
 class SQLiteFile:
@@ -34,14 +41,33 @@ class SQLiteFile:
         name: what errors call it.
         limit: seconds after which a locked file is unavailable.
         prepare: statements that every new connection performs, harmless when repeated.
+        on_new_file: called when another file stands at the path than before, and was opened.
+        clock: seconds that never run backwards, by which a call takes long.
     """
 
-    __slots__ = ("_limit", "_name", "_pool")
+    __slots__ = ("_clock", "_limit", "_log_next", "_logged", "_name", "_pool", "_stall")
 
-    def __init__(self, path: str, *, name: str, limit: float, prepare: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        name: str,
+        limit: float,
+        prepare: tuple[str, ...],
+        on_new_file: Callable[[], object] = tuple,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._name = name
         self._limit = limit
-        self._pool = SQLitePool(path, prepare)
+        self._clock = clock
+        self._stall = Stall()
+        self._logged, self._log_next = "", 0.0
+
+        def tell(*, is_empty: bool) -> None:
+            log_new_file(name, is_empty=is_empty)
+            on_new_file()
+
+        self._pool = SQLitePool(path, prepare, tell)
 
     async def ask(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
         """Make a quick call: one statement, or one short transaction.
@@ -51,40 +77,91 @@ class SQLiteFile:
         ask = Ask(what, partial(self._attempt, call))
         try:
             return await ask
-        except _DatabaseLocked as error:
-            return await self._retry(ask, error)
+        except _DatabaseLocked as locked:
+            return await self._retry(ask, locked)
+        except _Stalled as stalled:
+            return await self._retry(self._ask_aside(what, call), stalled)
 
     async def ask_in_thread(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
         """Make a call of many rows, which an event loop gives to a thread."""
-        here = partial(self._attempt, call)
+        here = partial(self._perform, call)
         ask = Ask(what, here, partial(asyncio.to_thread, here))
         try:
             return await ask
-        except _DatabaseLocked as error:
-            return await self._retry(ask, error)
+        except _DatabaseLocked as locked:
+            return await self._retry(ask, locked)
 
     def close(self) -> Ask[None]:
         """Close every connection, for good."""
         return Ask("sqlite close", self._pool.close, partial(asyncio.to_thread, self._pool.close))
 
-    async def _retry(self, ask: Ask[R], locked: "_DatabaseLocked") -> R:
+    async def _retry(self, ask: Ask[R], obstacle: "_Obstacle") -> R:
         """Try again after each pause."""
-        for pause in self._pauses(locked):
+        for pause in self._pauses(obstacle):
             await _sleep(pause)
-            with contextlib.suppress(_DatabaseLocked):
+            with contextlib.suppress(_Obstacle):
                 return await ask
         raise AssertionError  # the pauses end with an error
 
-    def _pauses(self, locked: "_DatabaseLocked") -> Iterator[float]:
+    def _pauses(self, obstacle: "_Obstacle") -> Iterator[float]:
         """Give the pauses between attempts; raise when the time limit has passed."""
         end = time.monotonic() + self._limit
         yield from _PAUSES
         while (left := end - time.monotonic()) > 0:
             yield min(_LAST_PAUSE, left)
-        why = f"another process keeps it locked, for {self._limit:g} s so far"
-        raise StoreUnavailable(self._name, why) from locked.__cause__
+        why = f"{obstacle.why}, for {self._limit:g} s so far"
+        raise StoreUnavailable(self._name, why) from obstacle.__cause__ or obstacle
 
     def _attempt(self, call: Callable[[sqlite3.Cursor], R]) -> R:
+        """Make a call in place, unless the file system stalls."""
+        stall, clock, me = self._stall, self._clock, get_ident()
+        began = clock()
+        if (stall.is_slow or stall.running) and not stall.is_over(began):
+            raise _Stalled
+        stall.running[me] = began
+        try:
+            return self._perform(call)
+        finally:
+            del stall.running[me]
+            if (took := clock() - began) > PATIENCE:
+                stall.is_slow = True
+                if self._may_log("stall"):
+                    log_stall(self._name, took)
+
+    def _ask_aside(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> Ask[R]:
+        """Make a call in the thread for times at which the file system stalls."""
+        deadline = time.monotonic() + self._limit
+        work = partial(self._perform_aside, call)
+
+        def block() -> R:
+            with self._as_obstacles():
+                return self._stall.run(work, deadline)
+
+        async def wait() -> R:
+            with self._as_obstacles():
+                return await self._stall.arun(work, deadline)
+
+        return Ask(what, block, wait)
+
+    def _perform_aside(self, call: Callable[[sqlite3.Cursor], R]) -> R:
+        began = self._clock()
+        try:
+            return self._perform(call)
+        finally:
+            self._stall.is_slow = self._clock() - began > PATIENCE
+
+    @contextlib.contextmanager
+    def _as_obstacles(self) -> Iterator[None]:
+        """Translate what a call in the thread runs into."""
+        try:
+            yield
+        except Occupied as error:
+            raise _Stalled from error
+        except TimeoutError as error:
+            why = f"{_Stalled.why}, for {self._limit:g} s so far"
+            raise StoreUnavailable(self._name, why) from error
+
+    def _perform(self, call: Callable[[sqlite3.Cursor], R]) -> R:
         pool = self._pool
         try:
             cursor = pool.acquire()
@@ -107,11 +184,35 @@ class SQLiteFile:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise _DatabaseLocked from error
         self._pool.close_idle()
+        if self._may_log(str(error)):
+            log_outage(self._name, str(error))
         raise StoreUnavailable(self._name, str(error)) from error
 
+    def _may_log(self, why: str) -> bool:
+        """Tell whether the log has no line of this kind yet, or an old one."""
+        now = time.monotonic()
+        if why == self._logged and now < self._log_next:
+            return False
+        self._logged, self._log_next = why, now + _LOG_INTERVAL
+        return True
 
-class _DatabaseLocked(Exception):  # noqa: N818  (caught in this module)
+
+class _Obstacle(Exception):  # noqa: N818  (caught in this module)
+    """The call was not made, and can be made later."""
+
+    why = ""
+
+
+class _DatabaseLocked(_Obstacle):
     """Another connection holds the lock; nothing was changed."""
+
+    why = "another process keeps it locked"
+
+
+class _Stalled(_Obstacle):
+    """Another call takes too long."""
+
+    why = "its file system does not answer"
 
 
 def _sleep(pause: float) -> Ask[None]:

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
+from sessile.core.changes import UNCHANGED
 from sessile.core.flow import Flow
 from sessile.core.identity import Intent, Lock
-from sessile.core.mapping import UNCHANGED
 from sessile.core.merge import Delta, merge
 from sessile.core.record import Record, RecordKind
 from sessile.core.ticket import Key, Ticket

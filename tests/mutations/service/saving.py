@@ -2,6 +2,8 @@
 
 import threading
 
+from msgspec.structs import replace
+
 from mutations.service.registry import Table
 from sessile.core import merge, ticket, verdict
 from sessile.core.flow import Ask
@@ -42,6 +44,17 @@ class Crowded(MemoryStore):
 @breaks("appends_to_one_list_both_survive")
 def last_writer_wins(patch):
     patch.setattr(save, "merge", lambda base, theirs, ours, codec: Merged(ours.set, ours.removed))
+
+
+@breaks("equal_assignments_stand_once")
+@breaks("last_assignment_stands")
+def assignments_are_appends(patch):
+    whole = save.merge
+
+    def merged(base, theirs, ours, codec):
+        return whole(base, theirs, replace(ours, assigned=frozenset()), codec)
+
+    patch.setattr(save, "merge", merged)
 
 
 @breaks("increments_add_up", store=Crowded)

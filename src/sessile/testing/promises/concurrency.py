@@ -40,6 +40,22 @@ class Concurrency(Stories):
             met.a.get(), met.b.get()
             assert sorted(met.world.values()["cart"]) == ["hat", "shoe", "sock"], met.stop
 
+    def test_equal_assignments_stand_once(self, store: Store, drive: Drive) -> None:
+        """A list that two requests assign alike, as by a form sent twice, is there once."""
+        for was in (["hat"], None):
+            act = puts(cart=["hat", "sock"]) if was else puts(picks=["hat", "sock"])
+            for met in self.meetings(store, drive, act, act):
+                met.a.get(), met.b.get()
+                found = met.world.values()
+                assert found["cart" if was else "picks"] == ["hat", "sock"], met.stop
+
+    def test_last_assignment_stands(self, store: Store, drive: Drive) -> None:
+        """Of two lists that were assigned one is there, whole: two choices are not both chosen."""
+        for met in self.meetings(store, drive, puts(picks=["sock"]), puts(picks=["shoe"])):
+            met.a.get(), met.b.get()
+            in_flight = met.stop != "after the last"
+            assert met.world.values()["picks"] == (["sock"] if in_flight else ["shoe"]), met.stop
+
     def test_increments_add_up(self, store: Store, drive: Drive) -> None:
         """Parallel increments of one counter add up, however many there are."""
         world = World(store, drive)

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from sessile.core.merge import Delta
-from sessile.core.provenance import AS_READ, CONTAINERS, Path, Provenance, containers
+from sessile.core.provenance import AS_READ, CONTAINERS, Path, Provenance, containers, new_paths
+from sessile.core.size import SizeLimit, rough_size
 from sessile.core.value import UNCHANGING, Codec, Encoded, Number, Value, is_text
 from sessile.core.view import View
 from sessile.errors import UnsupportedValue
@@ -22,6 +23,8 @@ V = TypeVar("V")
 
 SNAPSHOT: Final = 2
 """marshal's format without the marks that tell how often a text is shared."""
+
+DEFAULT_LIMIT: Final = SizeLimit()
 
 UNCHANGED: Final = Delta()
 """The delta of whoever changed nothing."""
@@ -33,6 +36,7 @@ class Changes:
     Args:
         base: the values as stored; never changed.
         codec: to bytes and back.
+        limit: how much there may be.
     """
 
     # What most requests never need stands here, shared and unchanged, until a session has one of
@@ -45,15 +49,17 @@ class Changes:
     _mutable_out = False
     _provenance: Mapping[str, Provenance] = MappingProxyType({})
     _removed: AbstractSet[str] = frozenset()
+    _room: int | None = None  # bytes left for what is set, at least; None until something is
     # Of what the application holds and can change in place: its bytes as it was read, to compare
     # with at little cost. ``_mutable_out`` tells whether there is any without such bytes. Marshal
     # is the quickest exact walk through a value there is. It is never asked to read anything.
     _snapshots: Mapping[str, bytes] = MappingProxyType({})
     _views: Mapping[str, View[Any]] = MappingProxyType({})
 
-    def __init__(self, base: Encoded, codec: Codec) -> None:
+    def __init__(self, base: Encoded, codec: Codec, limit: SizeLimit = DEFAULT_LIMIT) -> None:
         self._base = base
         self._codec = codec
+        self._limit = limit
         self._live: dict[str, Value] = {}
         self._set: dict[str, bytes] = {}
 
@@ -67,8 +73,12 @@ class Changes:
 
         Raises:
             UnsupportedValue: a nested change put something in that cannot be kept.
+            SessionTooLarge: a nested change or an increment made the session larger than it may be.
         """
-        self._last_delta = self._difference()
+        delta = self._difference()
+        if delta.added or (delta.set and (self._mutable_out or self._snapshots)):
+            self._check_size(delta)  # of what was set alone it is known that it fits
+        self._last_delta = delta
         if self._provenance:
             self._last_provenance = self._provenance
         return self._last_delta
@@ -103,8 +113,35 @@ class Changes:
         written = {k: blob for k, blob in ours if k in gone or blob != base.get(k)}
         if not (written or self._removed or self._added):
             return UNCHANGED
-        before, assigned = self._before(written), self._new_paths(written)
-        return Delta(written, frozenset(self._removed), dict(self._added), before, assigned)
+        return Delta(
+            written,
+            frozenset(self._removed),
+            dict(self._added),
+            self._before(written) if self._views or self._provenance else {},
+            self._new_paths(written) if in_place else frozenset(),
+        )
+
+    def _check_size(self, delta: Delta) -> None:
+        written = delta.set
+        if delta.added:
+            sums = {key: self._encode(key, self._live[key]) for key in delta.added}
+            written = {**written, **sums}
+        self._limit.check(self._base, written, delta.removed)
+
+    def _take_room(self, key: str, blob: bytes) -> None:
+        """Refuse a value that is set and for which there is no room.
+
+        What it replaces, and what was removed, is counted when the room runs out and not before.
+        """
+        limit, base = self._limit, self._base
+        if self._room is None:
+            self._room = limit.max_bytes - rough_size(base)
+        self._room -= len(blob) + 4 * len(key)
+        is_new = key not in base and key not in self._set
+        if self._room < 0 or (is_new and len(base) + len(self._set) >= limit.max_keys):
+            written = {**self._set, key: blob}
+            limit.check(base, written, self._removed)
+            self._room = limit.max_bytes - rough_size({**base, **written})
 
     def _is_as_read(self) -> bool:
         """Tell whether nothing that was handed out was changed in place, where that can be told."""
@@ -125,22 +162,21 @@ class Changes:
             elif key in self._set:
                 yield key, self._set[key]
 
-    def _note_assignment(self, key: str, value: Value) -> None:
+    def _note_assignment(self, key: str, value: Value, blob: bytes) -> None:
         """Tell a new object from one that was handed out, changed and set again."""
         known = self._provenance.get(key, AS_READ)
-        if not value and type(value) in CONTAINERS and key not in self._base:
-            self._begin(key, value)
+        if type(value) not in CONTAINERS:
+            self._provenance = without(self._provenance, key)
+        elif not value and key not in self._base:
+            self._note_default(key, value, blob)
         elif value is not self._live.get(key) and value is not known.begun:
             new = Provenance(assigned=True, before=known.before)
             self._provenance = {**self._provenance, key: new}
 
-    def _begin(self, key: str, default: Value) -> None:
+    def _note_default(self, key: str, default: Value, blob: bytes) -> None:
         """Note what a missing value begins with, so that rivals who add to it both do."""
-        try:
-            before = b"" if key in self._base else self._encode(key, default)
-        except UnsupportedValue:  # nothing that could be set
-            return
-        self._provenance = {**self._provenance, key: Provenance(begun=default, before=before)}
+        known = Provenance(begun=default, before=b"" if key in self._base else blob)
+        self._provenance = {**self._provenance, key: known}
 
     def _before(self, keys: Iterable[str]) -> dict[str, bytes]:
         """Return the values that the application was shown and that the base need not hold."""
@@ -159,8 +195,10 @@ class Changes:
             known, live = self._provenance.get(key, AS_READ), self._live.get(key)
             if key in self._views and not known.assigned:
                 paths += self._views[key].new_paths()
-            elif type(live) in CONTAINERS:
-                paths += known.paths(key, live)
+            elif known.assigned:
+                paths.append((key,))
+            elif type(live) is dict:
+                paths += new_paths(live, known.parts, (key,))
         return frozenset(paths)
 
     def _later_provenance(self) -> dict[str, Provenance]:

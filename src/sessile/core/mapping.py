@@ -27,6 +27,7 @@ class Values(Changes, MutableMapping[str, Any]):
     Args:
         base: the values as stored; never changed.
         codec: to bytes and back.
+        limit: how much there may be.
 
     Attributes:
         corrupt: keys whose stored bytes could not be read; they count as absent.
@@ -52,8 +53,9 @@ class Values(Changes, MutableMapping[str, Any]):
                 self._snapshots = {**self._snapshots, key: snapshot}
             except ValueError:  # it does not know a type, as datetime
                 self._mutable_out = True
-            if type(value) is dict and (parts := containers(value)):
-                self._provenance = {**self._provenance, key: Provenance(parts=parts)}
+            if type(value) is dict and not CONTAINERS.isdisjoint(map(type, value.values())):
+                known = Provenance(parts=containers(value))
+                self._provenance = {**self._provenance, key: known}
         return value
 
     def get(self, key: str, default: Any = None, /) -> Any:
@@ -62,21 +64,35 @@ class Values(Changes, MutableMapping[str, Any]):
             return self[key]
         except KeyError:
             if type(default) in CONTAINERS:
-                self._begin(key, default)
+                self._offer(key, default)
             return default
+
+    def _offer(self, key: str, default: Value) -> None:
+        """Note the default of a missing value that the application may set."""
+        try:
+            self._note_default(key, default, self._encode(key, default))
+        except UnsupportedValue:
+            return  # it cannot be set
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Return a value; store the default where there is none, unless a rival stores another."""
-        if key not in self:
-            self[key] = default
-            self._begin(key, default)
-        return self[key]
+        try:
+            return self[key]
+        except KeyError:
+            return self.begin(key, default)
+
+    def begin(self, key: str, default: Any) -> Any:
+        """Store and return the default of a value that is missing."""
+        self[key] = default
+        self._note_default(key, default, self._set[key])
+        return default
 
     def __setitem__(self, key: str, value: Value) -> None:
         blob = self._encode(key, value)
+        self._take_room(key, blob)
         if type(value) not in UNCHANGING:
             self._mutable_out = True
-            self._note_assignment(key, value)
+            self._note_assignment(key, value, blob)
         elif self._provenance:
             self._provenance = without(self._provenance, key)
         self._set[key], self._live[key] = blob, value
@@ -197,6 +213,7 @@ class Values(Changes, MutableMapping[str, Any]):
         self._live = self._rebase_live(ours, now)
         added = _growth(grown, last.added)
         self._base, self._set, self._removed = base, merged.set, set(merged.removed)
+        self._room = None
         self._added, self._last_delta, self._gone = {}, UNCHANGED, set()
         self._provenance = {**self._parts(), **self._provenance}
         self._mutable_out, self._snapshots = self._mutable_out or bool(self._snapshots), {}

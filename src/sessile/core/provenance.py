@@ -28,8 +28,6 @@ def dict_items(value: Any) -> Iterable[tuple[Any, Any]]:
 
 def containers(value: Any, items: Items = dict_items) -> tuple[object, ...]:
     """Return the lists, dicts and sets within a value, as they are told apart later."""
-    if type(value) is dict and CONTAINERS.isdisjoint(map(type, value.values())):
-        return ()
     return tuple(child for _, child in _walk(value, (), items))
 
 
@@ -63,10 +61,6 @@ class Provenance(msgspec.Struct, frozen=True):
     begun: object = None
     before: bytes = b""
     parts: tuple[object, ...] = ()
-
-    def paths(self, key: str, value: object) -> list[Path]:
-        """Return the paths of a value that were assigned: its own, or those of its parts."""
-        return [(key,)] if self.assigned else new_paths(value, self.parts, (key,))
 
 
 AS_READ: Final = Provenance()

@@ -76,9 +76,10 @@ class SessionValues(MutableMapping[str, Any]):
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Return a value; store the default where there is none, unless a rival stores another."""
-        if key not in self:
-            self._open_state()
-        return self._state.values.setdefault(key, default)
+        try:
+            return self._state.values[key]
+        except KeyError:
+            return self._open_state().values.begin(key, default)
 
     def popitem(self) -> tuple[str, Any]:
         """Remove and return the last item."""

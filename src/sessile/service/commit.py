@@ -67,6 +67,7 @@ async def commit(transaction: Transaction, *, rotate: bool = True) -> Header | N
         LostRace: rivals won every one of many attempts.
         StoreUnavailable: nothing was stored, or nobody can tell.
         UnsupportedValue: a nested change put something in that cannot be kept; nothing was stored.
+        SessionTooLarge: with a nested change, or a rival's, it is more than a session may hold.
     """
     context, now = transaction.context, transaction.context.clock()
     flow = _commit(transaction, now, rotate=rotate)

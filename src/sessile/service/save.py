@@ -164,6 +164,8 @@ def _draft(transaction: Transaction, now: Instant, attempt: Attempt) -> Change:
     """Put our delta on top of the record as it is."""
     context, record = transaction.context, attempt.record
     merged = merge(transaction.opened.shown, attempt.values, attempt.delta, context.codec)
+    if attempt.values is not transaction.opened.values:  # a rival's and ours together
+        context.policy.size_limit.check(attempt.values, merged.set, merged.removed)
     changes: dict[str, Any] = {"version": record.version + 1}
     if not transaction.passive:
         changes |= context.policy.touch(record, now)

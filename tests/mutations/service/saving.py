@@ -11,6 +11,7 @@ from sessile.core.merge import Merged
 from sessile.core.policy import Limit, Policy
 from sessile.core.record import Record
 from sessile.core.secrets import KeyRing
+from sessile.core.size import SizeLimit
 from sessile.core.verdict import Kin, Successor, Verdict
 from sessile.service import commit, end, regenerate, save
 from sessile.stores.memory import MemoryStore
@@ -53,6 +54,17 @@ def assignments_are_appends(patch):
 
     def merged(base, theirs, ours, codec):
         return whole(base, theirs, replace(ours, assigned=frozenset()), codec)
+
+    patch.setattr(save, "merge", merged)
+
+
+@breaks("rivals_together_stay_within_the_size")
+def merged_session_is_of_any_size(patch):
+    whole = save.merge
+
+    def merged(base, theirs, ours, codec):
+        patch.setattr(SizeLimit, "check", lambda *_: None)
+        return whole(base, theirs, ours, codec)
 
     patch.setattr(save, "merge", merged)
 

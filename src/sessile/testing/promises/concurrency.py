@@ -3,6 +3,8 @@
 Each race is stepped: one request is stopped before every act of I/O, and its rival runs there.
 """
 
+from sessile.core.policy import Policy
+from sessile.errors import SessionTooLarge
 from sessile.service import events
 from sessile.service.manage import end_all
 from sessile.service.sessions import context_of
@@ -64,6 +66,15 @@ class Concurrency(Stories):
 
         assert all(isinstance(reply, Reply) for reply in replies)
         assert world.values() == {"hits": CROWD}
+
+    def test_rivals_together_stay_within_the_size(self, store: Store, drive: Drive) -> None:
+        """Of two changes that each fit, and do not together, one is stored and one is refused."""
+        size = Policy(max_bytes=1000)
+        acts = puts(v="x" * 600), puts(z="y" * 600)
+        for met in self.meetings(store, drive, *acts, policy=size):
+            refused = [isinstance(outcome.error, SessionTooLarge) for outcome in (met.a, met.b)]
+            assert sorted(refused) == [False, True], met.stop
+            assert len(met.world.values()) == 3, met.stop
 
     def test_late_change_moves_over_at_login(self, store: Store, drive: Drive) -> None:
         """What was saved before a login ended the anonymous session is in the new one."""

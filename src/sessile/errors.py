@@ -18,6 +18,7 @@ SessileError
 │   ├── TooLate            written after the response had started; nothing was saved
 │   └── ViewMismatch       a stored value does not fit the class it is to be seen as
 └── UnsupportedValue       (also a TypeError) a value that cannot be kept; names the key
+    └── SessionTooLarge    with it the session would hold more than the policy allows
 """
 
 
@@ -203,3 +204,28 @@ class UnsupportedValue(SessileError, TypeError):  # noqa: N818
     def for_key(self, key: str) -> "UnsupportedValue":
         """Return the same error, naming the session key."""
         return UnsupportedValue(self.reason, key)
+
+
+class SessionTooLarge(UnsupportedValue):
+    """A value with which its session would hold more than the policy allows; nothing was stored.
+
+    Attributes:
+        key: the session key it was set under; of several, of the one that grows most.
+        size: how much the session would hold.
+        limit: how much it may.
+        unit: of both: ``"bytes"`` or ``"keys"``.
+    """
+
+    def __init__(self, key: str, size: int, limit: int, unit: str) -> None:
+        advice = {
+            "bytes": "keep the large thing elsewhere, and its name here",
+            "keys": "put what belongs together into one dict",
+        }
+        super().__init__(
+            f"with it the session holds {size:,} {unit}, and {limit:,} are allowed; "
+            f"{advice[unit]}, or write Policy(max_{unit}=...)",
+            key,
+        )
+        self.size = size
+        self.limit = limit
+        self.unit = unit

@@ -58,3 +58,9 @@ def go_on(values, **theirs):
     """Save, and go on from what the store holds then, as a WebSocket does."""
     values.delta()
     values.rebase({key: CODEC.encode(value) for key, value in theirs.items()})
+
+
+@dataclass
+class MiniCart:
+    items: list[int] = field(default_factory=list)
+    note: str = ""

@@ -225,6 +225,25 @@ def test_factor_given_twice_stands_once():
     assert session.factors == ("password", "totp")
 
 
+def test_factors_of_a_session_are_few():
+    """Whoever writes another word at each step-up is told so, before the session grows."""
+    row = record(owner="alice", assurance=1, factors=tuple(f"code {n}" for n in range(8)))
+    opened(row).step_up(factors=("code 7",))
+    with pytest.raises(
+        ConfigError, match="9 of them, and a session keeps 8; write the kind of factor"
+    ):
+        opened(row).step_up(factors=("code 8",))
+
+
+def test_notes_of_a_request_are_few():
+    """However many lines a request writes, the last twenty are kept, as many as a trail has."""
+    session = opened()
+    for n in range(100):
+        session.note(f"line {n}")
+
+    assert behind(session).notes == tuple(f"line {n}" for n in range(80, 100))
+
+
 def test_grants_are_few():
     """Of many grants the newest eight stay."""
     row = record(

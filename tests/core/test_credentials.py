@@ -71,7 +71,7 @@ def test_factors_are_a_sequence(wrong):
 def test_factors_are_few():
     """Eight factors are the most that a login names."""
     assert len(check_factors(["x"] * 8)) == 8
-    with pytest.raises(ConfigError, match="8 at most"):
+    with pytest.raises(ConfigError, match="9 of them, and a session keeps 8"):
         check_factors(["x"] * 9)
 
 

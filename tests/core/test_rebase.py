@@ -218,3 +218,51 @@ def test_object_that_was_handed_out_follows_a_rival(held, theirs):
     assert not values.modified
     mine.clear()
     assert values.modified
+
+
+def test_list_assigned_and_saved_is_changed_in_place_from_then_on():
+    """A WebSocket that assigned a list, saved, and appends to it keeps a rival's append."""
+    values = Values({}, CODEC)
+    values["cart"] = cart = ["hat"]
+    first = values.delta()
+    values.rebase(encoded({"cart": ["hat"]}))
+    cart.append("sock")
+    second = values.delta()
+
+    assert first.assigned == {("cart",)}
+    assert not second.assigned
+    theirs = encoded({"cart": ["hat", "sock"]})
+    assert merge(encoded({"cart": ["hat"]}), theirs, second, CODEC).set == encoded(
+        {"cart": ["hat", "sock", "sock"]}
+    )
+
+
+def test_list_assigned_during_a_save_is_assigned():
+    """What was set as a new object while another change was being saved is the last writer's."""
+    values = stored(steps=["intro"], other=1)
+    values["other"] = 2
+    values.delta()
+    values["steps"] = ["quiz"]
+    values.rebase(encoded({"steps": ["intro", "rival"], "other": 2}))
+
+    assert values["steps"] == ["quiz"]
+    assert values.delta().assigned == {("steps",)}
+    theirs = encoded({"steps": ["intro", "rival", "late"], "other": 2})
+    merged = merge(
+        encoded({"steps": ["intro", "rival"], "other": 2}), theirs, values.delta(), CODEC
+    )
+    assert merged.set == encoded({"steps": ["quiz"]})
+
+
+def test_list_that_is_refreshed_is_told_from_a_new_one():
+    """After a rival's change of a dict its lists are the ones to append to, or to replace."""
+    values = stored(form={"errors": [1]}, other=1)
+    form = values["form"]
+    values["other"] = 2
+    values.delta()
+    values.rebase(encoded({"form": {"errors": [1, 2]}, "other": 2}))
+    form["errors"].append(3)
+    assert not values.delta().assigned
+
+    form["errors"] = [4]
+    assert values.delta().assigned == {("form", "errors")}

@@ -62,7 +62,12 @@ TESTS = {
         "tests/web/test_require.py",
         "tests/service/test_assurance.py",
     ],
-    "save": ["promises/concurrency.py", "promises/tickets.py", "promises/lifetimes.py"],
+    "save": [
+        "promises/concurrency.py",
+        "promises/tickets.py",
+        "promises/lifetimes.py",
+        "tests/service/test_size.py",
+    ],
     "sessions": ["tests/service/test_sessions.py"],
     "tombstones": ["tests/service/test_long_lived.py", "tests/service/test_interleavings.py"],
     "transaction": [

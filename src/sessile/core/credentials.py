@@ -49,7 +49,10 @@ def check_factors(factors: Sequence[object]) -> tuple[str, ...]:
     if isinstance(factors, str) or not isinstance(factors, Sequence):
         raise ConfigError('factors: write a tuple of words, as in factors=("password", "totp")')
     if len(factors) > _MOST_FACTORS:
-        raise ConfigError(f"factors: {len(factors)} of them; write {_MOST_FACTORS} at most")
+        raise ConfigError(
+            f"factors: {len(factors)} of them, and a session keeps {_MOST_FACTORS}; write the kind "
+            'of factor and not what was given, as in factors=("totp",)'
+        )
     return tuple(_word("factor", factor) for factor in factors)
 
 

@@ -1,33 +1,24 @@
 """The values of a session as a mapping that knows what was changed. ``core.session`` shows it.
 
-Values are decoded on first access. Those that were handed out and could have been changed in place
-are compared with what they were when the delta is asked for: that is how a nested change is
-noticed.
+Values are decoded on first access. ``core.changes`` notices what becomes of them.
 """
 
 import marshal
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from collections.abc import Set as AbstractSet
-from itertools import repeat
-from types import MappingProxyType
-from typing import Any, Final, Self, TypeAlias, TypeVar, cast
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, Self, TypeAlias, TypeVar, cast
 
+from sessile.core.changes import SNAPSHOT, UNCHANGED, Changes, without
 from sessile.core.merge import Delta, is_number, merge, plus
-from sessile.core.value import UNCHANGING, Codec, Encoded, Number, Value, is_text
+from sessile.core.provenance import CONTAINERS, Provenance, containers
+from sessile.core.value import UNCHANGING, Encoded, Number, Value
 from sessile.core.view import Upgrade, View, refresh
 from sessile.errors import ConfigError, UnsupportedValue
 
-_EXACT: Final = 2  # marshal's format without the marks that tell how often a text is shared
 T = TypeVar("T")
-V = TypeVar("V")
 Updates: TypeAlias = "Mapping[str, Value]"
 
 
-UNCHANGED: Final = Delta()
-"""The delta of whoever changed nothing."""
-
-
-class Values(MutableMapping[str, Any]):
+class Values(Changes, MutableMapping[str, Any]):
     """A mapping over encoded values.
 
     What is set is typed, as a ``Value``; what is read is ``Any``: the application knows what it has
@@ -36,30 +27,11 @@ class Values(MutableMapping[str, Any]):
     Args:
         base: the values as stored; never changed.
         codec: to bytes and back.
+        limit: how much there may be.
 
     Attributes:
         corrupt: keys whose stored bytes could not be read; they count as absent.
     """
-
-    # What most requests never need stands here, shared and unchanged, until a session has one of
-    # its own: one is made for each request, which is a good part of what a read costs.
-    corrupt: tuple[str, ...] = ()
-    _added: Mapping[str, Number] = MappingProxyType({})
-    _gone: AbstractSet[str] = frozenset()  # removed once, so that what is set again is a change
-    _last_delta: Delta = UNCHANGED
-    _mutable_out = False
-    _removed: AbstractSet[str] = frozenset()
-    # Of what the application holds and can change in place: its bytes as it was read, to compare
-    # with at little cost. ``_mutable_out`` tells whether there is any without such bytes. Marshal
-    # is the quickest exact walk through a value there is. It is never asked to read anything.
-    _snapshots: Mapping[str, bytes] = MappingProxyType({})
-    _views: Mapping[str, View[Any]] = MappingProxyType({})
-
-    def __init__(self, base: Encoded, codec: Codec) -> None:
-        self._base = base
-        self._codec = codec
-        self._live: dict[str, Value] = {}
-        self._set: dict[str, bytes] = {}
 
     def __getitem__(self, key: str) -> Any:
         if key in self._views:
@@ -77,17 +49,53 @@ class Values(MutableMapping[str, Any]):
             raise KeyError(key) from None
         if type(value) not in UNCHANGING:
             try:
-                snapshot = marshal.dumps(cast("Any", value), _EXACT)
+                snapshot = marshal.dumps(cast("Any", value), SNAPSHOT)
                 self._snapshots = {**self._snapshots, key: snapshot}
             except ValueError:  # it does not know a type, as datetime
                 self._mutable_out = True
+            if type(value) is dict and not CONTAINERS.isdisjoint(map(type, value.values())):
+                known = Provenance(parts=containers(value))
+                self._provenance = {**self._provenance, key: known}
         return value
 
+    def get(self, key: str, default: Any = None, /) -> Any:
+        """Return a value, or the default; an empty list given as one is what an append begins."""
+        try:
+            return self[key]
+        except KeyError:
+            if type(default) in CONTAINERS:
+                self._offer(key, default)
+            return default
+
+    def _offer(self, key: str, default: Value) -> None:
+        """Note the default of a missing value that the application may set."""
+        try:
+            self._note_default(key, default, self._encode(key, default))
+        except UnsupportedValue:
+            return  # it cannot be set
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Return a value; store the default where there is none, unless a rival stores another."""
+        try:
+            return self[key]
+        except KeyError:
+            return self.begin(key, default)
+
+    def begin(self, key: str, default: Any) -> Any:
+        """Store and return the default of a value that is missing."""
+        self[key] = default
+        self._note_default(key, default, self._set[key])
+        return default
+
     def __setitem__(self, key: str, value: Value) -> None:
-        self._set[key] = self._encode(key, value)
-        self._live[key] = value
+        blob = self._encode(key, value)
+        self._take_room(key, blob)
         if type(value) not in UNCHANGING:
             self._mutable_out = True
+            self._note_assignment(key, value, blob)
+        elif self._provenance:
+            self._provenance = without(self._provenance, key)
+        self._set[key], self._live[key] = blob, value
         if key in self._removed:
             self._removed = self._removed - {key}
         self._forget(key)
@@ -97,6 +105,7 @@ class Values(MutableMapping[str, Any]):
             raise KeyError(key)
         self._live.pop(key, None)
         self._set.pop(key, None)
+        self._provenance = without(self._provenance, key)
         self._forget(key)
         if key in self._base:
             self._removed, self._gone = self._removed | {key}, self._gone | {key}
@@ -104,9 +113,9 @@ class Values(MutableMapping[str, Any]):
     def _forget(self, key: str) -> None:
         """Know a value no more by what it was before it was set or removed."""
         if self._snapshots or self._views or self._added:
-            self._snapshots = _without(self._snapshots, key)
-            self._views = _without(self._views, key)
-            self._added = _without(self._added, key)
+            self._snapshots = without(self._snapshots, key)
+            self._views = without(self._views, key)
+            self._added = without(self._added, key)
 
     def __iter__(self) -> Iterator[str]:
         self._note_views()
@@ -136,6 +145,7 @@ class Values(MutableMapping[str, Any]):
         """Remove every value."""
         self._removed, self._gone = set(self._base), set(self._base)
         self._live, self._set, self._added, self._snapshots, self._views = {}, {}, {}, {}, {}
+        self._provenance = {}
 
     def increment(self, key: str, by: Number = 1) -> Number:
         """Add to a number and return the sum; parallel increments add up.
@@ -161,7 +171,7 @@ class Values(MutableMapping[str, Any]):
         known = self._views.get(key)
         if known is None:
             known = View(kind, key, version, upgrade)
-            known.load(self.get(key, {}))
+            known.load(super().get(key, {}))
             self._enter_view(key, known)
         elif known.kind is not kind:
             raise ConfigError(
@@ -179,52 +189,6 @@ class Values(MutableMapping[str, Any]):
         view.before = view.blob if as_stored else b""
         self._views = {**self._views, key: view}
 
-    def _note_views(self) -> None:
-        for key in self._views:
-            self._note_view(key)
-
-    def _note_view(self, key: str) -> None:
-        """Take what was changed in a view for a value that was set."""
-        view = self._views[key]
-        plain = view.dump()
-        blob = self._encode(key, plain)
-        if blob == view.blob:
-            return
-        view.check(plain)
-        view.blob, self._live[key], self._mutable_out = blob, plain, True
-        self._snapshots = _without(self._snapshots, key)
-        self._removed = self._removed - {key}
-
-    @property
-    def modified(self) -> bool:
-        """Whether there is anything to save."""
-        return bool(self._difference())
-
-    def delta(self) -> Delta:
-        """Return the changes since the base, nested ones included; ``UNCHANGED`` for none.
-
-        Raises:
-            UnsupportedValue: a nested change put something in that cannot be kept.
-        """
-        self._last_delta = self._difference()
-        return self._last_delta
-
-    def changes_since_delta(self) -> list[str]:
-        """Return the keys whose values were changed in place after the last delta was taken."""
-        if self._views:
-            self._note_views()
-        if not self._mutable_out and not self._snapshots:
-            return []  # nothing is out that could be changed in place
-        if not self._mutable_out and not self._last_delta.set and self._is_as_read():
-            return []
-        base, taken = self._base, self._last_delta.set
-        return [
-            key
-            for key, value in self._live.items()
-            if type(value) not in UNCHANGING
-            and self._encode(key, value) != taken.get(key, base.get(key))
-        ]
-
     def rebase(self, base: Encoded) -> None:
         """Go on from what the store holds now that the last delta is in it.
 
@@ -233,6 +197,7 @@ class Values(MutableMapping[str, Any]):
         """
         self._note_views()
         last, ours = self._last_delta, dict(self._encode_live())
+        self._provenance = self._later_provenance()
         ours |= {key: self._encode(key, self._live[key]) for key in self._added if key in last.set}
         grown = {key: amount for key, amount in self._added.items() if key not in last.set}
         done = merge(self._base, self._base, last, self._codec)
@@ -240,14 +205,17 @@ class Values(MutableMapping[str, Any]):
         later = Delta(
             {key: blob for key, blob in ours.items() if blob != then.get(key)},
             frozenset(key for key in then if not self._has(key)),
-            before=self._views_before(key for key in ours if key not in last.set),
+            before=self._before(key for key in ours if key not in last.set),
+            assigned=self._new_paths(ours),
         )
         merged = merge(then, base, later, self._codec)
         now = {**base, **merged.set}
         self._live = self._rebase_live(ours, now)
         added = _growth(grown, last.added)
         self._base, self._set, self._removed = base, merged.set, set(merged.removed)
+        self._room = None
         self._added, self._last_delta, self._gone = {}, UNCHANGED, set()
+        self._provenance = {**self._parts(), **self._provenance}
         self._mutable_out, self._snapshots = self._mutable_out or bool(self._snapshots), {}
         for key, amount in added.items():
             self.increment(key, amount)
@@ -263,11 +231,6 @@ class Values(MutableMapping[str, Any]):
             if key in self and view.refresh(self[key]):
                 self._enter_view(key, view)
 
-    def _views_before(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """Return, of those that are views, what they were before anything was changed in them."""
-        views = self._views
-        return {key: views[key].before for key in keys if key in views and views[key].before}
-
     def _rebase_live(self, ours: Encoded, now: Encoded) -> dict[str, Value]:
         """Return the live values as they are now; what was handed out stays the session's own."""
         kept = {}
@@ -277,34 +240,6 @@ class Values(MutableMapping[str, Any]):
             elif key in now and (key in ours or type(value) not in UNCHANGING):
                 kept[key] = refresh(value, self._codec.decode(now[key]))
         return kept
-
-    def _difference(self) -> Delta:
-        if self._views:
-            self._note_views()
-        if (
-            not (self._mutable_out or self._set or self._removed or self._added)
-            and self._is_as_read()
-        ):
-            return UNCHANGED
-        base, gone = self._base, self._gone
-        in_place = self._mutable_out or self._snapshots
-        ours = self._encode_live() if in_place else self._set.items()
-        written = {k: blob for k, blob in ours if k in gone or blob != base.get(k)}
-        if not (written or self._removed or self._added):
-            return UNCHANGED
-        before = self._views_before(written) if self._views else {}
-        return Delta(written, frozenset(self._removed), dict(self._added), before)
-
-    def _is_as_read(self) -> bool:
-        """Tell whether nothing that was handed out was changed in place, where that can be told."""
-        snapshots = self._snapshots
-        if not snapshots:
-            return True
-        held: map[Any] = map(self._live.get, snapshots)
-        try:
-            return list(map(marshal.dumps, held, repeat(_EXACT))) == list(snapshots.values())
-        except ValueError:  # something was put in that it does not know
-            return False
 
     def _has(self, key: object) -> bool:
         return key in self._live or (key in self._base and key not in self._removed)
@@ -316,14 +251,6 @@ class Values(MutableMapping[str, Any]):
         except KeyError:
             return False
         return True
-
-    def _encode_live(self) -> Iterator[tuple[str, bytes]]:
-        """Yield what was set, and what may have been changed in place."""
-        for key, value in self._live.items():
-            if type(value) not in UNCHANGING:
-                yield key, self._encode(key, value)
-            elif key in self._set:
-                yield key, self._set[key]
 
     def _sum(self, key: str, a: Number, b: Number) -> Number:
         try:
@@ -338,16 +265,6 @@ class Values(MutableMapping[str, Any]):
         self._base = {name: blob for name, blob in self._base.items() if name != key}
         self.corrupt += (key,)
 
-    def _encode(self, key: str, value: Value) -> bytes:
-        if type(key) is not str:
-            raise UnsupportedValue(f"a session key is a str, not {type(key).__name__}", str(key))
-        if not is_text(key):
-            raise UnsupportedValue("the key has a lone surrogate, which is no character", key)
-        try:
-            return self._codec.encode(value)
-        except UnsupportedValue as error:
-            raise error.for_key(key) from None
-
 
 def _growth(amounts: Mapping[str, Number], saved: Mapping[str, Number]) -> dict[str, Number]:
     """Return the part of each increment that came after it was saved."""
@@ -356,10 +273,3 @@ def _growth(amounts: Mapping[str, Number], saved: Mapping[str, Number]) -> dict[
         for key, amount in amounts.items()
         if amount != saved.get(key)
     }
-
-
-def _without(mapping: Mapping[str, V], key: str) -> Mapping[str, V]:
-    """Return a mapping without a key: itself, where it has none such."""
-    if key not in mapping:
-        return mapping
-    return {name: value for name, value in mapping.items() if name != key}

@@ -1,15 +1,21 @@
 """Three-way merge: what two requests did to one session, both kept. Pure; ``service.commit`` asks.
 
-Per key: a key that only one side changed keeps that change. Where both changed it, lists that were
-extended keep both extensions, dicts recurse, sets unite, and of two scalars the last writer wins.
-An increment is an intent, not a value: it is added to whatever stands there.
+Theory. The earlier one's result stands in the store; what the later one did is put on top. What it
+changed in place is a difference, and is added to what stands there: lists keep both extensions,
+dicts recurse, sets unite. What it assigned is a result, and stands as it was assigned, unless it
+holds all that was there before: then it is a difference too, and equal results stand once. Of two
+scalars the last writer's stands. An increment is an intent, not a value: it is added to whatever
+stands there.
+
+The table in docs/how-it-works.md has a row for each kind of change, and a test that runs it.
 """
 
 from decimal import Decimal
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 import msgspec
 
+from sessile.core.provenance import Path
 from sessile.core.value import Codec, Encoded, Number, Scalar, Value
 
 
@@ -20,14 +26,16 @@ class Delta(msgspec.Struct, frozen=True):
         set: the values it set or changed, encoded.
         removed: the keys it removed.
         added: the increments it asked for.
-        before: of values set through a view, what that showed before it was changed: the defaults
-            of its class, or the fields of its present layout, which the base need not hold.
+        before: what the application was shown of a value that the base need not hold: the default
+            it asked for; of a view those of its class, or the fields of its present layout.
+        assigned: where a list, dict or set was set as a new object. What is in one is as new.
     """
 
     set: dict[str, bytes] = {}
     removed: frozenset[str] = frozenset()
     added: dict[str, Number] = {}
     before: dict[str, bytes] = {}
+    assigned: frozenset[Path] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.set or self.removed or self.added)
@@ -74,11 +82,13 @@ def _blend(key: str, base: Encoded, theirs: Encoded, ours: Delta, codec: Codec) 
     if key not in theirs:
         left = _new_items(base[key], blob, codec)
         return codec.encode(left) if left else blob
+    if blob == theirs[key] and (key,) in ours.assigned:
+        return blob
     our, their = codec.decode(blob), _read(theirs[key], codec)
+    if blob == ours.before.get(key) and their is not None:  # ours is a default, theirs a value
+        return theirs[key]
     was = _read(ours.before.get(key, base.get(key)), codec)
-    if was is None:
-        was = _nothing_like(our)
-    return codec.encode(merge_value(was, their, our))
+    return codec.encode(merge_value(was, their, our, ours.assigned, (key,)))
 
 
 def _new_items(was: bytes, now: bytes, codec: Codec) -> list[Value]:
@@ -100,19 +110,54 @@ def _read(blob: bytes | None, codec: Codec) -> Value:
         return None
 
 
-def _nothing_like(value: Value) -> Value:
-    return type(value)() if isinstance(value, list | dict | set | frozenset) else None
+_Dict: TypeAlias = dict[Scalar, Value]
+_NONE: Final[frozenset[Path]] = frozenset()
 
 
-def merge_value(was: Value, their: Value, our: Value) -> Value:
-    """Merge one value that was ``was`` and that both sides changed; ``our`` is the last writer."""
+def merge_value(
+    was: Value,
+    their: Value,
+    our: Value,
+    assigned: frozenset[Path] = _NONE,
+    path: Path = (),
+) -> Value:
+    """Merge one value that was ``was`` and that both sides changed; ``our`` is the last writer.
+
+    Args:
+        was: what it was; None for nothing.
+        their: what stands there.
+        our: what is to be there.
+        assigned: where, from the path on, a list, dict or set is a new object.
+        path: where the value stands.
+    """
+    if path in assigned or isinstance(our, frozenset):  # which cannot be changed in place
+        return _merge_assigned(was, their, our)
+    if was is None:
+        was = _nothing_like(our)
     if isinstance(was, list) and isinstance(their, list) and isinstance(our, list):
         return _merge_lists(was, their, our)
+    if isinstance(was, set) and isinstance(their, set) and isinstance(our, set):
+        return (their - (was - our)) | (our - was)
     if isinstance(was, dict) and isinstance(their, dict) and isinstance(our, dict):
-        return _merge_dicts(was, their, our)
+        return _merge_dicts(was, their, our, assigned, path)
+    return our
+
+
+def _nothing_like(value: Value) -> Value:
+    return type(value)() if isinstance(value, list | dict | set) else None
+
+
+def _merge_assigned(was: Value, their: Value, our: Value) -> Value:
+    """Merge a value that was assigned: the last writer's, unless it holds all that was there."""
+    if same(their, our):
+        return their
+    if isinstance(was, list) and isinstance(their, list) and isinstance(our, list):
+        return _merge_lists(was, their, our) if same(our[: len(was)], was) else our
+    if isinstance(was, dict) and isinstance(their, dict) and isinstance(our, dict):
+        return _merge_dicts(was, their, our, None) if was.keys() <= our.keys() else our
     for kind in (set, frozenset):
         if isinstance(was, kind) and isinstance(their, kind) and isinstance(our, kind):
-            return cast("Value", kind((their - (was - our)) | (our - was)))
+            return cast("Value", kind(their | (our - was))) if was <= our else our
     return our
 
 
@@ -127,28 +172,40 @@ def _merge_lists(was: list[Value], their: list[Value], our: list[Value]) -> list
 
 
 def _merge_dicts(
-    was: dict[Scalar, Value], their: dict[Scalar, Value], our: dict[Scalar, Value]
-) -> dict[Scalar, Value]:
-    merged = {
-        key: _merge_item(key, was, their, our) for key in their if key in our or key not in was
-    }
+    was: _Dict, their: _Dict, our: _Dict, assigned: frozenset[Path] | None, path: Path = ()
+) -> _Dict:
+    """Merge item by item; where all is assigned there are no paths to tell so."""
+    merged = {}
+    for key, value in their.items():
+        if key not in our:
+            if key not in was:
+                merged[key] = value
+        elif _keeps(key, was, our):
+            merged[key] = value
+        elif _keeps(key, was, their):
+            merged[key] = our[key]
+        elif assigned is None:
+            merged[key] = _merge_assigned(was.get(key), value, our[key])
+        elif key in was:
+            merged[key] = merge_value(was[key], value, our[key], assigned, (*path, key))
+        else:
+            merged[key] = _merge_begun(value, our[key])
     merged.update((key, our[key]) for key in our if key not in their and not _keeps(key, was, our))
     return merged
 
 
-def _keeps(key: Scalar, was: dict[Scalar, Value], side: dict[Scalar, Value]) -> bool:
+def _merge_begun(their: Value, our: Value) -> Value:
+    """Merge what both put into a dict where nothing was: joined, and equal results stand once.
+
+    Nobody can tell ``d["k"] = ["x"]`` from ``d.setdefault("k", []).append("x")`` here, and what is
+    joined loses nothing.
+    """
+    return their if same(their, our) else merge_value(None, their, our)
+
+
+def _keeps(key: Scalar, was: _Dict, side: _Dict) -> bool:
     """Tell whether that side left the item as it was."""
     return key in was and same(side[key], was[key])
-
-
-def _merge_item(
-    key: Scalar, was: dict[Scalar, Value], their: dict[Scalar, Value], our: dict[Scalar, Value]
-) -> Value:
-    if key not in our or _keeps(key, was, our):
-        return their[key]
-    if _keeps(key, was, their):
-        return our[key]
-    return merge_value(was.get(key, _nothing_like(our[key])), their[key], our[key])
 
 
 def same(a: Value, b: Value) -> bool:

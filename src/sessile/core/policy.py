@@ -1,12 +1,13 @@
 """The policy: how long a session lives, how often its ticket turns, how many a user may have."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, TypedDict
 
 from sessile.core.binding import Binding
 from sessile.core.record import Record
+from sessile.core.size import SizeLimit
 from sessile.core.ticket import Key
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
@@ -149,6 +150,11 @@ class Policy:
         know_devices: for how long a user's devices are remembered, so that a login from a new one
             is told as ``NewDevice``; None remembers none. It costs a login two store commands.
         level: the limits of NIST SP 800-63B-4 to stay within, as ``Policy.aal2()`` sets it.
+        max_bytes: what the keys and values of one session come to at most, as they are encoded.
+        max_keys: how many keys it has at most.
+
+    Attributes:
+        size_limit: the last two together.
 
     Raises:
         ConfigError: a value that cannot be meant, or that is beyond the level.
@@ -169,9 +175,15 @@ class Policy:
     evidence: Seconds = days(30)
     know_devices: Seconds | None = None
     level: Level | None = None
+    max_bytes: int = 2**20
+    max_keys: int = 1_000
+    size_limit: SizeLimit = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._check_times()
+        for name in ("max_bytes", "max_keys"):
+            _check_count(name, getattr(self, name))
+        object.__setattr__(self, "size_limit", SizeLimit(self.max_bytes, self.max_keys))
         number = 1 if self.limit is None or callable(self.limit) else self.limit
         Limit(number, self.on_limit)
         if not isinstance(self.binding, Binding):
@@ -340,6 +352,12 @@ def _check_positive(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e11:
         example = f"{name}={_EXAMPLES[name]}"
         raise ConfigError(f"{name}={value!r}: write seconds above 0, as in {example}")
+
+
+def _check_count(name: str, value: object) -> None:
+    if type(value) is not int or value < 1:
+        default = Policy.__dataclass_fields__[name].default
+        raise ConfigError(f"{name}={value!r}: write a whole number from 1, as in {name}={default}")
 
 
 def _format(seconds: Seconds) -> str:

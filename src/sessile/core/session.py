@@ -23,7 +23,7 @@ from sessile.core.info import SessionInfo
 from sessile.core.session_values import SessionValues
 from sessile.core.state import SessionState
 from sessile.core.ticket import Key
-from sessile.core.trail import printable
+from sessile.core.trail import MAX_ENTRIES, printable
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError, LoginNeeded
 
@@ -248,7 +248,7 @@ class Session(SessionValues):
             msgspec.structs.replace(
                 who,
                 assurance=who.assurance if assurance is None else assurance,
-                factors=tuple(dict.fromkeys((*who.factors, *given))),
+                factors=check_factors(tuple(dict.fromkeys((*who.factors, *given)))),
                 grants=_lasting_grants(who.grants, state.now) | grants,
             ),
         )
@@ -290,7 +290,8 @@ class Session(SessionValues):
     def note(self, what: str) -> None:
         """Add a line to the session's trail, as in ``note("changed the password")``.
 
-        It is stored with when, the client's address and its device; 80 characters at most.
+        It is stored with when, the client's address and its device; 80 characters at most, and the
+        last twenty lines of one request.
 
         Raises:
             ConfigError: it is no text.
@@ -298,7 +299,7 @@ class Session(SessionValues):
         state = self._open_state()
         if type(what) is not str:
             raise ConfigError(f"note takes a text, not {type(what).__name__}")
-        state.notes += (printable(what),)
+        state.notes = (*state.notes, printable(what))[-MAX_ENTRIES:]
 
     def __repr__(self) -> str:
         return f"<Session {self._held.known_key or 'unsaved'}>"

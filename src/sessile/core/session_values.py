@@ -66,6 +66,21 @@ class SessionValues(MutableMapping[str, Any]):
         self.update(other)
         return self
 
+    def get(self, key: str, default: Any = None, /) -> Any:
+        """Return a value, or the default.
+
+        An empty list, dict or set as the default is what parallel requests begin with that then
+        assign one: they keep each other's items, as those do that change a stored one.
+        """
+        return self._state.values.get(key, default)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Return a value; store the default where there is none, unless a rival stores another."""
+        try:
+            return self._state.values[key]
+        except KeyError:
+            return self._open_state().values.begin(key, default)
+
     def popitem(self) -> tuple[str, Any]:
         """Remove and return the last item."""
         return self._open_state().values.popitem()

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from sessile.core.changes import DEFAULT_LIMIT
 from sessile.core.identity import ANYONE, Identity, Intent, Lock
 from sessile.core.mapping import Values
 from sessile.core.record import Record
+from sessile.core.size import SizeLimit
 from sessile.core.ticket import Key, Ticket
 from sessile.core.value import Codec, Encoded, Instant
 from sessile.errors import TooLate
@@ -25,6 +27,7 @@ class SessionState:
         mint: makes a ticket.
         now: when the request was opened.
         lock: why the record opens for nobody, if it is so.
+        limit: how much it may hold.
 
     Attributes:
         values: what it holds.
@@ -57,12 +60,13 @@ class SessionState:
         now: Instant,
         *,
         lock: Lock | None = None,
+        limit: SizeLimit = DEFAULT_LIMIT,
     ) -> None:
         self._mint = mint
         self.lock = lock
         self.now = now
         self.record = record
-        self.values = Values(values, codec)
+        self.values = Values(values, codec, limit)
 
     @property
     def identity(self) -> Identity:

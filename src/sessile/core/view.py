@@ -7,7 +7,7 @@ without the class, and outlives a change of it. ``core.mapping`` notices what wa
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
@@ -16,7 +16,8 @@ from uuid import UUID
 import msgspec
 
 from sessile.core.merge import same
-from sessile.core.value import Scalar, Value
+from sessile.core.provenance import Path, containers, dict_items, new_paths
+from sessile.core.value import UNCHANGING, Scalar, Value
 from sessile.errors import ConfigError, UnsupportedValue, ViewMismatch
 
 T = TypeVar("T")
@@ -49,7 +50,17 @@ class View(Generic[T]):
         ConfigError: it is no such class, the version no number from 1, or ``upgrade`` no function.
     """
 
-    __slots__ = ("_fields", "_key", "_upgrade", "_version", "before", "blob", "content", "kind")
+    __slots__ = (
+        "_fields",
+        "_key",
+        "_parts",
+        "_upgrade",
+        "_version",
+        "before",
+        "blob",
+        "content",
+        "kind",
+    )
 
     content: T
 
@@ -72,6 +83,7 @@ class View(Generic[T]):
             ViewMismatch: the value does not fit the class.
         """
         self.content = self._make(stored)
+        self._parts = containers(self.content, _items)
 
     def refresh(self, stored: Value) -> bool:
         """Put a newer value into the object that the application holds; False if it takes none.
@@ -90,7 +102,12 @@ class View(Generic[T]):
                     setattr(self.content, name, value)
                 except (AttributeError, TypeError, ValueError):  # frozen, each in its own words
                     return False
+        self._parts = containers(self.content, _items)
         return True
+
+    def new_paths(self) -> list[Path]:
+        """Return where in the value a list, dict or set was put into the object as a new one."""
+        return new_paths(self.content, self._parts, (self._key,), _items)
 
     def dump(self) -> Value:
         """Return the value to store."""
@@ -193,6 +210,17 @@ def _plain(value: Any) -> Any:
             return kind(map(_plain, value))
     names = _names(type(value))
     return value if names is None else _dump(value, names)
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    """Return the items of a dict, or the fields of an object: the ways on from a value."""
+    kind = type(value)
+    if kind in UNCHANGING:
+        return ()
+    if kind is dict:
+        return dict_items(value)
+    names = _names(kind) or {}
+    return [(stored, getattr(value, name)) for name, stored in names.items()]
 
 
 def _dump(content: object, names: Mapping[str, str]) -> dict[str, Any]:

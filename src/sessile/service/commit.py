@@ -13,9 +13,9 @@ from functools import partial
 from typing import Final
 
 from sessile.core.carrier import Header
+from sessile.core.changes import UNCHANGED
 from sessile.core.flow import Flow
 from sessile.core.identity import Intent
-from sessile.core.mapping import UNCHANGED
 from sessile.core.record import RecordKind
 from sessile.core.ticket import Key
 from sessile.core.trail import extend_trail
@@ -71,6 +71,7 @@ async def commit(transaction: Transaction, *, rotate: bool = True) -> Header | N
         LostRace: rivals won every one of many attempts.
         StoreUnavailable: nothing was stored, or nobody can tell.
         UnsupportedValue: a nested change put something in that cannot be kept; nothing was stored.
+        SessionTooLarge: with a nested change, or a rival's, it is more than a session may hold.
     """
     context, now = transaction.context, transaction.context.clock()
     flow = _commit(transaction, now, rotate=rotate)

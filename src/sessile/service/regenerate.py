@@ -213,7 +213,12 @@ def _remaining_grants(new: Record, old: Record, purpose: str | None) -> dict[str
 def merge_values(
     context: Context, base: Encoded, theirs: Encoded, delta: Delta
 ) -> dict[str, bytes]:
-    """Return their values with our delta, made from ``base``, merged in."""
+    """Return their values with our delta, made from ``base``, merged in.
+
+    Raises:
+        SessionTooLarge: together they are more than a session may hold.
+    """
     merged = merge(base, theirs, delta, context.codec)
+    context.policy.size_limit.check(theirs, merged.set, merged.removed)
     kept = {key: blob for key, blob in theirs.items() if key not in merged.removed}
     return kept | merged.set

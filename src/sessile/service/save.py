@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
+from sessile.core.changes import UNCHANGED
 from sessile.core.flow import Flow
 from sessile.core.identity import Intent, Lock
-from sessile.core.mapping import UNCHANGED
 from sessile.core.merge import Delta, merge
 from sessile.core.record import Record, RecordKind
 from sessile.core.ticket import Key, Ticket
@@ -182,6 +182,8 @@ def _draft(transaction: Transaction, now: Instant, attempt: Attempt) -> Change:
     """Put our delta on top of the record as it is."""
     context, record = transaction.context, attempt.record
     merged = merge(transaction.opened.shown, attempt.values, attempt.delta, context.codec)
+    if attempt.values is not transaction.opened.values:  # a rival's and ours together
+        context.policy.size_limit.check(attempt.values, merged.set, merged.removed)
     changes: dict[str, Any] = {"version": record.version + 1}
     if not transaction.passive:
         changes |= context.policy.touch(record, now)

@@ -142,6 +142,7 @@ class Transaction:
             context.mint,
             self.now,
             lock=opened.lock,
+            limit=context.policy.size_limit,
         )
         return self
 

@@ -2,6 +2,8 @@
 
 import threading
 
+from msgspec.structs import replace
+
 from mutations.service.registry import Table
 from sessile.core import merge, ticket, verdict
 from sessile.core.flow import Ask
@@ -9,6 +11,7 @@ from sessile.core.merge import Merged
 from sessile.core.policy import Limit, Policy
 from sessile.core.record import Record
 from sessile.core.secrets import KeyRing
+from sessile.core.size import SizeLimit
 from sessile.core.verdict import Kin, Successor, Verdict
 from sessile.service import commit, end, regenerate, save
 from sessile.stores.memory import MemoryStore
@@ -42,6 +45,28 @@ class Crowded(MemoryStore):
 @breaks("appends_to_one_list_both_survive")
 def last_writer_wins(patch):
     patch.setattr(save, "merge", lambda base, theirs, ours, codec: Merged(ours.set, ours.removed))
+
+
+@breaks("equal_assignments_stand_once")
+@breaks("last_assignment_stands")
+def assignments_are_appends(patch):
+    whole = save.merge
+
+    def merged(base, theirs, ours, codec):
+        return whole(base, theirs, replace(ours, assigned=frozenset()), codec)
+
+    patch.setattr(save, "merge", merged)
+
+
+@breaks("rivals_together_stay_within_the_size")
+def merged_session_is_of_any_size(patch):
+    whole = save.merge
+
+    def merged(base, theirs, ours, codec):
+        patch.setattr(SizeLimit, "check", lambda *_: None)
+        return whole(base, theirs, ours, codec)
+
+    patch.setattr(save, "merge", merged)
 
 
 @breaks("increments_add_up", store=Crowded)

@@ -3,6 +3,8 @@
 Each race is stepped: one request is stopped before every act of I/O, and its rival runs there.
 """
 
+from sessile.core.policy import Policy
+from sessile.errors import SessionTooLarge
 from sessile.service import events
 from sessile.service.manage import end_all
 from sessile.service.sessions import context_of
@@ -41,6 +43,22 @@ class Concurrency(Stories):
             met.a.get(), met.b.get()
             assert sorted(met.world.values()["cart"]) == ["hat", "shoe", "sock"], met.stop
 
+    def test_equal_assignments_stand_once(self, store: Store, drive: Drive) -> None:
+        """A list that two requests assign alike, as by a form sent twice, is there once."""
+        for was in (["hat"], None):
+            act = puts(cart=["hat", "sock"]) if was else puts(picks=["hat", "sock"])
+            for met in self.meetings(store, drive, act, act):
+                met.a.get(), met.b.get()
+                found = met.world.values()
+                assert found["cart" if was else "picks"] == ["hat", "sock"], met.stop
+
+    def test_last_assignment_stands(self, store: Store, drive: Drive) -> None:
+        """Of two lists that were assigned one is there, whole: two choices are not both chosen."""
+        for met in self.meetings(store, drive, puts(picks=["sock"]), puts(picks=["shoe"])):
+            met.a.get(), met.b.get()
+            in_flight = met.stop != "after the last"
+            assert met.world.values()["picks"] == (["sock"] if in_flight else ["shoe"]), met.stop
+
     def test_increments_add_up(self, store: Store, drive: Drive) -> None:
         """Parallel increments of one counter add up, however many there are."""
         world = World(store, drive)
@@ -49,6 +67,15 @@ class Concurrency(Stories):
 
         assert all(isinstance(reply, Reply) for reply in replies)
         assert world.values() == {"hits": CROWD}
+
+    def test_rivals_together_stay_within_the_size(self, store: Store, drive: Drive) -> None:
+        """Of two changes that each fit, and do not together, one is stored and one is refused."""
+        size = Policy(max_bytes=1000)
+        acts = puts(v="x" * 600), puts(z="y" * 600)
+        for met in self.meetings(store, drive, *acts, policy=size):
+            refused = [isinstance(outcome.error, SessionTooLarge) for outcome in (met.a, met.b)]
+            assert sorted(refused) == [False, True], met.stop
+            assert len(met.world.values()) == 3, met.stop
 
     def test_late_change_moves_over_at_login(self, store: Store, drive: Drive) -> None:
         """What was saved before a login ended the anonymous session is in the new one."""

@@ -5,7 +5,6 @@ import socket
 import pytest
 
 from sessile.cli import checks
-from sessile.cli.finding import Finding, Mark
 from sessile.cli.round_trip import round_trip
 from sessile.core.flow import run
 from sessile.core.record import evolve
@@ -13,6 +12,7 @@ from sessile.core.secrets import fingerprint
 from sessile.core.ticket import Key
 from sessile.errors import MissingExtra, StoreUnavailable
 from sessile.stores.contract import Capability, Change, Conflict
+from sessile.stores.finding import Finding, Mark
 from sessile.stores.memory import MemoryStore
 from sessile.testing.clock import T0, FakeClock, SeededEntropy
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from sessile.cli.finding import Finding, fine, note, wrong
 from sessile.cli.round_trip import round_trip
 from sessile.cli.times import timestamp
 from sessile.core.cookie import Cookie
@@ -14,6 +13,7 @@ from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError, MissingExtra, StoreError
 from sessile.service.sessions import DEFAULT_URL, Sessions, context_of
 from sessile.stores.contract import Capability, FileBacked, HasServerTime, Store
+from sessile.stores.finding import Finding, fine, note, wrong
 from sessile.stores.location import redact
 from sessile.stores.open import open_store
 from sessile.wire import system

@@ -6,8 +6,8 @@ import typer
 
 from sessile.cli.arguments import Url
 from sessile.cli.checks import examine
-from sessile.cli.finding import Mark
 from sessile.cli.printable import printable
+from sessile.stores.finding import Mark
 from sessile.wire import system
 
 _COLOUR: Final = {Mark.FINE: "green", Mark.NOTE: "yellow", Mark.WRONG: "red"}

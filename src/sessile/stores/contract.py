@@ -243,8 +243,11 @@ class Store(Protocol):
         """
         ...
 
-    async def end_everybody(self) -> None:
+    async def end_everybody(self) -> str | None:
         """End every session there is, as one act, however many there are.
+
+        Return None where a crash of the store cannot bring them back; else why it may, as a clause
+        for an operator. A store that would have to wait for its disk does so for some seconds.
 
         Once it has returned, what was stored before it is as if it were deleted, for every act of
         every process: a commit that was under way is ``Gone``, a limit does not count it, its key

@@ -20,6 +20,7 @@ from sessile.core.policy import Limit, OnLimit
 from sessile.core.record import Corrupt, Record, pack, unpack
 from sessile.core.ticket import Key, is_key
 from sessile.core.value import Instant, Seconds
+from sessile.stores.finding import Finding
 
 __all__ = [
     "COMMITTED",
@@ -33,8 +34,10 @@ __all__ = [
     "Corrupt",
     "FeedNotice",
     "FileBacked",
+    "Finding",
     "Full",
     "Gone",
+    "HasDiagnosis",
     "HasFeed",
     "HasServerTime",
     "Instant",
@@ -322,6 +325,19 @@ class HasServerTime(Protocol):
 
     async def server_time(self) -> Instant:
         """Return the server's time."""
+        ...
+
+
+@runtime_checkable
+class HasDiagnosis(Protocol):
+    """A store that can say what ends its sessions, or lets people in; for ``sessile doctor``."""
+
+    async def diagnose(self) -> list[Finding]:
+        """Look at the store, in the state it is in; show no secret.
+
+        Raises:
+            StoreUnavailable: it did not answer.
+        """
         ...
 
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from sessile.errors import ConfigError, KeyTaken, StoreUnavailable
+from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.stores.contract import (
     COMMITTED,
     GONE,
@@ -44,17 +44,17 @@ from sessile.stores.contract import (
     pack,
     unpack,
 )
-from sessile.stores.location import Location, seconds
+from sessile.stores.finding import Finding
+from sessile.stores.location import Location
+from sessile.stores.redis_diagnosis import diagnose, judge_generation
 from sessile.stores.redis_durability import write_to_disk
 from sessile.stores.redis_generation import SeenGeneration, fresh, strip
 from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, OWNED, REPLACE, Script
+from sessile.stores.redis_url import endpoint_of
 from sessile.wire.redis.client import RedisClient
-from sessile.wire.redis.endpoint import Endpoint, ErrorReply, Tls
+from sessile.wire.redis.endpoint import Endpoint, ErrorReply
 
 PREFIX: Final = "sessile:"
-LIMIT: Final = 0.5
-"""Seconds for one command unless the URL says otherwise."""
-
 _MARGIN: Final[Seconds] = 60.0
 """How long a row outlives its deadline, for application servers whose clocks differ."""
 
@@ -99,7 +99,7 @@ class RedisStore:
         """
         place = Location(url)
         prefix = place.option("prefix", str, PREFIX)
-        endpoint = _endpoint(place)
+        endpoint = endpoint_of(place)
         place.refuse_leftovers()
         return cls(endpoint, prefix=prefix)
 
@@ -279,6 +279,13 @@ class RedisStore:
         whole, micros = await self._client.ask("redis TIME", "TIME", idempotent=True)
         return int(whole) + int(micros) / 1_000_000
 
+    async def diagnose(self) -> list[Finding]:
+        """Look at the server, and at the generation."""
+        found = await self._client.ask("redis GET", "GET", self._generation, idempotent=True)
+        _, keys = await self._keys(None, _PAGE)
+        generation = judge_generation(found, self._generation, any_row=bool(keys))
+        return [*await diagnose(self._client, self._endpoint), generation]
+
     async def close(self) -> None:
         """Close every connection of this process."""
         await self._client.close()
@@ -350,46 +357,3 @@ def _after(score: bytes) -> str | None:
 def _milliseconds(until: Instant, seen: Instant) -> int:
     """Return how long Redis keeps what is over at an instant, counted from when it was seen."""
     return int((max(until - seen, 0.0) + _MARGIN) * 1000)
-
-
-def _endpoint(place: Location) -> Endpoint:
-    unix = place.scheme == "unix"
-    limit = place.option("timeout", seconds, LIMIT)
-    return Endpoint(
-        place.safe,
-        host=place.host or "localhost",
-        port=place.port or 6379,
-        path=_socket(place) if unix else None,
-        db=place.option("db", _database, 0) if unix else _path_database(place),
-        username=place.username or None,
-        password=place.password or None,
-        tls=_tls(place) if place.scheme == "rediss" else None,
-        timeout=limit,
-        connect_timeout=place.option("connect_timeout", seconds, limit),
-    )
-
-
-def _tls(place: Location) -> Tls:
-    files = (place.option(name, str, "") or None for name in ("ca", "cert", "key"))
-    return Tls(*files)
-
-
-def _socket(place: Location) -> str:
-    if place.host or len(place.path) < 2:
-        raise ConfigError(f"{place.safe} names no socket: write unix:///run/redis.sock?db=0")
-    return place.path
-
-
-def _path_database(place: Location) -> int:
-    try:
-        return _database(place.path[1:] or "0")
-    except ValueError as error:
-        raise ConfigError(
-            f"the path of {place.safe} is no database: {error}, and redis://host:6379/0"
-        ) from None
-
-
-def _database(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("write a whole number from 0")
-    return int(text)

@@ -42,7 +42,9 @@ from sessile.stores.contract import (
     pack,
     unpack,
 )
+from sessile.stores.finding import Finding
 from sessile.stores.location import Location, seconds
+from sessile.stores.sqlite_diagnosis import diagnose
 from sessile.wire import keyfile
 from sessile.wire.permissions import refuse_world_writable
 from sessile.wire.sqlite.file import SQLiteFile
@@ -217,6 +219,10 @@ class SQLiteStore:
     async def ping(self) -> None:
         """Read from the file."""
         await self._file.ask("sqlite ping", lambda db: _all(db, _READ, ""))
+
+    async def diagnose(self) -> list[Finding]:
+        """Look at who else can read or change the file."""
+        return diagnose(self.path, self._key_file)
 
     async def close(self) -> None:
         """Close every connection of this process."""

@@ -67,6 +67,7 @@ TESTS = {
         "tests/service/test_transaction.py",
         "promises/locks.py",
         "tests/service/test_long_lived.py",
+        "tests/service/test_retry.py",
     ],
 }
 """The tests of each module, the first place to look first."""

@@ -61,13 +61,17 @@ TESTS = {
         "tests/web/test_require.py",
         "tests/service/test_assurance.py",
     ],
-    "save": ["promises/concurrency.py", "promises/tickets.py", "promises/lifetimes.py"],
+    "save": [
+        "promises/concurrency.py",
+        "promises/tickets.py",
+        "promises/lifetimes.py",
+        "tests/service/test_retry.py",
+    ],
     "sessions": ["tests/service/test_sessions.py"],
     "transaction": [
         "tests/service/test_transaction.py",
         "promises/locks.py",
         "tests/service/test_long_lived.py",
-        "tests/service/test_retry.py",
     ],
 }
 """The tests of each module, the first place to look first."""

@@ -106,3 +106,15 @@ def test_a_process_at_work_on_redis_finds_everybody_gone(shell, redis_server, fo
     assert [run(store.read(key("a"))) for store in stores] == [None, record()]
     for store in stores:
         run(store.close())
+
+
+def test_end_that_a_crash_may_undo_says_so_on_stderr(sessile, own_redis):
+    """It is done, code 0; what the server does not keep is a line of its own, and none else is."""
+    own_redis.ask("CONFIG", "SET", "save", "3600 1")
+    own_redis.ask("ACL", "SETUSER", "default", "-bgsave")
+    done = sessile("end-everybody", "--yes", "--url", own_redis.url)
+
+    assert (done.exit_code, done.stdout[:5]) == (0, "ended")
+    assert done.stderr.splitlines()[-1].startswith("but the server was asked for a snapshot")
+    own_redis.ask("ACL", "SETUSER", "default", "+bgsave")
+    assert sessile("end-everybody", "--yes", "--url", own_redis.url).stderr == ""

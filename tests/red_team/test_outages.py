@@ -14,7 +14,7 @@ from sessile.core.state import SessionState
 from sessile.core.ticket import Ticket
 from sessile.errors import StoreUnavailable
 from sessile.service.transaction import Opened, Standing, Transaction
-from sessile.stores import redis
+from sessile.stores import redis, redis_url
 from sessile.stores.contract import COMMITTED, Replaced
 from sessile.web import asgi, lazy, wsgi
 
@@ -99,7 +99,7 @@ def test_a62_outage_logs_nobody_out(site):
 
 def patience_is_long(patch):
     """A command is given three seconds, whatever the application's URL says."""
-    patch.setattr(redis, "seconds", lambda text: 3.0)
+    patch.setattr(redis_url, "seconds", lambda text: 3.0)
 
 
 @weakened_by(patience_is_long, serve=own_server, patience=LIMIT)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sessile import Policy
+from sessile import Policy, Sessions
 from sessile.core.flow import run
 from sessile.errors import StoreUnavailable
 from sessile.service import events, manage
@@ -141,3 +141,18 @@ def test_nothing_is_told_of_what_may_not_have_happened(drive):
 
     assert world.events == []
     assert world.ask(reads).user == "alice"
+
+
+def test_end_that_a_crash_may_undo_is_answered_and_logged(caplog):
+    """Whoever asked is told why, so is the operator's log; an end that holds says nothing."""
+
+    class Volatile(MemoryStore):
+        async def end_everybody(self):
+            await super().end_everybody()
+            return "nothing is written down"
+
+    assert Sessions(store=MemoryStore()).sync.end_everybody() is None
+    assert caplog.records == []
+    assert Sessions(store=Volatile()).sync.end_everybody() == "nothing is written down"
+    (line,) = caplog.records
+    assert line.getMessage().endswith("has ended, but nothing is written down")

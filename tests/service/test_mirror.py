@@ -67,6 +67,7 @@ TESTS = {
         "promises/tickets.py",
         "promises/lifetimes.py",
         "tests/service/test_size.py",
+        "tests/service/test_retry.py",
     ],
     "sessions": ["tests/service/test_sessions.py"],
     "tombstones": ["tests/service/test_long_lived.py", "tests/service/test_interleavings.py"],

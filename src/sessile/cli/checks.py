@@ -4,7 +4,6 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from sessile.cli.finding import Finding, fine, note, wrong
 from sessile.cli.round_trip import round_trip
 from sessile.cli.times import timestamp
 from sessile.core.cookie import Cookie
@@ -13,15 +12,19 @@ from sessile.core.secrets import fingerprint
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError, MissingExtra, StoreError
 from sessile.service.sessions import DEFAULT_URL, Sessions, context_of
-from sessile.stores.contract import Capability, FileBacked, HasServerTime, Store
+from sessile.stores.contract import Capability, FileBacked, HasDiagnosis, HasServerTime, Store
+from sessile.stores.finding import Finding, fine, note, wrong
 from sessile.stores.location import redact
 from sessile.stores.open import open_store
 from sessile.wire import system
 
 Clock: TypeAlias = Callable[[], Instant]
 
-_DRIFT: Final[Seconds] = 2.0
-"""Clocks further apart than this are wrong; a synchronised one is right to some milliseconds."""
+_DRIFT: Final[Seconds] = 5.0
+"""Clocks further apart than this are not synchronised, which keeps them right to milliseconds."""
+
+_MOST_DRIFT: Final[Seconds] = 60.0
+"""Clocks further apart than this end sessions that should live, and keep some that should not."""
 
 
 def examine(url: str | None, clock: Clock, entropy: Callable[[int], bytes]) -> Iterator[Finding]:
@@ -37,6 +40,8 @@ def examine(url: str | None, clock: Clock, entropy: Callable[[int], bytes]) -> I
         yield _clock(clock)
     if store is not None and reachable:
         yield _round_trip(store, clock, entropy)
+    if reachable and isinstance(store, HasDiagnosis):
+        yield from _diagnose(store)
     if store is not None:
         run(store.close())
 
@@ -122,11 +127,20 @@ def _compare_clocks(store: HasServerTime, clock: Clock) -> Finding:
     if abs(drift) <= _DRIFT + (after - before) / 2:
         return fine("clock", f"{timestamp(after)}, {_milliseconds(abs(drift))} from the store's")
     relation = "ahead of" if drift > 0 else "behind"
-    return wrong(
+    judge = wrong if abs(drift) > _MOST_DRIFT else note
+    return judge(
         "clock",
-        f"{abs(drift):.0f} s {relation} the store's; synchronise both machines "
-        "with NTP, as by: timedatectl set-ntp true",
+        f"{abs(drift):.0f} s {relation} the store's, and no two servers may be more than "
+        f"{_MOST_DRIFT:.0f} s apart; synchronise both machines with NTP, as by: "
+        "timedatectl set-ntp true",
     )
+
+
+def _diagnose(store: HasDiagnosis) -> Iterator[Finding]:
+    try:
+        yield from run(store.diagnose())
+    except StoreError as error:
+        yield wrong("server", error)
 
 
 def _round_trip(store: Store, clock: Clock, entropy: Callable[[int], bytes]) -> Finding:

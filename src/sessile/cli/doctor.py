@@ -6,8 +6,8 @@ import typer
 
 from sessile.cli.arguments import Url
 from sessile.cli.checks import examine
-from sessile.cli.finding import Mark
 from sessile.cli.printable import printable
+from sessile.stores.finding import Mark
 from sessile.wire import system
 
 _COLOUR: Final = {Mark.FINE: "green", Mark.NOTE: "yellow", Mark.WRONG: "red"}
@@ -16,9 +16,10 @@ _COLOUR: Final = {Mark.FINE: "green", Mark.NOTE: "yellow", Mark.WRONG: "red"}
 def doctor(url: Url = None) -> None:
     """Check the set-up.
 
-    URL, driver, store, secrets, cookie, clock, and a whole round trip, in this order. It sees
-    what the application's environment says, so run it where the application runs. No password
-    and no secret is printed, only fingerprints that tell secrets apart.
+    URL, driver, store, secrets, cookie, clock, a whole round trip, and what ends sessions in the
+    store or lets people in, in this order. It sees what the application's environment says, so run
+    it where the application runs. No password and no secret is printed, only fingerprints that tell
+    secrets apart. The policy is in the application's code, and cannot be seen here.
     """
     wrong = 0
     for finding in examine(url, system.clock, system.entropy):

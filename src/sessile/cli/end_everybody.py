@@ -6,6 +6,7 @@ import typer
 
 from sessile.cli.arguments import Url
 from sessile.cli.operator import connect
+from sessile.cli.printable import printable
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -14,15 +15,18 @@ def end_everybody(url: Url = None, yes: Yes = False) -> None:
     """End every session of everybody.
 
     For when sessions may have been stolen. Every server refuses them at once, and everybody has to
-    log in again. Evidence of thefts and known devices go with them.
+    log in again. Evidence of thefts and known devices go with them. Where a crash of the store may
+    bring them back, a line on stderr says why and what to do.
     """
     with connect(url) as sessions:
         where = sessions.name
         if not yes:
             sessions.sync.ping()  # a question about what cannot be reached is not worth an answer
             _confirm(where)
-        sessions.sync.end_everybody()
+        risk = sessions.sync.end_everybody()
     typer.echo(f"ended every session of everybody in {where}")
+    if risk is not None:
+        typer.echo(f"but {printable(risk)}", err=True)
 
 
 def _confirm(where: str) -> None:

@@ -16,6 +16,7 @@ from sessile.service.events import End, EndedAll
 from sessile.service.options import check_owners
 from sessile.service.tombstones import follow_tombstones
 from sessile.stores.contract import Capability, Corrupt
+from sessile.wire.log import log_undurable_end
 
 _ONE_BY_ONE: Final = "end one of them by its id, all with end_everybody()"
 
@@ -103,11 +104,14 @@ async def end_all(context: Context, owner: str, keep: Key | Session | None) -> i
     return await end_owned(context, owner, End.COMMAND, context.clock(), keep=_ids(keep))
 
 
-async def end_everybody(context: Context) -> None:
-    """End every session of everybody."""
+async def end_everybody(context: Context) -> str | None:
+    """End every session of everybody; return, and log, why a crash may bring them back, if so."""
     now = context.clock()
-    await context.store.end_everybody()
+    risk = await context.store.end_everybody()
+    if risk is not None:
+        log_undurable_end(context.store.name, risk)
     context.emit(EndedAll(now, None))
+    return risk
 
 
 async def sweep(context: Context, batch: int) -> int:

@@ -175,12 +175,13 @@ class Sessions:
         """
         return await arun(manage.end_all(self._context, user, keep))
 
-    async def end_everybody(self) -> None:
+    async def end_everybody(self) -> str | None:
         """End every session of everybody, as one act; every server refuses them at once.
 
-        For an operator who suspects that sessions were stolen. How many ended nobody counts.
+        For an operator who suspects that sessions were stolen. How many ended nobody counts. Return
+        None where no crash of the store can bring them back; else why it may, which is logged too.
         """
-        await arun(manage.end_everybody(self._context))
+        return await arun(manage.end_everybody(self._context))
 
     async def sweep(self) -> AsyncIterator[int]:
         """Remove expired sessions in batches, yielding the size of each."""
@@ -296,9 +297,9 @@ class SyncSessions:
         """
         return run(manage.end_all(self._context, user, keep))
 
-    def end_everybody(self) -> None:
-        """End every session of everybody, as one act; every server refuses them at once."""
-        run(manage.end_everybody(self._context))
+    def end_everybody(self) -> str | None:
+        """End every session of everybody, as one act; return why a crash may bring them back."""
+        return run(manage.end_everybody(self._context))
 
     def sweep(self) -> Iterator[int]:
         """Remove expired sessions in batches, yielding the size of each."""

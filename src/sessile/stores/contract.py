@@ -20,6 +20,7 @@ from sessile.core.policy import Limit, OnLimit
 from sessile.core.record import UNCLAIMED_TTL, Corrupt, Record, pack, unpack
 from sessile.core.ticket import Key, is_key
 from sessile.core.value import Instant, Seconds
+from sessile.stores.finding import Finding
 
 __all__ = [
     "COMMITTED",
@@ -34,8 +35,10 @@ __all__ = [
     "Corrupt",
     "FeedNotice",
     "FileBacked",
+    "Finding",
     "Full",
     "Gone",
+    "HasDiagnosis",
     "HasFeed",
     "HasServerTime",
     "Instant",
@@ -244,8 +247,11 @@ class Store(Protocol):
         """
         ...
 
-    async def end_everybody(self) -> None:
+    async def end_everybody(self) -> str | None:
         """End every session there is, as one act, however many there are.
+
+        Return None where a crash of the store cannot bring them back; else why it may, as a clause
+        for an operator. A store that would have to wait for its disk does so for some seconds.
 
         Once it has returned, what was stored before it is as if it were deleted, for every act of
         every process: a commit that was under way is ``Gone``, a limit does not count it, its key
@@ -320,6 +326,19 @@ class HasServerTime(Protocol):
 
     async def server_time(self) -> Instant:
         """Return the server's time."""
+        ...
+
+
+@runtime_checkable
+class HasDiagnosis(Protocol):
+    """A store that can say what ends its sessions, or lets people in; for ``sessile doctor``."""
+
+    async def diagnose(self) -> list[Finding]:
+        """Look at the store, in the state it is in; show no secret.
+
+        Raises:
+            StoreUnavailable: it did not answer.
+        """
         ...
 
 

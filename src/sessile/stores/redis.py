@@ -5,8 +5,8 @@ holds the keys of their sessions in the order of their claims. Each act is one c
 
 A row begins with the generation it was made in; the current one stands in ``<prefix>@generation``,
 and every act looks there too. A new generation ends everybody at once, and the rows of the old one
-go when their own time is over. It is drawn, not dated: no clock has a say in what it ends. Where it
-is missing nobody is logged in.
+go when their own time is over. It is counted and drawn, not dated: no clock has a say in what it
+ends. Where it is missing nobody is logged in; nor is where it went back (``redis_generation``).
 
 Redis removes a row some time after its deadline. That time runs from the record's own ``seen``,
 and so a server whose clock is wrong removes nothing early. Give the server the policy
@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from sessile.errors import ConfigError, KeyTaken, StoreUnavailable
+from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.stores.contract import (
     COMMITTED,
     GONE,
@@ -45,25 +45,23 @@ from sessile.stores.contract import (
     pack,
     unpack,
 )
-from sessile.stores.location import Location, seconds
+from sessile.stores.finding import Finding
+from sessile.stores.location import Location
+from sessile.stores.redis_diagnosis import diagnose, judge_generation
+from sessile.stores.redis_durability import write_to_disk
+from sessile.stores.redis_generation import SeenGeneration, fresh, strip
 from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, OWNED, REPLACE, Script
-from sessile.wire import system
+from sessile.stores.redis_url import endpoint_of
 from sessile.wire.redis.client import RedisClient
-from sessile.wire.redis.endpoint import Endpoint, ErrorReply, Tls
+from sessile.wire.redis.endpoint import Endpoint, ErrorReply
 
 PREFIX: Final = "sessile:"
-LIMIT: Final = 0.5
-"""Seconds for one command unless the URL says otherwise."""
-
 _MARGIN: Final[Seconds] = 60.0
 """How long a row outlives its deadline, for application servers whose clocks differ."""
 
 
 _ON_LIMIT: Final = {OnLimit.END_OLDEST: 0, OnLimit.END_OTHERS: 1, OnLimit.REFUSE: 2}
 _PAGE: Final = 1000  # keys that one step of a count looks at
-
-_GENERATION: Final = 5
-"""Bytes of a generation's name. Of the few whose rows are still there no two will be alike."""
 
 
 class RedisStore:
@@ -89,7 +87,9 @@ class RedisStore:
         self.name = endpoint.name
         self._prefix = prefix
         self._generation = f"{prefix}@generation"
+        self._endpoint = endpoint
         self._client = RedisClient(endpoint)
+        self._seen = SeenGeneration(endpoint.name, self._generation, self._run)
 
     @classmethod
     def from_url(cls, url: str) -> "RedisStore":
@@ -100,7 +100,7 @@ class RedisStore:
         """
         place = Location(url)
         prefix = place.option("prefix", str, PREFIX)
-        endpoint = _endpoint(place)
+        endpoint = endpoint_of(place)
         place.refuse_leftovers()
         return cls(endpoint, prefix=prefix)
 
@@ -109,14 +109,16 @@ class RedisStore:
         generation, row = await self._client.ask(
             "redis MGET", "MGET", self._generation, self._prefix + key, idempotent=True
         )
-        return _load(key, _strip(row, generation))
+        if generation != self._seen.newest:
+            generation = await self._seen.follow(generation)
+        return _load(key, strip(row, generation))
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
         answer = await self._run(
             CREATE,
             (self._prefix + record.key, self._generation),
-            (pack(record), _milliseconds(record.expires, record.seen), _new_generation()),
+            (pack(record), _milliseconds(record.expires, record.seen), fresh()),
         )
         if answer is None:
             raise KeyTaken(record.key)
@@ -153,7 +155,7 @@ class RedisStore:
             repr(replacement.now),
             -1 if limit is None else limit.number,
             0 if limit is None else _ON_LIMIT[limit.on_limit],
-            _new_generation(),
+            fresh(),
             int(bool(index)),
             UNCLAIMED_TTL,
         ]
@@ -196,9 +198,18 @@ class RedisStore:
         names = (self._prefix + key, self._generation, *index)
         return _load(key, await self._run(DELETE, names, (key, *left)))
 
-    async def end_everybody(self) -> None:
-        """Begin a new generation."""
-        await self._client.ask("redis SET", "SET", self._generation, _new_generation())
+    async def end_everybody(self) -> str | None:
+        """Begin a new generation, and have the server write it to disk if it can."""
+        self._client.check_open()
+        # a connection of its own: the server answers for what came over this one, and may wait
+        client = RedisClient(self._endpoint)
+        try:
+            await self._seen.end(client)
+            risk = await write_to_disk(client)
+            await self._seen.check(client)
+        finally:
+            await client.close()
+        return risk
 
     async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of the owner's records."""
@@ -228,7 +239,8 @@ class RedisStore:
         if keys:
             wanted = [self._generation, *(self._prefix + key for key in keys)]
             found = await self._client.ask("redis MGET", "MGET", *wanted, idempotent=True)
-            rows = [_strip(row, found[0]) for row in found[1:]]
+            generation = await self._seen.follow(found[0])
+            rows = [strip(row, generation) for row in found[1:]]
         records = [_load(key, row) for key, row in zip(keys, rows, strict=True)]
         return Page([record for record in records if record is not None], following)
 
@@ -269,6 +281,13 @@ class RedisStore:
         whole, micros = await self._client.ask("redis TIME", "TIME", idempotent=True)
         return int(whole) + int(micros) / 1_000_000
 
+    async def diagnose(self) -> list[Finding]:
+        """Look at the server, and at the generation."""
+        found = await self._client.ask("redis GET", "GET", self._generation, idempotent=True)
+        _, keys = await self._keys(None, _PAGE)
+        generation = judge_generation(found, self._generation, any_row=bool(keys))
+        return [*await diagnose(self._client, self._endpoint), generation]
+
     async def close(self) -> None:
         """Close every connection of this process."""
         await self._client.close()
@@ -281,7 +300,7 @@ class RedisStore:
         self, script: Script, keys: tuple[str, ...], words: tuple[str | bytes | float, ...]
     ) -> Any:
         """Run a script by its digest; a server that forgot it is handed the text, once."""
-        ask, rest = self._client.ask, (len(keys), *keys, *words)
+        ask, rest = self._client.ask, (len(keys), *keys, *words, self._seen.newest)
         reply = await ask(script.what, "EVALSHA", script.sha, *rest, idempotent=script.idempotent)
         if reply is ErrorReply.NO_SCRIPT:
             reply = await ask(script.what, "EVAL", script.text, *rest, idempotent=script.idempotent)
@@ -306,18 +325,6 @@ class RedisStore:
             )
         found: list[Any] = reply
         return found
-
-
-def _new_generation() -> bytes:
-    """Return a generation that never was."""
-    return system.entropy(_GENERATION)
-
-
-def _strip(row: bytes | None, generation: bytes | None) -> bytes | None:
-    """Return a row without its generation; None where it is none of this generation."""
-    if row is None or generation is None or not row.startswith(generation):
-        return None
-    return row[len(generation) :]
 
 
 def _load(key: Key, row: bytes | ErrorReply | None) -> Record | Corrupt | None:
@@ -352,46 +359,3 @@ def _after(score: bytes) -> str | None:
 def _milliseconds(until: Instant, seen: Instant) -> int:
     """Return how long Redis keeps what is over at an instant, counted from when it was seen."""
     return int((max(until - seen, 0.0) + _MARGIN) * 1000)
-
-
-def _endpoint(place: Location) -> Endpoint:
-    unix = place.scheme == "unix"
-    limit = place.option("timeout", seconds, LIMIT)
-    return Endpoint(
-        place.safe,
-        host=place.host or "localhost",
-        port=place.port or 6379,
-        path=_socket(place) if unix else None,
-        db=place.option("db", _database, 0) if unix else _path_database(place),
-        username=place.username or None,
-        password=place.password or None,
-        tls=_tls(place) if place.scheme == "rediss" else None,
-        timeout=limit,
-        connect_timeout=place.option("connect_timeout", seconds, limit),
-    )
-
-
-def _tls(place: Location) -> Tls:
-    files = (place.option(name, str, "") or None for name in ("ca", "cert", "key"))
-    return Tls(*files)
-
-
-def _socket(place: Location) -> str:
-    if place.host or len(place.path) < 2:
-        raise ConfigError(f"{place.safe} names no socket: write unix:///run/redis.sock?db=0")
-    return place.path
-
-
-def _path_database(place: Location) -> int:
-    try:
-        return _database(place.path[1:] or "0")
-    except ValueError as error:
-        raise ConfigError(
-            f"the path of {place.safe} is no database: {error}, and redis://host:6379/0"
-        ) from None
-
-
-def _database(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("write a whole number from 0")
-    return int(text)

@@ -7,6 +7,10 @@ current one is as if it were not there. Scripts take and return rows without the
 one that makes a row where there is no generation begins a new one: a server that lost it has ended
 everybody, and revives nobody.
 
+A generation is a count in four bytes and a random rest. The last argument of every script is the
+newest one that the caller has seen. The server's own must be that or have a higher count; else the
+server lost what came after, as by a crash, and it is as if it had none.
+
 The scripts that look at a user's other sessions find their names in
 the index, so they cannot declare those keys: this grammar is for one server, not for a cluster.
 """
@@ -36,8 +40,24 @@ class Script:
         object.__setattr__(self, "sha", sha)
 
 
-_GENERATION: Final = """
-local generation = redis.call('GET', KEYS[2])
+_COUNT: Final = """
+local function count(generation)
+  return #generation < 4 and 0 or (struct.unpack('>I4', generation))
+end
+
+local function following(one, other, fresh)
+  local last = math.max(count(one or ''), count(other))
+  assert(last < 4294967295, 'no generation can follow: delete the key, restart the application')
+  return struct.pack('>I4', last + 1) .. fresh
+end
+"""
+
+_GENERATION: Final = (
+    _COUNT
+    + """
+local stored, seen = redis.call('GET', KEYS[2]), ARGV[#ARGV]
+local generation = stored
+if stored and stored ~= seen and count(stored) <= count(seen) then generation = false end
 
 -- What a row holds; nothing where it is none of this generation. An error stays what it is.
 local function current(row)
@@ -46,6 +66,7 @@ local function current(row)
   return string.sub(row, #generation + 1)
 end
 """
+)
 
 _ENTER: Final = """
 -- Enter a session into an index, as the latest; the index lives as long as its sessions may.
@@ -62,8 +83,8 @@ _BEGUN: Final = (
     + """
 local function begin(fresh)
   if generation then return end
-  generation = fresh
-  redis.call('SET', KEYS[2], fresh)
+  generation = following(stored, seen, fresh)
+  redis.call('SET', KEYS[2], generation)
 end
 
 local function create(name, row, left)
@@ -75,7 +96,8 @@ end
 """
 )
 
-# KEYS: row, generation. ARGV: row, its milliseconds, a generation to begin where there is none.
+# KEYS: row, generation. ARGV: row, its milliseconds, the rest of a generation to begin where there
+# is none.
 # Returns 1, or nothing where the row exists.
 CREATE: Final = Script(
     "redis create",
@@ -83,6 +105,30 @@ CREATE: Final = Script(
     + """
 begin(ARGV[3])
 return create(KEYS[1], ARGV[1], ARGV[2]) and 1
+""",
+)
+
+# KEYS: none, generation. ARGV: the rest of a generation to begin where there is none.
+# Returns the generation, and 1 where it was begun, else 0.
+BEGIN: Final = Script(
+    "redis begin",
+    _BEGUN
+    + """
+local missing = not generation
+begin(ARGV[1])
+return {generation, missing and 1 or 0}
+""",
+)
+
+# KEYS: generation. ARGV: the rest of the new one. Returns the new one, whatever stood there.
+END: Final = Script(
+    "redis end everybody",
+    _COUNT
+    + """
+local stored = redis.pcall('GET', KEYS[1])
+local generation = following(type(stored) == 'string' and stored, ARGV[2], ARGV[1])
+redis.call('SET', KEYS[1], generation)
+return generation
 """,
 )
 
@@ -109,7 +155,7 @@ return current(redis.pcall('GET', KEYS[1]))
 )
 
 # KEYS: row, generation, index of its owner if it has one. ARGV: the session's key, and, if there is
-# something to leave in its place, that row and its milliseconds.
+# something to leave in its place, that row and its milliseconds (they make four with the last).
 # Returns the row that was removed. A key of another type is removed and returned as an empty row.
 DELETE: Final = Script(
     "redis delete",
@@ -121,7 +167,7 @@ if type(row) == 'table' then
   redis.call('DEL', KEYS[1])
   return ''
 end
-if row and ARGV[2] then redis.call('SET', KEYS[1], generation .. ARGV[2], 'PX', ARGV[3]) end
+if row and ARGV[4] then redis.call('SET', KEYS[1], generation .. ARGV[2], 'PX', ARGV[3]) end
 return row
 """,
 )
@@ -129,13 +175,13 @@ return row
 # KEYS: row, generation; then the index of its owner, where it has one; then, where it takes the
 # place of another, that row and the index of that one's owner. ARGV: row, its milliseconds, those
 # of the index, the session's key, prefix, now, limit, what happens there (0 ends the oldest, 1 all
-# others, 2 refuses), a generation to begin where there is none, whether there is an owner, seconds
-# until what was never presented is nobody's; then the key of the old one, the beginning that is
-# expected of it, the row to leave in its place, and its milliseconds. No limit is -1. Returns
-# nothing where the new row exists; else {'replaced', keys of those that ended}, {'full'}, or
-# {'changed', the old row as it is}, without a row where there is none. Ghosts are entries whose row
-# is gone or ended: all that are seen go, and without a limit a few are looked at, so that logging
-# in costs the same however many sessions a user has.
+# others, 2 refuses), the rest of a generation to begin, whether there is an owner, seconds until
+# what was never presented is nobody's; then the key of the old one, the beginning that is expected
+# of it, the row to leave in its place, and its milliseconds. No limit is -1. Returns nothing where
+# the new row exists; else {'replaced', keys of those that ended}, {'full'}, or {'changed', the old
+# row as it is}, without a row where there is none. Ghosts are entries whose row is gone or ended:
+# all that are seen go, and without a limit a few are looked at, so that logging in costs the same
+# however many sessions a user has.
 REPLACE: Final = Script(
     "redis replace",
     _BEGUN

@@ -1,7 +1,8 @@
 """``sqlite:///file``: one file, shared by all processes of a host. ``wire.sqlite.file`` reaches it.
 
 The log is written ahead (WAL), so readers and a writer never wait for each other. With
-``synchronous=NORMAL`` an answer outlives the process; only a power cut can undo the last ones.
+``synchronous=NORMAL`` an answer outlives the process; only a power cut can undo the last ones. The
+end of everybody outlives that too.
 
 A row's ``due`` is a lower bound of when its record expires. A commit that moves a deadline later
 leaves it alone, and so spares the index a write; the sweep looks at the record, and moves it.
@@ -41,7 +42,9 @@ from sessile.stores.contract import (
     pack,
     unpack,
 )
+from sessile.stores.finding import Finding
 from sessile.stores.location import Location, seconds
+from sessile.stores.sqlite_diagnosis import diagnose
 from sessile.wire.keyfile import KeyFile
 from sessile.wire.permissions import refuse_world_writable
 from sessile.wire.sqlite.file import SQLiteFile
@@ -173,7 +176,7 @@ class SQLiteStore:
         return next((unpack(blob, key) for (blob,) in rows), None)
 
     async def end_everybody(self) -> None:
-        """Put the table aside; sweeps remove its rows."""
+        """Put the table aside, on the disk itself; sweeps remove its rows."""
         await self._file.ask_in_thread("sqlite end everybody", _end_everybody)
 
     async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
@@ -221,6 +224,10 @@ class SQLiteStore:
     async def ping(self) -> None:
         """Read from the file."""
         await self._file.ask("sqlite ping", lambda db: _all(db, _READ, ""))
+
+    async def diagnose(self) -> list[Finding]:
+        """Look at who else can read or change the file."""
+        return diagnose(self.path, self._key_file.path)
 
     async def close(self) -> None:
         """Close every connection of this process."""
@@ -356,11 +363,15 @@ def _delete(db: Cursor, key: Key, leaving: Record | None) -> list[tuple[bytes]]:
 def _end_everybody(db: Cursor) -> None:
     """Put the table aside and begin a new one. To delete the rows would lock out every writer."""
     db.execute("PRAGMA legacy_alter_table = ON")  # views of the application's stay as they are
-    with _transaction(db):
-        (number,) = db.execute(_NEXT).fetchone()
-        db.execute(f"ALTER TABLE sessile_session RENAME TO sessile_ended_{number}")
-        for statement in (*_UNINDEX, *_TABLE):
-            db.execute(statement)
+    db.execute("PRAGMA synchronous = FULL")  # a power cut must not bring everybody back
+    try:
+        with _transaction(db):
+            (number,) = db.execute(_NEXT).fetchone()
+            db.execute(f"ALTER TABLE sessile_session RENAME TO sessile_ended_{number}")
+            for statement in (*_UNINDEX, *_TABLE):
+                db.execute(statement)
+    finally:
+        db.execute("PRAGMA synchronous = NORMAL")
 
 
 def _bury_ended(db: Cursor, batch: int) -> int:

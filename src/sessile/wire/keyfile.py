@@ -19,15 +19,15 @@ class KeyFile:
         path: where it is, or is to be.
     """
 
-    __slots__ = ("_path", "_secret")
+    __slots__ = ("_secret", "path")
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._secret: bytes | None = None
 
     def keep(self, fresh: bytes) -> bytes:
         """Return the secret, as ``load_or_create`` does, and remember it."""
-        self._secret = load_or_create(self._path, fresh)
+        self._secret = load_or_create(self.path, fresh)
         return self._secret
 
     def restore(self) -> None:
@@ -35,11 +35,11 @@ class KeyFile:
         if self._secret is None:
             return
         try:
-            found = load_or_create(self._path, self._secret)
+            found = load_or_create(self.path, self._secret)
         except ConfigError:
             found = b""
         if not hmac.compare_digest(found, self._secret):
-            log_other_secret(self._path)
+            log_other_secret(self.path)
 
 
 def load_or_create(path: Path, fresh: bytes) -> bytes:

@@ -59,3 +59,18 @@ def log_other_secret(path: object) -> None:
         "secret: restart every worker, or sessions are known to some of them and not to others",
         path,
     )
+
+
+def log_lost_generation(store: str) -> None:
+    """Log that a store went back behind an end of everybody, so that all have to log in again."""
+    _log.error(
+        "%s has lost data that it had acknowledged: its generation is missing, or older than one "
+        "that was there before, as after a crash. A new one was begun, so everybody has to log in "
+        "again. `sessile doctor` says what the server keeps on disk",
+        store,
+    )
+
+
+def log_undurable_end(store: str, risk: str) -> None:
+    """Log that everybody was ended, and that a crash of the store may bring them back."""
+    _log.warning("every session in %s has ended, but %s", store, risk)

@@ -1,4 +1,4 @@
-"""What a check of ``sessile doctor`` found: a line with its mark. ``cli.checks`` makes them."""
+"""What a check of ``sessile doctor`` found: a line with its mark. Stores make some themselves."""
 
 from dataclasses import dataclass
 from enum import Enum

@@ -49,6 +49,8 @@ from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, OWNED, REPLACE,
 from sessile.wire import system
 from sessile.wire.redis.client import RedisClient
 from sessile.wire.redis.endpoint import Endpoint, ErrorReply, Tls
+from sessile.wire.redis.opaque import Opaque
+from sessile.wire.redis.repeat import Repeat
 
 PREFIX: Final = "sessile:"
 LIMIT: Final = 0.5
@@ -106,7 +108,7 @@ class RedisStore:
     async def read(self, key: Key) -> Record | Corrupt | None:
         """Return the record of that key."""
         generation, row = await self._client.ask(
-            "redis MGET", "MGET", self._generation, self._prefix + key, idempotent=True
+            "redis MGET", "MGET", self._generation, self._prefix + key, repeat=Repeat.HARMLESS
         )
         return _load(key, _strip(row, generation))
 
@@ -115,7 +117,7 @@ class RedisStore:
         answer = await self._run(
             CREATE,
             (self._prefix + record.key, self._generation),
-            (pack(record), _milliseconds(record.expires, record.seen), _new_generation()),
+            (_row(record), _milliseconds(record.expires, record.seen), _new_generation()),
         )
         if answer is None:
             raise KeyTaken(record.key)
@@ -124,7 +126,7 @@ class RedisStore:
     async def commit(self, change: Change) -> CommitResult:
         """Replace the record if its version is the expected one."""
         record = change.record
-        row = pack(record)
+        row = _row(record)
         left = _milliseconds(record.expires, record.seen)
         names = (self._prefix + record.key, self._generation)
         answer = await self._run(
@@ -144,7 +146,7 @@ class RedisStore:
         index = "" if new.owner is None else self._index(new.owner)
         names += [index] if index else []
         words: list[str | bytes | float] = [
-            pack(new),
+            _row(new),
             _milliseconds(new.expires, new.seen),
             _milliseconds(new.until, new.seen),
             new.key,
@@ -179,7 +181,7 @@ class RedisStore:
         words += [
             old.key,
             _head(old.key, pack(old), old.version),
-            b"" if tombstone is None else pack(tombstone),
+            b"" if tombstone is None else _row(tombstone),
             left,
         ]
 
@@ -189,7 +191,7 @@ class RedisStore:
         """Remove the record and its index entry."""
         index = () if owner is None else (self._index(owner),)
         left = (
-            () if leaving is None else (pack(leaving), _milliseconds(leaving.expires, leaving.seen))
+            () if leaving is None else (_row(leaving), _milliseconds(leaving.expires, leaving.seen))
         )
         names = (self._prefix + key, self._generation, *index)
         return _load(key, await self._run(DELETE, names, (key, *left)))
@@ -213,7 +215,7 @@ class RedisStore:
         index, start = self._index(owner), cursor or "-inf"
         answer = await self._client.ask(
             "redis ZRANGE", "ZRANGE", index, start, "+inf", "BYSCORE", "LIMIT", 0, batch,
-            "WITHSCORES", idempotent=True,
+            "WITHSCORES", repeat=Repeat.HARMLESS,
         )  # fmt: skip
         found = self._check_index(answer, index)
         keys = [Key(name.decode()) for name in found[::2]]
@@ -225,7 +227,7 @@ class RedisStore:
         rows = []
         if keys:
             wanted = [self._generation, *(self._prefix + key for key in keys)]
-            found = await self._client.ask("redis MGET", "MGET", *wanted, idempotent=True)
+            found = await self._client.ask("redis MGET", "MGET", *wanted, repeat=Repeat.HARMLESS)
             rows = [_strip(row, found[0]) for row in found[1:]]
         records = [_load(key, row) for key, row in zip(keys, rows, strict=True)]
         return Page([record for record in records if record is not None], following)
@@ -243,7 +245,14 @@ class RedisStore:
         """Return where to go on, and some keys of sessions."""
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", self._prefix) + "[^@]*"
         following, names = await self._client.ask(
-            "redis SCAN", "SCAN", cursor or "0", "MATCH", pattern, "COUNT", batch, idempotent=True
+            "redis SCAN",
+            "SCAN",
+            cursor or "0",
+            "MATCH",
+            pattern,
+            "COUNT",
+            batch,
+            repeat=Repeat.HARMLESS,
         )
         start = len(self._prefix.encode())
         keys = (Key(name[start:].decode("ascii", "replace")) for name in names)
@@ -260,11 +269,11 @@ class RedisStore:
 
     async def ping(self) -> None:
         """Ask the server."""
-        await self._client.ask("redis PING", "PING", idempotent=True)
+        await self._client.ask("redis PING", "PING", repeat=Repeat.HARMLESS)
 
     async def server_time(self) -> Instant:
         """Return the server's time."""
-        whole, micros = await self._client.ask("redis TIME", "TIME", idempotent=True)
+        whole, micros = await self._client.ask("redis TIME", "TIME", repeat=Repeat.HARMLESS)
         return int(whole) + int(micros) / 1_000_000
 
     async def close(self) -> None:
@@ -280,9 +289,9 @@ class RedisStore:
     ) -> Any:
         """Run a script by its digest; a server that forgot it is handed the text, once."""
         ask, rest = self._client.ask, (len(keys), *keys, *words)
-        reply = await ask(script.what, "EVALSHA", script.sha, *rest, idempotent=script.idempotent)
+        reply = await ask(script.what, "EVALSHA", script.sha, *rest, repeat=script.repeat)
         if reply is ErrorReply.NO_SCRIPT:
-            reply = await ask(script.what, "EVAL", script.text, *rest, idempotent=script.idempotent)
+            reply = await ask(script.what, "EVAL", script.text, *rest, repeat=script.repeat)
         return reply
 
     def _index(self, owner: str) -> str:
@@ -309,6 +318,11 @@ class RedisStore:
 def _new_generation() -> bytes:
     """Return a generation that never was."""
     return system.entropy(_GENERATION)
+
+
+def _row(record: Record) -> Opaque:
+    """Return the bytes of a record, which no traceback shows: without sealing they are values."""
+    return Opaque(pack(record))
 
 
 def _strip(row: bytes | None, generation: bytes | None) -> bytes | None:

@@ -15,6 +15,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
+from sessile.wire.redis.repeat import Repeat
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -23,12 +25,12 @@ class Script:
     Args:
         what: its name in traces.
         text: in Lua.
-        idempotent: it may be run once more without harm.
+        repeat: whether it is sent once more after its connection was given up.
     """
 
     what: str
     text: str
-    idempotent: bool = False
+    repeat: Repeat = Repeat.NEVER
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -216,5 +218,5 @@ for i = 1, #names, 2 do
 end
 return found
 """,
-    idempotent=True,
+    repeat=Repeat.HARMLESS,
 )

@@ -8,6 +8,7 @@ import redis
 
 from sessile.core.record import Record, unpack
 from sessile.service.sessions import context_of
+from sessile.stores.redis import STAMP
 
 _PLANT = """INSERT INTO sessile_session (key, version, due, blob) VALUES (?, ?, 1e12, ?)
     ON CONFLICT (key) DO UPDATE SET version = excluded.version, blob = excluded.blob"""
@@ -56,7 +57,10 @@ class SQLiteRows(Rows):
 
 
 class RedisRows(Rows):
-    """The keys of a server that begin with the site's prefix; a row begins with its generation."""
+    """The keys of a server that begin with the site's prefix.
+
+    A row begins with its generation and ends with a stamp.
+    """
 
     def __init__(self, store):
         self._prefix = store._prefix
@@ -67,11 +71,11 @@ class RedisRows(Rows):
 
     def __getitem__(self, key):
         with self._server() as server:
-            return server.get(self._prefix + key).removeprefix(self._generation(server))
+            return server.get(self._prefix + key).removeprefix(self._generation(server))[:-STAMP]
 
     def __setitem__(self, key, blob):
         with self._server() as server:
-            server.set(self._prefix + key, self._generation(server) + blob)
+            server.set(self._prefix + key, self._generation(server) + blob + bytes(STAMP))
 
     def _generation(self, server):
         return server.get(f"{self._prefix}@generation")

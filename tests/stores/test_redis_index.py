@@ -5,6 +5,7 @@ import pytest
 from sessile.core.record import pack
 from sessile.errors import StoreUnavailable
 from sessile.stores.contract import Corrupt, OnLimit, Replaced
+from sessile.stores.redis import STAMP
 from sessile.testing.sample import key, login, record, records_of
 
 ROW = f"sessile:{key('a')}"
@@ -101,7 +102,7 @@ def test_row_that_is_no_record_does_not_count(store, server, drive, row):
     """The limit counts records under their own keys, and nothing else that is found there."""
     first, second = alices("a", "c")
     drive(store.replace(login(first)))
-    server.ask("SET", ROW, server.ask("GET", "sessile:@generation") + row)
+    server.ask("SET", ROW, server.ask("GET", "sessile:@generation") + row + bytes(STAMP))
 
     assert drive(store.replace(login(second, limit=1, on_limit=OnLimit.REFUSE))) == Replaced()
 

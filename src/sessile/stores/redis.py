@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from sessile.errors import ConfigError, KeyTaken, StoreUnavailable
+from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.stores.contract import (
     COMMITTED,
     GONE,
@@ -44,24 +44,25 @@ from sessile.stores.contract import (
     pack,
     unpack,
 )
-from sessile.stores.location import Location, seconds
+from sessile.stores.location import Location
 from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, OWNED, REPLACE, Script
+from sessile.stores.redis_url import endpoint_of
 from sessile.wire import system
 from sessile.wire.redis.client import RedisClient
-from sessile.wire.redis.endpoint import Endpoint, ErrorReply, Tls
+from sessile.wire.redis.endpoint import Endpoint, ErrorReply
 from sessile.wire.redis.opaque import Opaque
-from sessile.wire.redis.repeat import Repeat
+from sessile.wire.redis.repeat import Repeat, Repeated
 
 PREFIX: Final = "sessile:"
-LIMIT: Final = 0.5
-"""Seconds for one command unless the URL says otherwise."""
-
 _MARGIN: Final[Seconds] = 60.0
 """How long a row outlives its deadline, for application servers whose clocks differ."""
 
 
 _ON_LIMIT: Final = {OnLimit.END_OLDEST: 0, OnLimit.END_OTHERS: 1, OnLimit.REFUSE: 2}
 _PAGE: Final = 1000  # keys that one step of a count looks at
+
+STAMP: Final = 8
+"""Bytes at the end of a row, drawn for each write: a commit whose answer was lost knows its row."""
 
 _GENERATION: Final = 5
 """Bytes of a generation's name. Of the few whose rows are still there no two will be alike."""
@@ -101,7 +102,7 @@ class RedisStore:
         """
         place = Location(url)
         prefix = place.option("prefix", str, PREFIX)
-        endpoint = _endpoint(place)
+        endpoint = endpoint_of(place)
         place.refuse_leftovers()
         return cls(endpoint, prefix=prefix)
 
@@ -132,12 +133,25 @@ class RedisStore:
         answer = await self._run(
             COMMIT, names, (_head(record.key, row, change.expected), row, left)
         )
-        if answer == 1:
+        if isinstance(answer, Repeated):
+            return self._repeated_result(change, row, answer.reply)
+        return COMMITTED if answer == 1 else _commit_result(change, answer)
+
+    def _repeated_result(self, change: Change, row: bytes, answer: Any) -> CommitResult:
+        """Return what a commit came to that was sent twice, whichever of the two was performed.
+
+        The stamp tells its own row from a rival's. A rival's row of the version that this one
+        would have made proves that neither was, and neither will be. Anything else proves nothing:
+        a rival may have built upon what the first one wrote.
+        """
+        if answer in (1, row):
             return COMMITTED
-        current = _load(Key(record.key), answer)
-        if isinstance(current, Record):
-            return Conflict(current)
-        return GONE if current is None else current
+        result = _commit_result(change, answer)
+        if isinstance(result, Conflict) and result.current.version == change.record.version:
+            return result
+        raise StoreUnavailable(
+            self.name, "the connection broke, and nobody can tell whether the change was stored"
+        )
 
     async def replace(self, replacement: Replacement) -> ReplaceResult:
         """Store a new record in the place of an old one, as one script."""
@@ -198,7 +212,8 @@ class RedisStore:
 
     async def end_everybody(self) -> None:
         """Begin a new generation."""
-        await self._client.ask("redis SET", "SET", self._generation, _new_generation())
+        words = ("SET", self._generation, _new_generation())
+        await self._client.ask("redis SET", *words, repeat=Repeat.HARMLESS)
 
     async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of the owner's records."""
@@ -321,8 +336,16 @@ def _new_generation() -> bytes:
 
 
 def _row(record: Record) -> Opaque:
-    """Return the bytes of a record, which no traceback shows: without sealing they are values."""
-    return Opaque(pack(record))
+    """Return what is stored of a record: its bytes, and a stamp that no other write has."""
+    return Opaque(pack(record) + system.entropy(STAMP))
+
+
+def _commit_result(change: Change, answer: Any) -> CommitResult:
+    """Return what a commit came to that found another version: the row as it is, or nothing."""
+    current = _load(Key(change.record.key), answer)
+    if isinstance(current, Record):
+        return Conflict(current)
+    return GONE if current is None else current
 
 
 def _strip(row: bytes | None, generation: bytes | None) -> bytes | None:
@@ -336,7 +359,7 @@ def _load(key: Key, row: bytes | ErrorReply | None) -> Record | Corrupt | None:
     """Return the record of a row; an error in its place is a key of another type."""
     if row is None:
         return None
-    return unpack(row, key) if isinstance(row, bytes) else Corrupt(key)
+    return unpack(row[:-STAMP], key) if isinstance(row, bytes) else Corrupt(key)
 
 
 def _head(key: str, row: bytes, version: int) -> bytes:
@@ -364,46 +387,3 @@ def _after(score: bytes) -> str | None:
 def _milliseconds(until: Instant, seen: Instant) -> int:
     """Return how long Redis keeps what is over at an instant, counted from when it was seen."""
     return int((max(until - seen, 0.0) + _MARGIN) * 1000)
-
-
-def _endpoint(place: Location) -> Endpoint:
-    unix = place.scheme == "unix"
-    limit = place.option("timeout", seconds, LIMIT)
-    return Endpoint(
-        place.safe,
-        host=place.host or "localhost",
-        port=place.port or 6379,
-        path=_socket(place) if unix else None,
-        db=place.option("db", _database, 0) if unix else _path_database(place),
-        username=place.username or None,
-        password=place.password or None,
-        tls=_tls(place) if place.scheme == "rediss" else None,
-        timeout=limit,
-        connect_timeout=place.option("connect_timeout", seconds, limit),
-    )
-
-
-def _tls(place: Location) -> Tls:
-    files = (place.option(name, str, "") or None for name in ("ca", "cert", "key"))
-    return Tls(*files)
-
-
-def _socket(place: Location) -> str:
-    if place.host or len(place.path) < 2:
-        raise ConfigError(f"{place.safe} names no socket: write unix:///run/redis.sock?db=0")
-    return place.path
-
-
-def _path_database(place: Location) -> int:
-    try:
-        return _database(place.path[1:] or "0")
-    except ValueError as error:
-        raise ConfigError(
-            f"the path of {place.safe} is no database: {error}, and redis://host:6379/0"
-        ) from None
-
-
-def _database(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("write a whole number from 0")
-    return int(text)

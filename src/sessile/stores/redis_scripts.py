@@ -2,7 +2,8 @@
 
 A row is the generation it was made in and the bytes of ``core.record``. Those begin with format,
 key and version, and MessagePack tells an integer's length in its first byte: so equal beginnings
-are equal versions, and no script parses a row to compare them. A row of another generation than the
+are equal versions, and no script parses a row to compare them. At its end is the stamp of the one
+write that made it, which means nothing to a script. A row of another generation than the
 current one is as if it were not there. Scripts take and return rows without their generation. The
 one that makes a row where there is no generation begins a new one: a server that lost it has ended
 everybody, and revives nobody.
@@ -91,6 +92,7 @@ if generation and redis.pcall('GETRANGE', KEYS[1], 0, #expected - 1) == expected
 end
 return current(redis.pcall('GET', KEYS[1]))
 """,
+    repeat=Repeat.TOLD,
 )
 
 # KEYS: row, generation, index of its owner if it has one. ARGV: the session's key, and, if there is

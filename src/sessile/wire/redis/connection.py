@@ -20,9 +20,9 @@ class ConnectionOwner(Protocol):
     """Handles what goes wrong."""
 
     def handle_error_reply(
-        self, connection: "RedisConnection", waiter: Waiter, error: CommandError
+        self, connection: "RedisConnection", command: "Command", error: CommandError
     ) -> None:
-        """Answer the waiter of a command that the server refused."""
+        """Answer a command that the server refused."""
 
     def handle_disconnect(self, connection: "RedisConnection", cause: BaseException) -> None:
         """Answer the connection's waiters. It may be called twice for one connection."""
@@ -109,13 +109,16 @@ class RedisConnection(asyncio.Protocol):
                 command = unanswered.popleft()
                 if unanswered:
                     self.waiting_since = self._time()
-                waiter = command.waiter
-                if waiter.done():  # cancelled, or too late; its reply is read, and thrown away
+                if (
+                    command.waiter.done()
+                ):  # cancelled, or too late; its reply is read, and thrown away
                     continue
                 if type(reply) is CommandError:
-                    self._owner.handle_error_reply(self, waiter, reply)
+                    self._owner.handle_error_reply(self, command, reply)
+                elif command.is_told:
+                    command.waiter.set_result(Repeated(reply))
                 else:
-                    waiter.set_result(Repeated(reply) if command.is_told else reply)
+                    command.waiter.set_result(reply)
         except ProtocolError as error:
             self._fail(ConnectionError(f"{NOT_REDIS}: {error}"))
 

@@ -21,7 +21,7 @@ from sessile.errors import StoreClosed
 from sessile.wire.redis.connection import Command, RedisConnection, Waiter
 from sessile.wire.redis.endpoint import ERROR_REPLIES, NOT_PRIMARY, CommandError, Endpoint
 from sessile.wire.redis.opaque import Opaque
-from sessile.wire.redis.repeat import Repeat
+from sessile.wire.redis.repeat import Repeat, Repeated
 from sessile.wire.redis.resolver import Resolver
 from sessile.wire.redis.resp import handshake
 
@@ -69,13 +69,14 @@ class Pipeline:
         return waiter
 
     def handle_error_reply(
-        self, connection: RedisConnection, waiter: Waiter, error: CommandError
+        self, connection: RedisConnection, command: Command, error: CommandError
     ) -> None:
-        """Answer a waiter with what an error reply means."""
+        """Answer a command with what an error reply means."""
         if error.code in ERROR_REPLIES:
-            waiter.set_result(ERROR_REPLIES[error.code])
+            reply = ERROR_REPLIES[error.code]
+            command.waiter.set_result(Repeated(reply) if command.is_told else reply)
             return
-        waiter.set_exception(self._endpoint.failure(error))
+        command.waiter.set_exception(self._endpoint.failure(error))
         if error.code in NOT_PRIMARY:
             self._resolver.expire()
             connection.abort()

@@ -48,7 +48,7 @@ from sessile.stores.location import Location
 from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, OWNED, REPLACE, Script
 from sessile.stores.redis_url import endpoint_of
 from sessile.wire import system
-from sessile.wire.redis.client import RedisClient
+from sessile.wire.redis.client import LARGE, RedisClient
 from sessile.wire.redis.endpoint import Endpoint, ErrorReply
 from sessile.wire.redis.opaque import Opaque
 from sessile.wire.redis.repeat import Repeat, Repeated
@@ -59,6 +59,7 @@ _MARGIN: Final[Seconds] = 60.0
 
 
 _ON_LIMIT: Final = {OnLimit.END_OLDEST: 0, OnLimit.END_OTHERS: 1, OnLimit.REFUSE: 2}
+_MOST_LARGE: Final = 1000  # keys that are remembered
 _PAGE: Final = 1000  # keys that one step of a count looks at
 
 STAMP: Final = 8
@@ -92,6 +93,7 @@ class RedisStore:
         self._prefix = prefix
         self._generation = f"{prefix}@generation"
         self._client = RedisClient(endpoint)
+        self._large: set[Key] = set()  # sessions that were large when they were last read
 
     @classmethod
     def from_url(cls, url: str) -> "RedisStore":
@@ -108,10 +110,19 @@ class RedisStore:
 
     async def read(self, key: Key) -> Record | Corrupt | None:
         """Return the record of that key."""
+        words, is_large = ("MGET", self._generation, self._prefix + key), key in self._large
         generation, row = await self._client.ask(
-            "redis MGET", "MGET", self._generation, self._prefix + key, repeat=Repeat.HARMLESS
+            "redis MGET", *words, repeat=Repeat.HARMLESS, is_large=is_large
         )
+        if row is not None and len(row) >= LARGE and not is_large:
+            self._note_large(key)
         return _load(key, _strip(row, generation))
+
+    def _note_large(self, key: Key) -> None:
+        """Have this session read, from here on, where small ones need not wait behind it."""
+        if len(self._large) >= _MOST_LARGE:
+            self._large.clear()
+        self._large.add(key)
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
@@ -134,11 +145,11 @@ class RedisStore:
             COMMIT, names, (_head(record.key, row, change.expected), row, left)
         )
         if isinstance(answer, Repeated):
-            return self._repeated_result(change, row, answer.reply)
+            return self._result_of_repeat(change, row, answer.reply)
         return COMMITTED if answer == 1 else _commit_result(change, answer)
 
-    def _repeated_result(self, change: Change, row: bytes, answer: Any) -> CommitResult:
-        """Return what a commit came to that was sent twice, whichever of the two was performed.
+    def _result_of_repeat(self, change: Change, row: bytes, answer: Any) -> CommitResult:
+        """Return the result of a commit that was sent twice, whichever of the two was performed.
 
         The stamp tells its own row from a rival's. A rival's row of the version that this one
         would have made proves that neither was, and neither will be. Anything else proves nothing:
@@ -336,12 +347,12 @@ def _new_generation() -> bytes:
 
 
 def _row(record: Record) -> Opaque:
-    """Return what is stored of a record: its bytes, and a stamp that no other write has."""
+    """Return the row of a record: its bytes, and a stamp that no other write has."""
     return Opaque(pack(record) + system.entropy(STAMP))
 
 
 def _commit_result(change: Change, answer: Any) -> CommitResult:
-    """Return what a commit came to that found another version: the row as it is, or nothing."""
+    """Return the result of a commit that found another version: the row as it is, or nothing."""
     current = _load(Key(change.record.key), answer)
     if isinstance(current, Record):
         return Conflict(current)

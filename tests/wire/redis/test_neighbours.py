@@ -47,6 +47,14 @@ class Desk:
         finally:
             writer.close()
 
+    async def close(self):
+        self.server.close()
+        for writer, _ in self.calls:
+            writer.close()
+        await asyncio.gather(
+            *(writer.wait_closed() for writer, _ in self.calls), return_exceptions=True
+        )
+
     async def until(self, truth):
         """Let the loop turn until something holds."""
         async with asyncio.timeout(LIMIT):  # on a clock that a test puts forward: ample
@@ -65,9 +73,16 @@ class Desk:
 
 def play(scenario):
     """Run a scenario on a loop whose clock it moves."""
-    loop = WatchLoop()
+    loop, desk = WatchLoop(), Desk()
+
+    async def whole():
+        try:
+            return await scenario(loop, desk)
+        finally:
+            await desk.close()
+
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        return runner.run(scenario(loop, Desk()))
+        return runner.run(whole())
 
 
 def start(client, number, repeat=Repeat.NEVER, size=0):

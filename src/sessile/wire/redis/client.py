@@ -13,7 +13,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sessile.core.flow import Ask
 from sessile.errors import MissingExtra, StoreClosed
@@ -31,7 +31,9 @@ except ImportError as error:
     raise MissingExtra("RedisStore", "redis") from error
 
 LARGE: Final = 65_536
-"""Bytes from which a command has a connection with others of its kind."""
+"""Bytes from which a command, or its answer, has a connection with others of its kind."""
+
+_Lane: TypeAlias = dict[asyncio.AbstractEventLoop, Pipeline]
 
 
 class RedisClient:
@@ -48,12 +50,16 @@ class RedisClient:
         self._endpoint = endpoint
         self._resolver = Resolver(endpoint.host, lookup=lookup)
         self._pool = ConnectionPool(endpoint, self._resolver)
-        self._pipelines: dict[asyncio.AbstractEventLoop, Pipeline] = {}
-        self._large: dict[asyncio.AbstractEventLoop, Pipeline] = {}
+        self._pipelines: _Lane = {}
+        self._large: _Lane = {}
         self._closed = False
 
     def ask(
-        self, what: str, *words: str | bytes | float, repeat: Repeat = Repeat.NEVER
+        self,
+        what: str,
+        *words: str | bytes | float,
+        repeat: Repeat = Repeat.NEVER,
+        is_large: bool = False,
     ) -> Ask[Any]:
         """Return the Ask for one command. Its reply is as hiredis reads it, or an ``ErrorReply``.
 
@@ -61,13 +67,17 @@ class RedisClient:
             what: its name in traces.
             words: the command.
             repeat: whether it is sent once more after its connection was given up.
+            is_large: its answer is likely to be; a command that is large itself needs no such word.
 
         Raises:
             StoreClosed: the client was closed.
         """
         self.check_open()
         packed = Opaque(pack(words))
-        return Ask(what, partial(self._block, packed, repeat), partial(self._wait, packed, repeat))
+        lane = self._large if is_large or len(packed) >= LARGE else self._pipelines
+        return Ask(
+            what, partial(self._block, packed, repeat), partial(self._wait, packed, repeat, lane)
+        )
 
     def check_open(self) -> None:
         """Do nothing if the client is open.
@@ -82,15 +92,12 @@ class RedisClient:
         """Return the Ask that closes every connection; harmless when repeated."""
         return Ask("redis close", self._close, self._close_and_wait)
 
-    def _wait(self, packed: Opaque, repeat: Repeat) -> Waiter:
+    def _wait(self, packed: Opaque, repeat: Repeat, lane: _Lane) -> Waiter:
         loop = asyncio.get_running_loop()
-        lane = self._pipelines if len(packed) < LARGE else self._large
         pipeline = lane.get(loop) or self._new_pipeline(lane, loop)
         return pipeline.submit(packed, repeat)
 
-    def _new_pipeline(
-        self, lane: dict[asyncio.AbstractEventLoop, Pipeline], loop: asyncio.AbstractEventLoop
-    ) -> Pipeline:
+    def _new_pipeline(self, lane: _Lane, loop: asyncio.AbstractEventLoop) -> Pipeline:
         # forget closed loops here, so that none is kept for ever and no command pays for the search
         for old in [old for old in list(lane) if old.is_closed()]:
             lane.pop(old, None)

@@ -153,7 +153,7 @@ class Answers:
     def __init__(self, text):
         self.text = text
 
-    def ask(self, what, *words, idempotent=False):
+    def ask(self, what, *words, repeat=None):
         if words[0] == "INFO":
             return Ask(what, self.text.encode)
         raise StoreUnavailable("redis://far", "not allowed")

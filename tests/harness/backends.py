@@ -15,6 +15,7 @@ from harness.redis_server import shared_redis
 from sessile.stores.contract import Capability
 from sessile.stores.memory import MemoryStore
 from sessile.stores.redis import RedisStore
+from sessile.stores.redis_rows import STAMP
 from sessile.stores.sqlite import SQLiteStore
 from sessile.testing.clock import T0
 from sessile.testing.place import Backend, Place
@@ -105,7 +106,7 @@ class RedisPlace(Place):
 
     def spoil(self, key, blob):
         generation = self.ask("GET", f"{self.prefix}@generation")
-        self.ask("SET", self.prefix + key, generation + blob, "KEEPTTL")
+        self.ask("SET", self.prefix + key, generation + blob + bytes(STAMP), "KEEPTTL")
 
     def server_expiry(self, key):
         return T0 + self.ask("PTTL", self.prefix + key) / 1000

@@ -8,6 +8,7 @@ import redis
 
 from sessile.core.record import Record, unpack
 from sessile.service.sessions import context_of
+from sessile.stores.redis_rows import STAMP
 
 _PLANT = """INSERT INTO sessile_session (key, version, due, owner, claim, blob)
     VALUES (?, ?, 1e12, ?, 1, ?) ON CONFLICT (key) DO UPDATE
@@ -72,7 +73,10 @@ class SQLiteRows(Rows):
 
 
 class RedisRows(Rows):
-    """The keys of a server that begin with the site's prefix; a row begins with its generation."""
+    """The keys of a server that begin with the site's prefix.
+
+    A row begins with its generation and ends with a stamp.
+    """
 
     def __init__(self, store, sealer):
         super().__init__(sealer)
@@ -85,11 +89,11 @@ class RedisRows(Rows):
 
     def __getitem__(self, key):
         with self._server() as server:
-            return server.get(self._prefix + key).removeprefix(self._generation(server))
+            return server.get(self._prefix + key).removeprefix(self._generation(server))[:-STAMP]
 
     def __setitem__(self, key, blob):
         with self._server() as server:
-            server.set(self._prefix + key, self._generation(server) + blob)
+            server.set(self._prefix + key, self._generation(server) + blob + bytes(STAMP))
 
     def enter(self, key, owner):
         """Put a session into the index of an owner; None takes it out of that of ``alice``."""

@@ -246,7 +246,7 @@ class Server:
     def __init__(self, **answers):
         self.answers = {word: list(given) for word, given in answers.items()}
 
-    def ask(self, what, *words, idempotent=False):
+    def ask(self, what, *words, repeat=None):
         def answer():
             given = self.answers.get(words[0])
             if given is None:

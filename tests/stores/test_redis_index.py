@@ -5,6 +5,7 @@ import pytest
 from sessile.core.record import RecordKind, pack
 from sessile.errors import StoreUnavailable
 from sessile.stores.contract import COMMITTED, Corrupt, OnLimit, Replaced
+from sessile.stores.redis_rows import STAMP
 from sessile.testing.sample import change, key, login, record, records_of
 
 ROW = f"sessile:{key('a')}"
@@ -138,7 +139,7 @@ def test_row_that_is_no_record_does_not_count(store, server, drive, row):
     """The limit counts records under their own keys, and nothing else that is found there."""
     first, second = alices("a", "c")
     drive(store.replace(login(first)))
-    server.ask("SET", ROW, server.ask("GET", "sessile:@generation") + row)
+    server.ask("SET", ROW, server.ask("GET", "sessile:@generation") + row + bytes(STAMP))
 
     assert drive(store.replace(login(second, limit=1, on_limit=OnLimit.REFUSE))) == Replaced()
 

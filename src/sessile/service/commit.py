@@ -188,8 +188,9 @@ async def _create(transaction: Transaction, now: Instant) -> CommitOutcome | Non
         return None
     ticket, client = state.new_ticket(), peek_client(context, transaction.request)
     trail = extend_trail((), now, client, *state.notes)
-    values = merge_values(context, {}, {}, delta)
-    record = new_record(context, state, ticket, now, values, trail=trail)
+    merged = merge_values(context, {}, {}, delta)
+    record = new_record(context, state, ticket, now, merged, trail=trail)
+    del merged  # in plain, and a traceback shows locals
     await context.store.create(record)
     context.emit(Created(now, ticket.key, client=client))
     await sweep_sometimes(context, now)

@@ -91,6 +91,7 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
             return transaction.begin(Opened(Standing.ANONYMOUS, carrier, presented=False))
         return _refuse(transaction, carrier, None, RefusalReason.AMBIGUOUS)
     ticket = Ticket.parse(found)
+    del found  # the secret itself, and a traceback shows locals: none holds it at a wait
     if ticket is None:
         return _refuse(transaction, carrier, None, RefusalReason.SHAPE)
     record = await context.store.read(ticket.key)
@@ -110,6 +111,7 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
         opened = Opened(
             Standing.LIVE, carrier, record=record, values=values, ticket=ticket, reissue=successor
         )
+        del values  # in plain; as above
         opened, act = _examine(
             transaction, opened, record, verdict, is_idle=is_idle, is_bound=is_bound, told=told
         )

@@ -4,7 +4,9 @@ The new session has another id and another secret, so that whoever knew those of
 nothing (OWASP: session fixation). Old and new change places as one act of the store.
 """
 
-from typing import Final, TypeAlias
+from typing import Final
+
+import msgspec
 
 from sessile.core.identity import Intent
 from sessile.core.merge import Delta, merge
@@ -34,8 +36,16 @@ from sessile.service.tombstones import follow_tombstones
 from sessile.service.transaction import CommitOutcome, Transaction
 from sessile.stores.contract import Full, Gone, Replaced, Replacement, ReplaceResult
 
-_Base: TypeAlias = tuple[Record | None, Encoded]
-"""The session that a new one takes the place of, if there is one, and its values in plain."""
+
+class _Base(msgspec.Struct, frozen=True):
+    """The session that a new one takes the place of, if there is one, and its values in plain."""
+
+    record: Record | None
+    values: Encoded
+
+    def __repr__(self) -> str:
+        return f"<_Base {self.record!r}>"
+
 
 CONTINUING: Final = frozenset((Intent.STEP_UP, Intent.UNLOCK))
 """What rests on the old session: if that has ended meanwhile, so has this."""
@@ -54,7 +64,7 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
     context, state, opened = transaction.context, transaction.state, transaction.opened
     ticket, delta = state.new_ticket(), state.values.delta()
     limit, purged = _limit(transaction), False
-    base: _Base | None = (opened.record, opened.values)
+    base: _Base | None = _Base(opened.record, opened.values)
     if state.intent in CONTINUING and opened.record and not opened.record.live_at(now):
         newest = await read_late(transaction, opened.record, now)
         base = _genuine(transaction, newest, now)
@@ -62,8 +72,8 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
         if base is None:
             discard_changes(transaction, now)
             return CommitOutcome(None)
-        old, theirs = base
-        new = _replacement(transaction, ticket, delta, now, old=old, theirs=theirs)
+        old = base.record
+        new = _replacement(transaction, ticket, delta, now, old=old, theirs=base.values)
         grave = None if old is None else _tombstone(transaction, old, ticket, now)
         result = await context.store.replace(Replacement(new, now, limit, old, grave))
         if isinstance(result, Replaced):
@@ -93,10 +103,10 @@ async def _base_after_rival(
     found = _genuine(transaction, record, now)
     if found is not None or continues:
         return found
-    old, theirs = before
+    old = before.record
     if old is not None and newest is None and not isinstance(result, Gone):
         await context.store.delete(Key(old.key), old.owner)  # forged: nobody could end it otherwise
-    return None, theirs
+    return _Base(None, before.values)
 
 
 def _genuine(transaction: Transaction, record: Record | None, now: Instant) -> _Base | None:
@@ -107,7 +117,7 @@ def _genuine(transaction: Transaction, record: Record | None, now: Instant) -> _
     if record.owner != known.owner:
         return None
     values = transaction.context.unseal(record, now)
-    return None if values is None else (record, values)
+    return None if values is None else _Base(record, values)
 
 
 def _replacement(

@@ -18,49 +18,49 @@ import hashlib
 import re
 from typing import Any, ClassVar, Final
 
-import msgspec
-
 from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.stores.contract import (
     COMMITTED,
-    GONE,
     UNCLAIMED_TTL,
     Capability,
     Change,
     CommitResult,
     Conflict,
     Corrupt,
-    Full,
     Instant,
     Key,
     KeyPage,
     OnLimit,
     Page,
     Record,
-    Replaced,
     Replacement,
     ReplaceResult,
-    Seconds,
     is_key,
     pack,
-    unpack,
 )
 from sessile.stores.finding import Finding
 from sessile.stores.location import Location
 from sessile.stores.redis_diagnosis import diagnose, judge_generation
 from sessile.stores.redis_durability import write_to_disk
 from sessile.stores.redis_generation import SeenGeneration, fresh, strip
+from sessile.stores.redis_rows import (
+    commit_result,
+    cursor_after,
+    head_of,
+    load,
+    milliseconds,
+    replace_result,
+    row_of,
+)
 from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, OWNED, REPLACE, Script
 from sessile.stores.redis_url import endpoint_of
-from sessile.wire.redis.client import RedisClient
+from sessile.wire.redis.client import LARGE, RedisClient
 from sessile.wire.redis.endpoint import Endpoint, ErrorReply
+from sessile.wire.redis.repeat import Repeat, Repeated
 
 PREFIX: Final = "sessile:"
-_MARGIN: Final[Seconds] = 60.0
-"""How long a row outlives its deadline, for application servers whose clocks differ."""
-
-
 _ON_LIMIT: Final = {OnLimit.END_OLDEST: 0, OnLimit.END_OTHERS: 1, OnLimit.REFUSE: 2}
+_MOST_LARGE: Final = 1000  # keys that are remembered
 _PAGE: Final = 1000  # keys that one step of a count looks at
 
 
@@ -90,6 +90,7 @@ class RedisStore:
         self._endpoint = endpoint
         self._client = RedisClient(endpoint)
         self._seen = SeenGeneration(endpoint.name, self._generation, self._run)
+        self._large: set[Key] = set()  # sessions that were large when they were last read
 
     @classmethod
     def from_url(cls, url: str) -> "RedisStore":
@@ -106,19 +107,28 @@ class RedisStore:
 
     async def read(self, key: Key) -> Record | Corrupt | None:
         """Return the record of that key."""
+        words, is_large = ("MGET", self._generation, self._prefix + key), key in self._large
         generation, row = await self._client.ask(
-            "redis MGET", "MGET", self._generation, self._prefix + key, idempotent=True
+            "redis MGET", *words, repeat=Repeat.HARMLESS, is_large=is_large
         )
         if generation != self._seen.newest:
             generation = await self._seen.follow(generation)
-        return _load(key, strip(row, generation))
+        if row is not None and len(row) >= LARGE and not is_large:
+            self._note_large(key)
+        return load(key, strip(row, generation))
+
+    def _note_large(self, key: Key) -> None:
+        """Have this session read, from here on, where small ones need not wait behind it."""
+        if len(self._large) >= _MOST_LARGE:
+            self._large.clear()
+        self._large.add(key)
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
         answer = await self._run(
             CREATE,
             (self._prefix + record.key, self._generation),
-            (pack(record), _milliseconds(record.expires, record.seen), fresh()),
+            (row_of(record), milliseconds(record.expires, record.seen), fresh()),
         )
         if answer is None:
             raise KeyTaken(record.key)
@@ -127,18 +137,31 @@ class RedisStore:
     async def commit(self, change: Change) -> CommitResult:
         """Replace the record if its version is the expected one."""
         record = change.record
-        row, owner = pack(record), record.index_owner
+        row, owner = row_of(record), record.index_owner
         index = () if owner is None else (self._index(owner),)
         names = (self._prefix + record.key, self._generation, *index)
-        lefts = (_milliseconds(end, record.seen) for end in (record.expires, record.until))
-        head = _head(record.key, row, change.expected)
+        lefts = (milliseconds(end, record.seen) for end in (record.expires, record.until))
+        head = head_of(record.key, row, change.expected)
         answer = await self._run(COMMIT, names, (head, row, record.key, *lefts))
-        if answer == 1:
+        if isinstance(answer, Repeated):
+            return self._result_of_repeat(change, row, answer.reply)
+        return COMMITTED if answer == 1 else commit_result(change, answer)
+
+    def _result_of_repeat(self, change: Change, row: bytes, answer: Any) -> CommitResult:
+        """Return the result of a commit that was sent twice, whichever of the two was performed.
+
+        The stamp tells its own row from a rival's. A rival's row of the version that this one
+        would have made proves that neither was, and neither will be. Anything else proves nothing:
+        a rival may have built upon what the first one wrote.
+        """
+        if answer in (1, row):
             return COMMITTED
-        current = _load(Key(record.key), answer)
-        if isinstance(current, Record):
-            return Conflict(current)
-        return GONE if current is None else current
+        result = commit_result(change, answer)
+        if isinstance(result, Conflict) and result.current.version == change.record.version:
+            return result
+        raise StoreUnavailable(
+            self.name, "the connection broke, and nobody can tell whether the change was stored"
+        )
 
     async def replace(self, replacement: Replacement) -> ReplaceResult:
         """Store a new record in the place of an old one, as one script."""
@@ -147,9 +170,9 @@ class RedisStore:
         index = "" if new.owner is None else self._index(new.owner)
         names += [index] if index else []
         words: list[str | bytes | float] = [
-            pack(new),
-            _milliseconds(new.expires, new.seen),
-            _milliseconds(new.until, new.seen),
+            row_of(new),
+            milliseconds(new.expires, new.seen),
+            milliseconds(new.until, new.seen),
             new.key,
             self._prefix,
             repr(replacement.now),
@@ -167,7 +190,7 @@ class RedisStore:
         if index:
             self._check_index(answer, index)
         self._check_generation(answer)
-        return _replace_result(answer, replacement.old)
+        return replace_result(answer, replacement.old)
 
     def _add_old(
         self,
@@ -179,11 +202,11 @@ class RedisStore:
         """Add the keys and arguments that speak of the old record."""
         names.append(self._prefix + old.key)
         names += [] if old.owner is None else [self._index(old.owner)]
-        left = 0 if tombstone is None else _milliseconds(tombstone.expires, tombstone.seen)
+        left = 0 if tombstone is None else milliseconds(tombstone.expires, tombstone.seen)
         words += [
             old.key,
-            _head(old.key, pack(old), old.version),
-            b"" if tombstone is None else pack(tombstone),
+            head_of(old.key, pack(old), old.version),
+            b"" if tombstone is None else row_of(tombstone),
             left,
         ]
 
@@ -193,10 +216,12 @@ class RedisStore:
         """Remove the record and its index entry."""
         index = () if owner is None else (self._index(owner),)
         left = (
-            () if leaving is None else (pack(leaving), _milliseconds(leaving.expires, leaving.seen))
+            ()
+            if leaving is None
+            else (row_of(leaving), milliseconds(leaving.expires, leaving.seen))
         )
         names = (self._prefix + key, self._generation, *index)
-        return _load(key, await self._run(DELETE, names, (key, *left)))
+        return load(key, await self._run(DELETE, names, (key, *left)))
 
     async def end_everybody(self) -> str | None:
         """Begin a new generation, and have the server write it to disk if it can."""
@@ -218,19 +243,19 @@ class RedisStore:
         answer = await self._run(OWNED, (index, self._generation), words)
         last, *found = self._check_index(answer, index)
         keys = [Key(name.decode()) for name in found[::2]]
-        records = [_load(key, row) for key, row in zip(keys, found[1::2], strict=True)]
-        return Page([r for r in records if r is not None], _after(last))
+        records = [load(key, row) for key, row in zip(keys, found[1::2], strict=True)]
+        return Page([r for r in records if r is not None], cursor_after(last))
 
     async def keys_of(self, owner: str, cursor: str | None = None, batch: int = 1000) -> KeyPage:
         """Return a page of the owner's keys."""
         index, start = self._index(owner), cursor or "-inf"
         answer = await self._client.ask(
             "redis ZRANGE", "ZRANGE", index, start, "+inf", "BYSCORE", "LIMIT", 0, batch,
-            "WITHSCORES", idempotent=True,
+            "WITHSCORES", repeat=Repeat.HARMLESS,
         )  # fmt: skip
         found = self._check_index(answer, index)
         keys = [Key(name.decode()) for name in found[::2]]
-        return KeyPage(keys, _after(found[-1] if len(keys) == batch else b""))
+        return KeyPage(keys, cursor_after(found[-1] if len(keys) == batch else b""))
 
     async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of all records, in an order of the server's own."""
@@ -238,10 +263,10 @@ class RedisStore:
         rows = []
         if keys:
             wanted = [self._generation, *(self._prefix + key for key in keys)]
-            found = await self._client.ask("redis MGET", "MGET", *wanted, idempotent=True)
+            found = await self._client.ask("redis MGET", "MGET", *wanted, repeat=Repeat.HARMLESS)
             generation = await self._seen.follow(found[0])
             rows = [strip(row, generation) for row in found[1:]]
-        records = [_load(key, row) for key, row in zip(keys, rows, strict=True)]
+        records = [load(key, row) for key, row in zip(keys, rows, strict=True)]
         return Page([record for record in records if record is not None], following)
 
     async def count(self) -> int:
@@ -257,7 +282,14 @@ class RedisStore:
         """Return where to go on, and some keys of sessions."""
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", self._prefix) + "[^@]*"
         following, names = await self._client.ask(
-            "redis SCAN", "SCAN", cursor or "0", "MATCH", pattern, "COUNT", batch, idempotent=True
+            "redis SCAN",
+            "SCAN",
+            cursor or "0",
+            "MATCH",
+            pattern,
+            "COUNT",
+            batch,
+            repeat=Repeat.HARMLESS,
         )
         start = len(self._prefix.encode())
         keys = (Key(name[start:].decode("ascii", "replace")) for name in names)
@@ -274,16 +306,16 @@ class RedisStore:
 
     async def ping(self) -> None:
         """Ask the server."""
-        await self._client.ask("redis PING", "PING", idempotent=True)
+        await self._client.ask("redis PING", "PING", repeat=Repeat.HARMLESS)
 
     async def server_time(self) -> Instant:
         """Return the server's time."""
-        whole, micros = await self._client.ask("redis TIME", "TIME", idempotent=True)
+        whole, micros = await self._client.ask("redis TIME", "TIME", repeat=Repeat.HARMLESS)
         return int(whole) + int(micros) / 1_000_000
 
     async def diagnose(self) -> list[Finding]:
         """Look at the server, and at the generation."""
-        found = await self._client.ask("redis GET", "GET", self._generation, idempotent=True)
+        found = await self._client.ask("redis GET", "GET", self._generation, repeat=Repeat.HARMLESS)
         _, keys = await self._keys(None, _PAGE)
         generation = judge_generation(found, self._generation, any_row=bool(keys))
         return [*await diagnose(self._client, self._endpoint), generation]
@@ -301,9 +333,9 @@ class RedisStore:
     ) -> Any:
         """Run a script by its digest; a server that forgot it is handed the text, once."""
         ask, rest = self._client.ask, (len(keys), *keys, *words, self._seen.newest)
-        reply = await ask(script.what, "EVALSHA", script.sha, *rest, idempotent=script.idempotent)
+        reply = await ask(script.what, "EVALSHA", script.sha, *rest, repeat=script.repeat)
         if reply is ErrorReply.NO_SCRIPT:
-            reply = await ask(script.what, "EVAL", script.text, *rest, idempotent=script.idempotent)
+            reply = await ask(script.what, "EVAL", script.text, *rest, repeat=script.repeat)
         return reply
 
     def _index(self, owner: str) -> str:
@@ -325,37 +357,3 @@ class RedisStore:
             )
         found: list[Any] = reply
         return found
-
-
-def _load(key: Key, row: bytes | ErrorReply | None) -> Record | Corrupt | None:
-    """Return the record of a row; an error in its place is a key of another type."""
-    if row is None:
-        return None
-    return unpack(row, key) if isinstance(row, bytes) else Corrupt(key)
-
-
-def _head(key: str, row: bytes, version: int) -> bytes:
-    """Return how the row of a version begins: format, key and version."""
-    return row[: row.index(key.encode()) + len(key)] + msgspec.msgpack.encode(version)
-
-
-def _replace_result(answer: list[Any], old: Record | None) -> ReplaceResult:
-    kind, *more = answer
-    if kind == b"full":
-        return Full()
-    if kind == b"replaced":
-        return Replaced(tuple(Key(name.decode()) for name in more))
-    current = _load(Key("" if old is None else old.key), more[0] if more else None)
-    if isinstance(current, Record):
-        return Conflict(current)
-    return GONE if current is None else current
-
-
-def _after(score: bytes) -> str | None:
-    """Return the cursor behind an entry of an index; None for none."""
-    return f"({score.decode()}" if score else None
-
-
-def _milliseconds(until: Instant, seen: Instant) -> int:
-    """Return how long Redis keeps what is over at an instant, counted from when it was seen."""
-    return int((max(until - seen, 0.0) + _MARGIN) * 1000)

@@ -16,6 +16,7 @@ from sessile.wire import system
 from sessile.wire.log import log_lost_generation
 from sessile.wire.redis.client import RedisClient
 from sessile.wire.redis.endpoint import ErrorReply
+from sessile.wire.redis.repeat import Repeat
 
 _COUNT: Final = 4
 _REST: Final = 5
@@ -71,7 +72,7 @@ class SeenGeneration:
         Raises:
             StoreUnavailable: it crashed meanwhile, and lost it.
         """
-        found = await client.ask("redis GET", "GET", self._key, idempotent=True)
+        found = await client.ask("redis GET", "GET", self._key, repeat=Repeat.HARMLESS)
         if found != self.newest and not self._is_newer(found or NONE):
             raise StoreUnavailable(self._name, "it has lost what it just acknowledged; ask again")
 

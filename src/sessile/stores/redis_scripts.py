@@ -2,7 +2,8 @@
 
 A row is the generation it was made in and the bytes of ``core.record``. Those begin with format,
 key and version, and MessagePack tells an integer's length in its first byte: so equal beginnings
-are equal versions, and no script parses a row to compare them. A row of another generation than the
+are equal versions, and no script parses a row to compare them. At its end is the stamp of the one
+write that made it, which means nothing to a script. A row of another generation than the
 current one is as if it were not there. Scripts take and return rows without their generation. The
 one that makes a row where there is no generation begins a new one: a server that lost it has ended
 everybody, and revives nobody.
@@ -19,6 +20,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
+from sessile.wire.redis.repeat import Repeat
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -27,12 +30,12 @@ class Script:
     Args:
         what: its name in traces.
         text: in Lua.
-        idempotent: it may be run once more without harm.
+        repeat: whether it is sent once more after its connection was given up.
     """
 
     what: str
     text: str
-    idempotent: bool = False
+    repeat: Repeat = Repeat.NEVER
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -152,6 +155,7 @@ if generation and redis.pcall('GETRANGE', KEYS[1], 0, #expected - 1) == expected
 end
 return current(redis.pcall('GET', KEYS[1]))
 """,
+    repeat=Repeat.TOLD,
 )
 
 # KEYS: row, generation, index of its owner if it has one. ARGV: the session's key, and, if there is
@@ -285,5 +289,5 @@ for i = 1, #names, 2 do
 end
 return found
 """,
-    idempotent=True,
+    repeat=Repeat.HARMLESS,
 )

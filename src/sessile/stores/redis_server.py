@@ -4,6 +4,7 @@ from typing import Any, TypeAlias
 
 from sessile.errors import StoreUnavailable
 from sessile.wire.redis.client import RedisClient
+from sessile.wire.redis.repeat import Repeat
 
 Info: TypeAlias = dict[str, str]
 """A section of INFO, name by name."""
@@ -27,6 +28,6 @@ async def setting(client: RedisClient, name: str) -> str | None:
 async def reply_to(client: RedisClient, *words: str | int) -> Any:
     """Return the reply to a command that a server may refuse to this user, or not know."""
     try:
-        return await client.ask(f"redis {words[0]}", *words, idempotent=True)
+        return await client.ask(f"redis {words[0]}", *words, repeat=Repeat.HARMLESS)
     except StoreUnavailable:
         return None

@@ -1,4 +1,4 @@
-"""The server that a Redis URL names. ``stores.location`` takes URLs apart."""
+"""The server that a ``redis://`` URL and its kin name. ``stores.redis`` asks it."""
 
 from typing import Final
 
@@ -7,11 +7,15 @@ from sessile.stores.location import Location, seconds
 from sessile.wire.redis.endpoint import Endpoint, Tls
 
 LIMIT: Final = 0.5
-"""Seconds for one command unless the URL says otherwise."""
+"""Seconds for one operation unless the URL says otherwise."""
 
 
 def endpoint_of(place: Location) -> Endpoint:
-    """Take the server out of a URL, with its options."""
+    """Return the server and the database of a URL.
+
+    Raises:
+        ConfigError: the URL, or an option of it, is none of a Redis server.
+    """
     unix = place.scheme == "unix"
     limit = place.option("timeout", seconds, LIMIT)
     return Endpoint(

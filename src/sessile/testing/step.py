@@ -83,6 +83,10 @@ class Stepped(Generic[R]):
         else:
             self._resume(self._flow.send, reply)
 
+    def fail(self, error: BaseException) -> None:
+        """Let the Ask it stands before fail with that error, and go on."""
+        self._resume(self._flow.throw, error)
+
     def finish(self) -> Outcome[R]:
         """Go on to the end."""
         while self.outcome is None:

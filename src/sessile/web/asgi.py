@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from sessile.codecs.agent import get_ready
+from sessile.core.carrier import Header
 from sessile.core.flow import arun
 from sessile.core.origin import SAFE
 from sessile.core.session import Session
@@ -138,8 +139,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_context", "_has_left", "_is_replaced", "_outage", "_passive", "_request", "_send",
-        "_session", "_transaction", "_varies", "saved",
+        "_context", "_has_left", "_header", "_is_replaced", "_outage", "_passive", "_request",
+        "_send", "_session", "_transaction", "_varies", "saved",
     )  # fmt: skip
 
     def __init__(
@@ -158,6 +159,7 @@ class Exchange:
         self._varies = varies
         self._has_left = False  # the headers of the answer, or they are about to
         self._is_replaced = False  # the application's answer, by ours
+        self._header: Header | None = None  # the one with the ticket
         self._session: Session | None = None
         self._transaction: Transaction | None = None
         self._outage: Exception | None = None
@@ -197,16 +199,22 @@ class Exchange:
         state = transaction.state
         state.close(TOO_LATE)
         try:
-            ticket = await arun(commit(transaction))
+            self._header = await arun(commit(transaction))
         except REFUSED as error:
             await self._replace(error)
             return
         self.saved = state
-        if ticket is not None or state.accessed:
-            header = None if ticket is None else encode(ticket)
-            headers = with_session_headers(message.get("headers", ()), header, self._varies, BYTES)
-            message = {**message, "headers": headers}
-        await self._send(message)
+        if self._header is None and not state.accessed:
+            await self._send(message)
+        else:
+            # the ticket stands in no local while the server sends it: tracebacks show locals
+            await self._send(self._with_headers(message))
+
+    def _with_headers(self, message: Message) -> Message:
+        """Return the start of an answer with the headers of the session."""
+        ticket = None if self._header is None else encode(self._header)
+        headers = with_session_headers(message.get("headers", ()), ticket, self._varies, BYTES)
+        return {**message, "headers": headers}
 
     async def give_up(self, error: Exception) -> None:
         """Answer in place of an application that met one of ``REFUSED``, if nothing has left."""

@@ -9,6 +9,7 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
+from sessile.core.carrier import Header
 from sessile.core.flow import arun
 from sessile.core.identity import Intent
 from sessile.core.session import Session
@@ -129,21 +130,27 @@ class Handshake:
         answered: whether the application has accepted or declined.
     """
 
-    __slots__ = ("_send", "_transaction", "answered")
+    __slots__ = ("_header", "_send", "_transaction", "answered")
 
     def __init__(self, transaction: Transaction, send: Send) -> None:
         self._transaction = transaction
         self._send = send
+        self._header: Header | None = None
         self.answered = False
 
     async def send(self, message: Message) -> None:
         """Pass a message on; before an ``accept``, commit, and let its headers carry the cookie."""
         if not self.answered and message["type"] == "websocket.accept":
-            cookie = await arun(accept(self._transaction))
-            if cookie is not None:
-                message = {**message, "headers": [*message.get("headers", ()), encode(cookie)]}
+            self._header = await arun(accept(self._transaction))
         self.answered = True
-        await self._send(message)
+        # the ticket stands in no local while the server sends it: tracebacks show locals
+        await self._send(message if self._header is None else self._with_header(message))
+
+    def _with_header(self, message: Message) -> Message:
+        """Return an ``accept`` with the header that holds the ticket, which is let go of."""
+        header, self._header = self._header, None
+        ours = () if header is None else (encode(header),)
+        return {**message, "headers": [*message.get("headers", ()), *ours]}
 
 
 async def _decline(scope: Scope, send: Send, refused: Refusal) -> None:

@@ -178,7 +178,9 @@ class Response:
         except REFUSED as error:
             self.refuse(error)
             return
-        self._send_headers(self._status, life.add_headers(self._headers))
+        self.left = True
+        # the ticket stands in no local while the server has it: tracebacks show locals
+        self._send = self._start_response(self._status, life.add_headers(self._headers))
 
     def refuse(self, error: Exception) -> None:
         """Answer 503 or 403 in place of the application; raise the error when it is too late."""
@@ -187,7 +189,9 @@ class Response:
         refused = refusal(error)
         self.instead = b"" if self._environ["REQUEST_METHOD"] == "HEAD" else refused.body
         self._life.close()
-        self._send_headers(f"{refused.status} {refused.reason}", list(refused.headers))
+        self.left = True
+        status = f"{refused.status} {refused.reason}"
+        self._send = self._start_response(status, list(refused.headers))
 
     @property
     def troubled(self) -> bool:
@@ -197,10 +201,6 @@ class Response:
     def check(self) -> None:
         """Raise ``TooLate`` when a value was changed in place after the session was saved."""
         self._life.check()
-
-    def _send_headers(self, status: str, headers: list[tuple[str, str]]) -> None:
-        self.left = True
-        self._send = self._start_response(status, headers)
 
     def write(self, data: bytes) -> None:
         """Send a part of the body; ``start_response`` returns this, for applications of old."""

@@ -66,7 +66,7 @@ def ends_look_once(patch):
 @breaks("late_request_wipes_out_no_evidence", act=steps_up())
 def what_a_session_left_is_replaced(patch):
     async def base(transaction, result, before, now):
-        return (result.current, {}) if isinstance(result, Conflict) else None
+        return regenerate._Base(result.current, {}) if isinstance(result, Conflict) else None
 
     patch.setattr(regenerate, "_base_after_rival", base)
 

@@ -159,6 +159,28 @@ class KeepsPlainValues(Eavesdropping):
         return value.values.delta().set if isinstance(value, SessionState) else None
 
 
+@breaks("failure_shows_no_secret")
+class HoldsTicketsWhileItWaits(ReferenceStore):
+    async def commit(self, change):
+        heard, frame = [], inspect.currentframe()
+        while frame:
+            heard += [one.reveal() for one in frame.f_locals.values() if isinstance(one, Ticket)]
+            frame = frame.f_back
+        return await super().commit(change)
+
+
+@breaks("password_is_not_shown")
+class HoldsThePasswordWhileItFails(ReferenceStore):
+    def __init__(self, server, prefix="", password=""):
+        super().__init__(server, prefix, password)
+        self.password = password
+
+    async def ping(self):
+        password = self.password
+        await super().ping()
+        self.password = password
+
+
 @breaks("password_is_not_shown")
 class ShowsThePassword(ReferenceStore):
     def __init__(self, server, prefix="", password=""):

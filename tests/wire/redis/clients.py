@@ -4,6 +4,7 @@ import time
 
 from sessile.wire.redis.client import RedisClient
 from sessile.wire.redis.endpoint import Endpoint
+from sessile.wire.redis.repeat import Repeat
 
 TIMEOUT = 10.0
 NAME = "redis://test"
@@ -14,14 +15,14 @@ def client_of(server, **more):
     return RedisClient(Endpoint(NAME, **{"host": "127.0.0.1", "port": server.port, **more}))
 
 
-async def ask(client, *words, idempotent=False):
+async def ask(client, *words, repeat=Repeat.NEVER):
     """Ask, as a flow."""
-    return await client.ask("test", *words, idempotent=idempotent)
+    return await client.ask("test", *words, repeat=repeat)
 
 
 async def echo(client, number):
     """Ask for a number."""
-    return int(await client.ask("test", "ECHO", number, idempotent=True))
+    return int(await client.ask("test", "ECHO", number, repeat=Repeat.HARMLESS))
 
 
 async def close(client):

@@ -18,7 +18,7 @@ class ScriptedServer:
             first reply of type str is said unasked.
 
     Attributes:
-        heard: what was read, connection by connection, without redis-py's introductions.
+        heard: what was read, connection by connection.
     """
 
     def __init__(self, *scripts):
@@ -48,9 +48,6 @@ class ScriptedServer:
                 return
             if not data:
                 return
-            if b"SETINFO" in data:
-                connection.sendall(b"+OK\r\n")
-                continue
             heard.append(data)
             reply = script.pop(0)
             if reply is HANG_UP:

@@ -3,15 +3,19 @@
 import asyncio
 import time
 import traceback
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import redis
 import uvloop
 
+import sessile
 from harness.redis_server import RedisServer
 from sessile.core.flow import arun, run
 from sessile.errors import StoreUnavailable
+from sessile.testing.error_report import report_error
+from sessile.wire.redis.blocking import BlockingConnection
+from sessile.wire.redis.repeat import Repeat
 from wire.redis.clients import NAME, ask, client_of, close, echo
 from wire.redis.scripted import HANG_UP, SILENCE, ScriptedServer
 
@@ -22,6 +26,7 @@ SLACK = 2.0
 PING, PONG = b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n"
 NOWHERE = SimpleNamespace(port=6379)
 SECRET = "hunter2-and-more"
+OURS = str(Path(sessile.__file__).parent)
 
 
 @pytest.fixture
@@ -149,7 +154,7 @@ def test_answer_to_an_interrupted_thread_reaches_nobody(own_redis, monkeypatch):
     """Who is interrupted while the server thinks leaves no answer behind for the next one."""
     client = client_of(own_redis, timeout=SLACK)
     run(echo(client, 0))
-    read = redis.Connection.read_response
+    read = BlockingConnection._receive
 
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
@@ -159,10 +164,10 @@ def test_answer_to_an_interrupted_thread_reaches_nobody(own_redis, monkeypatch):
         return read(*args, **kwargs)
 
     own_redis.freeze()
-    monkeypatch.setattr(redis.Connection, "read_response", interrupted)
+    monkeypatch.setattr(BlockingConnection, "_receive", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(echo(client, 1))
-    monkeypatch.setattr(redis.Connection, "read_response", thawing)
+    monkeypatch.setattr(BlockingConnection, "_receive", thawing)
 
     assert run(echo(client, 2)) == 2
     run(close(client))
@@ -172,7 +177,7 @@ def test_read_is_asked_again_where_the_connection_broke(drive):
     """A read whose connection breaks under it is asked once more, on a new connection."""
     with ScriptedServer([HANG_UP], [PONG]) as server:
         client = client_of(server, timeout=SLACK)
-        assert drive(ask(client, "PING", idempotent=True)) == b"PONG"
+        assert drive(ask(client, "PING", repeat=Repeat.HARMLESS)) == b"PONG"
         drive(close(client))
 
     assert server.heard == [[PING], [PING]]
@@ -182,8 +187,8 @@ def test_read_is_asked_twice_and_no_more(drive, failing):
     """Where the second connection breaks too, the read fails."""
     with ScriptedServer([HANG_UP], [HANG_UP], [PONG]) as server:
         client = client_of(server, timeout=SLACK)
-        failing(ask(client, "PING", idempotent=True))
-        assert drive(ask(client, "PING", idempotent=True)) == b"PONG"
+        failing(ask(client, "PING", repeat=Repeat.HARMLESS))
+        assert drive(ask(client, "PING", repeat=Repeat.HARMLESS)) == b"PONG"
         drive(close(client))
 
     assert server.heard == [[PING], [PING], [PING]]
@@ -274,7 +279,7 @@ def test_wrong_password_is_named_and_not_shown(guarded, drive, failing, credenti
     error = failing(echo(client, 1))
     drive(close(client))
 
-    told = "".join(traceback.format_exception(error))
+    told = "".join(traceback.format_exception(error)) + report_error(error, within=OURS)
     assert "authentication failed" in error.why
     assert credentials.get("password", SECRET) not in told + repr(client) + repr(client._endpoint)
 
@@ -287,7 +292,22 @@ def test_server_that_quotes_the_password_is_not_quoted(drive, failing):
         error = failing(ask(client, "PING"))
         drive(close(client))
 
-    assert SECRET not in "".join(traceback.format_exception(error))
+    told = "".join(traceback.format_exception(error)) + report_error(error, within=OURS)
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize("script", [[HANG_UP], [SILENCE]], ids=["breaks", "is silent"])
+def test_connection_that_fails_shows_neither_password_nor_command(drive, failing, script):
+    """No frame that the error of a broken handshake or command passed through shows a secret."""
+    for answers in (script, [b"+OK\r\n", *script]):
+        with ScriptedServer(answers) as server:
+            client = client_of(server, password=SECRET, timeout=LIMIT)
+            error = failing(ask(client, "SET", "k", "4111 1111"))
+            drive(close(client))
+
+        report = report_error(error, within=OURS)
+        assert SECRET not in report
+        assert "4111" not in report
 
 
 def test_database_is_chosen(redis_server, drive):

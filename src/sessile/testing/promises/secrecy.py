@@ -4,14 +4,17 @@ The one group that goes through ``service``, because a store is never told a tic
 """
 
 import base64
+import itertools
 import traceback
+from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
 from sessile.core.flow import Flow
 from sessile.core.request import PlainRequest
 from sessile.core.session import Session
-from sessile.core.ticket import Ticket
+from sessile.core.ticket import ENTROPY, Ticket
 from sessile.errors import StoreUnavailable
 from sessile.service.commit import commit
 from sessile.service.context import Context
@@ -20,7 +23,11 @@ from sessile.service.sessions import Sessions, context_of
 from sessile.stores.contract import Store
 from sessile.testing.clock import FakeClock, SeededEntropy
 from sessile.testing.drive import Drive
+from sessile.testing.error_report import report_error
 from sessile.testing.place import Place, needs
+from sessile.testing.step import Stepped
+from sessile.testing.world import SECRET, Handler
+from sessile.wire import system
 
 PASSWORD = "correct-horse-battery"  # noqa: S105  (a password to look for)
 VALUE = "4000 0000 0000 0002"
@@ -48,6 +55,81 @@ def application(store: Store) -> tuple[Context, str]:
     secret = base64.urlsafe_b64encode(SeededEntropy(7)(32))
     sessions = Sessions(store=store, secrets=[secret], clock=FakeClock(), entropy=SeededEntropy())
     return context_of(sessions), f"{sessions.cookie.full_name}="
+
+
+def stores_a_card(session: Session) -> None:
+    """Change a value, beside what an act of another kind does."""
+    session["card"] = VALUE
+
+
+def logs_in(session: Session) -> None:
+    """Log in, with a value in the session."""
+    session["card"] = VALUE
+    session.login("alice")
+
+
+def rotates(session: Session) -> None:
+    """Ask for the next ticket."""
+    session.rotate()
+
+
+def steps_up(session: Session) -> None:
+    """Go on in a new session."""
+    session.step_up("pay", factors=("totp",))
+
+
+def logs_out(session: Session) -> None:
+    """End the session."""
+    session.logout()
+
+
+ACTS: Final[dict[str, Handler]] = {
+    "begin": stores_a_card,
+    "log in at once": logs_in,
+    "read": dict,
+    "show a fresh ticket": dict,
+    "save": stores_a_card,
+    "rotate": rotates,
+    "log in": logs_in,
+    "step up": steps_up,
+    "log out": logs_out,
+}
+"""What a request may be on its way to when its store fails."""
+
+BEGINNING: Final = ("begin", "log in at once")
+
+
+class Drawn:
+    """An application on a store, and all that must be seen nowhere."""
+
+    def __init__(self, store: Store) -> None:
+        self._drawn: list[Ticket] = []
+        self._sessions = Sessions(
+            store=store, secrets=[SECRET], clock=FakeClock(), entropy=self._draw
+        )
+
+    def _draw(self, size: int) -> bytes:
+        drawn = system.entropy(size)
+        if size == ENTROPY:
+            self._drawn.append(Ticket.mint(drawn))
+        return drawn
+
+    async def request(self, cookie: str, act: Handler) -> str:
+        """Make a request as a flow; return the Cookie header of the next one."""
+        context = context_of(self._sessions)
+        transaction = await open_transaction(context, PlainRequest({"cookie": cookie}))
+        act(Session(transaction.state))
+        answer = await commit(transaction)
+        return cookie if answer is None else answer[1].partition(";")[0]
+
+    def secrets(self) -> Iterator[str]:
+        """Yield every text that gives a secret away."""
+        yield from (SECRET, VALUE)
+        for drawn in self._drawn:
+            for ticket in (drawn, drawn.successor(SECRET.encode())):
+                yield ticket.reveal()[len(ticket.key) :]
+                yield repr(ticket.verifier)[2:-1]
+                yield ticket.verifier.hex()
 
 
 class Secrecy:
@@ -90,3 +172,30 @@ class Secrecy:
         told = "".join(traceback.format_exception(refused.value))
 
         assert PASSWORD not in f"{guarded.name} {guarded!r} {guarded} {told}"
+        assert PASSWORD not in report_error(refused.value)
+
+    @pytest.mark.parametrize("what", ACTS)
+    def test_failure_shows_no_secret(self, store: Store, drive: Drive, what: str) -> None:
+        """Whichever command fails, no frame that the error passes through shows a secret.
+
+        Error trackers keep the locals of those frames and send them away. Nothing there shows a
+        ticket that was presented or drawn, its verifier, a value, or a secret of the key ring.
+        """
+        site = Drawn(store)
+        acts = ACTS[what]
+        for number in itertools.count():
+            cookie = "" if what in BEGINNING else drive(site.request("", logs_in))
+            if what == "show a fresh ticket":
+                cookie = drive(site.request(cookie, rotates))
+            request = Stepped(site.request(cookie, acts), drive)
+            for _ in range(number):
+                request.step()
+            if request.ask is None:
+                break
+            request.fail(StoreUnavailable(store.name, "out of order"))
+            error = request.finish().error
+            report = "" if error is None else report_error(error)
+            for secret in site.secrets():
+                assert secret not in report
+
+        assert number > 0, "it asked nothing of the store"

@@ -1,1 +1,1 @@
-"""A Redis client: threads use redis-py's pool, every event loop a pipeline of its own."""
+"""A Redis client of our own: threads share a pool, every event loop has its pipelines."""

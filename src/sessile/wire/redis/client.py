@@ -1,39 +1,39 @@
 """A client of one Redis server: commands as Asks. ``stores.redis`` says which commands.
 
-Threads speak through redis-py's pool, with a connection for each command under way. Every event
-loop has a pipeline of its own (``redis.pipeline``). The errors of either become
-``StoreUnavailable``.
+Threads have a pool with a connection for each command under way (``redis.pool``). Every event loop
+has a pipeline of its own (``redis.pipeline``), and a second one for large commands, so that small
+ones need not wait behind them. The errors of either become ``StoreUnavailable``.
 
-Forks: redis-py's pool notices one by the process id. In a child no loop is running, so it begins
-with a new loop, and that with a new pipeline.
+Forks: the pool notices one by the process id. In a child no loop is running, so it begins with a
+new loop, and that with a new pipeline.
 """
 
 import asyncio
 import contextlib
+import socket
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sessile.core.flow import Ask
 from sessile.errors import MissingExtra, StoreClosed
-from sessile.wire.redis.endpoint import (
-    ERROR_REPLIES,
-    NOT_PRIMARY,
-    Endpoint,
-    ErrorReply,
-    authentication_message,
-)
+from sessile.wire.redis.endpoint import CommandError, Endpoint
+from sessile.wire.redis.opaque import Opaque
+from sessile.wire.redis.repeat import Repeat
+from sessile.wire.redis.resolver import Resolver
 
 try:
-    import redis
-    from redis import exceptions as redis_errors
-
-    from sessile.wire.redis.connection import Waiter, pack
+    from sessile.wire.redis.connection import Waiter
     from sessile.wire.redis.pipeline import Pipeline
+    from sessile.wire.redis.pool import ConnectionPool
+    from sessile.wire.redis.resp import pack
 except ImportError as error:
     raise MissingExtra("RedisStore", "redis") from error
 
-_NOT_AUTHENTICATED: Final = (redis_errors.AuthenticationError, redis_errors.NoPermissionError)
-_NOT_PRIMARY: Final = (redis_errors.ReadOnlyError, redis_errors.MasterDownError)
+LARGE: Final = 65_536
+"""Bytes from which a command, or its answer, has a connection with others of its kind."""
+
+_Lane: TypeAlias = dict[asyncio.AbstractEventLoop, Pipeline]
 
 
 class RedisClient:
@@ -41,29 +41,42 @@ class RedisClient:
 
     Args:
         endpoint: the server.
+        lookup: finds the addresses of its name, as ``socket.getaddrinfo`` does.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, lookup: Callable[..., Any] = socket.getaddrinfo
+    ) -> None:
         self._endpoint = endpoint
-        self._pool = _new_pool(endpoint)
-        self._pipelines: dict[asyncio.AbstractEventLoop, Pipeline] = {}
+        self._resolver = Resolver(endpoint.host, lookup=lookup)
+        self._pool = ConnectionPool(endpoint, self._resolver)
+        self._pipelines: _Lane = {}
+        self._large: _Lane = {}
         self._closed = False
 
-    def ask(self, what: str, *words: str | bytes | float, idempotent: bool = False) -> Ask[Any]:
+    def ask(
+        self,
+        what: str,
+        *words: str | bytes | float,
+        repeat: Repeat = Repeat.NEVER,
+        is_large: bool = False,
+    ) -> Ask[Any]:
         """Return the Ask for one command. Its reply is as hiredis reads it, or an ``ErrorReply``.
 
         Args:
             what: its name in traces.
             words: the command.
-            idempotent: it may be sent once more after the connection broke.
+            repeat: whether it is sent once more after its connection was given up.
+            is_large: its answer is likely to be; a command that is large itself needs no such word.
 
         Raises:
             StoreClosed: the client was closed.
         """
         self.check_open()
-        packed = pack(words)
+        packed = Opaque(pack(words))
+        lane = self._large if is_large or len(packed) >= LARGE else self._pipelines
         return Ask(
-            what, partial(self._block, packed, idempotent), partial(self._wait, packed, idempotent)
+            what, partial(self._block, packed, repeat), partial(self._wait, packed, repeat, lane)
         )
 
     def check_open(self) -> None:
@@ -79,94 +92,35 @@ class RedisClient:
         """Return the Ask that closes every connection; harmless when repeated."""
         return Ask("redis close", self._close, self._close_and_wait)
 
-    def _wait(self, packed: bytes, idempotent: bool) -> Waiter:
+    def _wait(self, packed: Opaque, repeat: Repeat, lane: _Lane) -> Waiter:
         loop = asyncio.get_running_loop()
-        pipeline = self._pipelines.get(loop) or self._new_pipeline(loop)
-        return pipeline.submit(packed, idempotent=idempotent)
+        pipeline = lane.get(loop) or self._new_pipeline(lane, loop)
+        return pipeline.submit(packed, repeat)
 
-    def _new_pipeline(self, loop: asyncio.AbstractEventLoop) -> Pipeline:
+    def _new_pipeline(self, lane: _Lane, loop: asyncio.AbstractEventLoop) -> Pipeline:
         # forget closed loops here, so that none is kept for ever and no command pays for the search
-        for old in [old for old in list(self._pipelines) if old.is_closed()]:
-            self._pipelines.pop(old, None)
-        pipeline = self._pipelines[loop] = Pipeline(self._endpoint, loop)
+        for old in [old for old in list(lane) if old.is_closed()]:
+            lane.pop(old, None)
+        pipeline = lane[loop] = Pipeline(self._endpoint, self._resolver, loop)
         return pipeline
 
-    def _block(self, packed: bytes, idempotent: bool) -> Any:
+    def _block(self, packed: Opaque, repeat: Repeat) -> Any:
         try:
-            try:
-                return self._execute(packed)
-            except redis_errors.ConnectionError as broken:
-                # a subclass is an answer of the server, as AuthenticationError
-                if not idempotent or type(broken) is not redis_errors.ConnectionError:
-                    raise
-                return self._execute(packed)
-        except (redis_errors.RedisError, OSError, UnicodeError) as error:
-            failure = self._endpoint.failure(error, self._why(error))
-            raise failure from failure.__cause__
-
-    def _execute(self, packed: bytes) -> Any:
-        connection: Any = self._pool.get_connection()
-        try:
-            connection.send_packed_command((packed,), check_health=False)
-            return connection.read_response()
-        except redis_errors.NoScriptError:
-            return ErrorReply.NO_SCRIPT
-        except redis_errors.ResponseError as error:
-            code = str(error).partition(" ")[0]  # redis-py cuts off the codes that it knows
-            if code in NOT_PRIMARY or isinstance(error, _NOT_PRIMARY):
-                connection.disconnect()
-            if code not in ERROR_REPLIES:
-                raise
-            return ERROR_REPLIES[code]
-        except BaseException:
-            connection.disconnect()  # its reply may still come, and must reach nobody
-            raise
-        finally:
-            self._pool.release(connection)
-
-    def _why(self, error: Exception) -> str:
-        if isinstance(error, _NOT_AUTHENTICATED):
-            return authentication_message(error)
-        if isinstance(error, redis_errors.TimeoutError):
-            return self._endpoint.timeout_message()
-        return ""
+            return self._pool.ask(packed, repeat)
+        except (CommandError, OSError, UnicodeError) as error:
+            failure = self._endpoint.failure(error)
+        raise failure  # out here it has no other context than its cause
 
     def _close(self) -> None:
         self._closed = True
-        self._pool.disconnect()
-        for loop, pipeline in list(self._pipelines.items()):
+        self._pool.close()
+        for loop, pipeline in [*self._pipelines.items(), *self._large.items()]:
             with contextlib.suppress(RuntimeError):  # a closed loop has closed its pipeline
                 loop.call_soon_threadsafe(pipeline.close)
 
     async def _close_and_wait(self) -> None:
         self._close()
-        pipeline = self._pipelines.get(asyncio.get_running_loop())
-        if pipeline is not None:
-            await pipeline.aclose()
-
-
-def _new_pool(endpoint: Endpoint) -> redis.ConnectionPool:
-    """Return redis-py's pool. RESP2 spares a HELLO that asks the server for nothing we use."""
-    options: dict[str, Any] = {
-        "db": endpoint.db,
-        "username": endpoint.username,
-        "password": endpoint.password,
-        "protocol": 2,
-        "socket_timeout": endpoint.timeout,
-        "socket_connect_timeout": endpoint.connect_timeout,
-    }
-    if endpoint.path is not None:
-        return redis.ConnectionPool(redis.UnixDomainSocketConnection, path=endpoint.path, **options)
-    options |= {"host": endpoint.host, "port": endpoint.port}
-    if endpoint.tls is None:
-        return redis.ConnectionPool(redis.Connection, **options)
-    tls = endpoint.tls
-    return redis.ConnectionPool(
-        redis.SSLConnection,
-        ssl_ca_certs=tls.ca,
-        ssl_certfile=tls.cert,
-        ssl_keyfile=tls.key,
-        ssl_cert_reqs="required",
-        ssl_check_hostname=True,
-        **options,
-    )
+        loop = asyncio.get_running_loop()
+        for lane in (self._pipelines, self._large):
+            if loop in lane:
+                await lane[loop].aclose()

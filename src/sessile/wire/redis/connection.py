@@ -5,29 +5,24 @@ Redis answers in order, so the oldest unanswered command owns the next reply.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, cast
 
-import hiredis
-
-from sessile.wire.redis.endpoint import CommandError, Words
+from sessile.core.value import Seconds
+from sessile.wire.redis.endpoint import CommandError
+from sessile.wire.redis.opaque import Opaque
+from sessile.wire.redis.repeat import Repeat, Repeated
+from sessile.wire.redis.resp import INCOMPLETE, NOT_REDIS, ProtocolError, new_reader
 
 Waiter: TypeAlias = "asyncio.Future[Any]"
-
-pack: Final = cast("Callable[[Words], bytes]", hiredis.pack_command)
-"""Encode a command."""
-
-_INCOMPLETE: Final = object()
-_NOT_REDIS: Final = "its answer is not the Redis protocol"
 
 
 class ConnectionOwner(Protocol):
     """Handles what goes wrong."""
 
     def handle_error_reply(
-        self, connection: "RedisConnection", waiter: Waiter, error: CommandError
+        self, connection: "RedisConnection", command: "Command", error: CommandError
     ) -> None:
-        """Answer the waiter of a command that the server refused."""
+        """Answer a command that the server refused."""
 
     def handle_disconnect(self, connection: "RedisConnection", cause: BaseException) -> None:
         """Answer the connection's waiters. It may be called twice for one connection."""
@@ -38,16 +33,25 @@ class Command:
 
     Attributes:
         deadline: on the loop's clock.
-        retryable: it may be sent once more if the connection breaks.
+        repeat: whether it may be sent once more.
+        is_told: whether it was, and whoever asked is to know.
     """
 
-    __slots__ = ("deadline", "packed", "retryable", "waiter")
+    __slots__ = ("deadline", "is_told", "packed", "repeat", "waiter")
 
-    def __init__(self, packed: bytes, waiter: Waiter, deadline: float, *, retryable: bool) -> None:
+    def __init__(
+        self, packed: Opaque, waiter: Waiter, deadline: Seconds, repeat: Repeat = Repeat.NEVER
+    ) -> None:
         self.packed = packed
         self.waiter = waiter
         self.deadline = deadline
-        self.retryable = retryable
+        self.repeat = repeat
+        self.is_told = False
+
+    def mark_repeated(self) -> None:
+        """Note that it is sent a second time, which is the last one."""
+        self.is_told = self.repeat is Repeat.TOLD
+        self.repeat = Repeat.NEVER
 
 
 class RedisConnection(asyncio.Protocol):
@@ -59,16 +63,20 @@ class RedisConnection(asyncio.Protocol):
 
     Attributes:
         unanswered: commands that were sent and not answered, the oldest first.
+        waiting_since: when the oldest of them came to be the next one to be answered; on the
+            loop's clock.
         error: why it is no good any more, or None.
         closed: done when it is closed.
     """
 
     def __init__(self, owner: ConnectionOwner, loop: asyncio.AbstractEventLoop) -> None:
         self.unanswered: deque[Command] = deque()
+        self.waiting_since: Seconds = 0.0
         self.error: Exception | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
         self._owner = owner
-        self._reader = hiredis.Reader(replyError=CommandError, notEnoughData=_INCOMPLETE)
+        self._time = loop.time
+        self._reader = new_reader()
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,6 +90,8 @@ class RedisConnection(asyncio.Protocol):
 
     def send(self, commands: list[Command]) -> None:
         """Send commands in one write."""
+        if not self.unanswered:
+            self.waiting_since = self._time()
         self.unanswered.extend(commands)
         self._transport.write(b"".join([command.packed for command in commands]))
 
@@ -90,21 +100,27 @@ class RedisConnection(asyncio.Protocol):
         unanswered, reader = self.unanswered, self._reader
         try:
             reader.feed(data)
-            while (reply := reader.gets()) is not _INCOMPLETE:
+            while (reply := reader.gets()) is not INCOMPLETE:
                 if not unanswered:  # a server says unasked why it hangs up: too many clients, ...
                     self._fail(
-                        reply if isinstance(reply, CommandError) else ConnectionError(_NOT_REDIS)
+                        reply if isinstance(reply, CommandError) else ConnectionError(NOT_REDIS)
                     )
                     return
-                waiter = unanswered.popleft().waiter
-                if waiter.done():  # cancelled; its reply is read, and thrown away
+                command = unanswered.popleft()
+                if unanswered:
+                    self.waiting_since = self._time()
+                if (
+                    command.waiter.done()
+                ):  # cancelled, or too late; its reply is read, and thrown away
                     continue
                 if type(reply) is CommandError:
-                    self._owner.handle_error_reply(self, waiter, reply)
+                    self._owner.handle_error_reply(self, command, reply)
+                elif command.is_told:
+                    command.waiter.set_result(Repeated(reply))
                 else:
-                    waiter.set_result(reply)
-        except hiredis.ProtocolError as error:
-            self._fail(ConnectionError(f"{_NOT_REDIS}: {error}"))
+                    command.waiter.set_result(reply)
+        except ProtocolError as error:
+            self._fail(ConnectionError(f"{NOT_REDIS}: {error}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the owner."""

@@ -1,6 +1,6 @@
 """Where a Redis server is, its handshake, and the texts of its failures.
 
-``wire.redis.client`` connects to it for threads and ``wire.redis.pipeline`` for event loops.
+``wire.redis.pool`` connects to it for threads and ``wire.redis.pipeline`` for event loops.
 """
 
 import ssl
@@ -83,8 +83,9 @@ class Endpoint:
         username: for servers with access lists.
         password: sent to the server and shown nowhere.
         tls: None speaks plain text.
-        timeout: seconds for one command, from asking to the answer.
-        connect_timeout: seconds for connecting and the handshake.
+        timeout: seconds for one command, from asking to the last byte of the answer; whatever is
+            done for it is in them, connecting and asking once more included.
+        connect_timeout: seconds of those for its name, connecting and the handshake.
     """
 
     name: str
@@ -97,17 +98,6 @@ class Endpoint:
     tls: Tls | None = None
     timeout: float = 0.5
     connect_timeout: float = 0.5
-
-    @property
-    def handshake(self) -> list[Words]:
-        """The commands that are answered before any other is sent."""
-        words: list[Words] = []
-        if self.password is not None:
-            user = () if self.username is None else (self.username,)
-            words.append(("AUTH", *user, self.password))
-        if self.db:
-            words.append(("SELECT", self.db))
-        return words
 
     def failure(self, cause: BaseException, why: str = "") -> StoreUnavailable:
         """Return the error for a cause, and chain it. Each waiter gets an error of its own."""
@@ -125,6 +115,10 @@ class Endpoint:
         """Say that no reply came in time."""
         return f"no answer within {self.timeout:g} s"
 
+    def connect_timeout_message(self) -> str:
+        """Say that no connection was made in time."""
+        return f"no connection within {min(self.timeout, self.connect_timeout):g} s"
+
     def _quotes_password(self, text: str) -> bool:
         """Tell whether a server without passwords quotes, in its error, the one it was sent."""
         return self.password is not None and "AUTH" in text.upper() and self.password in text
@@ -133,7 +127,7 @@ class Endpoint:
         if isinstance(cause, CommandError) and cause.code in _NOT_AUTHENTICATED:
             return authentication_message(cause)
         if isinstance(cause, TimeoutError) and not str(cause):
-            return f"no connection within {self.connect_timeout:g} s"
+            return self.connect_timeout_message()
         return str(cause) or type(cause).__name__
 
 

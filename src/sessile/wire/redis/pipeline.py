@@ -1,14 +1,15 @@
-"""One event loop's commands to a Redis server. ``wire.redis.client`` keeps a pipeline per loop.
+"""One event loop's commands to a Redis server. ``wire.redis.client`` keeps pipelines per loop.
 
 What the tasks of one turn of the loop ask leaves in one write, and the next turn does not wait for
 its replies. Nothing runs in the background: replies are handed out where the loop reads them, and
 a timer watches the oldest command.
 
-A connection that broke, or left its oldest command without a reply, is dropped with all that is
-unanswered and never read again: a late reply cannot reach a stranger. What was not sent yet goes
-out on the next connection. Of what was sent, reads are sent once more if the connection broke.
-Writes are not, because nobody can know whether the server performed them: they fail, and the caller
-decides.
+A command that is late fails alone. Its connection goes on as long as it answers the others: its
+reply, when it comes, is thrown away. A connection that broke, or answered nothing for half a time
+limit, is dropped and never read again: a late reply cannot reach a stranger. What was not sent yet
+goes out on the next connection. Of what was sent, that goes out once more which can be told apart
+from its first time (``Repeat``) and still has time. The rest fails, because nobody can know
+whether the server performed it, and the caller decides.
 """
 
 import asyncio
@@ -17,8 +18,12 @@ from functools import partial
 from typing import Final
 
 from sessile.errors import StoreClosed
-from sessile.wire.redis.connection import Command, RedisConnection, Waiter, pack
+from sessile.wire.redis.connection import Command, RedisConnection, Waiter
 from sessile.wire.redis.endpoint import ERROR_REPLIES, NOT_PRIMARY, CommandError, Endpoint
+from sessile.wire.redis.opaque import Opaque
+from sessile.wire.redis.repeat import Repeat, Repeated
+from sessile.wire.redis.resolver import Resolver
+from sessile.wire.redis.resp import handshake
 
 _BUSY_LOOP_ALLOWANCE: Final = 0.01
 """Seconds for a loop that somebody kept busy to send and read what it could not before."""
@@ -29,11 +34,15 @@ class Pipeline:
 
     Args:
         endpoint: the server.
+        resolver: finds its addresses.
         loop: the running loop; every method is called on it.
     """
 
-    def __init__(self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, endpoint: Endpoint, resolver: Resolver, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._endpoint = endpoint
+        self._resolver = resolver
         self._loop = loop
         self._timeout = endpoint.timeout
         self._unsent: list[Command] = []
@@ -43,12 +52,12 @@ class Pipeline:
         self._loop_finalizer: AsyncGenerator[None, None] | None = None
         self._closed = False
 
-    def submit(self, packed: bytes, *, idempotent: bool) -> Waiter:
+    def submit(self, packed: Opaque, repeat: Repeat) -> Waiter:
         """Return the future of a command's reply."""
         loop = self._loop
         waiter: Waiter = loop.create_future()
         # the limit counts from the asking, not from the sending: waiting for a connection is in it
-        command = Command(packed, waiter, loop.time() + self._timeout, retryable=idempotent)
+        command = Command(packed, waiter, loop.time() + self._timeout, repeat)
         if self._closed:
             self._fail([command], partial(StoreClosed, "Redis store"))
             return waiter
@@ -60,30 +69,39 @@ class Pipeline:
         return waiter
 
     def handle_error_reply(
-        self, connection: RedisConnection, waiter: Waiter, error: CommandError
+        self, connection: RedisConnection, command: Command, error: CommandError
     ) -> None:
-        """Answer a waiter with what an error reply means."""
+        """Answer a command with what an error reply means."""
         if error.code in ERROR_REPLIES:
-            waiter.set_result(ERROR_REPLIES[error.code])
+            reply = ERROR_REPLIES[error.code]
+            command.waiter.set_result(Repeated(reply) if command.is_told else reply)
             return
-        waiter.set_exception(self._endpoint.failure(error))
+        command.waiter.set_exception(self._endpoint.failure(error))
         if error.code in NOT_PRIMARY:
+            self._resolver.expire()
             connection.abort()
 
     def handle_disconnect(self, connection: RedisConnection, cause: BaseException) -> None:
-        """Send reads once more, and fail the other commands of a connection that broke."""
+        """Send once more what may be, and fail the other commands of a connection that broke."""
         if connection is self._connection:
             self._connection = None
-        unanswered = connection.take_unanswered()
-        reads = [one for one in unanswered if one.retryable and not one.waiter.done()]
+        now, unanswered = self._loop.time(), connection.take_unanswered()
+        again = [
+            command
+            for command in unanswered
+            if command.repeat is not Repeat.NEVER
+            and command.deadline > now
+            and not command.waiter.done()
+        ]
+        kept = set(map(id, again))
         self._fail(
-            (command for command in unanswered if not command.retryable),
+            (command for command in unanswered if id(command) not in kept),
             partial(self._endpoint.failure, cause),
         )
-        for command in reads:
-            command.retryable = False
-        if reads:
-            self._unsent[:0] = reads
+        for command in again:
+            command.mark_repeated()
+        if again:
+            self._unsent[:0] = again
             self._loop.call_soon(self._flush)
 
     def close(self) -> None:
@@ -101,9 +119,11 @@ class Pipeline:
             self._timer.cancel()
 
     async def aclose(self) -> None:
-        """Close, and return when the connection is closed."""
-        connection = self._connection
+        """Close, and return when the connection is closed, one that is being opened included."""
+        connection, connecting = self._connection, self._connecting
         self.close()
+        if connecting is not None:
+            await asyncio.wait([connecting])
         if connection is not None:
             await connection.closed
 
@@ -132,6 +152,7 @@ class Pipeline:
                 connection = await self._open_connection()
         except BaseException as error:
             self._connecting = None
+            self._resolver.expire()
             unsent, self._unsent = self._unsent, []
             self._fail(unsent, partial(self._endpoint.failure, error))
             if not isinstance(error, Exception):
@@ -141,20 +162,12 @@ class Pipeline:
             self._flush()
 
     async def _open_connection(self) -> RedisConnection:
-        endpoint = self._endpoint
-        protocol = partial(RedisConnection, self, self._loop)
-        if endpoint.path is not None:
-            _, connection = await self._loop.create_unix_connection(protocol, endpoint.path)
-        else:
-            context = None if endpoint.tls is None else endpoint.tls.context
-            _, connection = await self._loop.create_connection(
-                protocol, endpoint.host, endpoint.port, ssl=context
-            )
+        connection = await self._reach()
         try:
-            for words in endpoint.handshake:
+            for packed in handshake(self._endpoint):
                 waiter: Waiter = self._loop.create_future()
                 # no deadline of its own: ``_connect`` limits the handshake as a whole
-                connection.send([Command(pack(words), waiter, 0.0, retryable=False)])
+                connection.send([Command(packed, waiter, 0.0)])
                 await waiter
         except BaseException:
             connection.abort()
@@ -162,6 +175,29 @@ class Pipeline:
         if connection.error is not None:  # it broke before ``_connect`` could hand it over
             raise connection.error
         return connection
+
+    async def _reach(self) -> RedisConnection:
+        """Return a connection to the first address that takes one; each has its share of time."""
+        endpoint, loop = self._endpoint, self._loop
+        make = partial(RedisConnection, self, loop)
+        if endpoint.path is not None:
+            return (await loop.create_unix_connection(make, endpoint.path))[1]
+        context = None if endpoint.tls is None else endpoint.tls.context
+        name = None if context is None else endpoint.host
+        addresses = await self._resolver.resolve_on_loop(endpoint.connect_timeout)
+        share = endpoint.connect_timeout / len(addresses)
+        for number, address in enumerate(addresses, start=1):
+            try:
+                async with asyncio.timeout(share):
+                    _, connection = await loop.create_connection(
+                        make, address, endpoint.port, ssl=context, server_hostname=name
+                    )
+            except OSError:
+                if number == len(addresses):
+                    raise
+            else:
+                return connection
+        raise ConnectionError(f"the host name {endpoint.host} has no address")
 
     async def _close_with_loop(self) -> AsyncGenerator[None, None]:
         """Close the connection with the loop: ``asyncio.run`` and its like end generators first."""
@@ -171,9 +207,13 @@ class Pipeline:
             await self.aclose()
 
     def _oldest(self) -> Command | None:
-        if self._connection is not None and self._connection.unanswered:
-            return self._connection.unanswered[0]
-        return self._unsent[0] if self._unsent else None
+        """Return the oldest command that somebody waits for."""
+        sent = () if self._connection is None else self._connection.unanswered
+        for commands in (sent, self._unsent):
+            for command in commands:
+                if not command.waiter.done():
+                    return command
+        return None
 
     def _check_deadline(self) -> None:
         """Set the timer for the oldest command, or allow a late one a last moment.
@@ -190,15 +230,20 @@ class Pipeline:
             self._timer = self._loop.call_later(_BUSY_LOOP_ALLOWANCE, self._time_out, oldest)
 
     def _time_out(self, late: Command) -> None:
-        """Drop the connection if the late command is still unanswered; fail what is overdue."""
-        if late is self._oldest():
+        """Fail what is overdue, if the late command still is; drop a connection that is silent."""
+        if not late.waiter.done():
+            now, connection = self._loop.time(), self._connection
+            sent = () if connection is None else connection.unanswered
             timeout = TimeoutError(self._endpoint.timeout_message())
-            overdue = [c for c in self._unsent if c.deadline <= self._loop.time()]
-            self._unsent = [c for c in self._unsent if c not in overdue]
-            connection, self._connection = self._connection, None
-            if connection is not None:
+            self._fail(
+                (command for command in (*sent, *self._unsent) if command.deadline <= now),
+                partial(self._endpoint.failure, timeout),
+            )
+            self._unsent = [command for command in self._unsent if not command.waiter.done()]
+            if connection and sent and connection.waiting_since <= now - self._timeout / 2:
+                self._connection = None
                 connection.abort()
-                overdue += connection.take_unanswered()
-            self._fail(overdue, partial(self._endpoint.failure, timeout))
-            self._flush()
+                silent = f"its connection was given up: it answered nobody {self._timeout / 2:g} s"
+                self.handle_disconnect(connection, TimeoutError(silent))
+                self._flush()
         self._check_deadline()

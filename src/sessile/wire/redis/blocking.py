@@ -1,0 +1,98 @@
+"""A connection to Redis for one thread at a time. ``wire.redis.pool`` opens it and owns it.
+
+Every wait is for what is left of one deadline, so an answer that trickles costs no more than one
+that never comes.
+"""
+
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+from sessile.core.value import Seconds
+from sessile.wire.redis.endpoint import CommandError
+from sessile.wire.redis.opaque import Opaque
+from sessile.wire.redis.resp import INCOMPLETE, NOT_REDIS, ProtocolError, new_reader
+
+_CHUNK: Final = 65_536
+
+
+class BlockingConnection:
+    """One connection, which is asked one command at a time.
+
+    Args:
+        sock: connected.
+        timer: seconds by a clock that never runs backwards; deadlines are on it.
+    """
+
+    __slots__ = ("_reader", "_socket", "_timer")
+
+    def __init__(self, sock: socket.socket, timer: Callable[[], Seconds]) -> None:
+        self._socket = sock
+        self._timer = timer
+        self._reader = new_reader()
+
+    def start_tls(self, context: ssl.SSLContext, host: str, deadline: Seconds) -> None:
+        """Speak TLS from here on, with a server that proves to be that host."""
+        self._socket.settimeout(self._remaining_time(deadline))
+        self._socket = context.wrap_socket(self._socket, server_hostname=host)
+
+    def ask(self, packed: Opaque, deadline: Seconds) -> Any:
+        """Return the reply to a command; an error reply is a ``CommandError``, not raised.
+
+        Raises:
+            OSError: the connection broke, or the whole reply was not there in time. It is of no
+                more use: the reply may still come, and must reach nobody.
+        """
+        try:
+            self._send(packed, deadline)
+        except ConnectionError as broken:
+            reply = self._receive(deadline)  # a server says unasked why it hangs up
+            if not isinstance(reply, CommandError):
+                raise ConnectionResetError(str(broken)) from None
+            return reply
+        return self._receive(deadline)
+
+    def is_quiet(self) -> bool:
+        """Tell whether the server has neither said anything unasked nor hung up."""
+        if self._reader.has_data():
+            return False
+        self._socket.settimeout(0)
+        try:
+            # the plain socket's own method: TLS knows no peeking
+            socket.socket.recv(self._socket, 1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Close it at once. Harmless when repeated."""
+        self._socket.close()
+
+    def _send(self, packed: Opaque, deadline: Seconds) -> None:
+        rest = memoryview(packed)
+        while rest:
+            self._socket.settimeout(self._remaining_time(deadline))
+            rest = rest[self._socket.send(rest) :]
+
+    def _receive(self, deadline: Seconds) -> Any:
+        try:
+            while (reply := self._reader.gets()) is INCOMPLETE:
+                self._socket.settimeout(self._remaining_time(deadline))
+                self._reader.feed(self._socket.recv(_CHUNK) or _hang_up())
+        except ProtocolError as error:
+            raise ConnectionError(f"{NOT_REDIS}: {error}") from error
+        return reply
+
+    def _remaining_time(self, deadline: Seconds) -> Seconds:
+        """Return the seconds that are left."""
+        left = deadline - self._timer()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+def _hang_up() -> bytes:
+    raise ConnectionResetError("the server closed the connection")

@@ -1,0 +1,134 @@
+"""The addresses of a server's name, looked up apart. ``wire.redis`` connects to them.
+
+A silent name server holds ``getaddrinfo`` for twenty seconds, and nothing can call it back. So a
+thread of its own asks it, one for a name however many wait, and no pool of anybody's is held.
+
+What was found is used for some seconds, then looked up anew. Where that fails, or takes more than
+half of the time there is, the old addresses are used: a server is likelier there than nowhere.
+"""
+
+import asyncio
+import ipaddress
+import os
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final, TypeAlias
+
+from sessile.core.value import Seconds
+from sessile.wire import system
+
+Addresses: TypeAlias = tuple[str, ...]
+"""IP addresses as text, in the order in which they are to be tried."""
+
+FRESH: Final[Seconds] = 5.0
+"""How long addresses are used without another look. A failover by name is seen after it."""
+
+
+class Resolver:
+    """The addresses of one host.
+
+    Args:
+        host: a name or an address.
+        lookup: ``socket.getaddrinfo``, or what answers as it does.
+        timer: seconds by a clock that never runs backwards.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        lookup: Callable[..., Any] = socket.getaddrinfo,
+        timer: Callable[[], Seconds] = system.timer,
+    ) -> None:
+        self._host = host
+        self._lookup = lookup
+        self._timer = timer
+        self._known: Addresses = (host,) if _is_address(host) else ()
+        self._fresh_until = float("inf") if self._known else 0.0
+        self._begin_process()
+
+    def resolve(self, within: Seconds) -> Addresses:
+        """Return the addresses; for threads.
+
+        Raises:
+            OSError: the name leads nowhere, or nobody told within that time.
+        """
+        if self._is_fresh():
+            return self._known
+        try:
+            return self._start().result(self._patience(within))
+        except (OSError, UnicodeError) as error:
+            return self._fall_back(error)
+
+    async def resolve_on_loop(self, within: Seconds) -> Addresses:
+        """Return the addresses, as ``resolve`` does; for event loops."""
+        if self._is_fresh():
+            return self._known
+        try:
+            async with asyncio.timeout(self._patience(within)):
+                return await asyncio.wrap_future(self._start())
+        except (OSError, UnicodeError) as error:
+            return self._fall_back(error)
+
+    def expire(self) -> None:
+        """Look again before the next connection: the server there did not serve us."""
+        if not _is_address(self._host):
+            self._fresh_until = 0.0
+
+    def _is_fresh(self) -> bool:
+        return self._timer() < self._fresh_until
+
+    def _patience(self, within: Seconds) -> Seconds:
+        """Return how long to wait; not to the end, so that the error can name what was late."""
+        return within * (0.5 if self._known else 0.9)
+
+    def _fall_back(self, error: OSError | UnicodeError) -> Addresses:
+        """Return the old addresses; raise an error of this caller's own where there are none."""
+        if self._known:
+            return self._known
+        why = str(error) or "the name server did not answer in time"
+        raise ConnectionError(f"the host name {self._host} leads nowhere: {why}") from error
+
+    def _begin_process(self) -> None:
+        """Forget the look-up under way: after a fork its thread is the parent's alone."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._running: Future[Addresses] | None = None
+
+    def _start(self) -> Future[Addresses]:
+        """Return the look-up under way; start one if there is none."""
+        if self._pid != os.getpid():
+            self._begin_process()
+        with self._lock:
+            if self._running is None:
+                self._running = future = Future[Addresses]()
+                future.set_running_or_notify_cancel()  # so that no waiter can cancel the others'
+                name = f"sessile looks up {self._host}"
+                threading.Thread(target=self._look, args=(future,), name=name, daemon=True).start()
+            return self._running
+
+    def _look(self, future: "Future[Addresses]") -> None:
+        try:
+            found = self._lookup(self._host, None, type=socket.SOCK_STREAM)
+            addresses = tuple(dict.fromkeys(place[0] for *_, place in found))
+        except Exception as error:  # noqa: BLE001  (whoever waits is told)
+            self._finish()
+            future.set_exception(error)
+        else:
+            self._known, self._fresh_until = addresses, self._timer() + FRESH
+            self._finish()
+            future.set_result(addresses)
+
+    def _finish(self) -> None:
+        with self._lock:
+            self._running = None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

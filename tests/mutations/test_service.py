@@ -2,9 +2,14 @@
 
 import pytest
 
-from mutations.service import accounts, bindings, saving
+from mutations.service import accounts, bindings, interruptions, saving
 
-MUTATIONS = [*saving.MUTATIONS, *bindings.MUTATIONS, *accounts.MUTATIONS]
+MUTATIONS = [
+    *saving.MUTATIONS,
+    *bindings.MUTATIONS,
+    *accounts.MUTATIONS,
+    *interruptions.MUTATIONS,
+]
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)

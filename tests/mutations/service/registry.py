@@ -12,6 +12,7 @@ from sessile.testing.promises.accounts import Accounts
 from sessile.testing.promises.bindings import Bindings
 from sessile.testing.promises.concurrency import Concurrency
 from sessile.testing.promises.events import Events
+from sessile.testing.promises.interruptions import Interruptions
 from sessile.testing.promises.lifetimes import Lifetimes
 from sessile.testing.promises.locks import Locks
 from sessile.testing.promises.proofs import Proofs
@@ -27,7 +28,10 @@ FAILURES = (
 """How a promise of a defence fails."""
 
 
-class Promises(Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events):
+class Promises(
+    Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events,
+    Interruptions,
+):  # fmt: skip
     """All promises that the service keeps over any store."""
 
 

@@ -161,15 +161,15 @@ def tombstone(
 
 def replacement_of(record: Record) -> Key | None:
     """Return the session in which that of a tombstone goes on; None where it ended."""
-    return _named(record, _REPLACED_BY)
+    return _target(record, _REPLACED_BY)
 
 
 def login_of(record: Record) -> Key | None:
     """Return the login that took the place of the session of a tombstone; None where none did."""
-    return _named(record, _LOGIN)
+    return _target(record, _LOGIN)
 
 
-def _named(tombstone: Record, word: str) -> Key | None:
+def _target(tombstone: Record, word: str) -> Key | None:
     key = tombstone.data.get(word) if tombstone.kind is RecordKind.TOMBSTONE else None
     return None if key is None else Key(key.decode())
 

@@ -15,12 +15,12 @@ client knows of a later one, so a client repeats it before it does anything else
 """
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final
 
 from sessile.core.value import Instant
@@ -83,7 +83,8 @@ class Operation:
         began: when it was sent; the times of all clients are of one clock.
         ended: when its fate was known.
         fate: what became of it.
-        life: the one that the client believed to be in, or that was to begin.
+        life: the one that the client believed to be in; "" for none.
+        fresh: the name of the one that begins with it, where there was none.
         given: the item, the ``key=value``, or the user; no two appends or puts give the same.
         sight: what it was shown; None where no answer came, and of a logout or an end.
     """
@@ -96,11 +97,12 @@ class Operation:
     life: str = ""
     given: str = ""
     sight: Sight | None = None
+    fresh: str = ""
 
     @property
-    def lives_in(self) -> str:
-        """The life it belongs to, as far as anybody knows."""
-        return self.life if self.sight is None else self.sight.life
+    def lives(self) -> set[str]:
+        """The lives it may belong to."""
+        return {self.life, self.fresh} if self.sight is None else {self.sight.life}
 
     def __str__(self) -> str:
         what = f"{self.verb.value} {self.given}".strip()
@@ -159,8 +161,8 @@ class _Judge:
         for each in sorted(operations, key=lambda one: one.began):
             if each.fate is Fate.REFUSED:
                 continue
-            if each.lives_in:
-                self.lives[each.lives_in].append(each)
+            for life in each.lives - {""}:
+                self.lives[life].append(each)
             if each.verb in TURNS:
                 self.turns[each.client].append(each)
             if each.verb is Verb.APPEND:
@@ -279,29 +281,36 @@ class _Judge:
                 yield end
 
     def check_thread(self, operations: Sequence[Operation]) -> Iterator[str]:
-        """The life of a client: it goes on in the next answer, if nothing has ended it."""
-        for n, before in enumerate(operations):
-            later = (operations[m] for m in range(n + 1, len(operations)))
-            after = next((each for each in later if each.began > before.ended), None)
-            if after is None or not (before.sight and after.sight and before.sight.life):
+        """The life of a client: it goes on, through every login, if nothing has ended it.
+
+        An answer to a login may come too early to show what it takes over. Two first visits at once
+        begin two lives, of which the browser keeps one.
+        """
+        longest = max((each.ended - each.began for each in operations), default=0.0)
+        settled = [each for each in operations if each.verb not in TURNS and self.is_sure(each)]
+        began = [each.began for each in operations]
+        for before, after in pairwise(settled):
+            life = before.sight.life if before.sight else ""
+            if not life or after.sight is None or after.sight.life == life:
                 continue
-            if before.sight.life != after.sight.life and not self.may_end(before, after):
+            near = operations[
+                bisect_left(began, before.began - longest) : bisect_right(began, after.ended)
+            ]
+            lives = {
+                each.sight.life
+                for each in near
+                if each.sight and each.ended > before.began and each.began < before.ended
+            }
+            if lives == {life} and not self.may_end(before, after):
                 yield f"lost: ({after}) saw nothing of the session that ({before}) had"
 
     def may_end(self, before: Operation, after: Operation) -> bool:
         """Tell whether anything may have ended the session of a client between two operations."""
-        user = before.sight.user if before.sight else None
-        ends = (
-            *(turn for turn in self.turns[before.client] if turn is not before),
-            *(end for end in self.ends[user or ""] if end.client != before.client),
-        )
         turns = self.turns[before.client]
-        return any(
-            end.began < after.ended
-            and before.began
-            < (_settled(end, turns) if end.client == before.client else _latest(end))
-            for end in ends
-        )
+        ends = [turn for turn in turns if turn.verb is Verb.LOGOUT]
+        for user in {turn.given for turn in turns if turn.verb is Verb.LOGIN}:
+            ends += [end for end in self.ends[user] if end.client != before.client]
+        return any(end.began < after.ended and before.began < _latest(end) for end in ends)
 
 
 def _latest(operation: Operation) -> Instant:

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from chaos.worker import SINGLE
 from sessile.testing.history import TURNS, Fate, Operation, Sight, Verb
 
-PATIENCE = 4.0
-"""Seconds after which an answer is given up."""
+PATIENCE = 60.0
+"""Seconds after which an answer is given up; a worker has its own limits, or is killed."""
 
 ATTEMPTS = 200
 WISHES = {
@@ -43,12 +43,15 @@ class Browser:
     Attributes:
         cookie: the one cookie; "" for none.
         life: of the session that was seen last; "" for none.
+        is_named: whether the last answer showed it. Before, two requests at once could name it
+            differently, so one is asked at a time.
     """
 
     def __init__(self, name, user, chance, ports, history):
         self.name = name
         self.user = user
         self.cookie = self.life = ""
+        self.is_named = False
         self.cuts = 0
         self._chance = chance
         self._ports = ports
@@ -58,7 +61,7 @@ class Browser:
     async def live(self, deadline):
         """Do as one likes until then; look once more when the troubles are over."""
         while time.monotonic() < deadline:
-            if self.life and self._chance.random() < BURSTS:
+            if self.is_named and self._chance.random() < BURSTS:
                 await asyncio.gather(*map(self.ask, BURST))
                 continue
             (verb,) = self._chance.choices(list(WISHES), list(WISHES.values()))
@@ -100,8 +103,10 @@ class Browser:
             sight = Sight(**body | {"items": tuple(body["items"])})
             if verb is not Verb.LOGIN and not stolen:  # a login takes over what it cannot show
                 self.life = sight.life
+            if not stolen:
+                self.is_named = bool(sight.life)
         if verb is Verb.LOGOUT and fate is Fate.OK:
-            self.life = ""
+            self.life, self.is_named = "", False
         who = "operator" if verb is Verb.END_ALL else self.name
         ended = time.monotonic()
         self._history.append(Operation(who, verb, began, ended, fate, life, given, sight, fresh))
@@ -110,7 +115,7 @@ class Browser:
     async def post(self, words, stolen=""):
         """Return what became of a request, and its answer."""
         patience = PATIENCE
-        if self._chance.random() < CUTS:
+        if self.is_named and self._chance.random() < CUTS:
             self.cuts += 1
             patience = self._chance.random() * 0.02
         sent = False

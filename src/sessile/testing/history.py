@@ -110,7 +110,7 @@ class Operation:
 
 
 def faults(operations: Iterable[Operation], *, limit: int | None = None) -> list[str]:
-    """Return what is wrong with a history, a sentence each; nothing where all is well.
+    """Return the faults of a history, a sentence each; none where all is well.
 
     Args:
         operations: of all clients, in any order.
@@ -194,7 +194,7 @@ class _Judge:
         """Return when each turn of a client began, and from when on all up to it are over."""
         if client not in self._windows:
             turns = self.turns[client]
-            settled = accumulate((_settled(turn, turns) for turn in turns), max)
+            settled = accumulate((_end_of_turn(turn, turns) for turn in turns), max)
             self._windows[client] = [turn.began for turn in turns], list(settled)
         return self._windows[client]
 
@@ -275,7 +275,7 @@ class _Judge:
             if end.verb is Verb.LOGIN and (self.limit != 1 or end.client == client):
                 continue
             met = any(
-                turn.began < end.ended and end.began < _settled(turn, turns) for turn in turns
+                turn.began < end.ended and end.began < _end_of_turn(turn, turns) for turn in turns
             )
             if end.fate is Fate.OK and end.began > first.ended and not met:
                 yield end
@@ -318,7 +318,7 @@ def _latest(operation: Operation) -> Instant:
     return math.inf if operation.fate is Fate.UNKNOWN else operation.ended
 
 
-def _settled(turn: Operation, turns: Sequence[Operation]) -> Instant:
+def _end_of_turn(turn: Operation, turns: Sequence[Operation]) -> Instant:
     """Return from when on a turn of a client is over: for an unknown one, from its next one on."""
     if turn.fate is Fate.OK:
         return turn.ended

@@ -258,6 +258,19 @@ def test_unknown_login_is_under_way_until_the_next():
     assert faults([lost, between, again, did(Verb.READ, 4, user="alice")]) == []
 
 
+def test_login_that_was_given_up_may_come_last():
+    """Under a limit it may end the one that was made in its place; without one it ends nothing."""
+    history = [
+        did(Verb.LOGIN, 1, Fate.UNKNOWN, given_="alice"),
+        did(Verb.LOGIN, 2, given_="alice", user="alice"),
+        did(Verb.READ, 3, user="alice"),
+        did(Verb.READ, 4, life=""),
+    ]
+
+    assert faults(history, limit=1) == []
+    assert len(faults(history)) == 1
+
+
 def test_late_answer_of_an_end_is_no_fault():
     """A request that was under way when the logout was acknowledged may have seen the session."""
     logout = did(Verb.LOGOUT, 2)

@@ -308,6 +308,9 @@ class _Judge:
         """Tell whether anything may have ended the session of a client between two operations."""
         turns = self.turns[before.client]
         ends = [turn for turn in turns if turn.verb is Verb.LOGOUT]
+        if self.limit is not None:  # a login that was given up may come last, and end the others
+            lost = (turn for turn in turns if turn.fate is Fate.UNKNOWN)
+            ends += [turn for turn in lost if turn.verb is Verb.LOGIN]
         for user in {turn.given for turn in turns if turn.verb is Verb.LOGIN}:
             ends += [end for end in self.ends[user] if end.client != before.client]
         return any(end.began < after.ended and before.began < _latest(end) for end in ends)

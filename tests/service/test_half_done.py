@@ -192,6 +192,18 @@ def test_login_made_again_leaves_alone_what_reached_its_client(harm):
     assert len(living) == 1 + (harm in {HARMS["used"], HARMS["stepped up"]})
 
 
+def test_login_that_was_given_up_ends_no_later_one():
+    """Carried out late, it finds the one made in its place in use, and takes a copy."""
+    world = visitor_with_cart()
+    late = world.request(world.cookie, logs_in())
+    lasting = world.ask(logs_in(), cookie=world.cookie).cookie
+    world.ask(puts(v=1), cookie=lasting)
+    copy = run(late).cookie
+
+    assert world.ask(reads, cookie=lasting).user == "alice"
+    assert world.values(lasting) == world.values(copy) == {"cart": ["hat"], "v": 1}
+
+
 def test_first_factor_takes_over_no_login():
     """Half a proof of identity shows nothing of what a whole one took along, and ends nothing."""
     world = visitor_with_cart()

@@ -35,6 +35,8 @@ from sessile.stores.contract import Corrupt, Full, Replaced, Replacement, Replac
 _Base: TypeAlias = tuple[Record | None, Encoded]
 """The session that a new one takes the place of, if there is one, and its values in plain."""
 
+_UNTOUCHED: Final = 1  # the version of a session that was stored and not changed since
+
 CONTINUING: Final = frozenset((Intent.STEP_UP, Intent.UNLOCK))
 """What rests on the old session: if that has ended meanwhile, so has this."""
 
@@ -79,7 +81,8 @@ async def _base_of_retry(transaction: Transaction, now: Instant) -> _Base:
     """Return the login that took this session's place, where the same user logs in once more.
 
     Its answer was lost, or is on its way: nobody else holds this ticket and has proved as much. So
-    what the session held is not lost, and no login is left that no client has a ticket of.
+    what the session held is not lost, and no login is left that no client has a ticket of. One that
+    was changed since has reached its client, and this request is late: it takes a copy.
     """
     context, opened, record = transaction.context, transaction.opened, None
     after = opened.login or opened.replaced_by
@@ -91,7 +94,9 @@ async def _base_of_retry(transaction: Transaction, now: Instant) -> _Base:
     if record is None or record.kind is not RecordKind.SESSION or not record.live_at(now):
         return None, {}
     values = context.unseal(record, now) if _is_of(transaction, record) else None
-    return (None, {}) if values is None else (record, values)
+    if values is None:
+        return None, {}
+    return (record if record.version == _UNTOUCHED else None), values
 
 
 def _is_of(transaction: Transaction, record: Record) -> bool:

@@ -1,4 +1,4 @@
-"""A browser and its user on a store that others use too: what ``promises.interruptions`` tells of."""
+"""A browser and its user, on a store that others use too: where ``interruptions`` are told."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -q -n auto
 export PIP_REQUIRE_VIRTUALENV := 1
 
-.PHONY: help demo quick test check bench docs fuzz clean
+.PHONY: help demo quick test check bench docs fuzz chaos clean
 
 help:
 	@echo "make demo    a shop on three servers, in your browser"
@@ -15,6 +15,7 @@ help:
 	@echo "make check   lint and types"
 	@echo "make bench   commands and speed, beside the peers; ARGS='versions --before COMMIT': a change"
 	@echo "make fuzz    look for inputs that break something, for long"
+	@echo "make chaos   kill workers, cut answers, judge what is left; ARGS='--store redis --seed 7'"
 	@echo "make docs    the tables in the documentation, anew from the code"
 
 # $(call install,WHAT,ARGUMENTS OF PIP): one line, and all that pip says only where it fails.
@@ -67,6 +68,10 @@ fuzz: $(VENV)/test.ok
 	@for target in $(or $(TARGET),cookie ticket record forwarded); do \
 		echo "== $$target"; $(BIN)/python -m fuzz $$target --seconds $(or $(SECONDS),900) $(ARGS) || exit 1; \
 	done
+
+chaos: $(VENV)/test.ok
+	@sh scripts/install-servers redis-server
+	@$(BIN)/python -m chaos $(ARGS)
 
 docs: $(VENV)/test.ok
 	$(BIN)/python scripts/tables.py

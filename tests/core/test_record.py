@@ -18,6 +18,7 @@ from sessile.core.record import (
     RecordKind,
     evidence,
     evolve,
+    login_of,
     pack,
     replacement_of,
     tombstone,
@@ -180,6 +181,15 @@ def test_tombstone_opens_nothing_and_says_where_it_goes_on():
     assert replacement_of(record(data={"heir": b"x"})) is None
     for planted in (b"\xff\xfe", b"", b"../../etc/passwd", key("b").encode() + b"\n"):
         assert replacement_of(evolve(continued, data={"heir": planted})) is None
+
+
+def test_tombstone_tells_a_login_from_what_goes_on():
+    """A session does not go on in the login that took its place: an end of it ends no login."""
+    left = tombstone(key("a"), T0, key("b"), login=True)
+
+    assert (login_of(left), replacement_of(left)) == (key("b"), None)
+    assert login_of(tombstone(key("a"), T0, key("b"))) is None
+    assert login_of(record(data={"login": b"x"})) is None
 
 
 def test_evidence_is_whose_it_was_and_its_trail():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mutations.service import accounts, bindings, integrity, outages, saving
+from mutations.service import accounts, bindings, integrity, interruptions, outages, saving
 
 MUTATIONS = [
     *saving.MUTATIONS,
@@ -10,6 +10,7 @@ MUTATIONS = [
     *accounts.MUTATIONS,
     *integrity.MUTATIONS,
     *outages.MUTATIONS,
+    *interruptions.MUTATIONS,
 ]
 
 

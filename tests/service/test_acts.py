@@ -160,8 +160,8 @@ def saves(asked, told=(), header=NONE):
     return Row(Act.SAVE, asked, told, header, "alice", KEPT | V)
 
 
-def regenerates(*told, user="alice", values=V):
-    return Row(Act.REGENERATE, "replace", told, TICKET, user, values)
+def regenerates(*told, asked="replace", user="alice", values=V):
+    return Row(Act.REGENERATE, asked, told, TICKET, user, values)
 
 
 def logs_out(asked="", told=(), header=NONE):
@@ -178,8 +178,13 @@ ROWS = {
     (Standing.ANONYMOUS, Intent.LOGOUT): logs_out(),
     (Standing.STALE, Intent.KEEP): DISCARD,
     (Standing.STALE, Intent.ROTATE): DISCARD,
-    (Standing.STALE, Intent.BEGIN): regenerates(LoginBegun, user=None),
-    (Standing.STALE, Intent.LOGIN): regenerates(LoggedIn),
+    (Standing.STALE, Intent.BEGIN): regenerates(LoginBegun, asked="read replace", user=None),
+    (Standing.STALE, Intent.LOGIN): regenerates(
+        Ended,
+        LoggedIn,
+        asked="read replace",
+        values=KEPT | V,  # of what took its place
+    ),
     (Standing.STALE, Intent.STEP_UP): regenerates(SteppedUp),
     (Standing.STALE, Intent.UNLOCK): regenerates(Reopened),
     (Standing.STALE, Intent.LOGOUT): logs_out("read delete", (Ended,)),  # where it went on

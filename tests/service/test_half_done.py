@@ -6,16 +6,17 @@ from service.logins import CONTINUING, LOGINS, before_replacing, logged_in
 from sessile.core.binding import Binding, OnMismatch
 from sessile.core.flow import run
 from sessile.core.policy import Policy, hours
-from sessile.core.record import RecordKind, evolve
+from sessile.core.record import RecordKind, evolve, tombstone
+from sessile.core.ticket import Ticket
 from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.service import events
 from sessile.service.events import Ended
 from sessile.service.sessions import context_of
 from sessile.stores.contract import Change
 from sessile.stores.memory import MemoryStore
-from sessile.testing.promises.stories import logs_in, reads, steps_up, unlocks
+from sessile.testing.promises.stories import logs_in, logs_out, puts, reads, steps_up, unlocks
 from sessile.testing.step import Stepped
-from sessile.testing.world import ABROAD
+from sessile.testing.world import ABROAD, World
 
 # The old record is no record any more
 
@@ -145,6 +146,96 @@ def test_failing_store_leaves_the_old_session_or_the_new_one(act, late):
         failed += [n] if isinstance(outcome.error, StoreUnavailable) else []
         assert outcome.error is None or failed[-1] == n
     assert failed == [1]  # the replacement; without the memory of its devices a login goes on
+
+
+# A login that is made again, because its answer was lost
+
+
+def log_in_again(world, act, *, harm=None):
+    """Lose the answer to a login, and log in once more with the same ticket; return the reply.
+
+    Args:
+        world: a visitor's, with a cart.
+        act: the second login.
+        harm: done with the ticket that was lost, before the second one is stored.
+    """
+    lost = world.ask(logs_in(), cookie=world.cookie).cookie
+    login = before_replacing(world, act)
+    if harm is not None:
+        harm(world, lost)
+    return login.finish().get()
+
+
+def visitor_with_cart():
+    """Return the world of a visitor."""
+    world = World(MemoryStore(), run)
+    world.ask(puts(cart=["hat"]))
+    return world
+
+
+HARMS = {
+    "used": lambda world, lost: world.ask(puts(v=1), cookie=lost),
+    "logged out": lambda world, lost: world.ask(logs_out, cookie=lost),
+    "stepped up": lambda world, lost: world.ask(steps_up("pay"), cookie=lost),
+    "corrupt": lambda world, lost: spoil(world, lost.partition("=")[2][:20]),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_login_made_again_leaves_alone_what_reached_its_client(harm):
+    """Whoever was faster has the session; who logs in again begins anew, with nothing."""
+    world = visitor_with_cart()
+    reply = log_in_again(world, logs_in(), harm=harm)
+    living = world.sessions.sync.of("alice")
+
+    assert world.values(reply.cookie) == {}
+    assert len(living) == 1 + (harm in {HARMS["used"], HARMS["stepped up"]})
+
+
+def test_login_that_was_given_up_ends_no_later_one():
+    """Carried out late, it finds the one made in its place in use, and takes a copy."""
+    world = visitor_with_cart()
+    late = world.request(world.cookie, logs_in())
+    lasting = world.ask(logs_in(), cookie=world.cookie).cookie
+    world.ask(puts(v=1), cookie=lasting)
+    copy = run(late).cookie
+
+    assert world.ask(reads, cookie=lasting).user == "alice"
+    assert world.values(lasting) == world.values(copy) == {"cart": ["hat"], "v": 1}
+
+
+def test_first_factor_takes_over_no_login():
+    """Half a proof of identity shows nothing of what a whole one took along, and ends nothing."""
+    world = visitor_with_cart()
+    reply = log_in_again(world, LOGINS["first factor"])
+
+    assert world.values(reply.cookie) == {}
+    assert len(world.sessions.sync.of("alice")) == 1
+
+
+def test_only_the_last_ticket_finds_a_lost_login():
+    """The name of the old session, which is no secret, leads its user to nothing."""
+    world = visitor_with_cart()
+    world.ask(logs_in(), cookie=world.cookie)
+    name, _, ticket = world.cookie.partition("=")
+    world.cookie = f"{name}={ticket[:20]}{'x' * 40}"
+
+    assert world.values(world.ask(logs_in()).cookie) == {}
+
+
+def test_ring_of_tombstones_is_left():
+    """Somebody who writes to the store makes no login walk for ever."""
+    world = visitor_with_cart()
+    key = world.ask(lambda session: session.id).result
+    run(context_of(world.sessions).store.delete(key, leaving=ring(world, key, key)))
+
+    assert world.ask(logs_in()).user == "alice"
+
+
+def ring(world, key, after):
+    """Return a tombstone of the ticket in hand that names another."""
+    ticket = Ticket.parse(world.cookie.partition("=")[2])
+    return tombstone(key, world.clock(), after, ticket.digest, login=True)
 
 
 def test_taken_key_changes_nothing():

@@ -1,10 +1,13 @@
 """Stepping: a flow stops where it is told, and its rival runs at every such place."""
 
+import contextlib
+
 import pytest
 
 from sessile.core.flow import Ask
+from sessile.errors import StoreUnavailable
 from sessile.testing.drive import COLOURS
-from sessile.testing.step import Outcome, Stepped, interleavings
+from sessile.testing.step import Outcome, Stepped, interleavings, interruptions
 
 
 def write(log, what):
@@ -44,6 +47,43 @@ def test_rival_runs_at_every_stopping_point(colour):
         ("after the last", "12ab"),
     ]
     assert {(met.a.get(), met.b.get()) for met in meetings} == {("12", "ab")}
+
+
+@pytest.mark.parametrize("colour", COLOURS.values(), ids=COLOURS)
+def test_every_ask_fails_in_turn(colour):
+    """Each is carried out and its answer lost, or is not, in a world of its own."""
+    drive = colour()
+    try:
+        cuts = list(interruptions(list, writer("1", "2"), drive=drive))
+    finally:
+        drive.close()
+
+    assert [(cut.stop, cut.is_done, cut.world) for cut in cuts] == [
+        ("after 1", True, ["1"]),
+        ("instead of 1", False, []),
+        ("after 2", True, ["1", "2"]),
+        ("instead of 2", False, ["1"]),
+    ]
+    assert {type(cut.outcome.error) for cut in cuts} == {StoreUnavailable}
+
+
+def test_flow_that_shrugs_off_a_failure_goes_on():
+    """What an interruption comes to is the flow's to say."""
+
+    async def flow(log):
+        with contextlib.suppress(StoreUnavailable):
+            await write(log, "1")
+        return await write(log, "2")
+
+    assert [(cut.world, cut.outcome.value) for cut in interruptions(list, flow)][:2] == [
+        (["1", "2"], "2"),
+        (["2"], "2"),
+    ]
+
+
+def test_flow_without_an_ask_cannot_fail():
+    """Nothing is asked of the store, so nothing is interrupted."""
+    assert list(interruptions(list, writer())) == []
 
 
 def test_flow_without_an_ask_has_one_meeting():

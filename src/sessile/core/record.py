@@ -144,7 +144,8 @@ _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Record)
 
 
-_REPLACED_BY: Final = "heir"  # the word that stored tombstones have for it
+_REPLACED_BY: Final = "heir"  # the words that stored tombstones have for it
+_LOGIN: Final = "login"
 
 TOMBSTONE_TTL: Final[Seconds] = 120.0
 """How long a tombstone is kept: longer than an answer may be on its way."""
@@ -155,7 +156,12 @@ client steps up so often within their time."""
 
 
 def tombstone(
-    key: Key, now: Instant, replacement: Key | None = None, digest: bytes = bytes(32)
+    key: Key,
+    now: Instant,
+    replacement: Key | None = None,
+    digest: bytes = bytes(32),
+    *,
+    login: bool = False,
 ) -> Record:
     """Return the tombstone of a session that was replaced or logged out, for its key.
 
@@ -164,12 +170,15 @@ def tombstone(
     Args:
         key: the session's.
         now: when it ended.
-        replacement: the session in which it goes on, if it does.
-        digest: that of its last ticket, if it goes on: a late logout with it ends the replacement.
+        replacement: the session in the place of it, if there is one.
+        digest: that of the last ticket, if there is a replacement, for the client that holds it
+            still: its logout ends a session that goes on there, and its login, made again because
+            the answer was lost, finds the values.
+        login: whether the replacement is a new login, in which the session does not go on.
     """
     end, data = now + TOMBSTONE_TTL, {}
     if replacement is not None:
-        data[_REPLACED_BY] = replacement.encode()
+        data[_LOGIN if login else _REPLACED_BY] = replacement.encode()
     return Record(
         FORMAT, key, 0, now, now, end, end, digest, now, data=data, kind=RecordKind.TOMBSTONE
     )
@@ -177,9 +186,18 @@ def tombstone(
 
 def replacement_of(record: Record) -> Key | None:
     """Return the session in which that of a tombstone goes on; None where it ended."""
+    return _target(record, _REPLACED_BY)
+
+
+def login_of(record: Record) -> Key | None:
+    """Return the login that took the place of the session of a tombstone; None where none did."""
+    return _target(record, _LOGIN)
+
+
+def _target(record: Record, word: str) -> Key | None:
     if record.kind is not RecordKind.TOMBSTONE:
         return None
-    key = record.data.get(_REPLACED_BY, b"").decode("ascii", "replace")
+    key = record.data.get(word, b"").decode("ascii", "replace")
     return Key(key) if is_key(key) else None
 
 

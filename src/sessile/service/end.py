@@ -160,7 +160,11 @@ async def remove_planted(context: Context, owner: str) -> bool:
 
 
 async def end_stolen(transaction: Transaction, record: Record, reason: End) -> None:
-    """End the session for everyone who holds it; where a step-up was faster, where it goes on."""
+    """End the session for everyone who holds it; where a step-up was faster, where it goes on.
+
+    Where the policy ends the owner's others too, those go first: if the store fails half way, the
+    next request with that ticket finds the stolen one still there, and ends them all.
+    """
     context, now, client = transaction.context, transaction.now, transaction.client
     stolen: Record | None = record
     for _ in range(LONGEST_WALK):
@@ -169,10 +173,13 @@ async def end_stolen(transaction: Transaction, record: Record, reason: End) -> N
         key = Key(stolen.key)
         trail = extend_trail(stolen.trail, now, client, f"ended: {reason.value}")
         kept = evidence(stolen, now, context.policy.evidence, trail)
+        if _ends_others(transaction, stolen.owner):
+            await _end_others(transaction, stolen)
         last = await _remove(context, key, stolen.owner, kept)
         if last is not None and last.kind is RecordKind.SESSION:
             _emit_theft(transaction, last, kept, reason)
-            await _end_others(transaction, last.owner)
+            if last.owner is not None and _ends_others(transaction, last.owner):
+                await end_owned(context, last.owner, End.THEFT, now, client=client)
             return
         after = None if last is None else replacement_of(last)
         found = None if after is None else await context.store.read(after)
@@ -192,9 +199,16 @@ def _emit_theft(transaction: Transaction, last: Record, kept: Record, reason: En
     context.emit(Ended(now, key, reason, owner, client=client))
 
 
-async def _end_others(transaction: Transaction, owner: str | None) -> None:
-    """End the owner's other sessions, where the policy says so."""
-    context = transaction.context
-    if context.policy.on_replay is not OnReplay.END_ALL or owner is None:
+def _ends_others(transaction: Transaction, owner: str | None) -> bool:
+    return transaction.context.policy.on_replay is OnReplay.END_ALL and owner is not None
+
+
+async def _end_others(transaction: Transaction, stolen: Record) -> None:
+    """End the owner's other sessions, unless the stolen one went on in one of them meanwhile."""
+    context, owner, key = transaction.context, stolen.owner or "", Key(stolen.key)
+    others = [other for other in await _keys_of(context, owner) if other != key]
+    found = context.intact(await context.store.read(key))
+    if found is None or found.kind is not RecordKind.SESSION:
         return
-    await end_owned(context, owner, End.THEFT, transaction.now, client=transaction.client)
+    for other in others:
+        await end_one(context, other, owner, End.THEFT, transaction.now, client=transaction.client)

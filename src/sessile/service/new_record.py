@@ -32,7 +32,8 @@ def new_record(
     """Return the first record of a session, with those plain values.
 
     An anonymous visitor's ticket counts as seen: it has no parent whose return could be a replay.
-    Of a user's it is noted when it is shown, so that a session that nobody holds is known as such.
+    Of a user's it is noted when it is shown, so that a session that nobody holds is known as such:
+    the answer of its login was lost.
 
     Args:
         context: the collaborators.
@@ -56,7 +57,7 @@ def new_record(
         until=_until(context, who, now) if continues is None else continues.until,
         digest=ticket.digest,
         rotated=now,
-        confirmed=None if owned else now,
+        confirmed=None if owned or who.pending else now,
         owner=who.owner,
         assurance=who.assurance,
         authenticated_at=who.authenticated_at,

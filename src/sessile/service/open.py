@@ -10,7 +10,7 @@ from sessile.core.binding import OnMismatch
 from sessile.core.carrier import Carrier
 from sessile.core.flow import Flow
 from sessile.core.identity import Lock
-from sessile.core.record import Record, RecordKind, replacement_of
+from sessile.core.record import Record, RecordKind, login_of, replacement_of
 from sessile.core.request import Request
 from sessile.core.ticket import Key, NoTicket, Ticket
 from sessile.core.trail import extend_trail, has_entry, pack_trail
@@ -255,8 +255,11 @@ def _begin_after_end(
     if transaction.context.intact(record) is None or record.kind is not RecordKind.TOMBSTONE:
         return _refuse(transaction, carrier, ticket.key, RefusalReason.UNKNOWN)
     _emit_refusal(transaction, ticket.key, RefusalReason.OVER)
-    replacement = replacement_of(record) if ticket.proves(record.digest) else None
-    opened = Opened(Standing.STALE, carrier, ticket=ticket, replaced_by=replacement)
+    opened = Opened(Standing.STALE, carrier, ticket=ticket)
+    if ticket.proves(record.digest):
+        opened = msgspec.structs.replace(
+            opened, replaced_by=replacement_of(record), login=login_of(record)
+        )
     return transaction.begin(opened)
 
 

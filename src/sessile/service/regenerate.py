@@ -11,7 +11,7 @@ import msgspec
 from sessile.core.identity import Intent
 from sessile.core.merge import Delta, merge
 from sessile.core.policy import Limit
-from sessile.core.record import Record, RecordKind, tombstone
+from sessile.core.record import Record, RecordKind, login_of, replacement_of, tombstone
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import Trail, extend_trail
 from sessile.core.value import Encoded, Instant
@@ -33,7 +33,7 @@ from sessile.service.new_record import new_record, sweep_sometimes
 from sessile.service.open import ATTEMPTS
 from sessile.service.save import discard_changes, read_late
 from sessile.service.tombstones import follow_tombstones
-from sessile.service.transaction import CommitOutcome, Transaction
+from sessile.service.transaction import CommitOutcome, Standing, Transaction
 from sessile.stores.contract import Full, Gone, Replaced, Replacement, ReplaceResult
 
 
@@ -68,6 +68,8 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
     if state.intent in CONTINUING and opened.record and not opened.record.live_at(now):
         newest = await read_late(transaction, opened.record, now)
         base = _genuine(transaction, newest, now)
+    if opened.standing is Standing.STALE and state.intent not in CONTINUING:
+        base = await _base_of_retry(transaction, now)
     for _ in range(ATTEMPTS):
         if base is None:
             discard_changes(transaction, now)
@@ -88,6 +90,37 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
     raise LostRace(state.key, attempts=ATTEMPTS)
 
 
+async def _base_of_retry(transaction: Transaction, now: Instant) -> _Base:
+    """Return the login that took this session's place, where the same user logs in once more.
+
+    Its answer was lost, or is on its way: nobody else holds this ticket and has proved as much. So
+    what the session held is not lost, and no login is left that no client has a ticket of. One that
+    was presented since has reached its client, and this request is late: it takes a copy.
+    """
+    context, opened, record = transaction.context, transaction.opened, None
+    after = opened.login or opened.replaced_by
+    for _ in range(ATTEMPTS):  # and no more: tombstones may be planted, and in a ring
+        if after is None:
+            break
+        record = context.intact(await context.store.read(after))
+        after = None if record is None else login_of(record) or replacement_of(record)
+    if record is None or record.kind is not RecordKind.SESSION or not record.live_at(now):
+        return _Base(None, {})
+    values = context.unseal(record, now) if _is_of(transaction, record) else None
+    if values is None:
+        return _Base(None, {})
+    return _Base(None if record.presented else record, values)
+
+
+def _is_of(transaction: Transaction, record: Record) -> bool:
+    """Tell whether a login is of the user of this one, who has proved as much."""
+    who = transaction.state.identity
+    if record.owner is not None:
+        return record.owner == who.owner
+    user = who.owner if who.pending is None else who.pending.user
+    return record.pending is not None and record.pending.user == user
+
+
 async def _base_after_rival(
     transaction: Transaction, result: ReplaceResult, before: _Base, now: Instant
 ) -> _Base | None:
@@ -97,6 +130,8 @@ async def _base_after_rival(
     begins anew, with what this request was shown. What rests on the old session does neither: of
     two that continue one session the first one does.
     """
+    if transaction.opened.record is None:
+        return _Base(None, {})  # the login that was to be made again has reached its client
     context, continues = transaction.context, transaction.state.intent in CONTINUING
     newest = context.newest(result)
     record = newest if continues else await follow_tombstones(context, newest)
@@ -149,13 +184,12 @@ def _replacement(
 
 
 def _tombstone(transaction: Transaction, old: Record, ticket: Ticket, now: Instant) -> Record:
-    """Return the tombstone of the old session, which tells where it goes on, if it does."""
+    """Return the tombstone of the old session, which tells what took its place."""
     key, prove = Key(old.key), transaction.context.sealer.prove
-    if transaction.state.intent not in CONTINUING:
-        return prove(tombstone(key, now))
     presented = transaction.opened.ticket
     digest = bytes(32) if presented is None else presented.digest
-    return prove(tombstone(key, now, ticket.key, digest))
+    login = transaction.state.intent not in CONTINUING
+    return prove(tombstone(key, now, ticket.key, digest, login=login))
 
 
 def _limit(transaction: Transaction) -> Limit | None:

@@ -49,6 +49,8 @@ class Opened(msgspec.Struct, frozen=True):
         reissue: the successor that this client has not received.
         replaced_by: the session in which that of a stale request goes on, if its ticket was the
             last one.
+        login: the login that took the place of a stale request's session, if its ticket was the
+            last one; the client may never have learned of it.
         client_changed: whether the session has a new client, which is to be written down.
         rotate_now: whether the ticket is to be replaced before its time.
     """
@@ -62,6 +64,7 @@ class Opened(msgspec.Struct, frozen=True):
     lock: Lock | None = None
     reissue: Ticket | None = None
     replaced_by: Key | None = None
+    login: Key | None = None
     client_changed: bool = False
     rotate_now: bool = False
 

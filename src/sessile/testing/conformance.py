@@ -41,6 +41,7 @@ from sessile.testing.promises.everybody import Everybody
 from sessile.testing.promises.failure import Failure
 from sessile.testing.promises.fidelity import Fidelity
 from sessile.testing.promises.integrity import Integrity
+from sessile.testing.promises.interruptions import Interruptions
 from sessile.testing.promises.lifecycle import Lifecycle
 from sessile.testing.promises.lifetimes import Lifetimes
 from sessile.testing.promises.limits import OwnerLimits
@@ -142,7 +143,7 @@ class StoreContract(
 
 class SessionContract(
     StoreContract, Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts,
-    Events, Integrity, Outages, backends=(),
+    Events, Integrity, Outages, Interruptions, backends=(),
 ):  # fmt: skip
     """What sessile's service promises on top of a store that keeps the store's contract.
 

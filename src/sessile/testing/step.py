@@ -1,7 +1,8 @@
-"""Stop a flow before each of its Asks and let a rival run there. Races without threads or luck.
+"""Stop a flow before each of its Asks: a rival runs there, or the answer gets lost. No luck needed.
 
 Between two Asks a flow is pure, so a rival that runs whole at every stopping point has run at every
-point that matters. ``drive`` has the colours in which Asks are performed.
+point that matters, and an outage that was at every Ask was wherever one can be. ``drive`` has the
+colours in which Asks are performed.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 
 from sessile.core.flow import Ask, Flow, run
+from sessile.errors import StoreUnavailable
 
 W = TypeVar("W")
 A = TypeVar("A")
@@ -53,6 +55,24 @@ class Meeting(Generic[W, A, B]):
     b: Outcome[B]
 
 
+@dataclass(frozen=True, slots=True)
+class Interruption(Generic[W, A]):
+    """One way in which a store failed a flow.
+
+    Attributes:
+        stop: what failed: ``"after redis replace"`` was carried out and its answer lost,
+            ``"instead of redis replace"`` was not.
+        is_done: whether it was carried out.
+        world: what the flow worked on.
+        outcome: how the flow ended.
+    """
+
+    stop: str
+    is_done: bool
+    world: W
+    outcome: Outcome[A]
+
+
 class Stepped(Generic[R]):
     """A flow that goes on one Ask at a time.
 
@@ -74,17 +94,23 @@ class Stepped(Generic[R]):
 
     def step(self) -> None:
         """Perform the Ask it stands before, and go on to the next one or to the end."""
-        if self.ask is None:
-            raise RuntimeError("this flow has ended; there is no Ask left to perform")
+        ask = self._next()
         try:
-            reply = self._drive(_perform(self.ask))
+            reply = self._drive(_perform(ask))
         except BaseException as error:  # noqa: BLE001  (the flow decides what an error means)
             self._resume(self._flow.throw, error)
         else:
             self._resume(self._flow.send, reply)
 
-    def fail(self, error: BaseException) -> None:
-        """Let the Ask it stands before fail with that error, and go on."""
+    def fail(self, error: BaseException, *, is_done: bool) -> None:
+        """Raise an error in the place of the answer to the Ask it stands before.
+
+        Args:
+            error: what the flow is told.
+            is_done: whether the act is carried out before.
+        """
+        if is_done:
+            self._drive(_perform(self._next()))
         self._resume(self._flow.throw, error)
 
     def finish(self) -> Outcome[R]:
@@ -92,6 +118,11 @@ class Stepped(Generic[R]):
         while self.outcome is None:
             self.step()
         return self.outcome
+
+    def _next(self) -> Ask[Any]:
+        if self.ask is None:
+            raise RuntimeError("this flow has ended; there is no Ask left to perform")
+        return self.ask
 
     def _resume(self, act: Callable[[Any], Any], value: object) -> None:
         self.ask = None
@@ -125,6 +156,30 @@ def interleavings(
         yield Meeting(stop, world, a.finish(), b)
         if stop == "after the last":
             return
+
+
+def interruptions(
+    make_world: Callable[[], W],
+    flow: Callable[[W], Flow[A]],
+    *,
+    drive: Callable[[Flow[Any]], Any] = run,
+) -> Iterator[Interruption[W, A]]:
+    """Yield every way in which the store fails one Ask of a flow, whose client learns nothing.
+
+    Its first Ask fails, then its second, and so on, each once after it was carried out and once in
+    its place. Each interruption has a world of its own.
+    """
+    for asks in count():
+        for is_done in (True, False):
+            world = make_world()
+            stepped = Stepped(flow(world), drive)
+            for _ in range(asks):
+                stepped.step()
+            if stepped.ask is None:
+                return
+            stop = f"{'after' if is_done else 'instead of'} {stepped.ask.what}"
+            stepped.fail(StoreUnavailable("the store", "its answer was lost"), is_done=is_done)
+            yield Interruption(stop, is_done, world, stepped.finish())
 
 
 async def _perform(ask: Ask[R]) -> R:

@@ -55,10 +55,19 @@ def ends_follow_nobody(patch):
 
 
 @breaks("ended_session_goes_on_in_no_other", act=unlocks, ending="end all")
-@breaks("theft_ends_what_steps_up_meanwhile")
 def ends_look_once(patch):
     ends_follow_nobody(patch)
     patch.setattr(end, "_LISTINGS", 1)
+
+
+@breaks("theft_ends_what_steps_up_meanwhile")
+def thefts_look_once(patch):
+    ends_look_once(patch)
+    patch.setattr(end, "_end_others", stay_together)
+
+
+async def stay_together(transaction, stolen):
+    """End nobody before the stolen one."""
 
 
 @breaks("rival_step_ups_leave_one_session", on_limit=OnLimit.END_OLDEST)
@@ -175,10 +184,7 @@ def evidence_is_believed(patch):
 
 @breaks("theft_ends_what_the_policy_says", theft=OnReplay.END_ALL)
 def other_sessions_stay(patch):
-    async def stay(transaction, owner):
-        """End nobody."""
-
-    patch.setattr(end, "_end_others", stay)
+    patch.setattr(end, "_ends_others", lambda transaction, owner: False)
 
 
 @breaks("replay_is_told")

@@ -13,6 +13,7 @@ from sessile.testing.promises.bindings import Bindings
 from sessile.testing.promises.concurrency import Concurrency
 from sessile.testing.promises.events import Events
 from sessile.testing.promises.integrity import Integrity
+from sessile.testing.promises.interruptions import Interruptions
 from sessile.testing.promises.lifetimes import Lifetimes
 from sessile.testing.promises.locks import Locks
 from sessile.testing.promises.outages import Outages
@@ -31,18 +32,9 @@ FAILURES = (
 
 
 class Promises(
-    Concurrency,
-    Tickets,
-    Lifetimes,
-    Bindings,
-    Locks,
-    Proofs,
-    Thefts,
-    Accounts,
-    Events,
-    Integrity,
-    Outages,
-):
+    Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events,
+    Integrity, Outages, Interruptions,
+):  # fmt: skip
     """All promises that the service keeps over any store."""
 
 

@@ -126,7 +126,7 @@ STORIES: Final[dict[str, tuple[Policy, Story, str]]] = {
     "theft": (
         Policy(on_replay=OnReplay.END_ALL),
         replays,
-        "LoggedIn LoggedIn Rotated Replayed Ended Ended",
+        "LoggedIn LoggedIn Rotated Ended Replayed Ended",
     ),
     "recorded": (binding_policy(OnMismatch.RECORD), moves, "LoggedIn Mismatched"),
     "turned": (binding_policy(OnMismatch.ROTATE), moves, "LoggedIn Mismatched Rotated"),
@@ -201,6 +201,6 @@ class Events(Stories):
             ]
 
         assert reasons == [
-            End.LOGOUT, End.COMMAND, End.COMMAND, End.LOGIN, End.LIMIT, End.REPLAY, End.THEFT,
+            End.LOGOUT, End.COMMAND, End.COMMAND, End.LOGIN, End.LIMIT, End.THEFT, End.REPLAY,
             End.MISMATCH,
         ]  # fmt: skip

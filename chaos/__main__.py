@@ -1,0 +1,155 @@
+"""``make chaos ARGS="--seed 7 --seconds 120 --store redis"``: the run, and its verdict."""
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections import Counter
+
+from chaos.clients import Browser
+from chaos.troubles import STORES, Workers
+from chaos.worker import SINGLE
+from sessile.testing.history import Fate, Verb, excess, faults
+
+SHOWN = 10
+RATE = 0.02
+"""The share of the store's acts that fail in a worker."""
+
+
+def main():
+    """Run; leave with code 1 where something was wrong."""
+    asked = parse_arguments()
+    clean = True
+    for store in [asked.store] if asked.store else STORES:
+        clean &= asyncio.run(Run(asked, store).run())
+    sys.exit(not clean)
+
+
+def parse_arguments():
+    """Return the arguments."""
+    parser = argparse.ArgumentParser(
+        prog="make chaos ARGS=...", description="Put sessions under fire, and judge what is left."
+    )
+    parser.add_argument("--store", choices=STORES, help="one store; all in turn without it")
+    parser.add_argument("--seconds", type=float, default=40.0, help="how long, for each store")
+    parser.add_argument("--seed", type=int, help="of all chance; drawn without it")
+    parser.add_argument("--clients", type=int, default=24, help="browsers, three for each user")
+    parser.add_argument(
+        "--break",
+        dest="broken",
+        choices=("commit", "delete"),
+        default="",
+        help="an act of the store that lies: the run has to find it",
+    )
+    asked = parser.parse_args()
+    if asked.seed is None:
+        asked.seed = random.SystemRandom().randrange(1_000_000)
+    return asked
+
+
+class Run:
+    """One run over one store.
+
+    Args:
+        asked: the arguments.
+        store: its kind.
+    """
+
+    def __init__(self, asked, store):
+        self.asked = asked
+        self.kind = store
+        self.chance = random.Random(f"{asked.seed} {store}")
+        self.store = STORES[store](self.draw())
+        self.history = []
+
+    def draw(self):
+        """Return a source of chance of its own, so that none disturbs another's."""
+        return random.Random(self.chance.getrandbits(64))
+
+    async def run(self):
+        """Run, and print what came of it; return whether all is well."""
+        self.say(f"seed {self.asked.seed}, {self.kind}, {self.asked.seconds:.0f} s")
+        await self.store.start()
+        self.workers = Workers(
+            self.store.workers, self.draw(), url=self.store.url, rate=RATE, broken=self.asked.broken
+        )
+        try:
+            await self.workers.start()
+            browsers = [self.browser(n) for n in range(self.asked.clients)]
+            await self.play(browsers)
+            left = {browser.user: await browser.count() for browser in browsers}
+        finally:
+            await self.workers.stop()
+            await self.store.stop()
+        return self.judge(browsers, left)
+
+    def browser(self, number):
+        """Return a client; of each four users one may have one session."""
+        user = number // 3
+        name = f"{SINGLE if user % 4 == 0 else 'user'} {user}"
+        return Browser(f"b{number}", name, self.draw(), self.workers.ports, self.history)
+
+    async def play(self, browsers):
+        """Let clients and troubles go on until the time is over; then look once more."""
+        deadline = time.monotonic() + self.asked.seconds
+        troubles = [
+            asyncio.create_task(self.trouble(deadline, self.kill, 4.0)),
+            asyncio.create_task(self.trouble(deadline, self.pause, 5.0)),
+        ]
+        await asyncio.gather(*(browser.live(deadline) for browser in browsers))
+        await asyncio.gather(*troubles)
+        await asyncio.gather(*(browser.insist(Verb.READ) for browser in browsers))
+
+    async def trouble(self, deadline, make, each):
+        """Make trouble about every so many seconds."""
+        chance = self.draw()
+        while True:
+            await asyncio.sleep(each * (0.5 + chance.random()))
+            if time.monotonic() > deadline:
+                return
+            await make(chance)
+
+    async def kill(self, _chance):
+        """Kill a worker, where there are several."""
+        if self.store.workers > 1:
+            await self.workers.kill_one()
+
+    async def pause(self, chance):
+        """Let the store stand still for up to a second and a half."""
+        await self.store.pause(1.5 * chance.random())
+
+    def judge(self, browsers, left):
+        """Print the figures and the faults; return whether there are none."""
+        fates = Counter(each.fate for each in self.history)
+        cuts = self.store.cuts + sum(browser.cuts for browser in browsers)
+        self.say(
+            f"{len(self.history)} operations: {fates[Fate.OK]} acknowledged, "
+            f"{fates[Fate.REFUSED]} refused, {fates[Fate.UNKNOWN]} unknown; "
+            f"{cuts} answers cut, {self.workers.kills} workers killed, "
+            f"{self.store.pauses} pauses of the store"
+        )
+        found = []
+        for is_single in (True, False):
+            names = {one.name for one in browsers if one.is_single is is_single}
+            users = {one.user for one in browsers if one.is_single is is_single}
+            limit = 1 if is_single else None
+            part = [
+                one
+                for one in self.history
+                if one.client in names or (one.verb is Verb.END_ALL and one.given in users)
+            ]
+            found += faults(part, limit=limit)
+            found += excess(part, {user: left[user] for user in users}, limit=limit)
+        for fault in found[:SHOWN]:
+            self.say(fault)
+        self.say(f"{len(found)} faults" if found else "clean")
+        return not found
+
+    def say(self, text):
+        """Print a line."""
+        print(f"{self.kind}: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""What happens to a run: killed workers, cut answers, a server that stands still, a locked file."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CUT = 0.003
+"""The share of a Redis server's answers that are cut."""
+
+
+class Workers:
+    """The processes that serve, and their ports as they are at any moment.
+
+    Args:
+        number: how many.
+        chance: draws their seeds, and which is killed.
+        words: what each is told besides.
+    """
+
+    def __init__(self, number, chance, **words):
+        self.ports = []
+        self.kills = 0
+        self._number = number
+        self._chance = chance
+        self._words = words
+        self._processes = {}  # by port
+
+    async def start(self):
+        """Start them all."""
+        await asyncio.gather(*(self._start() for _ in range(self._number)))
+
+    async def kill_one(self):
+        """Kill one as the kernel would, and start another."""
+        port = self._chance.choice(self.ports)
+        self.ports.remove(port)
+        process = self._processes.pop(port)
+        process.kill()
+        await process.wait()
+        self.kills += 1
+        await self._start()
+
+    async def stop(self):
+        """End them all."""
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _start(self):
+        words = json.dumps(self._words | {"seed": self._chance.getrandbits(32)})
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "chaos.worker", words),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        line = await process.stdout.readline()
+        if not line:
+            raise SystemExit("a worker did not start")
+        port = int(line)
+        self._processes[port] = process
+        self.ports.append(port)
+
+
+class Memory:
+    """A store in the one worker process, which can be neither killed nor frozen."""
+
+    workers = 1
+    cuts = pauses = 0
+
+    def __init__(self, chance):
+        self.url = "memory://"
+
+    async def start(self):
+        """There is nothing to start."""
+
+    async def pause(self, seconds):
+        """Nobody else can hold it up."""
+
+    async def stop(self):
+        """It ends with its process."""
+
+
+class SQLite:
+    """A file, locked now and then by somebody else."""
+
+    workers = 3
+    cuts = pauses = 0
+
+    def __init__(self, chance):
+        self._folder = tempfile.mkdtemp(prefix="chaos-")
+        self._file = Path(self._folder) / "sessions.db"
+        self.url = f"sqlite:///{self._file}"
+
+    async def start(self):
+        """The first worker makes the file."""
+
+    async def pause(self, seconds):
+        """Hold the write lock."""
+        locked = contextlib.suppress(sqlite3.OperationalError)  # a worker has it
+        with contextlib.closing(sqlite3.connect(self._file, isolation_level=None)) as db, locked:
+            db.execute("BEGIN IMMEDIATE")
+            self.pauses += 1
+            await asyncio.sleep(seconds)
+
+    async def stop(self):
+        """Remove the file."""
+        shutil.rmtree(self._folder)
+
+
+class Redis:
+    """A server of our own behind a proxy that cuts answers; it stands still now and then."""
+
+    workers = 3
+    pauses = cuts = 0
+
+    def __init__(self, chance):
+        self._chance = chance
+        self._folder = tempfile.mkdtemp(prefix="chaos-")
+
+    async def start(self):
+        """Start the server and the proxy."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self._server = await asyncio.create_subprocess_exec(
+            *("redis-server", "--port", str(self._port), "--bind", "127.0.0.1"),
+            *("--save", "", "--appendonly", "no", "--dir", self._folder),
+            stdout=subprocess.PIPE,
+        )
+        while b"eady to accept" not in (line := await self._server.stdout.readline()):
+            if not line:
+                raise SystemExit("redis-server did not start")
+        self._proxy = await asyncio.start_server(self._forward, "127.0.0.1", 0)
+        self.url = f"redis://127.0.0.1:{self._proxy.sockets[0].getsockname()[1]}/0"
+
+    async def pause(self, seconds):
+        """Let the server take everything and answer nothing."""
+        self._server.send_signal(signal.SIGSTOP)
+        self.pauses += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._server.send_signal(signal.SIGCONT)
+
+    async def stop(self):
+        """End both."""
+        self._proxy.close()
+        self._server.kill()
+        await self._server.wait()
+        shutil.rmtree(self._folder)
+
+    async def _forward(self, reader, writer):
+        with contextlib.suppress(OSError):
+            back, forth = await asyncio.open_connection("127.0.0.1", self._port)
+            try:
+                await asyncio.gather(self._pump(reader, forth, 0.0), self._pump(back, writer, CUT))
+            finally:
+                forth.transport.abort()
+        writer.transport.abort()
+
+    async def _pump(self, reader, writer, cut):
+        """Hand on what comes; cut it off instead now and then."""
+        while data := await reader.read(1 << 16):
+            if self._chance.random() < cut:
+                self.cuts += 1
+                break
+            writer.write(data)
+        raise ConnectionResetError
+
+
+STORES = {"memory": Memory, "sqlite": SQLite, "redis": Redis}

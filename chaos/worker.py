@@ -1,0 +1,169 @@
+"""One worker process: the application of a chaos run, over a store that loses answers.
+
+It says its port when it is ready, and ends when its standard input does.
+"""
+
+import json
+import os
+import random
+import socket
+import sys
+import threading
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from sessile import Cookie, Limit, Policy, Sessions
+from sessile.errors import LoginNeeded, StoreUnavailable
+from sessile.stores.contract import COMMITTED
+from sessile.stores.open import open_store
+from sessile.testing.world import SECRET
+from sessile.web.asgi import SessionMiddleware
+
+ACTS = frozenset(("read", "create", "commit", "replace", "delete", "keys_of", "owned_by"))
+BROKEN_RATE = 0.5
+SINGLE = "single"
+"""How the names of those begin who may have one session."""
+
+
+class LossyStore:
+    """A store whose acts fail now and then: they were carried out, or they were not.
+
+    Args:
+        store: the sound one.
+        chance: decides.
+        rate: the share of acts that fail.
+        broken: the act that now and then is acknowledged and not carried out; "" for none.
+    """
+
+    def __init__(self, store, chance, rate, broken=""):
+        self._store = store
+        self._chance = chance
+        self._rate = rate
+        self._broken = broken
+        self.capabilities = store.capabilities
+        self.name = store.name
+
+    def __getattr__(self, name):
+        act = getattr(self._store, name)
+        return self._fail_sometimes(name, act) if name in ACTS else act
+
+    def _fail_sometimes(self, name, act):
+        async def perform(*words, **more):
+            lost, done, lies = (self._chance.random() for _ in range(3))
+            if name == self._broken and lies < BROKEN_RATE:
+                return COMMITTED if name == "commit" else None
+            if lost >= self._rate:
+                return await act(*words, **more)
+            if done < 0.5:
+                await act(*words, **more)
+            raise StoreUnavailable(self.name, "its answer was lost")
+
+        return perform
+
+
+def limit_for(user):
+    """Allow some users one session, and the others any number."""
+    return Limit(1) if user.startswith(SINGLE) else None
+
+
+def handle(session, verb, given, life):
+    """Do what was asked for."""
+    match verb:
+        case "login":
+            session.login(given)
+        case "step up":
+            session.step_up(given, factors=("totp",))
+        case "rotate":
+            session.rotate()
+        case "logout":
+            session.logout()
+        case "read":
+            return
+        case _:
+            session.setdefault("life", life)
+            change(session, verb, given)
+
+
+def change(session, verb, given):
+    """Change a value."""
+    if verb == "add one to a counter":
+        session.increment("count")
+    elif verb == "set a key":
+        key, _, value = given.partition("=")
+        session[f"k.{key}"] = value
+    else:
+        session.setdefault("items", []).append(given)
+
+
+def show(session):
+    """Return what a client is shown."""
+    return {
+        "life": session.get("life", ""),
+        "user": session.user,
+        "items": session.get("items", []),
+        "count": session.get("count", 0),
+        "values": {key[2:]: session[key] for key in session if key.startswith("k.")},
+    }
+
+
+def application(sessions):
+    """Return the application."""
+
+    async def ask(request: Request):
+        words = request.query_params
+        if words["verb"] == "end all":
+            return JSONResponse(await sessions.end_all(words["given"]))
+        if words["verb"] == "count":
+            return JSONResponse(len(await sessions.of(words["given"])))
+        try:
+            handle(request.session, words["verb"], words["given"], words["life"])
+        except LoginNeeded:
+            return JSONResponse(None, 401)
+        return JSONResponse(show(request.session))
+
+    async def unavailable(_request, _error):
+        return JSONResponse(None, 503)
+
+    app = Starlette(
+        routes=[Route("/", ask, methods=["POST"])],
+        exception_handlers={StoreUnavailable: unavailable},
+    )
+    app.add_middleware(SessionMiddleware, sessions=sessions)
+    return app
+
+
+def main(words):
+    """Serve until standard input ends.
+
+    Args:
+        words: ``url``, ``seed``, ``rate`` and ``broken``, as JSON.
+    """
+    given = json.loads(words)
+    store = LossyStore(
+        open_store(given["url"]), random.Random(given["seed"]), given["rate"], given["broken"]
+    )
+    sessions = Sessions(
+        store=store,
+        secrets=[SECRET],
+        cookie=Cookie(secure=False),
+        policy=Policy(limit=limit_for),
+    )
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    config = uvicorn.Config(application(sessions), log_level="critical", lifespan="off")
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    print(listener.getsockname()[1], flush=True)
+    uvicorn.Server(config).run([listener])
+
+
+def end_with_parent():
+    """End this process when the one that started it is gone."""
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

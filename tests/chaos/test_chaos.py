@@ -1,0 +1,54 @@
+"""Sessions under fire, for a short while on every push; ``make chaos`` goes on for longer.
+
+Nothing here depends on the speed of the machine: what takes too long is unknown, and nothing is
+demanded of it.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.programs import find_program
+
+ROOT = Path(__file__).parent.parent.parent
+SEED = 8
+SECONDS = {"memory": 15, "sqlite": 30, "redis": 30}
+FIGURES = re.compile(r"(\d+) operations: (\d+) acknowledged, \d+ refused, (\d+) unknown")
+
+
+def run(*words):
+    """Run chaos in a process of its own; return its code and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "chaos", "--seed", str(SEED), *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("store", SECONDS)
+def test_nothing_acknowledged_is_lost_under_fire(store):
+    """Killed workers, cut answers, a store that stands still: what clients saw is right."""
+    if store == "redis":
+        find_program("redis-server", "redis", "apt-get install redis-server")
+    code, said = run("--store", store, "--seconds", str(SECONDS[store]))
+
+    assert code == 0, said
+    assert f"seed {SEED}" in said
+    operations, acknowledged, unknown = map(int, FIGURES.search(said).groups())
+    assert operations > acknowledged > 0
+    assert unknown > 0
+
+
+@pytest.mark.parametrize(("broken", "fault"), [("commit", "lost"), ("delete", "lives on")])
+def test_store_that_lies_is_caught(broken, fault):
+    """The same run over a store that acknowledges what it does not do says what went wrong."""
+    code, said = run("--store", "memory", "--seconds", "12", "--break", broken)
+
+    assert code == 1, said
+    assert re.search(rf"^memory: {fault}: ", said, re.MULTILINE), said

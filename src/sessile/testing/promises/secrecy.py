@@ -192,7 +192,7 @@ class Secrecy:
                 request.step()
             if request.ask is None:
                 break
-            request.fail(StoreUnavailable(store.name, "out of order"))
+            request.fail(StoreUnavailable(store.name, "out of order"), is_done=False)
             error = request.finish().error
             report = "" if error is None else report_error(error)
             for secret in site.secrets():

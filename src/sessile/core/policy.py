@@ -15,6 +15,7 @@ K = TypeVar("K")
 _TOUCH: Final = 20
 """``seen`` moves when a twentieth of the idle time has passed, so that readers rarely write."""
 
+_LARGEST_LIMIT: Final = 10_000
 _COOKIE_CAP: Final = 400 * 86_400  # RFC 6265bis, 5.5: user agents cap Max-Age at 400 days
 
 
@@ -86,7 +87,7 @@ class Limit:
     """How many sessions a user may have, and what happens beyond.
 
     Args:
-        number: of sessions, the new one included.
+        number: of sessions, the new one included; a login beyond it looks at so many.
         on_limit: what happens beyond.
 
     Raises:
@@ -97,8 +98,10 @@ class Limit:
     on_limit: OnLimit = OnLimit.END_OLDEST
 
     def __post_init__(self) -> None:
-        if type(self.number) is not int or self.number < 1:
-            raise ConfigError(f"limit={self.number!r}: write a whole number from 1, or None")
+        if type(self.number) is not int or not 1 <= self.number <= _LARGEST_LIMIT:
+            raise ConfigError(
+                f"limit={self.number!r}: write a whole number from 1 to {_LARGEST_LIMIT}, or None"
+            )
         if not isinstance(self.on_limit, OnLimit):
             members = ", ".join(f"OnLimit.{member.name}" for member in OnLimit)
             raise ConfigError(f"on_limit={self.on_limit!r}: write one of {members}")
@@ -117,6 +120,10 @@ class Limit:
         return others if self.on_limit is OnLimit.END_OTHERS else others[:over]
 
 
+MOST_SESSIONS: Final = Limit(1_000)
+"""A user's sessions where no limit is given: more than anybody has who is no runaway script."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Lifetimes, limits and defences; all times in seconds. Frozen; checked at birth.
@@ -133,9 +140,10 @@ class Policy:
         grace: how long a predecessor still works after its successor was seen.
         remember_idle: the idle time of ``login(remember=True)``.
         remember_absolute: its absolute time; None refuses to remember anybody.
-        limit: how many sessions one user may have; None is no limit. A function of the user may
-            return a number, a ``Limit`` or None.
-        on_limit: what happens at the limit.
+        limit: how many sessions one user may have; of more than a thousand the oldest go where it
+            is not given. None is no limit at all. A function of the user may return a number, a
+            ``Limit`` or None.
+        on_limit: what happens at a limit that is a number.
         binding: what ties a session to its client.
         on_replay: what a replayed ticket ends.
         evidence: for how long the trail of a stolen session is kept.
@@ -154,7 +162,7 @@ class Policy:
     grace: Seconds = 30.0
     remember_idle: Seconds = days(14)
     remember_absolute: Seconds | None = days(30)
-    limit: int | Callable[[str], int | Limit | None] | None = None
+    limit: int | Limit | Callable[[str], int | Limit | None] | None = MOST_SESSIONS
     on_limit: OnLimit = OnLimit.END_OLDEST
     binding: Binding = Binding()
     on_replay: OnReplay = OnReplay.END_SESSION
@@ -164,8 +172,9 @@ class Policy:
 
     def __post_init__(self) -> None:
         self._check_times()
-        number = 1 if self.limit is None or callable(self.limit) else self.limit
-        Limit(number, self.on_limit)
+        Limit(1, self.on_limit)
+        if not callable(self.limit):
+            self.limit_for("")
         if not isinstance(self.binding, Binding):
             raise ConfigError(f"binding={self.binding!r}: write Binding(...)")
         if not isinstance(self.on_replay, OnReplay):

@@ -190,6 +190,45 @@ def unpack(blob: bytes, key: Key) -> Record | Corrupt:
     return record if record.key == key and len(record.digest) == 32 else Corrupt(key)
 
 
+class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The beginning of a record, which tells whether it lives. Its fields are those of a record."""
+
+    format: Literal[1]
+    key: str
+    version: int
+    created: Instant
+    seen: Instant
+    idle_until: Instant
+    until: Instant
+
+
+HEAD_BYTES: Final = 96
+"""The beginning of a record's bytes that has its ``Head``."""
+
+_WIDTHS: Final = {0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5,
+                  0xD3: 9}  # fmt: skip
+"""How many bytes a number of MessagePack has, by the first of them; others have one."""
+
+_head_decoder: Final = msgspec.msgpack.Decoder(Head)
+_HEAD_ARRAY: Final = bytes((0x90 | len(Head.__struct_fields__),))
+
+
+def lives(start: bytes, key: str, now: Instant) -> bool:
+    """Tell whether the record that begins so is that key's session, and lives.
+
+    However long the record is, its first ``HEAD_BYTES`` are enough. What an end has left, which has
+    a version below 1, is no session.
+    """
+    at = 5 + len(key)  # behind the array's three bytes, the format, and the key with its length
+    try:
+        for _ in range(5):
+            at += _WIDTHS.get(start[at], 1)
+        head = _head_decoder.decode(_HEAD_ARRAY + start[3:at])
+    except (IndexError, msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return head.key == key and head.version > 0 and now < min(head.idle_until, head.until)
+
+
 def evolve(record: Record, **changes: Any) -> Record:
     """Return the record with some fields changed."""
     return msgspec.structs.replace(record, **changes)

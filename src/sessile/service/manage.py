@@ -15,6 +15,7 @@ from sessile.service.end import end_one, end_owned
 from sessile.service.events import End, EndedAll
 from sessile.service.options import check_owners
 from sessile.stores.contract import Capability, Corrupt
+from sessile.wire.pause import pause
 
 _ONE_BY_ONE: Final = "end one of them by its id, all with end_everybody()"
 
@@ -43,6 +44,7 @@ async def sessions_of(
         cursor = page.cursor
         if cursor is None:
             return found
+        await pause()
 
 
 async def scan(context: Context, cursor: str | None = None) -> tuple[list[SessionInfo], str | None]:

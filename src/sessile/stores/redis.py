@@ -16,23 +16,25 @@ and so a server whose clock is wrong removes nothing early. Give the server the 
 import base64
 import hashlib
 import re
+from collections.abc import Collection
 from typing import Any, ClassVar, Final
 
 import msgspec
 
-from sessile.errors import ConfigError, KeyTaken, StoreUnavailable
+from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.stores.contract import (
     COMMITTED,
     GONE,
+    PAGE_BYTES,
     Capability,
     Change,
     CommitResult,
     Conflict,
     Corrupt,
+    Deleted,
     Full,
     Instant,
     Key,
-    KeyPage,
     OnLimit,
     Page,
     Record,
@@ -44,19 +46,24 @@ from sessile.stores.contract import (
     pack,
     unpack,
 )
-from sessile.stores.location import Location, seconds
-from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, OWNED, REPLACE, Script
+from sessile.stores.location import Location
+from sessile.stores.redis_scripts import (
+    COMMIT,
+    CREATE,
+    DELETE,
+    DELETE_OWNED,
+    OWNED,
+    REPLACE,
+    Script,
+)
+from sessile.stores.redis_url import endpoint_of
 from sessile.wire import system
 from sessile.wire.redis.client import RedisClient
-from sessile.wire.redis.endpoint import Endpoint, ErrorReply, Tls
+from sessile.wire.redis.endpoint import Endpoint, ErrorReply
 
 PREFIX: Final = "sessile:"
-LIMIT: Final = 0.5
-"""Seconds for one command unless the URL says otherwise."""
-
 _MARGIN: Final[Seconds] = 60.0
 """How long a row outlives its deadline, for application servers whose clocks differ."""
-
 
 _ON_LIMIT: Final = {OnLimit.END_OLDEST: 0, OnLimit.END_OTHERS: 1, OnLimit.REFUSE: 2}
 _PAGE: Final = 1000  # keys that one step of a count looks at
@@ -99,7 +106,7 @@ class RedisStore:
         """
         place = Location(url)
         prefix = place.option("prefix", str, PREFIX)
-        endpoint = _endpoint(place)
+        endpoint = endpoint_of(place)
         place.refuse_leftovers()
         return cls(endpoint, prefix=prefix)
 
@@ -157,13 +164,15 @@ class RedisStore:
         ]
         if replacement.old is not None:
             self._add_old(names, words, replacement.old, replacement.tombstone)
-        answer = await self._run(REPLACE, tuple(names), tuple(words))
-        if answer is None:
-            raise KeyTaken(new.key)
-        if index:
-            self._check_index(answer, index)
-        self._check_generation(answer)
-        return _replace_result(answer, replacement.old)
+        while True:
+            answer = await self._run(REPLACE, tuple(names), tuple(words))
+            if answer is None:
+                raise KeyTaken(new.key)
+            if index:
+                self._check_index(answer, index)
+            self._check_generation(answer)
+            if answer != [b"crowded"]:  # else some of the dead are out of the way
+                return _replace_result(answer, replacement.old)
 
     def _add_old(
         self,
@@ -201,23 +210,27 @@ class RedisStore:
     async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of the owner's records."""
         index = self._index(owner)
-        words = (self._prefix, cursor or "-inf", batch)
+        words = (self._prefix, cursor or "-inf", batch, PAGE_BYTES)
         answer = await self._run(OWNED, (index, self._generation), words)
         last, *found = self._check_index(answer, index)
         keys = [Key(name.decode()) for name in found[::2]]
         records = [_load(key, row) for key, row in zip(keys, found[1::2], strict=True)]
         return Page([r for r in records if r is not None], _after(last))
 
-    async def keys_of(self, owner: str, cursor: str | None = None, batch: int = 1000) -> KeyPage:
-        """Return a page of the owner's keys."""
-        index, start = self._index(owner), cursor or "-inf"
-        answer = await self._client.ask(
-            "redis ZRANGE", "ZRANGE", index, start, "+inf", "BYSCORE", "LIMIT", 0, batch,
-            "WITHSCORES", idempotent=True,
-        )  # fmt: skip
-        found = self._check_index(answer, index)
-        keys = [Key(name.decode()) for name in found[::2]]
-        return KeyPage(keys, _after(found[-1] if len(keys) == batch else b""))
+    async def delete_owned(
+        self,
+        owner: str,
+        *,
+        keep: Collection[str] = (),
+        before: Key | None = None,
+        batch: int = 250,
+    ) -> Deleted:
+        """Remove some of the owner's sessions, as one script."""
+        index = self._index(owner)
+        words = (self._prefix, batch, PAGE_BYTES, before or "", *keep)
+        answer = await self._run(DELETE_OWNED, (index, self._generation), words)
+        more, *names = self._check_index(answer, index)
+        return Deleted(tuple(Key(name.decode()) for name in names), more=bool(more))
 
     async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of all records, in an order of the server's own."""
@@ -335,7 +348,8 @@ def _replace_result(answer: list[Any], old: Record | None) -> ReplaceResult:
     if kind == b"full":
         return Full()
     if kind == b"replaced":
-        return Replaced(tuple(Key(name.decode()) for name in more))
+        rest, *ended = (Key(name.decode()) for name in more)
+        return Replaced(tuple(ended), rest or None)
     current = _load(Key("" if old is None else old.key), more[0] if more else None)
     if isinstance(current, Record):
         return Conflict(current)
@@ -350,46 +364,3 @@ def _after(score: bytes) -> str | None:
 def _milliseconds(until: Instant, seen: Instant) -> int:
     """Return how long Redis keeps what is over at an instant, counted from when it was seen."""
     return int((max(until - seen, 0.0) + _MARGIN) * 1000)
-
-
-def _endpoint(place: Location) -> Endpoint:
-    unix = place.scheme == "unix"
-    limit = place.option("timeout", seconds, LIMIT)
-    return Endpoint(
-        place.safe,
-        host=place.host or "localhost",
-        port=place.port or 6379,
-        path=_socket(place) if unix else None,
-        db=place.option("db", _database, 0) if unix else _path_database(place),
-        username=place.username or None,
-        password=place.password or None,
-        tls=_tls(place) if place.scheme == "rediss" else None,
-        timeout=limit,
-        connect_timeout=place.option("connect_timeout", seconds, limit),
-    )
-
-
-def _tls(place: Location) -> Tls:
-    files = (place.option(name, str, "") or None for name in ("ca", "cert", "key"))
-    return Tls(*files)
-
-
-def _socket(place: Location) -> str:
-    if place.host or len(place.path) < 2:
-        raise ConfigError(f"{place.safe} names no socket: write unix:///run/redis.sock?db=0")
-    return place.path
-
-
-def _path_database(place: Location) -> int:
-    try:
-        return _database(place.path[1:] or "0")
-    except ValueError as error:
-        raise ConfigError(
-            f"the path of {place.safe} is no database: {error}, and redis://host:6379/0"
-        ) from None
-
-
-def _database(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError("write a whole number from 0")
-    return int(text)

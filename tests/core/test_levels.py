@@ -109,7 +109,7 @@ def test_defaults_cost_and_lock_nothing():
     """Out of the box nothing locks, no devices are remembered, and theft ends one session."""
     policy = Policy()
 
-    assert (policy.lock, policy.know_devices, policy.limit) == (None, None, None)
+    assert (policy.lock, policy.know_devices) == (None, None)
     assert policy.on_replay is OnReplay.END_SESSION
     assert policy.binding == Binding()
     assert not policy.is_locked(record(owner="alice"), T0 + 1e9)
@@ -155,11 +155,19 @@ def test_limit_is_the_same_for_all_or_a_function():
     answers = {"few": 2, "mine": mine, "any": None}
     policy = Policy(limit=answers.get, on_limit=OnLimit.REFUSE)
 
-    assert Policy().limit_for("alice") is None
+    assert Policy(limit=None).limit_for("alice") is None
+    assert Policy(limit=mine).limit_for("alice") is mine
     assert Policy(limit=3).limit_for("alice") == Limit(3, OnLimit.END_OLDEST)
     assert policy.limit_for("few") == Limit(2, OnLimit.REFUSE)
     assert policy.limit_for("mine") is mine
     assert policy.limit_for("any") is None
+
+
+def test_limit_that_nobody_asked_for_ends_the_oldest():
+    """The default refuses nobody, whatever shall happen at limits of the application's own."""
+    policy = Policy(on_limit=OnLimit.REFUSE)
+
+    assert policy.limit_for("alice") == Limit(1_000, OnLimit.END_OLDEST)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, "3", 1.5])

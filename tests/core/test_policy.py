@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessile.core.policy import OnLimit, Policy, days, hours, minutes
+from sessile.core.policy import Limit, OnLimit, Policy, days, hours, minutes
 from sessile.core.record import evolve
 from sessile.errors import ConfigError
 from sessile.testing.clock import T0
@@ -25,7 +25,7 @@ def test_defaults_are_those_of_an_ordinary_site():
 
     assert (policy.idle, policy.absolute) == (minutes(30), hours(12))
     assert (policy.remember_idle, policy.remember_absolute) == (days(14), days(30))
-    assert policy.limit is None
+    assert policy.limit == Limit(1_000, OnLimit.END_OLDEST)
 
 
 @pytest.mark.parametrize("value", [0, -1, True, "30", float("nan"), float("inf"), 1e11, 10**400])
@@ -68,12 +68,13 @@ def test_equal_clocks_are_allowed(equal):
     assert Policy(**equal)
 
 
-@pytest.mark.parametrize("limit", [0, -1, True, 1.0, "3"])
+@pytest.mark.parametrize("limit", [0, -1, 10_001, True, 1.0, "3"])
 def test_limit_is_a_whole_number(limit):
-    """A limit is a whole number from 1, or None."""
-    with pytest.raises(ConfigError, match="whole number from 1, or None"):
+    """A limit is a whole number, and none so large that to count to it would be long."""
+    with pytest.raises(ConfigError, match="whole number from 1 to 10000, or None"):
         Policy(limit=limit)
     assert Policy(limit=1).limit == 1
+    assert Policy(limit=10_000).limit_for("alice") == Limit(10_000)
 
 
 @pytest.mark.parametrize("on_limit", [None, "end oldest", True])

@@ -14,12 +14,14 @@ from sessile.errors import KeyTaken, StoreClosed, StoreUnavailable
 from sessile.stores.contract import (
     COMMITTED,
     GONE,
+    MOST_ENDED,
+    PAGE_BYTES,
     Ask,
     Capability,
     Conflict,
+    Deleted,
     Full,
     Key,
-    KeyPage,
     Page,
     Record,
     Replaced,
@@ -49,6 +51,7 @@ class ReferenceStore:
     """A sound store on a server that several processes share over a network."""
 
     capabilities = LOCAL | Capability.NETWORK
+    most = MOST_ENDED
 
     def __init__(self, server, prefix="", password=""):
         self.name = "reference://server"
@@ -83,8 +86,8 @@ class ReferenceStore:
     async def owned_by(self, owner, cursor=None, batch=100):
         return await self.ask("owned_by", lambda: self.owned(owner, cursor, batch))
 
-    async def keys_of(self, owner, cursor=None, batch=1000):
-        return await self.ask("keys_of", lambda: self.keys(owner, cursor, batch))
+    async def delete_owned(self, owner, *, keep=(), before=None, batch=250):
+        return await self.ask("delete_owned", lambda: self.drop(owner, keep, before, batch))
 
     async def scan(self, cursor=None, batch=100):
         return await self.ask("scan", lambda: self.page(cursor or "", batch))
@@ -176,15 +179,17 @@ class ReferenceStore:
         answer = old and self.differs(old.key, old.version)
         if answer is not None:
             return answer
-        over = self.over(replacement)
+        rivals, over = self.rivals(replacement), self.over(replacement)
         if over is None:
             return Full()
         self.add(replacement.new)
         if old is not None:
             self.step_aside(replacement)
-        self.end_excess(over, replacement)
+        ended = tuple(over)[: self.most]
+        self.end_excess(ended, replacement)
         self.enter(replacement)
-        return Replaced(tuple(over))
+        stay = [*(key for key in rivals if key not in over), Key(replacement.new.key)]
+        return Replaced(ended, stay[0] if len(over) > len(ended) else None)
 
     def step_aside(self, replacement):
         """End the session whose place is taken."""
@@ -218,14 +223,36 @@ class ReferenceStore:
         self.rows.clear()
         self.owners.clear()
 
-    def keys(self, owner, cursor, batch):
-        entries = [(k, n) for k, n in self.owners.get(owner, {}).items() if n > int(cursor or 0)]
-        page = entries[:batch]
-        return KeyPage([Key(k) for k, _ in page], str(page[-1][1]) if entries[batch:] else None)
+    def numbers(self, owner):
+        """Return the index of an owner: keys, each with its login's number, oldest first."""
+        return self.owners.get(owner, {})
+
+    def size(self, key):
+        return len(self.rows.get(key, b""))
+
+    def cut(self, keys, batch):
+        """Return the first of these keys, by number and bytes, and whether that was not all."""
+        total, page = 0, []
+        for key in keys:
+            page.append(Key(key))
+            total += self.size(key)
+            if len(page) == batch or total >= PAGE_BYTES:
+                return page, True
+        return page, False
 
     def owned(self, owner, cursor, batch):
-        page = self.keys(owner, cursor, batch)
-        return Page([row for row in map(self.get, page.keys) if row], page.cursor)
+        index = self.numbers(owner)
+        keys, more = self.cut([k for k, n in index.items() if n > int(cursor or 0)], batch)
+        rows = [row for row in map(self.get, keys) if row]
+        return Page(rows, str(index[keys[-1]]) if more else None)
+
+    def drop(self, owner, keep, before, batch):
+        index = self.numbers(owner)
+        end = index.get(before, 0) if before else float("inf")
+        keys, more = self.cut([k for k, n in index.items() if n < end and k not in keep], batch)
+        for key in keys:
+            self.remove(key, owner)
+        return Deleted(tuple(keys), more)
 
     def page(self, cursor, batch):
         keys = sorted(key for key in self.rows if key > cursor)[:batch]

@@ -20,7 +20,8 @@ from sessile.testing.place import Backend
 from sessile.testing.promises import failure
 
 GROUPS = (
-    "rows", "commits", "owners", "limits", "replacing", "everybody", "pages", "handles", "outages",
+    "rows", "commits", "owners", "limits", "bounds", "replacing", "everybody", "pages",
+    "handles", "outages",
 )  # fmt: skip
 for group in GROUPS:
     import_module(f"mutations.stores.{group}")

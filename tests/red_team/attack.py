@@ -25,8 +25,8 @@ WEAKENED = "SESSILE_WEAKENED"
 ATTACK = re.compile(r"test_a\d+_")
 _FOLDER = Path(__file__).parent
 _STORE = (
-    "read", "create", "commit", "replace", "delete", "end_everybody", "owned_by", "keys_of", "scan",
-    "count", "sweep", "ping",
+    "read", "create", "commit", "replace", "delete", "end_everybody", "owned_by", "delete_owned",
+    "scan", "count", "sweep", "ping",
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from sessile.core.ticket import Key, Ticket
 from sessile.service import events, save
 from sessile.service.events import Ended, Rotated
 from sessile.service.transaction import CommitOutcome
-from sessile.stores.contract import COMMITTED, GONE, Conflict, Full, KeyPage, OnLimit, Replaced
+from sessile.stores.contract import COMMITTED, GONE, Conflict, Full, OnLimit, Replaced
 from sessile.stores.sqlite import SQLiteStore
 
 CROWD = 50
@@ -188,13 +188,13 @@ def test_a12_late_writer_cannot_bring_a_lower_assurance_back(site):
 
 def nobody_is_found(patch):
     """The index that ending a user's sessions goes by misses one of them."""
-    keys_of = SQLiteStore.keys_of
+    delete_owned = SQLiteStore.delete_owned
 
-    async def all_but_the_first(store, owner, cursor=None):
-        page = await keys_of(store, owner, cursor)
-        return KeyPage(page.keys[1:], page.cursor)
+    async def all_but_the_first(store, owner, *, keep, before):
+        first, *_ = (await store.owned_by(owner)).records
+        return await delete_owned(store, owner, keep=[*keep, first.key], before=before)
 
-    patch.setattr(SQLiteStore, "keys_of", all_but_the_first)
+    patch.setattr(SQLiteStore, "delete_owned", all_but_the_first)
 
 
 @weakened_by(late_writers_revive, nobody_is_found)
@@ -234,15 +234,20 @@ def unlimited(replacement):
     return msgspec.structs.replace(replacement, limit=None)
 
 
+async def keys_of(store, owner):
+    """Return the keys of an owner's sessions, oldest login first."""
+    return [row.key for row in (await store.owned_by(owner)).records]
+
+
 def sessions_are_counted_before_the_login(patch):
     """Counting and storing are two acts; here all of a crowd count before the first stores."""
     replace, meet = SQLiteStore.replace, meeting()
 
     async def counted(store, replacement):
         owner = replacement.new.owner
-        found = (await store.owned_by(owner)).records
+        found = await keys_of(store, owner)
         await meet
-        excess = replacement.limit.excess(found, replacement.now)
+        excess = replacement.limit.excess(found)
         if excess is None:
             return Full()
         await replace(store, unlimited(replacement))
@@ -261,7 +266,7 @@ def logins_end_whoever_is_there(patch):
         new = replacement.new
         await replace(store, unlimited(replacement))
         await meet
-        others = [key for key in (await store.keys_of(new.owner)).keys if key != new.key]
+        others = [key for key in await keys_of(store, new.owner) if key != new.key]
         for key in others:
             await store.delete(key, new.owner)
         return Replaced(tuple(others))

@@ -152,7 +152,7 @@ def test_index_of_a_foreign_type_is_named(store, server, drive):
 
     for act in (
         store.owned_by("alice"),
-        store.keys_of("alice"),
+        store.delete_owned("alice"),
         store.replace(login(record("b", owner="alice"))),
     ):
         with pytest.raises(StoreUnavailable, match=f"{name} holds no index"):

@@ -3,18 +3,20 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, TypeVar
 
 from sessile.core.binding import Binding
 from sessile.core.record import Record
 from sessile.core.size import SizeLimit
-from sessile.core.ticket import Key
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
+
+K = TypeVar("K")
 
 _TOUCH: Final = 20
 """``seen`` moves when a twentieth of the idle time has passed, so that readers rarely write."""
 
+_LARGEST_LIMIT: Final = 10_000
 _COOKIE_CAP: Final = 400 * 86_400  # RFC 6265bis, 5.5: user agents cap Max-Age at 400 days
 
 
@@ -86,7 +88,7 @@ class Limit:
     """How many sessions a user may have, and what happens beyond.
 
     Args:
-        number: of sessions, the new one included.
+        number: of sessions, the new one included; a login beyond it looks at so many.
         on_limit: what happens beyond.
 
     Raises:
@@ -97,30 +99,30 @@ class Limit:
     on_limit: OnLimit = OnLimit.END_OLDEST
 
     def __post_init__(self) -> None:
-        if type(self.number) is not int or self.number < 1:
-            raise ConfigError(f"limit={self.number!r}: write a whole number from 1, or None")
+        if type(self.number) is not int or not 1 <= self.number <= _LARGEST_LIMIT:
+            raise ConfigError(
+                f"limit={self.number!r}: write a whole number from 1 to {_LARGEST_LIMIT}, or None"
+            )
         if not isinstance(self.on_limit, OnLimit):
             members = ", ".join(f"OnLimit.{member.name}" for member in OnLimit)
             raise ConfigError(f"on_limit={self.on_limit!r}: write one of {members}")
 
-    def excess(self, others: Sequence[Record], now: Instant) -> Sequence[Key] | None:
+    def excess(self, others: Sequence[K]) -> Sequence[K] | None:
         """Return which of a user's other sessions end for the sake of one more; None refuses it.
 
-        Those that are nobody's always do: a login whose answer was lost takes no place.
-
         Args:
-            others: what there is of them, oldest login first.
-            now: the time of the login.
+            others: those that live, oldest login first; none that is nobody's by now.
         """
-        live = [other for other in others if other.live_at(now)]
-        nobodys = [Key(other.key) for other in live if other.is_unclaimed(now)]
-        held = [Key(other.key) for other in live if not other.is_unclaimed(now)]
-        over = len(held) + 1 - self.number
+        over = len(others) + 1 - self.number
         if over <= 0:
-            return nobodys
+            return ()
         if self.on_limit is OnLimit.REFUSE:
             return None
-        return nobodys + (held if self.on_limit is OnLimit.END_OTHERS else held[:over])
+        return others if self.on_limit is OnLimit.END_OTHERS else others[:over]
+
+
+MOST_SESSIONS: Final = Limit(1_000)
+"""A user's sessions where no limit is given: more than anybody has who is no runaway script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,10 @@ class Policy:
             the successor may have been shown to the slowest one. 0 is for a single host.
         remember_idle: the idle time of ``login(remember=True)``.
         remember_absolute: its absolute time; None refuses to remember anybody.
-        limit: how many sessions one user may have; None is no limit. A function of the user may
-            return a number, a ``Limit`` or None.
-        on_limit: what happens at the limit.
+        limit: how many sessions one user may have; of more than a thousand the oldest go where it
+            is not given. None is no limit at all. A function of the user may return a number, a
+            ``Limit`` or None.
+        on_limit: what happens at a limit that is a number.
         binding: what ties a session to its client.
         on_replay: what a replayed ticket ends.
         evidence: for how long the trail of a stolen session is kept.
@@ -168,7 +171,7 @@ class Policy:
     clock_skew: Seconds = minutes(1)
     remember_idle: Seconds = days(14)
     remember_absolute: Seconds | None = days(30)
-    limit: int | Callable[[str], int | Limit | None] | None = None
+    limit: int | Limit | Callable[[str], int | Limit | None] | None = MOST_SESSIONS
     on_limit: OnLimit = OnLimit.END_OLDEST
     binding: Binding = Binding()
     on_replay: OnReplay = OnReplay.END_SESSION
@@ -184,8 +187,9 @@ class Policy:
         for name in ("max_bytes", "max_keys"):
             _check_count(name, getattr(self, name))
         object.__setattr__(self, "size_limit", SizeLimit(self.max_bytes, self.max_keys))
-        number = 1 if self.limit is None or callable(self.limit) else self.limit
-        Limit(number, self.on_limit)
+        Limit(1, self.on_limit)
+        if not callable(self.limit):
+            self.limit_for("")
         if not isinstance(self.binding, Binding):
             raise ConfigError(f"binding={self.binding!r}: write Binding(...)")
         if not isinstance(self.on_replay, OnReplay):

@@ -115,7 +115,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
     def is_unclaimed(self, now: Instant) -> bool:
         """Tell whether it is nobody's by now: made a while ago, and never presented."""
-        return not self.presented and now >= self.rotated + UNCLAIMED_TTL
+        return _is_unclaimed(self, now)
 
     @property
     def trail(self) -> Trail:
@@ -233,6 +233,63 @@ def unpack(blob: bytes, key: Key) -> Record | Corrupt:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Corrupt(key)
     return record if record.key == key and len(record.digest) == 32 else Corrupt(key)
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The beginning of a record, which tells whether it lives. Its fields are those of a record."""
+
+    format: Literal[2]
+    key: str
+    version: int
+    created: Instant
+    seen: Instant
+    idle_until: Instant
+    until: Instant
+    digest: bytes
+    rotated: Instant
+    confirmed: Instant | None
+
+    def live_at(self, now: Instant) -> bool:
+        """Tell whether it is a session, and lives; what an end has left has a version below 1."""
+        return self.version > 0 and now < self.idle_until and now < self.until
+
+    def is_unclaimed(self, now: Instant) -> bool:
+        """Tell whether it is nobody's by now: see ``Record.is_unclaimed``."""
+        return _is_unclaimed(self, now)
+
+
+def _is_unclaimed(one: Record | Head, now: Instant) -> bool:
+    never_presented = one.version == 1 and one.confirmed is None
+    return never_presented and now >= one.rotated + UNCLAIMED_TTL
+
+
+HEAD_BYTES: Final = 128
+"""The beginning of a record's bytes that has its ``Head``."""
+
+_WIDTHS: Final = {0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5,
+                  0xD3: 9}  # fmt: skip
+"""How many bytes a number of MessagePack has, by the first of them; others have one."""
+
+_DIGEST: Final = 34  # bytes, with the two before it
+_head_decoder: Final = msgspec.msgpack.Decoder(Head)
+_HEAD_ARRAY: Final = bytes((0x90 | len(Head.__struct_fields__),))
+
+
+def head_of(start: bytes, key: str) -> Head | None:
+    """Return the head of the record that begins so; None where it is none of that key.
+
+    However long the record is, its first ``HEAD_BYTES`` are enough.
+    """
+    at = 5 + len(key)  # behind the array's three bytes, the format, and the key with its length
+    try:
+        for numbers, more in ((5, _DIGEST), (2, 0)):
+            for _ in range(numbers):
+                at += _WIDTHS.get(start[at], 1)
+            at += more
+        head = _head_decoder.decode(_HEAD_ARRAY + start[3:at])
+    except (IndexError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return head if head.key == key else None
 
 
 def evolve(record: Record, **changes: Any) -> Record:

@@ -17,17 +17,18 @@ from sessile.core.record import (
 )
 from sessile.core.ticket import Key
 from sessile.core.trail import extend_trail
-from sessile.core.value import Instant
+from sessile.core.value import Instant, Seconds
 from sessile.errors import KeyTaken
 from sessile.service.context import Context
 from sessile.service.events import End, Ended, Mismatched, Replayed
 from sessile.service.transaction import Transaction
 from sessile.stores.contract import Change, Committed
+from sessile.wire.pause import pause
 
-_LISTINGS: Final = 16
 _LEFT: Final = -1_000  # the version of what an end leaves: no request expects it, or the next few
 _ATTEMPTS: Final = 16
 _MOST_REMOVED: Final = 1_000  # planted rows, for one login
+_PAUSE: Final[Seconds] = 0.005  # after a page: longer than the store takes to remove one
 
 
 async def end_one(
@@ -110,33 +111,32 @@ async def end_owned(
     now: Instant,
     *,
     keep: Collection[str] = (),
+    before: Key | None = None,
     client: Client | None = None,
 ) -> int:
     """End an owner's sessions but those to keep; return how many ended.
 
-    Where one was not what was listed any more, because a rival had replaced it, they are listed
-    once more.
+    They end page by page, and between two pages others have their turn. One that goes on in another
+    meanwhile, by a step-up, is on a later page.
+
+    Args:
+        context: the collaborators.
+        owner: whose.
+        reason: the reason.
+        now: when.
+        keep: those that stay.
+        before: those alone that logged in earlier than this one.
+        client: whose request it was.
     """
     ended = 0
-    for _ in range(_LISTINGS):
-        keys = [key for key in await _keys_of(context, owner) if key not in keep]
-        lasts = [await end_one(context, key, owner, reason, now, client=client) for key in keys]
-        ended += len(lasts) - lasts.count(None)
-        if keys == [last and last.key for last in lasts]:
-            break
-    return ended
-
-
-async def _keys_of(context: Context, owner: str) -> list[Key]:
-    """Return the keys of an owner's sessions, however many there are; their values stay unread."""
-    keys: list[Key] = []
-    cursor: str | None = None
     while True:
-        page = await context.store.keys_of(owner, cursor)
-        keys += page.keys
-        cursor = page.cursor
-        if cursor is None:
-            return keys
+        page = await context.store.delete_owned(owner, keep=keep, before=before)
+        for key in page.keys:
+            context.emit(Ended(now, key, reason, owner, client=client))
+        ended += len(page.keys)
+        if not page.more:
+            return ended
+        await pause(_PAUSE)
 
 
 async def remove_planted(context: Context, owner: str) -> bool:
@@ -206,7 +206,14 @@ def _ends_others(transaction: Transaction, owner: str | None) -> bool:
 async def _end_others(transaction: Transaction, stolen: Record) -> None:
     """End the owner's other sessions, unless the stolen one went on in one of them meanwhile."""
     context, owner, key = transaction.context, stolen.owner or "", Key(stolen.key)
-    others = [other for other in await _keys_of(context, owner) if other != key]
+    others, cursor = [], None
+    while True:
+        page = await context.store.owned_by(owner, cursor)
+        others += [Key(other.key) for other in page.records if other.key != key]
+        cursor = page.cursor
+        if cursor is None:
+            break
+        await pause(_PAUSE)
     found = context.intact(await context.store.read(key))
     if found is None or found.kind is not RecordKind.SESSION:
         return

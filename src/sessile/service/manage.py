@@ -17,6 +17,7 @@ from sessile.service.options import check_owners
 from sessile.service.tombstones import follow_tombstones
 from sessile.stores.contract import Capability, Corrupt
 from sessile.wire.log import log_undurable_end
+from sessile.wire.pause import pause
 
 _ONE_BY_ONE: Final = "end one of them by its id, all with end_everybody()"
 
@@ -46,6 +47,7 @@ async def sessions_of(
         cursor = page.cursor
         if cursor is None:
             return found
+        await pause()
 
 
 async def scan(context: Context, cursor: str | None = None) -> tuple[list[SessionInfo], str | None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from sessile.core.policy import OnReplay, Policy
+from sessile.core.policy import MOST_SESSIONS, OnReplay, Policy
 from sessile.core.secrets import KeyRing
 from sessile.errors import ConfigError
 from sessile.stores.contract import Capability, Store
@@ -42,10 +42,12 @@ def check_hooks(hooks: object) -> None:
 def check_policy(store: Store, policy: Policy) -> None:
     """Refuse a policy that a store without the index of a user's sessions would pass over.
 
+    The limit that nobody asked for is passed over.
+
     Raises:
         ConfigError: it has a limit, or ends all sessions of an owner.
     """
-    unmet = ["limit"] if policy.limit is not None else []
+    unmet = [] if policy.limit is None or policy.limit is MOST_SESSIONS else ["limit"]
     unmet += ["on_replay=OnReplay.END_ALL"] if policy.on_replay is OnReplay.END_ALL else []
     if unmet:
         check_owners(store, f"drop {' and '.join(unmet)} of the policy")

@@ -4,6 +4,7 @@ The new session has another id and another secret, so that whoever knew those of
 nothing (OWASP: session fixation). Old and new change places as one act of the store.
 """
 
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -15,10 +16,10 @@ from sessile.core.record import Record, RecordKind, login_of, replacement_of, to
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import Trail, extend_trail
 from sessile.core.value import Encoded, Instant
-from sessile.errors import LostRace, TooManySessions
+from sessile.errors import LostRace, StoreUnavailable, TooManySessions
 from sessile.service.context import Context
 from sessile.service.devices import note_device
-from sessile.service.end import remove_planted
+from sessile.service.end import end_owned, remove_planted
 from sessile.service.events import (
     End,
     Ended,
@@ -34,7 +35,14 @@ from sessile.service.open import ATTEMPTS
 from sessile.service.save import discard_changes, read_late
 from sessile.service.tombstones import follow_tombstones
 from sessile.service.transaction import CommitOutcome, Standing, Transaction
-from sessile.stores.contract import Full, Gone, Replaced, Replacement, ReplaceResult
+from sessile.stores.contract import (
+    Capability,
+    Full,
+    Gone,
+    Replaced,
+    Replacement,
+    ReplaceResult,
+)
 
 
 class _Base(msgspec.Struct, frozen=True):
@@ -79,7 +87,7 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
         grave = None if old is None else _tombstone(transaction, old, ticket, now)
         result = await context.store.replace(Replacement(new, now, limit, old, grave))
         if isinstance(result, Replaced):
-            await _settle(transaction, now, new, old, result.ended)
+            await _settle(transaction, now, new, old, result)
             return CommitOutcome(new, ticket)
         if isinstance(result, Full):
             if purged or not await remove_planted(context, new.owner or ""):
@@ -198,6 +206,8 @@ def _limit(transaction: Transaction) -> Limit | None:
     owner = state.identity.owner
     if owner is None or state.intent in CONTINUING:
         return None
+    if Capability.OWNERS not in transaction.context.store.capabilities:
+        return None
     return transaction.context.policy.limit_for(owner)
 
 
@@ -212,15 +222,18 @@ async def _settle(
     now: Instant,
     new: Record,
     old: Record | None,
-    ended: tuple[Key, ...],
+    result: Replaced,
 ) -> None:
     """Tell what happened, and do what a login does besides."""
     context, client = transaction.context, transaction.client
-    for key in ended:
+    for key in result.ended:
         context.emit(Ended(now, key, End.LIMIT, new.owner, client=client))
     if old is not None:
         context.emit(Ended(now, Key(old.key), End.LOGIN, old.owner, client=client))
     context.emit(_event(transaction, new, now))
+    if result.rest is not None and new.owner is not None:
+        with suppress(StoreUnavailable):  # the login stands; the next one ends what is left
+            await end_owned(context, new.owner, End.LIMIT, now, before=result.rest, client=client)
     if transaction.state.intent is Intent.LOGIN:
         await note_device(context, new, now)
     await sweep_sometimes(context, now)

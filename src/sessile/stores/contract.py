@@ -8,7 +8,7 @@ store that cannot be reached raises ``StoreUnavailable`` within its time limit.
 ``sessile.testing.conformance`` asks each promise of each store.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Flag, auto
 from pathlib import Path
 from typing import ClassVar, Final, Protocol, TypeAlias, runtime_checkable
@@ -17,7 +17,16 @@ import msgspec
 
 from sessile.core.flow import Ask
 from sessile.core.policy import Limit, OnLimit
-from sessile.core.record import UNCLAIMED_TTL, Corrupt, Record, pack, unpack
+from sessile.core.record import (
+    HEAD_BYTES,
+    UNCLAIMED_TTL,
+    Corrupt,
+    Head,
+    Record,
+    head_of,
+    pack,
+    unpack,
+)
 from sessile.core.ticket import Key, is_key
 from sessile.core.value import Instant, Seconds
 from sessile.stores.finding import Finding
@@ -25,6 +34,9 @@ from sessile.stores.finding import Finding
 __all__ = [
     "COMMITTED",
     "GONE",
+    "HEAD_BYTES",
+    "MOST_ENDED",
+    "PAGE_BYTES",
     "UNCLAIMED_TTL",
     "Ask",
     "Capability",
@@ -33,6 +45,7 @@ __all__ = [
     "Committed",
     "Conflict",
     "Corrupt",
+    "Deleted",
     "FeedNotice",
     "FileBacked",
     "Finding",
@@ -41,9 +54,9 @@ __all__ = [
     "HasDiagnosis",
     "HasFeed",
     "HasServerTime",
+    "Head",
     "Instant",
     "Key",
-    "KeyPage",
     "Limit",
     "OnLimit",
     "Page",
@@ -53,6 +66,7 @@ __all__ = [
     "Replacement",
     "Seconds",
     "Store",
+    "head_of",
     "is_key",
     "pack",
     "unpack",
@@ -109,6 +123,12 @@ class Gone(msgspec.Struct, frozen=True):
     """There is no such record; nothing was written and nothing came back to life."""
 
 
+PAGE_BYTES: Final = 1 << 20
+"""What an act of many records reads or removes: no more of them, once they have so many bytes."""
+
+MOST_ENDED: Final = 32
+"""Sessions that a login ends by itself, where more than one is over its owner's limit."""
+
 COMMITTED: Final = Committed()
 GONE: Final = Gone()
 
@@ -141,10 +161,14 @@ class Replaced(msgspec.Struct, frozen=True):
     """The new record is stored, the old one is gone, and so is what was over the limit.
 
     Attributes:
-        ended: the owner's sessions that were over the limit, oldest first.
+        ended: the owner's sessions that were over the limit, oldest first; ``MOST_ENDED`` of them
+            at most.
+        rest: the oldest session that stays, if older ones than that are left, because they were
+            more than one act may end: ``delete_owned(owner, before=rest)`` ends them.
     """
 
     ended: tuple[Key, ...] = ()
+    rest: Key | None = None
 
 
 class Full(msgspec.Struct, frozen=True):
@@ -168,16 +192,16 @@ class Page(msgspec.Struct, frozen=True):
     cursor: str | None
 
 
-class KeyPage(msgspec.Struct, frozen=True):
-    """Some of the keys that were asked for.
+class Deleted(msgspec.Struct, frozen=True):
+    """Some of an owner's sessions were removed.
 
     Attributes:
-        keys: their records may be gone meanwhile.
-        cursor: where to go on; None at the end.
+        keys: theirs, oldest login first.
+        more: whether there may be others.
     """
 
-    keys: list[Key]
-    cursor: str | None
+    keys: tuple[Key, ...] = ()
+    more: bool = False
 
 
 @runtime_checkable
@@ -225,8 +249,9 @@ class Store(Protocol):
         there, ``Gone`` where there is none.
 
         ``Limit.excess`` chooses, of the owner's other sessions, those that end for the new one;
-        they are removed in the same act. Expired ones do not count, nor does the old one. Of N
-        logins at once each sees all that came before it, so that the limit holds.
+        they are removed in the same act, unless they are more than one act may remove: then
+        ``Replaced`` says so. Expired ones do not count, nor does the old one. Of N logins at once
+        each sees all that came before it, so that the limit holds.
 
         Raises:
             KeyTaken: a record of the new key exists; nothing was changed.
@@ -264,14 +289,32 @@ class Store(Protocol):
         ...
 
     async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
-        """Return a page of an owner's records, oldest login first, about ``batch`` of them.
+        """Return a page of an owner's records, oldest login first, ``batch`` of them at most.
 
-        Every record that is in the index all the while is on exactly one page.
+        Every record that is in the index all the while is on exactly one page. With the record that
+        brings it to ``PAGE_BYTES`` a page ends.
         """
         ...
 
-    async def keys_of(self, owner: str, cursor: str | None = None, batch: int = 1000) -> KeyPage:
-        """Return a page of the keys in an owner's index, oldest login first; no record is read."""
+    async def delete_owned(
+        self,
+        owner: str,
+        *,
+        keep: Collection[str] = (),
+        before: Key | None = None,
+        batch: int = 250,
+    ) -> Deleted:
+        """Remove some of an owner's sessions as one act, oldest login first.
+
+        Where nothing more is left to remove, that is so at one instant: a login that came before it
+        has ended, one that comes later stands. What is in no index, as a tombstone, stays.
+
+        Args:
+            owner: whose.
+            keep: the keys of sessions that stay.
+            before: those alone that logged in earlier than this one; where it is gone, none.
+            batch: how many, at most; or fewer, that have ``PAGE_BYTES`` together.
+        """
         ...
 
     async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:

@@ -4,8 +4,9 @@ Each act is one step of plain Python, so it is atomic. Records are frozen and pa
 caller can change what is stored.
 """
 
+import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from itertools import count as numbers
 from typing import ClassVar, Final, TypeVar
@@ -14,25 +15,30 @@ from sessile.errors import ConfigError, KeyTaken, StoreClosed
 from sessile.stores.contract import (
     COMMITTED,
     GONE,
+    HEAD_BYTES,
     Ask,
     Capability,
     Change,
     CommitResult,
     Conflict,
     Corrupt,
+    Deleted,
     Full,
+    Gone,
     Instant,
     Key,
-    KeyPage,
     Page,
     Record,
     Replaced,
     Replacement,
     ReplaceResult,
+    head_of,
     pack,
     unpack,
 )
+from sessile.stores.excess import Crowded, choose
 from sessile.stores.location import Location, count, yes
+from sessile.stores.paging import cut
 from sessile.wire import workers
 from sessile.wire.locked import LockedCalls
 
@@ -103,7 +109,9 @@ class MemoryStore:
 
     async def replace(self, replacement: Replacement) -> ReplaceResult:
         """Store a new record in the place of an old one."""
-        return await self._ask("replace", self._replace, replacement)
+        while (answer := await self._ask("replace", self._replace, replacement)) is None:
+            pass  # some of the dead are out of the way
+        return answer
 
     async def delete(
         self, key: Key, owner: str | None = None, *, leaving: Record | None = None
@@ -119,9 +127,16 @@ class MemoryStore:
         """Return a page of the owner's records."""
         return await self._ask("owned_by", self._owned_by, owner, cursor, batch)
 
-    async def keys_of(self, owner: str, cursor: str | None = None, batch: int = 1000) -> KeyPage:
-        """Return a page of the owner's keys."""
-        return await self._ask("keys_of", self._keys_of, owner, cursor, batch)
+    async def delete_owned(
+        self,
+        owner: str,
+        *,
+        keep: Collection[str] = (),
+        before: Key | None = None,
+        batch: int = 250,
+    ) -> Deleted:
+        """Remove some of the owner's sessions."""
+        return await self._ask("delete_owned", self._delete_owned, owner, keep, before, batch)
 
     async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of all records, in the order of their keys."""
@@ -180,46 +195,49 @@ class MemoryStore:
             self._remove(next(iter(rows)), None)
 
     def _commit(self, change: Change) -> CommitResult:
-        current = self._load(change.record.key)
-        if current is None:
-            return GONE
-        if isinstance(current, Corrupt):
-            return current
-        if current.version != change.expected:
-            return Conflict(current)
-        self._open_rows()[current.key] = pack(change.record)
-        return COMMITTED
+        changed = self._conflict(change.record.key, change.expected)
+        if changed is None:
+            self._open_rows()[change.record.key] = pack(change.record)
+        return changed or COMMITTED
 
-    def _replace(self, replacement: Replacement) -> ReplaceResult:
+    def _conflict(self, key: str, expected: int) -> Conflict | Gone | Corrupt | None:
+        """Return why a row is not the version that is expected; None where it is."""
+        current = self._load(key)
+        if not isinstance(current, Record):
+            return current or GONE
+        return None if current.version == expected else Conflict(current)
+
+    def _replace(self, replacement: Replacement) -> ReplaceResult | None:
         new, old = replacement.new, replacement.old
-        if old is not None:
-            current = self._load(old.key)
-            if current is None:
-                return GONE
-            if isinstance(current, Corrupt):
-                return current
-            if current.version != old.version:
-                return Conflict(current)
+        if old is not None and (changed := self._conflict(old.key, old.version)) is not None:
+            return changed
         excess = self._excess(replacement)
-        if excess is None:
-            return Full()
+        if isinstance(excess, Crowded):
+            for key in excess.dead:
+                self._remove(key, new.owner)
+            return None
+        if isinstance(excess, Full):
+            return excess
         self._add(new)
         if old is not None:
             self._delete(Key(old.key), old.owner, replacement.tombstone)
-        for key in excess:
+        for key in excess.ended:
             self._remove(key, new.owner)
         if new.owner is not None:
             self._owners.setdefault(new.owner, {})[new.key] = next(self._logins)
-        return Replaced(tuple(excess))
+        return excess
 
-    def _excess(self, replacement: Replacement) -> Sequence[Key] | None:
-        owner, limit, old = replacement.new.owner, replacement.limit, replacement.old
-        if limit is None or owner is None:
-            return ()
-        replaced = None if old is None else old.key
-        rivals = map(self._load, list(self._owners.get(owner, ())))
-        others = [rival for rival in rivals if isinstance(rival, Record) and rival.key != replaced]
-        return limit.excess(others, replacement.now)
+    def _excess(self, replacement: Replacement) -> Replaced | Full | Crowded:
+        owner, limit, now = replacement.new.owner, replacement.limit, replacement.now
+        index = self._owners.get(owner or "", {})
+        if limit is None or len(index) < limit.number:
+            return Replaced()
+        rows = self._open_rows()
+        entries = (
+            (Key(key), head_of(rows.get(key, b"")[:HEAD_BYTES], key)) for key in reversed(index)
+        )
+        old = None if replacement.old is None else replacement.old.key
+        return choose(limit, entries, len(index), now, new=replacement.new.key, old=old)
 
     def _delete(
         self, key: Key, owner: str | None, leaving: Record | None
@@ -243,23 +261,33 @@ class MemoryStore:
         self._open_rows().clear()
         self._owners.clear()
 
-    def _keys_of(self, owner: str, cursor: str | None, batch: int) -> KeyPage:
-        self._open_rows()
-        after = int(cursor or 0)
-        entries = [(n, Key(key)) for key, n in self._owners.get(owner, {}).items() if n > after]
-        page = entries[:batch]
-        more = len(entries) > batch
-        return KeyPage([key for _, key in page], str(page[-1][0]) if more else None)
+    def _delete_owned(
+        self, owner: str, keep: Collection[str], before: Key | None, batch: int
+    ) -> Deleted:
+        index = self._owners.get(owner, {})
+        end = math.inf if before is None else index.get(before, 0)
+        others = (key for key, n in index.items() if n < end and key not in keep)
+        keys, more = self._page(others, batch)
+        for key in keys:
+            self._remove(key, owner)
+        return Deleted(tuple(keys), more)
 
     def _owned_by(self, owner: str, cursor: str | None, batch: int) -> Page:
-        page = self._keys_of(owner, cursor, batch)
-        found = map(self._load, page.keys)
-        return Page([record for record in found if record is not None], page.cursor)
+        after = int(cursor or 0)
+        index = self._owners.get(owner, {})
+        keys, more = self._page((key for key, n in index.items() if n > after), batch)
+        return Page(self._load_all(keys), str(index[keys[-1]]) if more else None)
 
     def _scan(self, cursor: str, batch: int) -> Page:
-        keys = sorted(key for key in self._open_rows() if key > cursor)[:batch]
-        found = [record for record in map(self._load, keys) if record is not None]
-        return Page(found, keys[-1] if len(keys) == batch else None)
+        keys, more = self._page(sorted(key for key in self._open_rows() if key > cursor), batch)
+        return Page(self._load_all(keys), keys[-1] if more else None)
+
+    def _page(self, keys: Iterable[str], batch: int) -> tuple[list[Key], bool]:
+        rows = self._open_rows()
+        return cut(map(Key, keys), lambda key: len(rows.get(key, b"")), batch)
+
+    def _load_all(self, keys: list[Key]) -> list[Record | Corrupt]:
+        return [record for record in map(self._load, keys) if record is not None]
 
     def _sweep(self, now: Instant, batch: int) -> int:
         expired = [

@@ -16,20 +16,22 @@ and so a server whose clock is wrong removes nothing early. Give the server the 
 import base64
 import hashlib
 import re
+from collections.abc import Collection
 from typing import Any, ClassVar, Final
 
 from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.stores.contract import (
     COMMITTED,
+    PAGE_BYTES,
     UNCLAIMED_TTL,
     Capability,
     Change,
     CommitResult,
     Conflict,
     Corrupt,
+    Deleted,
     Instant,
     Key,
-    KeyPage,
     OnLimit,
     Page,
     Record,
@@ -52,7 +54,15 @@ from sessile.stores.redis_rows import (
     replace_result,
     row_of,
 )
-from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, OWNED, REPLACE, Script
+from sessile.stores.redis_scripts import (
+    COMMIT,
+    CREATE,
+    DELETE,
+    DELETE_OWNED,
+    OWNED,
+    REPLACE,
+    Script,
+)
 from sessile.stores.redis_url import endpoint_of
 from sessile.wire.redis.client import LARGE, RedisClient
 from sessile.wire.redis.endpoint import Endpoint, ErrorReply
@@ -184,13 +194,15 @@ class RedisStore:
         ]
         if replacement.old is not None:
             self._add_old(names, words, replacement.old, replacement.tombstone)
-        answer = await self._run(REPLACE, tuple(names), tuple(words))
-        if answer is None:
-            raise KeyTaken(new.key)
-        if index:
-            self._check_index(answer, index)
-        self._check_generation(answer)
-        return replace_result(answer, replacement.old)
+        while True:
+            answer = await self._run(REPLACE, tuple(names), tuple(words))
+            if answer is None:
+                raise KeyTaken(new.key)
+            if index:
+                self._check_index(answer, index)
+            self._check_generation(answer)
+            if answer != [b"crowded"]:  # else some of the dead are out of the way
+                return replace_result(answer, replacement.old)
 
     def _add_old(
         self,
@@ -239,23 +251,27 @@ class RedisStore:
     async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of the owner's records."""
         index = self._index(owner)
-        words = (self._prefix, cursor or "-inf", batch)
+        words = (self._prefix, cursor or "-inf", batch, PAGE_BYTES)
         answer = await self._run(OWNED, (index, self._generation), words)
         last, *found = self._check_index(answer, index)
         keys = [Key(name.decode()) for name in found[::2]]
         records = [load(key, row) for key, row in zip(keys, found[1::2], strict=True)]
         return Page([r for r in records if r is not None], cursor_after(last))
 
-    async def keys_of(self, owner: str, cursor: str | None = None, batch: int = 1000) -> KeyPage:
-        """Return a page of the owner's keys."""
-        index, start = self._index(owner), cursor or "-inf"
-        answer = await self._client.ask(
-            "redis ZRANGE", "ZRANGE", index, start, "+inf", "BYSCORE", "LIMIT", 0, batch,
-            "WITHSCORES", repeat=Repeat.HARMLESS,
-        )  # fmt: skip
-        found = self._check_index(answer, index)
-        keys = [Key(name.decode()) for name in found[::2]]
-        return KeyPage(keys, cursor_after(found[-1] if len(keys) == batch else b""))
+    async def delete_owned(
+        self,
+        owner: str,
+        *,
+        keep: Collection[str] = (),
+        before: Key | None = None,
+        batch: int = 250,
+    ) -> Deleted:
+        """Remove some of the owner's sessions, as one script."""
+        index = self._index(owner)
+        words = (self._prefix, batch, PAGE_BYTES, before or "", *keep)
+        answer = await self._run(DELETE_OWNED, (index, self._generation), words)
+        more, *names = self._check_index(answer, index)
+        return Deleted(tuple(Key(name.decode()) for name in names), more=bool(more))
 
     async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of all records, in an order of the server's own."""

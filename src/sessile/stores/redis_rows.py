@@ -62,7 +62,8 @@ def replace_result(answer: list[Any], old: Record | None) -> ReplaceResult:
     if kind == b"full":
         return Full()
     if kind == b"replaced":
-        return Replaced(tuple(Key(name.decode()) for name in more))
+        rest, *ended = (Key(name.decode()) for name in more)
+        return Replaced(tuple(ended), rest or None)
     current = load(Key("" if old is None else old.key), more[0] if more else None)
     if isinstance(current, Record):
         return Conflict(current)

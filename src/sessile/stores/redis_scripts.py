@@ -20,6 +20,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
+from sessile.stores.contract import HEAD_BYTES, MOST_ENDED
+from sessile.stores.excess import MOST_DEAD
 from sessile.wire.redis.repeat import Repeat
 
 
@@ -79,6 +81,32 @@ local function enter(index, name, left)
   if redis.call('PTTL', index) < tonumber(left) then redis.call('PEXPIRE', index, left) end
 end
 """
+
+_NUMBERS: Final = f"""
+local head_bytes, most_dead, most_ended = {HEAD_BYTES}, {MOST_DEAD}, {MOST_ENDED}
+"""
+
+_HEADS: Final = (
+    _NUMBERS
+    + """
+-- How the row of that name begins; nothing where there is none of this generation.
+local function head_of(name)
+  return current(redis.pcall('GETRANGE', name, 0, #generation + head_bytes - 1))
+end
+
+-- The version and the deadline of a key's record that begins so, and where it goes on behind them;
+-- nothing where it is none.
+local function times(head, key)
+  -- after the array's three bytes: format, key, version, created, seen, idle_until, until
+  local sound, at, format, owned, version, _, _, idle, absolute =
+    pcall(cmsgpack.unpack_limit, head, 7, 3)
+  if sound and format == 2 and owned == key and type(version) == 'number'
+    and type(idle) == 'number' and type(absolute) == 'number' then
+    return version, math.min(idle, absolute), at
+  end
+end
+"""
+)
 
 _BEGUN: Final = (
     _GENERATION
@@ -182,13 +210,15 @@ return row
 # others, 2 refuses), the rest of a generation to begin, whether there is an owner, seconds until
 # what was never presented is nobody's; then the key of the old one, the beginning that is expected
 # of it, the row to leave in its place, and its milliseconds. No limit is -1. Returns nothing where
-# the new row exists; else {'replaced', keys of those that ended}, {'full'}, or {'changed', the old
-# row as it is}, without a row where there is none. Ghosts are entries whose row is gone or ended:
-# all that are seen go, and without a limit a few are looked at, so that logging in costs the same
-# however many sessions a user has.
+# the new row exists; else {'replaced', the oldest that stays where more are over the limit than
+# ended or else an empty text, keys of those that ended}, {'full'}, {'crowded'}, or {'changed', the
+# old row as it is}, without a row where there is none. What ends is chosen as in ``stores.excess``.
+# Ghosts are entries whose row is gone or ended: all that are seen go, and where nobody has to be
+# counted a few are looked at.
 REPLACE: Final = Script(
     "redis replace",
     _BEGUN
+    + _HEADS
     + """
 local prefix, now, limit = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local at = 2
@@ -196,19 +226,11 @@ local index
 if ARGV[10] == '1' then at = at + 1; index = KEYS[at] end
 local old, old_index = KEYS[at + 1], KEYS[at + 2]
 
-local function standing(head, name)  -- 'held', 'nobodys', or nil where it does not live
-  -- after the array's three bytes: format, key, version, created, seen, idle_until, until; then a
-  -- digest of 34 bytes, whose type cmsgpack does not know; then rotated, confirmed
-  local sound, at, format, owned, version, _, _, idle, absolute =
-    pcall(cmsgpack.unpack_limit, head, 7, 3)
-  local lives = sound and format == 2 and owned == name
-    and type(idle) == 'number' and type(absolute) == 'number'
-    and now < idle and now < absolute
-  if not lives then return nil end
+local function is_unclaimed(head, version, at)  -- by now: made a while ago, and never presented
+  -- behind what ``times`` reads is a digest of 34 bytes, whose type cmsgpack does not know
   local known, _, rotated, confirmed = pcall(cmsgpack.unpack_limit, head, 2, at + 34)
-  local presented = version ~= 1 or not known or confirmed or type(rotated) ~= 'number'
-  if presented or now < rotated + tonumber(ARGV[11]) then return 'held' end
-  return 'nobodys'
+  return version == 1 and known and not confirmed and type(rotated) == 'number'
+    and now >= rotated + tonumber(ARGV[11])
 end
 
 begin(ARGV[9])
@@ -221,30 +243,46 @@ if old then
   end
 end
 
-local held, gone = {}, {}
+local held, nobodys, dead, is_cut = {}, {}, {}, false  -- newest first
 if index then
+  local size = redis.call('ZCARD', index)
+  local counts = limit >= 0 and size >= limit
   local names
-  if limit < 0 then
-    names = redis.call('ZRANDMEMBER', index, 16)
+  if counts then
+    names = redis.call('ZREVRANGE', index, 0, limit + most_dead - 1)
   else
-    names = redis.call('ZRANGE', index, 0, -1)
+    names = redis.call('ZRANDMEMBER', index, 16)
   end
-  for _, name in ipairs(names) do
-    local head = current(redis.pcall('GETRANGE', prefix .. name, 0, #generation + 127))
+  for i, name in ipairs(names) do
+    local head = head_of(prefix .. name)
     if not head then
       redis.call('ZREM', index, name)
-    elseif limit >= 0 and name ~= ARGV[12] then
-      local found = standing(head, name)
-      if found == 'held' then held[#held + 1] = name end
-      if found == 'nobodys' then gone[#gone + 1] = name end
+    elseif counts and name ~= ARGV[12] then
+      local version, ends, at = times(head, name)
+      if not version or version < 1 or now >= ends then
+        dead[#dead + 1] = name
+      elseif is_unclaimed(head, version, at) then
+        nobodys[#nobodys + 1] = name
+      else
+        held[#held + 1] = name
+      end
     end
+    is_cut = counts and i < size
+    if #held == limit + most_ended then break end
   end
 end
+if is_cut and #held < limit then
+  for _, name in ipairs(nobodys) do dead[#dead + 1] = name end
+  for _, name in ipairs(dead) do
+    redis.call('UNLINK', prefix .. name)
+    redis.call('ZREM', index, name)
+  end
+  return {'crowded'}
+end
 
-local over = limit < 0 and 0 or #held + 1 - limit
+local over = limit < 0 and 0 or math.max(#held + 1 - limit, 0)
 if over > 0 and ARGV[8] == '2' then return {'full'} end
 if over > 0 and ARGV[8] == '1' then over = #held end
-for i = 1, over do gone[#gone + 1] = held[i] end
 if not create(KEYS[1], ARGV[1], ARGV[2]) then return false end
 
 if old then
@@ -256,18 +294,22 @@ if old then
     redis.call('DEL', old)
   end
 end
-local answer = {'replaced'}
-for _, name in ipairs(gone) do
-  redis.call('DEL', prefix .. name)
+local answer = {'replaced', ''}
+local function remove(name)
+  redis.call('UNLINK', prefix .. name)
   redis.call('ZREM', index, name)
   answer[#answer + 1] = name
 end
+local ended = math.min(over, most_ended)
+for i = #held, math.max(#held - ended, 0) + 1, -1 do remove(held[i]) end
+for i = 1, math.min(#nobodys, most_ended - ended) do remove(nobodys[i]) end
+if is_cut or over > most_ended then answer[2] = held[#held - over] or ARGV[4] end
 if index then enter(index, ARGV[4], ARGV[3]) end
 return answer
 """,
 )
 
-# KEYS: index, generation. ARGV: prefix, the score to begin at, how many.
+# KEYS: index, generation. ARGV: prefix, the score to begin at, how many, how many bytes.
 # Returns the last score, or an empty text at the end, and key, row, key, row, ... in the order of
 # the logins; ghosts go. A key of another type has an error for its row.
 OWNED: Final = Script(
@@ -276,13 +318,18 @@ OWNED: Final = Script(
     + """
 local names = redis.call(
   'ZRANGE', KEYS[1], ARGV[2], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
-local found = {''}
+local found, size = {''}, 0
 if #names == 2 * tonumber(ARGV[3]) then found[1] = names[#names] end
 for i = 1, #names, 2 do
   local row = current(redis.pcall('GET', ARGV[1] .. names[i]))
   if row then
     found[#found + 1] = names[i]
     found[#found + 1] = row
+    size = size + #row
+    if size >= tonumber(ARGV[4]) then
+      found[1] = names[i + 1]
+      break
+    end
   else
     redis.call('ZREM', KEYS[1], names[i])
   end
@@ -290,4 +337,48 @@ end
 return found
 """,
     repeat=Repeat.HARMLESS,
+)
+
+# KEYS: index, generation. ARGV: prefix, how many, how many bytes, the key of the session that they
+# came before or an empty text, the keys of those that stay.
+# Returns 1 where there may be more, else 0; then the keys of the sessions that were removed. What
+# an end has left, with a version below 1, loses its entry alone.
+DELETE_OWNED: Final = Script(
+    "redis delete_owned",
+    _GENERATION
+    + _HEADS
+    + """
+local index, prefix, batch, bytes = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local stop, keep = '+inf', {}
+if ARGV[4] ~= '' then
+  local score = redis.call('ZSCORE', index, ARGV[4])
+  if not score then return {0} end
+  stop = '(' .. score
+end
+for i = 5, #ARGV - 1 do keep[ARGV[i]] = true end
+
+local names = redis.call(
+  'ZRANGE', index, '-inf', stop, 'BYSCORE', 'LIMIT', 0, batch + #ARGV - 5)
+local answer, seen, size = {0}, 0, 0
+for _, name in ipairs(names) do
+  if not keep[name] then
+    local row = prefix .. name
+    local head = generation and head_of(row)
+    redis.call('ZREM', index, name)
+    if head then
+      local length = redis.pcall('STRLEN', row)
+      size = size + (type(length) == 'number' and length or 0)
+      local version = times(head, name)
+      if not version or version > 0 then redis.call('UNLINK', row) end
+      if version and version > 0 then answer[#answer + 1] = name end
+    end
+    seen = seen + 1
+    if seen == batch or size >= bytes then
+      answer[1] = 1
+      break
+    end
+  end
+end
+return answer
+""",
 )

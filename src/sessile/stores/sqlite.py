@@ -11,39 +11,32 @@ Who ends everybody puts the table aside under another name, whatever its size, a
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from sqlite3 import Cursor
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from sessile.errors import ConfigError, KeyTaken
+from sessile.stores import sqlite_acts
 from sessile.stores.contract import (
-    COMMITTED,
-    GONE,
     Capability,
     Change,
     CommitResult,
-    Committed,
-    Conflict,
     Corrupt,
-    Full,
-    Gone,
+    Deleted,
     Instant,
     Key,
-    KeyPage,
     Page,
     Record,
-    Replaced,
     Replacement,
     ReplaceResult,
     Seconds,
-    pack,
     unpack,
 )
 from sessile.stores.finding import Finding
 from sessile.stores.location import Location, seconds
+from sessile.stores.sqlite_acts import READ, fetch_page, load_row, transaction
 from sessile.stores.sqlite_diagnosis import diagnose
 from sessile.wire.keyfile import KeyFile
 from sessile.wire.permissions import refuse_world_writable
@@ -58,7 +51,7 @@ _PRAGMAS: Final = (
     "PRAGMA synchronous = NORMAL",
     "PRAGMA wal_autocheckpoint = 4096",  # 8 MB: what changed often is copied back once
 )
-# claim: numbers the claims of an owner in their order. The check keeps foreign text out of unpack.
+# The check keeps foreign text out of unpack.
 _TABLE: Final = (
     """CREATE TABLE IF NOT EXISTS sessile_session (
         key TEXT PRIMARY KEY NOT NULL,
@@ -77,25 +70,7 @@ _UNINDEX: Final = ("DROP INDEX IF EXISTS sessile_due", "DROP INDEX IF EXISTS ses
 _ENDED: Final = "SELECT name FROM sqlite_master WHERE name GLOB 'sessile_ended_[0-9]*'"
 _NEXT: Final = """SELECT coalesce(max(CAST(substr(name, 15) AS INTEGER)), 0) + 1
     FROM sqlite_master WHERE name GLOB 'sessile_ended_[0-9]*'"""
-_READ: Final = "SELECT blob, version, owner FROM sessile_session WHERE key = ?"
-_CREATE: Final = """INSERT INTO sessile_session (key, version, due, blob) VALUES (?, ?, ?, ?)
-    ON CONFLICT (key) DO NOTHING"""
-_CLAIM: Final = """INSERT INTO sessile_session (key, version, due, blob, owner, claim)
-    VALUES (?, ?, ?, ?, ?, (SELECT coalesce(max(claim), 0) + 1 FROM sessile_session
-                            WHERE owner = ?))
-    ON CONFLICT (key) DO NOTHING"""
-_COMMIT: Final = """UPDATE sessile_session SET version = ?, blob = ?
-    WHERE key = ? AND version = ? AND substr(blob, 1, ?) = ? AND due <= ?"""
-_COMMIT_EARLIER: Final = """UPDATE sessile_session SET version = ?, blob = ?, due = ?
-    WHERE key = ? AND version = ? AND substr(blob, 1, ?) = ?"""
-_DELETE: Final = "DELETE FROM sessile_session WHERE key = ? RETURNING blob"
-_LEAVE: Final = """UPDATE sessile_session SET version = ?, due = ?, owner = NULL, claim = NULL,
-    blob = ? WHERE key = ?"""
-_OWNED: Final = """SELECT key, blob, version, owner FROM sessile_session
-    WHERE owner = ? ORDER BY claim"""
 _OWNED_PAGE: Final = """SELECT key, blob, version, owner, claim FROM sessile_session
-    WHERE owner = ? AND claim > ? ORDER BY claim LIMIT ?"""
-_KEYS_PAGE: Final = """SELECT key, claim FROM sessile_session
     WHERE owner = ? AND claim > ? ORDER BY claim LIMIT ?"""
 _COUNT: Final = "SELECT count(*) FROM sessile_session"
 _SCAN: Final = """SELECT key, blob, version, owner FROM sessile_session
@@ -147,22 +122,24 @@ class SQLiteStore:
 
     async def read(self, key: Key) -> Record | Corrupt | None:
         """Return the record of that key."""
-        row = await self._file.ask("sqlite read", lambda db: db.execute(_READ, (key,)).fetchone())
-        return None if row is None else _load(key, *row)
+        row = await self._file.ask("sqlite read", lambda db: db.execute(READ, (key,)).fetchone())
+        return None if row is None else load_row(key, *row)
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
-        row = (record.key, record.version, record.expires, pack(record))
-        if not await self._file.ask("sqlite create", lambda db: db.execute(_CREATE, row).rowcount):
+        if not await self._file.ask("sqlite create", lambda db: sqlite_acts.create(db, record)):
             raise KeyTaken(record.key)
 
     async def commit(self, change: Change) -> CommitResult:
         """Replace the record if its version is the expected one."""
-        return await self._file.ask("sqlite commit", lambda db: _commit(db, change))
+        return await self._file.ask("sqlite commit", lambda db: sqlite_acts.commit(db, change))
 
     async def replace(self, replacement: Replacement) -> ReplaceResult:
         """Store a new record in the place of an old one, in one transaction."""
-        return await self._file.ask("sqlite replace", lambda db: _replace(db, replacement))
+        call = partial(sqlite_acts.replace, replacement=replacement)
+        while (answer := await self._file.ask("sqlite replace", call)) is None:
+            pass  # some of the dead are out of the way
+        return answer
 
     async def delete(
         self,
@@ -172,7 +149,9 @@ class SQLiteStore:
         leaving: Record | None = None,
     ) -> Record | Corrupt | None:
         """Remove the record; its index entry is the same row."""
-        rows = await self._file.ask("sqlite delete", lambda db: _delete(db, key, leaving))
+        rows = await self._file.ask(
+            "sqlite delete", lambda db: sqlite_acts.delete(db, key, leaving)
+        )
         return next((unpack(blob, key) for (blob,) in rows), None)
 
     async def end_everybody(self) -> None:
@@ -182,37 +161,41 @@ class SQLiteStore:
     async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of the owner's records."""
         after = int(cursor or 0)
-        rows = await self._file.ask(
-            "sqlite owned_by", lambda db: _all(db, _OWNED_PAGE, owner, after, batch)
+        rows, more = await self._file.ask(
+            "sqlite owned_by", lambda db: fetch_page(db, _OWNED_PAGE, owner, after, batch)
         )
-        records = [_load(*row[:-1]) for row in rows]
-        return Page(records, str(rows[-1][-1]) if len(rows) == batch else None)
+        records = [load_row(*row[:-1]) for row in rows]
+        return Page(records, str(rows[-1][-1]) if more else None)
 
-    async def keys_of(self, owner: str, cursor: str | None = None, batch: int = 1000) -> KeyPage:
-        """Return a page of the owner's keys."""
-        after = int(cursor or 0)
-        rows = await self._file.ask(
-            "sqlite keys_of", lambda db: _all(db, _KEYS_PAGE, owner, after, batch)
-        )
-        return KeyPage(
-            [Key(key) for key, _ in rows], str(rows[-1][1]) if len(rows) == batch else None
-        )
+    async def delete_owned(
+        self,
+        owner: str,
+        *,
+        keep: Collection[str] = (),
+        before: Key | None = None,
+        batch: int = 250,
+    ) -> Deleted:
+        """Remove some of the owner's sessions; the write lock is held for no more than those."""
+        call = partial(sqlite_acts.delete_owned, owner=owner, keep=keep, before=before, batch=batch)
+        return await self._file.ask_in_thread("sqlite delete_owned", call)
 
     async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of all records, in the order of their keys."""
-        rows = await self._file.ask("sqlite scan", lambda db: _all(db, _SCAN, cursor or "", batch))
-        records = [_load(*row) for row in rows]
-        return Page(records, rows[-1][0] if len(rows) == batch else None)
+        rows, more = await self._file.ask(
+            "sqlite scan", lambda db: fetch_page(db, _SCAN, cursor or "", batch)
+        )
+        records = [load_row(*row) for row in rows]
+        return Page(records, rows[-1][0] if more else None)
 
     async def count(self) -> int:
         """Return how many rows there are."""
-        ((number,),) = await self._file.ask("sqlite count", lambda db: _all(db, _COUNT))
+        ((number,),) = await self._file.ask("sqlite count", lambda db: fetch_all(db, _COUNT))
         return int(number)
 
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
         """Remove the expired, as far as the index says, and then what was ended with everybody."""
         while rows := await self._file.ask_in_thread(
-            "sqlite due", lambda db: _all(db, _DUE, now, batch)
+            "sqlite due", lambda db: fetch_all(db, _DUE, now, batch)
         ):
             removed = await self._file.ask_in_thread(
                 "sqlite sweep", partial(_sweep, rows=rows, now=now)
@@ -223,7 +206,7 @@ class SQLiteStore:
 
     async def ping(self) -> None:
         """Read from the file."""
-        await self._file.ask("sqlite ping", lambda db: _all(db, _READ, ""))
+        await self._file.ask("sqlite ping", lambda db: fetch_all(db, READ, ""))
 
     async def diagnose(self) -> list[Finding]:
         """Look at who else can read or change the file."""
@@ -253,119 +236,12 @@ def _check_path(path: Path) -> Path:
     return place
 
 
-def _load(key: str, blob: bytes, version: int, owner: str | None) -> Record | Corrupt:
-    """Return the record of a row; ``Corrupt`` where the columns say something else than it does.
-
-    By the columns it is found, listed and replaced: whoever changes one hides it from nothing.
-    """
-    record = unpack(blob, Key(key))
-    if isinstance(record, Corrupt):
-        return record
-    sound = record.version == version and record.index_owner == owner
-    return record if sound else Corrupt(Key(key))
-
-
-def _all(db: Cursor, statement: str, *values: str | float | None) -> list[Any]:
-    return db.execute(statement, values).fetchall()
-
-
-@contextmanager
-def _transaction(db: Cursor) -> Iterator[None]:
-    """Hold the write lock from the start, so that what is read stays true until the commit."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.connection.in_transaction:  # a full disk has ended it already
-            db.execute("ROLLBACK")
-        raise
-
-
-def _replace(db: Cursor, replacement: Replacement) -> ReplaceResult:
-    new, old = replacement.new, replacement.old
-    with _transaction(db):
-        if old is not None and (changed := _conflict(db, old.key, old.version)) is not None:
-            return changed
-        excess = _excess(db, replacement)
-        if excess is None:
-            return Full()
-        row = (new.key, new.version, new.expires, pack(new), new.owner, new.owner)
-        if not db.execute(
-            _CLAIM if new.owner is not None else _CREATE, row[:4] if new.owner is None else row
-        ).rowcount:
-            raise KeyTaken(new.key)
-        if old is not None:
-            _leave(db, old.key, replacement.tombstone)
-        for key in excess:
-            db.execute(_DELETE, (key,)).fetchall()
-    return Replaced(tuple(excess))
-
-
-def _leave(db: Cursor, key: str, tombstone: Record | None) -> None:
-    """Put a tombstone where a session was, out of its owner's index; or nothing."""
-    if tombstone is None:
-        db.execute(_DELETE, (key,)).fetchall()
-    else:
-        row = (tombstone.version, tombstone.expires, pack(tombstone), key)
-        db.execute(_LEAVE, row)
-
-
-def _excess(db: Cursor, replacement: Replacement) -> Sequence[Key] | None:
-    """Return the owner's sessions that have to go; None where the limit refuses."""
-    owner, limit, old = replacement.new.owner, replacement.limit, replacement.old
-    if limit is None or owner is None:
-        return ()
-    replaced = None if old is None else old.key
-    rows = _all(db, _OWNED, owner)
-    found = (_load(*row) for row in rows if row[0] != replaced)
-    others = [rival for rival in found if isinstance(rival, Record)]
-    return limit.excess(others, replacement.now)
-
-
-def _conflict(db: Cursor, key: str, expected: int) -> Conflict | Gone | Corrupt | None:
-    """Return why a row is not the version that is expected; None where it is."""
-    row = db.execute(_READ, (key,)).fetchone()
-    current = GONE if row is None else _load(key, *row)
-    if not isinstance(current, Record):
-        return current
-    return None if current.version == expected else Conflict(current)
-
-
-def _commit(db: Cursor, change: Change) -> Committed | Conflict | Gone | Corrupt:
-    record = change.record
-    blob, due = pack(record), record.expires
-    length = blob.index(record.key.encode()) + len(record.key)
-    key, version, expected = record.key, record.version, change.expected
-    head = blob[:length]  # format and key: what begins otherwise is no record, and stays as it is
-    found = (key, expected, length, head)
-    if db.execute(_COMMIT, (version, blob, *found, due)).rowcount:
-        return COMMITTED
-    if db.execute(_COMMIT_EARLIER, (version, blob, due, *found)).rowcount:
-        return COMMITTED
-    row = db.execute(_READ, (key,)).fetchone()
-    if row is None:
-        return GONE
-    current = _load(key, *row)
-    return current if isinstance(current, Corrupt) else Conflict(current)
-
-
-def _delete(db: Cursor, key: Key, leaving: Record | None) -> list[tuple[bytes]]:
-    if leaving is None:
-        return db.execute(_DELETE, (key,)).fetchall()
-    with _transaction(db):
-        last: list[tuple[bytes]] = db.execute(_DELETE, (key,)).fetchall()
-        if last:
-            db.execute(_CREATE, (key, leaving.version, leaving.expires, pack(leaving)))
-    return last
-
-
 def _end_everybody(db: Cursor) -> None:
     """Put the table aside and begin a new one. To delete the rows would lock out every writer."""
     db.execute("PRAGMA legacy_alter_table = ON")  # views of the application's stay as they are
     db.execute("PRAGMA synchronous = FULL")  # a power cut must not bring everybody back
     try:
-        with _transaction(db):
+        with transaction(db):
             (number,) = db.execute(_NEXT).fetchone()
             db.execute(f"ALTER TABLE sessile_session RENAME TO sessile_ended_{number}")
             for statement in (*_UNINDEX, *_TABLE):
@@ -377,10 +253,10 @@ def _end_everybody(db: Cursor) -> None:
 def _bury_ended(db: Cursor, batch: int) -> int:
     """Delete rows of the tables that were put aside, and each table that is empty."""
     removed = 0
-    if not _all(db, _ENDED):
+    if not fetch_all(db, _ENDED):
         return removed
-    with _transaction(db):
-        for (name,) in _all(db, _ENDED):
+    with transaction(db):
+        for (name,) in fetch_all(db, _ENDED):
             some = f"DELETE FROM {name} WHERE rowid IN (SELECT rowid FROM {name} LIMIT ?)"  # noqa: S608  (named by us)
             removed += db.execute(some, (batch - removed,)).rowcount
             if removed == batch:
@@ -399,6 +275,6 @@ def _sweep(db: Cursor, rows: list[tuple[str, int, bytes]], now: Instant) -> int:
     ]
     kept = {key for _, key, _ in live}
     dead = [(key, version) for key, version, _ in found if key not in kept]
-    with _transaction(db):
+    with transaction(db):
         db.executemany(_DEFER, live)
         return db.executemany(_BURY, dead).rowcount

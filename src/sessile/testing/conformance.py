@@ -33,6 +33,7 @@ from sessile.testing.drive import COLOURS, Drive
 from sessile.testing.place import Backend, Place
 from sessile.testing.promises.accounts import Accounts
 from sessile.testing.promises.bindings import Bindings
+from sessile.testing.promises.bounds import OwnerBounds
 from sessile.testing.promises.concurrency import Concurrency
 from sessile.testing.promises.creating import Creating
 from sessile.testing.promises.deleting import Deleting
@@ -74,8 +75,9 @@ def _promises(contract: type) -> Iterator[tuple[str, Promise]]:
 
 
 class StoreContract(
-    Reading, MalformedRows, Fidelity, Creating, Versions, Deleting, Owners, OwnerLimits, Replacing,
-    Everybody, Scanning, Sweeping, Sharing, Neighbours, Secrecy, Lifecycle, Failure, Stateful,
+    Reading, MalformedRows, Fidelity, Creating, Versions, Deleting, Owners, OwnerLimits,
+    OwnerBounds, Replacing, Everybody, Scanning, Sweeping, Sharing, Neighbours, Secrecy, Lifecycle,
+    Failure, Stateful,
 ):  # fmt: skip
     """What every store promises. Subclass it with ``backends=[...]``; pytest does the rest.
 

@@ -55,14 +55,45 @@ def ends_follow_nobody(patch):
 
 
 @breaks("ended_session_goes_on_in_no_other", act=unlocks, ending="end all")
-def ends_look_once(patch):
+@breaks("theft_ends_what_steps_up_meanwhile")
+def ends_list_first(patch):
     ends_follow_nobody(patch)
-    patch.setattr(end, "_LISTINGS", 1)
+
+    async def listed(context, owner, reason, now, *, keep=(), before=None, client=None):
+        rows = (await context.store.owned_by(owner)).records
+        keys = [row.key for row in rows if row.key not in keep]
+        ended = [await end.end_one(context, key, owner, reason, now) for key in keys]
+        return len(ended) - ended.count(None)
+
+    for module in (end, manage):
+        patch.setattr(module, "end_owned", listed)
+
+
+@breaks("many_end_page_by_page")
+def ends_never_pause(patch):
+    async def at_once(seconds):
+        """Go on."""
+
+    patch.setattr(end, "pause", at_once)
+
+
+@breaks("login_over_a_crowd_ends_all_of_it")
+def rest_lives_on(patch):
+    patch.setattr(regenerate, "end_owned", lambda *given, **named: nothing())
+
+
+async def nothing():
+    """Do nothing."""
+
+
+@breaks("nobody_is_limited_by_default_who_is_honest")
+def nobody_is_limited(patch):
+    patch.setattr(regenerate, "_limit", lambda transaction: None)
 
 
 @breaks("theft_ends_what_steps_up_meanwhile")
 def thefts_look_once(patch):
-    ends_look_once(patch)
+    ends_list_first(patch)
     patch.setattr(end, "_end_others", stay_together)
 
 

@@ -167,12 +167,17 @@ class RaisesForTheDeleted(ReferenceStore):
     "deletion_leaves_the_others",
     "excess_can_be_all_others",
     "excess_is_the_oldest",
+    "index_can_be_emptied_page_by_page",
     "index_changes_with_the_record",
+    "kept_sessions_stay",
+    "later_logins_stay",
     "login_and_commit_lose_nothing",
+    "login_ends_no_more_than_an_act_may",
     "new_record_stands_and_the_old_is_gone",
     "nobody_sees_both_or_none",
     "nobody_sees_more_than_the_limit",
     "of_rival_logins_one_replaces",
+    "owned_sessions_are_deleted_page_by_page",
     "replaced_session_does_not_count",
     "rival_logins_leave_the_limit",
     "scan_passes_over_the_deleted",
@@ -181,6 +186,7 @@ class RaisesForTheDeleted(ReferenceStore):
     "strange_names_are_each_their_own",
     "sweep_goes_by_batches",
     "swept_sessions_do_not_count",
+    "what_an_end_left_is_not_deleted",
 )
 class DeletesTheNeighbours(ReferenceStore):
     def remove(self, key, owner):
@@ -203,6 +209,7 @@ class DeletesTheNeighbours(ReferenceStore):
     "sweep_removes_the_expired",
     "tombstone_is_not_replaced",
     "tombstone_stands_under_the_old_key",
+    "what_an_end_left_is_not_deleted",
     "what_is_left_is_nobodys",
     "what_is_left_takes_no_late_commit",
 )
@@ -231,6 +238,7 @@ class DeletesInTwoSteps(ReferenceStore):
     "of_rivals_that_leave_something_one_is_told",
     "tombstone_is_not_replaced",
     "tombstone_stands_under_the_old_key",
+    "what_an_end_left_is_not_deleted",
     "what_is_left_takes_no_late_commit",
 )
 class LeavesNothing(ReferenceStore):
@@ -260,6 +268,7 @@ class ReturnsWhatItLeaves(ReferenceStore):
     "of_rivals_that_leave_something_one_is_told",
     "tombstone_is_not_replaced",
     "tombstone_stands_under_the_old_key",
+    "what_an_end_left_is_not_deleted",
     "what_is_left_takes_no_late_commit",
 )
 class LeavesTheVersion(ReferenceStore):
@@ -268,7 +277,11 @@ class LeavesTheVersion(ReferenceStore):
         return super().end(key, owner, leaving and evolve(leaving, version=version))
 
 
-@breaks("index_changes_with_the_record", "what_is_left_is_nobodys")
+@breaks(
+    "index_changes_with_the_record",
+    "what_an_end_left_is_not_deleted",
+    "what_is_left_is_nobodys",
+)
 class LeavesTheIndexEntry(ReferenceStore):
     def end(self, key, owner, leaving):
         record = super().end(key, owner, leaving)

@@ -271,9 +271,9 @@ class ReopensItsIndex(ReferenceStore):
 
 
 @breaks("closed_index_says_so")
-class ReopensForKeys(ReferenceStore):
+class ReopensForDeletions(ReferenceStore):
     def ask(self, what, call):
-        self.closed = self.closed and what != "keys_of"
+        self.closed = self.closed and what != "delete_owned"
         return super().ask(what, call)
 
 

@@ -15,9 +15,14 @@ def limited(replacement, number, on_limit=None):
 
 
 @breaks(
+    "crowd_is_refused_as_it_stands",
     "index_can_be_emptied_page_by_page",
     "index_comes_in_pages",
+    "kept_sessions_stay",
+    "login_ends_no_more_than_an_act_may",
+    "login_within_an_act_has_no_rest",
     "no_limit_has_no_excess",
+    "owned_sessions_are_deleted_page_by_page",
     "owned_sessions_come_oldest_claim_first",
 )
 class AssumesALimit(ReferenceStore):
@@ -25,7 +30,12 @@ class AssumesALimit(ReferenceStore):
         return super().over(replacement if replacement.limit else limited(replacement, 5))
 
 
-@breaks("excess_can_be_all_others", "excess_is_the_oldest")
+@breaks(
+    "excess_can_be_all_others",
+    "excess_is_the_oldest",
+    "login_ends_no_more_than_an_act_may",
+    "login_within_an_act_has_no_rest",
+)
 class EndsTheNewest(ReferenceStore):
     def rivals(self, replacement):
         return super().rivals(replacement)[::-1]
@@ -41,6 +51,8 @@ class EndsTheNewest(ReferenceStore):
     "extended_sessions_count",
     "handles_share_an_index",
     "login_at_any_stopping_point_leaves_the_limit",
+    "login_ends_no_more_than_an_act_may",
+    "login_within_an_act_has_no_rest",
     "nobody_sees_more_than_the_limit",
     "of_rival_claims_the_limit_is_admitted",
     "refused_claim_writes_nothing",
@@ -57,6 +69,8 @@ class AllowsOneMore(ReferenceStore):
     "excess_can_be_all_others",
     "excess_is_the_oldest",
     "expired_sessions_do_not_count",
+    "login_ends_no_more_than_an_act_may",
+    "login_within_an_act_has_no_rest",
     "rival_logins_leave_the_limit",
 )
 class IsItsOwnExcess(ReferenceStore):
@@ -72,6 +86,7 @@ class IsItsOwnExcess(ReferenceStore):
     "excess_is_gone_with_the_login",
     "excess_is_the_oldest",
     "login_at_any_stopping_point_leaves_the_limit",
+    "login_ends_no_more_than_an_act_may",
     "nobody_sees_more_than_the_limit",
     "rival_logins_leave_the_limit",
 )
@@ -85,6 +100,8 @@ class NamesTheExcessAndLeavesIt(ReferenceStore):
     "excess_can_be_all_others",
     "excess_is_the_oldest",
     "expired_sessions_do_not_count",
+    "login_ends_no_more_than_an_act_may",
+    "login_within_an_act_has_no_rest",
     "rival_logins_leave_the_limit",
 )
 class EndsTheExcessAndNamesNone(ReferenceStore):
@@ -114,6 +131,7 @@ class EndsTheExcessAfterTheLogin(ReferenceStore):
 
 @breaks(
     "claim_met_by_the_end_is_whole",
+    "login_ends_no_more_than_an_act_may",
     "nobody_sees_more_than_the_limit",
     "rival_logins_leave_the_limit",
 )
@@ -126,7 +144,10 @@ class EndsTheExcessBeforeTheLogin(ReferenceStore):
         return Replaced(tuple(over)) if isinstance(answer, Replaced) else answer
 
 
-@breaks("excess_can_be_all_others")
+@breaks(
+    "excess_can_be_all_others",
+    "login_ends_no_more_than_an_act_may",
+)
 class EndsTheOldestAlone(ReferenceStore):
     def over(self, replacement):
         limit = replacement.limit
@@ -136,7 +157,11 @@ class EndsTheOldestAlone(ReferenceStore):
         )
 
 
-@breaks("excess_is_the_oldest", "rival_logins_leave_the_limit")
+@breaks(
+    "excess_is_the_oldest",
+    "login_ends_no_more_than_an_act_may",
+    "rival_logins_leave_the_limit",
+)
 class EndsAllOthers(ReferenceStore):
     def over(self, replacement):
         over = super().over(replacement)
@@ -152,7 +177,10 @@ class EndsOthersWithinTheLimit(ReferenceStore):
 
 
 @breaks(
-    "ended_sessions_count_for_no_limit", "excess_can_be_all_others", "expired_sessions_do_not_count"
+    "ended_sessions_count_for_no_limit",
+    "excess_can_be_all_others",
+    "expired_sessions_do_not_count",
+    "login_ends_no_more_than_an_act_may",
 )
 class RefusesWhereOthersShouldEnd(ReferenceStore):
     def over(self, replacement):
@@ -181,7 +209,11 @@ class WritesTheRefused(ReferenceStore):
         return answer
 
 
-@breaks("of_rival_claims_the_limit_is_admitted", "refused_claim_writes_nothing")
+@breaks(
+    "crowd_is_refused_as_it_stands",
+    "of_rival_claims_the_limit_is_admitted",
+    "refused_claim_writes_nothing",
+)
 class IndexesTheRefused(ReferenceStore):
     def admit(self, replacement):
         answer = super().admit(replacement)
@@ -237,6 +269,7 @@ class CountsByTheFirstDeadline(ReferenceStore):
 @breaks(
     "handles_share_an_index",
     "login_at_any_stopping_point_leaves_the_limit",
+    "login_ends_no_more_than_an_act_may",
     "nobody_sees_more_than_the_limit",
     "of_rival_claims_the_limit_is_admitted",
     "rival_logins_leave_the_limit",

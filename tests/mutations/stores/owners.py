@@ -8,21 +8,28 @@ from harness.reference_store import ReferenceStore
 from mutations.stores.registry import breaks
 from sessile.core.record import evolve
 from sessile.errors import KeyTaken
-from sessile.stores.contract import KeyPage, Page, Record, Replaced
+from sessile.stores.contract import Page, Record, Replaced
 from sessile.testing.clock import T0
 
 
 @breaks(
+    "crowd_is_refused_as_it_stands",
+    "deletion_is_bounded_in_bytes",
     "excess_can_be_all_others",
     "excess_is_the_oldest",
     "index_can_be_emptied_page_by_page",
     "index_comes_in_pages",
     "index_keeps_the_expired",
     "index_shows_the_newest_version",
-    "keys_of_an_owner_are_those_of_the_records",
+    "kept_sessions_stay",
+    "later_logins_stay",
+    "login_ends_no_more_than_an_act_may",
+    "login_within_an_act_has_no_rest",
     "malformed_row_hides_no_other_of_its_owner",
+    "owned_sessions_are_deleted_page_by_page",
     "owned_sessions_come_oldest_claim_first",
     "owner_of_the_ended_owns_the_new_alone",
+    "page_of_an_index_is_bounded_in_bytes",
     "refused_claim_writes_nothing",
     "replaced_session_does_not_count",
 )
@@ -50,15 +57,14 @@ class IndexesWithoutStoring(ReferenceStore):
 
 @breaks(
     "claim_met_by_the_end_is_whole",
-    "keys_of_an_owner_are_those_of_the_records",
+    "nothing_is_deleted_of_nobody",
     "one_name_is_two_owners",
     "owner_of_the_ended_owns_the_new_alone",
     "owner_without_sessions_owns_none",
 )
 class RaisesForTheUnknownOwner(ReferenceStore):
-    def keys(self, owner, cursor, batch):
-        self.owners[owner]
-        return super().keys(owner, cursor, batch)
+    def numbers(self, owner):
+        return self.owners[owner]
 
     def rivals(self, replacement):
         self.owners.setdefault(replacement.new.owner, {})
@@ -92,28 +98,31 @@ class OwnsAllAtOnce(ReferenceStore):
         return super().owned(owner, cursor, 1_000_000)
 
 
-@breaks("page_of_an_index_has_its_size")
-class ReturnsAllKeysAtOnce(ReferenceStore):
-    def keys(self, owner, cursor, batch):
-        return super().keys(owner, cursor, batch if batch == 100 else 1_000_000)
+@breaks(
+    "index_can_be_emptied_page_by_page",
+    "index_comes_in_pages",
+    "page_of_an_index_has_its_size",
+    "page_of_an_index_is_bounded_in_bytes",
+)
+class LosesTheLastOfAnIndexPage(ReferenceStore):
+    def owned(self, owner, cursor, batch):
+        page = super().owned(owner, cursor, batch)
+        return page if page.cursor is None else Page(page.records[:-1], page.cursor)
 
 
 @breaks(
-    "index_can_be_emptied_page_by_page", "index_comes_in_pages", "page_of_an_index_has_its_size"
+    "index_comes_in_pages",
+    "page_of_an_index_is_bounded_in_bytes",
 )
-class LosesTheLastOfAnIndexPage(ReferenceStore):
-    def keys(self, owner, cursor, batch):
-        page = super().keys(owner, cursor, batch)
-        return page if page.cursor is None else KeyPage(page.keys[:-1], page.cursor)
-
-
-@breaks("index_comes_in_pages")
 class BeginsEachIndexPageWithTheLast(ReferenceStore):
-    def keys(self, owner, cursor, batch):
-        return super().keys(owner, cursor and str(int(cursor) - 1), batch)
+    def owned(self, owner, cursor, batch):
+        return super().owned(owner, cursor and str(int(cursor) - 1), batch)
 
 
-@breaks("index_comes_in_pages")
+@breaks(
+    "index_comes_in_pages",
+    "page_of_an_index_is_bounded_in_bytes",
+)
 class NeverEndsAnIndex(ReferenceStore):
     def owned(self, owner, cursor, batch):
         page = super().owned(owner, cursor, batch)
@@ -122,25 +131,10 @@ class NeverEndsAnIndex(ReferenceStore):
 
 @breaks("index_can_be_emptied_page_by_page")
 class CountsPlacesInAnIndex(ReferenceStore):
-    def keys(self, owner, cursor, batch):
+    def owned(self, owner, cursor, batch):
         start = int(cursor or 0)
-        keys = list(self.owners.get(owner, {}))
-        more = len(keys) > start + batch
-        return KeyPage(keys[start : start + batch], str(start + batch) if more else None)
-
-
-@breaks("index_can_be_emptied_page_by_page", "keys_of_an_owner_are_those_of_the_records")
-class ReturnsKeysNewestFirst(ReferenceStore):
-    async def keys_of(self, owner, cursor=None, batch=1000):
-        page = await super().keys_of(owner, cursor, batch)
-        return KeyPage(page.keys[::-1], page.cursor)
-
-
-@breaks("keys_of_an_owner_are_those_of_the_records")
-class RaisesForTheKeysOfNobody(ReferenceStore):
-    async def keys_of(self, owner, cursor=None, batch=1000):
-        await self.ask("keys_of", lambda: self.owners[owner])
-        return await super().keys_of(owner, cursor, batch)
+        keys, more = self.cut(list(self.numbers(owner))[start:], batch)
+        return Page([self.get(key) for key in keys], str(start + len(keys)) if more else None)
 
 
 @breaks(
@@ -194,7 +188,16 @@ class PrunesTheIndexAndKeepsTheRow(Pruning):
 
 
 @breaks(
-    "deleted_session_leaves_no_ghost", "index_changes_with_the_record", "what_is_left_is_nobodys"
+    "deleted_session_leaves_no_ghost",
+    "deletion_is_bounded_in_bytes",
+    "index_changes_with_the_record",
+    "kept_sessions_stay",
+    "later_logins_stay",
+    "login_ends_no_more_than_an_act_may",
+    "owned_sessions_are_deleted_page_by_page",
+    "session_that_goes_on_elsewhere_is_deleted_too",
+    "what_an_end_left_is_not_deleted",
+    "what_is_left_is_nobodys",
 )
 class LeavesGhosts(ReferenceStore):
     def remove(self, key, owner):
@@ -204,7 +207,16 @@ class LeavesGhosts(ReferenceStore):
 
 
 @breaks(
-    "deleted_session_leaves_no_ghost", "index_changes_with_the_record", "what_is_left_is_nobodys"
+    "deleted_session_leaves_no_ghost",
+    "deletion_is_bounded_in_bytes",
+    "index_changes_with_the_record",
+    "kept_sessions_stay",
+    "later_logins_stay",
+    "login_ends_no_more_than_an_act_may",
+    "owned_sessions_are_deleted_page_by_page",
+    "session_that_goes_on_elsewhere_is_deleted_too",
+    "what_an_end_left_is_not_deleted",
+    "what_is_left_is_nobodys",
 )
 class LeavesTheKeysOfTheDeleted(ReferenceStore):
     def remove(self, key, owner):
@@ -249,8 +261,8 @@ class Renaming(ReferenceStore):
             self.put(new)
         return answer
 
-    def keys(self, owner, cursor, batch):
-        return super().keys(self.same(owner), cursor, batch)
+    def numbers(self, owner):
+        return super().numbers(self.same(owner))
 
 
 @breaks("strange_names_are_each_their_own")

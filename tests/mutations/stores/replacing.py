@@ -24,7 +24,11 @@ class Believing(ReferenceStore):
         return super().admit(replacement)
 
 
-@breaks("ended_session_is_not_replaced", "nothing_is_replaced_where_nothing_was")
+@breaks(
+    "ended_session_is_not_replaced",
+    "nothing_is_replaced_where_nothing_was",
+    "session_that_goes_on_elsewhere_is_deleted_too",
+)
 class ReplacesTheGone(Believing):
     def is_believed(self, answer):
         return answer == GONE
@@ -86,6 +90,7 @@ class TellsTheSecondLoginNothing(ReferenceStore):
     "nothing_is_replaced_where_nothing_was",
     "of_rival_logins_one_replaces",
     "refused_claim_writes_nothing",
+    "session_that_goes_on_elsewhere_is_deleted_too",
     "tombstone_is_not_replaced",
 )
 class StoresWhatItRefuses(ReferenceStore):
@@ -131,6 +136,7 @@ class KeepsTheOld(ReferenceStore):
     "index_changes_with_the_record",
     "replaced_session_does_not_count",
     "session_of_nobody_takes_an_owned_ones_place",
+    "what_an_end_left_is_not_deleted",
 )
 class KeepsTheOldOfSomebody(ReferenceStore):
     def step_aside(self, replacement):
@@ -142,6 +148,7 @@ class KeepsTheOldOfSomebody(ReferenceStore):
     "of_rival_logins_one_replaces",
     "tombstone_is_not_replaced",
     "tombstone_stands_under_the_old_key",
+    "what_an_end_left_is_not_deleted",
 )
 class LeavesNoTombstone(ReferenceStore):
     def step_aside(self, replacement):
@@ -152,6 +159,7 @@ class LeavesNoTombstone(ReferenceStore):
     "of_rival_logins_one_replaces",
     "tombstone_is_not_replaced",
     "tombstone_stands_under_the_old_key",
+    "what_an_end_left_is_not_deleted",
 )
 class LeavesATombstoneThatTakesCommits(ReferenceStore):
     def step_aside(self, replacement):
@@ -160,7 +168,10 @@ class LeavesATombstoneThatTakesCommits(ReferenceStore):
         super().step_aside(msgspec.structs.replace(replacement, tombstone=grave))
 
 
-@breaks("index_changes_with_the_record")
+@breaks(
+    "index_changes_with_the_record",
+    "what_an_end_left_is_not_deleted",
+)
 class LeavesTheOldInItsIndex(ReferenceStore):
     def step_aside(self, replacement):
         old = replacement.old
@@ -170,7 +181,11 @@ class LeavesTheOldInItsIndex(ReferenceStore):
             self.owners[old.owner][old.key] = number
 
 
-@breaks("index_changes_with_the_record", "session_of_nobody_takes_an_owned_ones_place")
+@breaks(
+    "index_changes_with_the_record",
+    "session_of_nobody_takes_an_owned_ones_place",
+    "what_an_end_left_is_not_deleted",
+)
 class EntersTheIndexOfTheOld(ReferenceStore):
     def enter(self, replacement):
         new, old = replacement.new, replacement.old

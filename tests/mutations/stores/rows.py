@@ -81,7 +81,16 @@ class ProlongsWhatIsRead(ReferenceStore):
         return found
 
 
-@breaks(*MALFORMED)
+@breaks(
+    "corrupt_record_is_not_replaced",
+    "malformed_row_can_be_deleted",
+    "malformed_row_hides_no_other_of_its_owner",
+    "malformed_row_is_deleted_with_the_rest",
+    "malformed_row_is_told_by_its_key",
+    "malformed_row_reads_as_corrupt",
+    "malformed_row_stops_no_scan",
+    "malformed_row_takes_no_commit",
+)
 class RaisesForTheMalformed(ReferenceStore):
     def get(self, key):
         found = super().get(key)
@@ -106,7 +115,15 @@ class TakesAnyRecordForTheRightOne(ReferenceStore):
             return super().get(key)
 
 
-@breaks(*MALFORMED)
+@breaks(
+    "corrupt_record_is_not_replaced",
+    "malformed_row_can_be_deleted",
+    "malformed_row_hides_no_other_of_its_owner",
+    "malformed_row_is_told_by_its_key",
+    "malformed_row_reads_as_corrupt",
+    "malformed_row_stops_no_scan",
+    "malformed_row_takes_no_commit",
+)
 class CallsTheMalformedMissing(ReferenceStore):
     def get(self, key):
         found = super().get(key)
@@ -147,7 +164,10 @@ class CallsTheMalformedGoneAtACommit(ReferenceStore):
         return GONE if isinstance(answer, Corrupt) else answer
 
 
-@breaks("malformed_row_can_be_deleted")
+@breaks(
+    "malformed_row_can_be_deleted",
+    "malformed_row_is_deleted_with_the_rest",
+)
 class CannotDeleteTheMalformed(ReferenceStore):
     def remove(self, key, owner):
         found = self.get(key)

@@ -8,10 +8,13 @@ from sessile.core.policy import Limit, Policy, days
 from sessile.core.session import Session
 from sessile.errors import TooManySessions
 from sessile.service import events
-from sessile.stores.contract import OnLimit, Store
+from sessile.service.manage import end_all
+from sessile.service.sessions import context_of
+from sessile.stores.contract import MOST_ENDED, Key, OnLimit, Store
 from sessile.testing.drive import Drive
 from sessile.testing.promises.stories import Stories, costs, logs_in, reads
-from sessile.testing.step import interleavings
+from sessile.testing.sample import login, record
+from sessile.testing.step import Stepped, interleavings
 from sessile.testing.world import ABROAD, HOME, NEARBY, Reply, World
 
 CHROME = (
@@ -19,6 +22,7 @@ CHROME = (
     "Chrome/141.0.0.0 Safari/537.36"
 )
 MANY = 50
+CROWD = 600
 KNOWING = Policy(know_devices=days(90))
 _users = count()
 
@@ -131,6 +135,51 @@ class Accounts(Stories):
 
         held = [len(world.sessions.sync.of(user)) for user in ("one", "two", "none")]
         assert held == [1, 2, 3]
+
+    def test_nobody_is_limited_by_default_who_is_honest(self, store: Store, drive: Drive) -> None:
+        """Without a limit of the application's own a user has a thousand; then the oldest go."""
+        world = World(store, drive)
+        rows = [record(f"of a script {n}", owner="script") for n in range(1_000)]
+        for row in rows:
+            drive(store.replace(login(row)))
+        world.ask(logs_in("script"))
+
+        (ended,) = [e for e in world.events_of(events.Ended) if isinstance(e, events.Ended)]
+        assert (ended.session, ended.reason) == (rows[0].key, events.End.LIMIT)
+
+    # Many of them
+
+    def test_many_end_page_by_page(self, store: Store, drive: Drive) -> None:
+        """Between two pages of a user's sessions that end, everybody else has their turn."""
+        world = World(store, drive, policy=Policy(limit=None))
+        rows = [record(f"of a crowd {n}", owner="crowd") for n in range(CROWD)]
+        for row in rows:
+            drive(store.replace(login(row)))
+        ending, asked = Stepped(end_all(context_of(world.sessions), "crowd", None), drive), []
+        while ending.ask is not None:
+            asked.append(ending.ask.what)
+            ending.step()
+            world.ask(lambda session: session.increment("n"))
+
+        assert ending.finish().get() == CROWD
+        assert asked.count("pause") >= CROWD // 250
+        assert world.values() == {"n": len(asked)}
+        told = [e.session for e in world.events_of(events.Ended) if isinstance(e, events.Ended)]
+        assert told == [row.key for row in rows]
+
+    def test_login_over_a_crowd_ends_all_of_it(self, store: Store, drive: Drive) -> None:
+        """Where more are over the limit than an act may end, the others end right after it."""
+        world = World(store, drive, policy=Policy(limit=2))
+        rows = [record(f"of a crowd {n}", owner="crowd") for n in range(MOST_ENDED + 8)]
+        for row in rows:
+            drive(store.replace(login(row)))
+        world.ask(logs_in("crowd"))
+
+        left = [Key(info.id) for info in world.sessions.sync.of("crowd")]
+        told = [e.session for e in world.events_of(events.Ended) if isinstance(e, events.Ended)]
+        assert len(left) == 2
+        assert {*told, left[0]} == {row.key for row in rows}
+        assert len(told) == len(rows) - 1
 
     # New devices
 

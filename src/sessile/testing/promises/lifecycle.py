@@ -65,7 +65,7 @@ class Lifecycle:
         with pytest.raises(StoreClosed):
             drive(store.owned_by("alice"))
         with pytest.raises(StoreClosed):
-            drive(store.keys_of("alice"))
+            drive(store.delete_owned("alice"))
 
     @needs(Capability.SCAN)
     def test_closed_scan_says_so(self, store: Store, drive: Drive) -> None:

@@ -7,7 +7,6 @@ import math
 
 from sessile.core.policy import Policy, hours
 from sessile.core.ticket import Ticket
-from sessile.service.sessions import context_of
 from sessile.stores.contract import Capability, OnLimit, Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
@@ -131,7 +130,7 @@ class Lifetimes(Stories):
         world = World(store, drive, policy=Policy(limit=1))
         drive.together(world.request("", logs_in("carol")) for _ in range(CROWD))
 
-        assert len(drive(context_of(world.sessions).store.keys_of("carol")).keys) == 1
+        assert len(world.sessions.sync.of("carol")) == 1
 
     def test_limit_holds_at_every_stopping_point(self, store: Store, drive: Drive) -> None:
         """Wherever one login falls into another, one session is left and its cookie works."""

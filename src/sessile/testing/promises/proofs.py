@@ -67,8 +67,8 @@ def was_spent(outcome: Outcome[Any]) -> bool:
 async def end_first(world: World) -> Any:
     """End the session that is listed first, by its id."""
     context = context_of(world.sessions)
-    found = await context.store.keys_of("alice")
-    return bool(found.keys) and await end(context, found.keys[0])
+    found = (await context.store.owned_by("alice")).records
+    return bool(found) and await end(context, found[0].key)
 
 
 ENDS: dict[str, Callable[[World], Flow[Any]]] = {

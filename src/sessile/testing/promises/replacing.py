@@ -14,6 +14,7 @@ from sessile.stores.contract import (
     Committed,
     Conflict,
     Corrupt,
+    Deleted,
     Key,
     Record,
     Replaced,
@@ -98,7 +99,7 @@ class Replacing:
         drive(store.replace(login(new, old=old, tombstone=grave)))
 
         assert records_of(store, drive, "bob") == []
-        assert drive(store.keys_of("bob")).keys == []
+        assert drive(store.delete_owned("bob")) == Deleted()
         assert records_of(store, drive, "alice") == [new]
 
     @needs(Capability.OWNERS)

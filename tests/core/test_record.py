@@ -123,7 +123,7 @@ def test_malformed_record_is_corrupt(blob):
 
 def test_plain_record_is_anonymous_and_alive():
     """What a record does not say is that of a visitor nobody knows."""
-    row = record()
+    row = record(confirmed=None)
 
     assert (row.owner, row.assurance, row.authenticated_at) == (None, 0, None)
     assert (row.persistent, row.kind) == (False, RecordKind.SESSION)

@@ -238,8 +238,8 @@ def test_three_acts_that_read_the_same_leave_nothing_that_may_not_be(state):
 def test_writer_brings_back_no_session_that_was_ended_twice():
     """Two logouts and a request that writes: what the second one put back is no session.
 
-    A session that nobody has committed to is at its first version; what an end puts back in its
-    place is at none that a request could expect.
+    A session that was used once is at its second version; what an end puts back in its place is at
+    none that a request could expect.
     """
     for second in ("logout", "login", "step up"):
         stage = Stage(FRESH)
@@ -288,7 +288,7 @@ def test_no_ends_at_once_wipe_out_evidence(acts):
 
 def left_at_first(patch):
     """What an end leaves may be put back at a version that a request expects."""
-    patch.setattr(ending, "_LEFT", 0)
+    patch.setattr(ending, "_LEFT", 1)
 
 
 def evidence_is_put_back_once(patch):

@@ -243,7 +243,6 @@ MEETINGS = {
     "scan": lambda sessions, key, cookie: list(sessions.sync.scan()),
     "evidence": lambda sessions, key, cookie: sessions.sync.evidence(key),
     "end": lambda sessions, key, cookie: sessions.sync.end(key),
-    "end_all": lambda sessions, key, cookie: sessions.sync.end_all("alice"),
 }
 
 

@@ -36,7 +36,7 @@ from sessile.stores.contract import (
 )
 from sessile.stores.finding import Finding
 from sessile.stores.location import Location, seconds
-from sessile.stores.sqlite_acts import READ, fetch_page, load_row, transaction
+from sessile.stores.sqlite_acts import READ, fetch_all, fetch_page, load_row, transaction
 from sessile.stores.sqlite_diagnosis import diagnose
 from sessile.wire.keyfile import KeyFile
 from sessile.wire.permissions import refuse_world_writable

@@ -164,15 +164,19 @@ class ReferenceStore:
         return answer or COMMITTED
 
     def rivals(self, replacement):
-        """Return the owner's other records, oldest login first."""
+        """Return the owner's other records that live, oldest login first."""
         old = replacement.old.key if replacement.old else None
         found = [self.get(k) for k in self.owners.get(replacement.new.owner, ()) if k != old]
-        return [row for row in found if isinstance(row, Record)]
+        return [row for row in found if self.live(row, replacement.now)]
 
     def over(self, replacement):
         """Return the keys of those that end; None refuses the login."""
-        limit = replacement.limit
-        return () if limit is None else limit.excess(self.rivals(replacement), replacement.now)
+        limit, rivals = replacement.limit, self.rivals(replacement)
+        nobodys = [row.key for row in rivals if row.is_unclaimed(replacement.now)]
+        if limit is None or len(rivals) < limit.number:
+            return ()
+        over = limit.excess([row.key for row in rivals if row.key not in nobodys])
+        return None if over is None else (*over, *nobodys)
 
     def admit(self, replacement):
         old = replacement.old
@@ -188,7 +192,7 @@ class ReferenceStore:
         ended = tuple(over)[: self.most]
         self.end_excess(ended, replacement)
         self.enter(replacement)
-        stay = [*(key for key in rivals if key not in over), Key(replacement.new.key)]
+        stay = [*(row.key for row in rivals if row.key not in over), Key(replacement.new.key)]
         return Replaced(ended, stay[0] if len(over) > len(ended) else None)
 
     def step_aside(self, replacement):

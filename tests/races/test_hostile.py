@@ -10,7 +10,7 @@ import msgspec
 
 from harness.handlers import reads
 from harness.sites import serve
-from sessile.core.record import Record, unpack
+from sessile.core.record import FORMAT, Record, unpack
 from sessile.service import events
 from sessile.service.sessions import context_of
 
@@ -82,7 +82,7 @@ def planted(blob):
         "truncated": blob[: len(blob) // 2],
         "empty": b"",
         "extended": blob + b"\x00",
-        "another version": msgspec.msgpack.encode([2, *good[1:]]),
+        "another version": msgspec.msgpack.encode([FORMAT + 1, *good[1:]]),
         "another key": msgspec.msgpack.encode([good[0], "A" * 20, *good[2:]]),
         "another shape": msgspec.msgpack.encode({"user": "alice"}),
         "text": b"<html>",

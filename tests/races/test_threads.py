@@ -142,8 +142,8 @@ def test_ends_leave_one_record_or_none(site):
 
     site.ask(logs_out, second)
     for record in records(site):
-        held = (record.kind, record.data, record.owner, record.digest)
-        assert held == (RecordKind.TOMBSTONE, {}, None, bytes(32))
+        assert (record.kind, record.owner) == (RecordKind.TOMBSTONE, None)
+        assert record.data.keys() <= {"login"}  # which took its place
     for cookie in (anonymous, first, second):
         assert site.values(cookie) == {}
     now = site.clock.advance(TOMBSTONE_TTL)

@@ -46,9 +46,9 @@ def store(place, drive):
     drive(store.close())
 
 
-def fill(store, drive, **fields):
+def fill(store, drive, prove=lambda row: row, **fields):
     """Log alice in so often, and return her sessions."""
-    rows = [record(f"row {n}", owner="alice", **fields) for n in range(NUMBER)]
+    rows = [prove(record(f"row {n}", owner="alice", **fields)) for n in range(NUMBER)]
 
     async def log_in():
         for start in range(0, NUMBER, PAGE):
@@ -80,8 +80,8 @@ def test_sessions_of_one_user_end_in_bounded_acts(store, drive):
 
 def test_sessions_of_one_user_are_listed_while_others_run(store, drive):
     """Listing and ending them give the loop to others after each page."""
-    fill(store, drive)
     world = World(store, drive, policy=Policy(limit=None))
+    fill(store, drive, context_of(world.sessions).sealer.prove)
     world.clock.now = T0
     context, turns = context_of(world.sessions), []
 
@@ -134,8 +134,8 @@ def test_dead_sessions_hinder_no_login(store, drive, on_limit):
 def test_login_looks_at_so_many_heads(tmp_path, drive, monkeypatch):
     """On SQLite a login within the limit looks at no session, one beyond it at those it takes."""
     store, seen = SQLiteStore(tmp_path / "sessile.db"), []
-    whole = sqlite_acts.lives
-    monkeypatch.setattr(sqlite_acts, "lives", lambda *given: seen.append(1) or whole(*given))
+    whole = sqlite_acts.head_of
+    monkeypatch.setattr(sqlite_acts, "head_of", lambda *given: seen.append(1) or whole(*given))
     rows = fill(store, drive)
     drive(store.replace(login(record("within", owner="bob"), limit=1_000)))
     assert seen == []

@@ -77,8 +77,8 @@ def test_commit_puts_a_hidden_session_back_into_the_index(store, server, drive, 
     server.ask(command, index(server), *entry)
     drive(store.commit(change(rows[1])))
 
-    found = drive(store.keys_of("alice")).keys
-    assert found[-1] == key("b")
+    found = records_of(store, drive, "alice")
+    assert found[-1].key == key("b")
     assert server.ask("ZCARD", index(server)) == len(found)
     assert 3600_000 < server.ask("PTTL", index(server)) <= 3660_000
 

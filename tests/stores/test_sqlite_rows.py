@@ -8,7 +8,7 @@ import pytest
 from sessile.core.flow import run
 from sessile.core.record import RecordKind
 from sessile.errors import KeyTaken, StoreUnavailable
-from sessile.stores.contract import COMMITTED, Corrupt, OnLimit, Replaced
+from sessile.stores.contract import COMMITTED, Corrupt, Replaced
 from sessile.stores.sqlite import SQLiteStore
 from sessile.testing.clock import T0
 from sessile.testing.sample import change, key, login, record, records_of
@@ -57,8 +57,6 @@ def test_row_whose_columns_differ_from_its_record_is_corrupt(path, store, harm):
     assert run(store.scan()).records == [Corrupt(key("a"))]
     for owner in ("alice", "bob"):
         assert records_of(store, run, owner) in ([], [Corrupt(key("a"))])
-        late = login(record(f"of {owner}", owner=owner), limit=1, on_limit=OnLimit.REFUSE)
-        assert run(store.replace(late)) == Replaced()
     if harm == "version = 7":
         assert run(store.commit(change(row))) == Corrupt(key("a"))
     assert run(store.replace(login(record("b"), old=row))) == Corrupt(key("a"))

@@ -370,6 +370,7 @@ def test_check_asks_no_store(sessions):
     with starlette(sessions) as address, httpx.Client(base_url=address) as browser:
         browser.post("/do/login")
         browser.post("/do/grant")
+        browser.get("/anybody")  # shows the ticket
         take_commands(sessions)
         browser.get("/anybody")
         plain = take_commands(sessions)

@@ -1,5 +1,6 @@
 """The commands put together, and the one place where errors become a line. One file per command."""
 
+import logging
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named."""
+        logging.getLogger("sessile").addHandler(logging.NullHandler())  # the line below says it
         try:
             return super().invoke(ctx)
         except SessileError as error:

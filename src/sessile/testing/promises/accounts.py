@@ -170,7 +170,8 @@ class Accounts(Stories):
     def test_login_over_a_crowd_ends_all_of_it(self, store: Store, drive: Drive) -> None:
         """Where more are over the limit than an act may end, the others end right after it."""
         world = World(store, drive, policy=Policy(limit=2))
-        rows = [record(f"of a crowd {n}", owner="crowd") for n in range(MOST_ENDED + 8)]
+        prove = context_of(world.sessions).sealer.prove
+        rows = [prove(record(f"of a crowd {n}", owner="crowd")) for n in range(MOST_ENDED + 8)]
         for row in rows:
             drive(store.replace(login(row)))
         world.ask(logs_in("crowd"))

@@ -135,7 +135,7 @@ class Interruptions:
             has_logged_in(it)
             it.world.ask(rotates)
 
-        for cut in self.cuts(store, drive, begin, lambda it: it.request(reads)):
+        for cut in self.all_cuts(store, drive, begin, lambda it: it.request(reads)):
             it = cut.world
             it.world.clock.advance(hours(0.2))
             it.check(it.user, {"cart": ["hat"]}, cut.stop)
@@ -229,6 +229,7 @@ class Interruptions:
         def begin(it: Scene) -> None:
             has_cart(it)
             it.world.ask(it.begins)
+            it.world.ask(reads)
 
         for cut in self.cuts(store, drive, begin, lambda it: it.request(finishes)):
             it = cut.world
@@ -279,6 +280,7 @@ class Interruptions:
         def begin(it: Scene) -> None:
             has_logged_in(it)
             it.world.ask(steps_up("pay"))
+            it.world.ask(reads)
 
         async def spends(it: Scene) -> None:
             context = context_of(it.world.sessions)
@@ -345,7 +347,7 @@ class Interruptions:
             it.world.ask(rotates)
             it.world.ask(reads)
             it.world.ask(it.logs_in, cookie="")
-            it.world.clock.advance(31)
+            it.world.clock.advance(91)
 
         def replay(it: Scene) -> Flow[Any]:
             return it.world.request(stolen[it.user], reads, peer=ABROAD)

@@ -181,7 +181,7 @@ class Outages:
         stolen = world.cookie
         world.ask(rotates)
         world.ask(reads)
-        world.clock.advance(31)
+        world.clock.advance(91)
         unwritable.refuses = True
         for _ in range(2):
             with pytest.raises(StoreUnavailable):

@@ -78,3 +78,4 @@ def has_logged_in(scene: Scene) -> None:
     """Begin as a user with a cart."""
     has_cart(scene)
     scene.world.ask(scene.logs_in)
+    scene.world.ask(reads)  # and its ticket was shown

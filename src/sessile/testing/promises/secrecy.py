@@ -181,9 +181,9 @@ class Secrecy:
         Error trackers keep the locals of those frames and send them away. Nothing there shows a
         ticket that was presented or drawn, its verifier, a value, or a secret of the key ring.
         """
-        site = Drawn(store)
         acts = ACTS[what]
         for number in itertools.count():
+            site = Drawn(store)  # that remembers no outage
             cookie = "" if what in BEGINNING else drive(site.request("", logs_in))
             if what == "show a fresh ticket":
                 cookie = drive(site.request(cookie, rotates))

@@ -169,10 +169,13 @@ class ReferenceStore:
         found = [self.get(k) for k in self.owners.get(replacement.new.owner, ()) if k != old]
         return [row for row in found if self.live(row, replacement.now)]
 
+    def is_nobodys(self, row, now):
+        return isinstance(row, Record) and row.is_unclaimed(now)
+
     def over(self, replacement):
         """Return the keys of those that end; None refuses the login."""
-        limit, rivals = replacement.limit, self.rivals(replacement)
-        nobodys = [row.key for row in rivals if row.is_unclaimed(replacement.now)]
+        limit, rivals, now = replacement.limit, self.rivals(replacement), replacement.now
+        nobodys = [row.key for row in rivals if self.is_nobodys(row, now)]
         if limit is None or len(rivals) < limit.number:
             return ()
         over = limit.excess([row.key for row in rivals if row.key not in nobodys])

@@ -14,7 +14,7 @@ from sessile.core.trail import Trail
 from sessile.errors import UnsupportedValue
 from sessile.service.events import Malformed
 from sessile.service.sessions import Sealing
-from sessile.stores import sqlite
+from sessile.stores import sqlite_acts
 
 DEEP = 100_000
 
@@ -149,14 +149,14 @@ def test_a32_planted_values_are_absent(site):
 
 def first_bytes_are_enough(patch):
     """A record that cannot be read is taken as an empty one."""
-    whole, last = sqlite.unpack, []
+    whole, last = sqlite_acts.unpack, []
 
     def lenient(blob, key):
         record = whole(blob, key)
         last[:] = [record] if isinstance(record, Record) else last
         return last[0]
 
-    patch.setattr(sqlite, "unpack", lenient)
+    patch.setattr(sqlite_acts, "unpack", lenient)
 
 
 @weakened_by(first_bytes_are_enough)

@@ -12,7 +12,7 @@ from sessile.core.session import Session
 from sessile.core.ticket import Key, Ticket
 from sessile.errors import ConfigError
 from sessile.service import manage
-from sessile.stores import sqlite
+from sessile.stores import sqlite, sqlite_acts
 
 CONTROLS = ["\r\nSet-Cookie: a=b", "\n", "\r", "\0", "\x7f", "; Domain=evil.test", ",", "é", " "]
 NAMES = [f"si{evil}d" for evil in CONTROLS] + ["", "=", 's"d', "s=d"]
@@ -42,7 +42,7 @@ GRAMMAR = [
 ]  # fmt: skip
 
 
-OWNED = ("_OWNED", "_OWNED_PAGE", "_KEYS_PAGE")
+OWNED = {sqlite: ["_OWNED_PAGE"], sqlite_acts: ["_NEWEST", "_OLDEST", "_SIZE"]}
 """The statements of the SQLite store that ask for an owner."""
 
 
@@ -179,23 +179,22 @@ def test_a20_lookalike_ids_are_unknown(site):
 
 def names_are_patterns(patch):
     """The owner of a query is matched as a pattern."""
-    for name in OWNED:
-        patch.setattr(sqlite, name, getattr(sqlite, name).replace("owner = ?", "owner GLOB ?"))
+    for module, names in OWNED.items():
+        for name in names:
+            pattern = getattr(module, name).replace("owner = ?", "owner GLOB ?")
+            patch.setattr(module, name, pattern)
 
 
 def names_are_put_into_the_text(patch):
     """The owner's name is pasted into the query; where that is none, nobody has a session."""
-    ask = sqlite._all
 
     def pasted(db, statement, *values):
-        if "owner = ?" in statement:
-            text = statement.replace("owner = ?", f"owner = '{values[0]}'")
-            with suppress(Error):
-                return db.execute(text, values[1:]).fetchall()
-            return []
-        return ask(db, statement, *values)
+        text = statement.replace("owner = ?", f"owner = '{values[0]}'")
+        with suppress(Error):
+            return db.execute(text, values[1:]).fetchall(), False
+        return [], False
 
-    patch.setattr(sqlite, "_all", pasted)
+    patch.setattr(sqlite, "fetch_page", pasted)
 
 
 @weakened_by(names_are_patterns, names_are_put_into_the_text)

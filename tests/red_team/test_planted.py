@@ -22,7 +22,7 @@ from sessile.core.record import Corrupt, Record, evolve, pack
 from sessile.core.ticket import Ticket
 from sessile.service.events import Malformed
 from sessile.service.sessions import Sealing
-from sessile.stores import sqlite
+from sessile.stores import sqlite, sqlite_acts
 
 CANARY = "the axolotl sings at four"
 
@@ -82,12 +82,12 @@ def guessing(load):
 
 def pickles_are_loaded(patch):
     """A row from an older release is a pickle, says this build."""
-    patch.setattr(sqlite, "unpack", guessing(pickle.loads))
+    patch.setattr(sqlite_acts, "unpack", guessing(pickle.loads))
 
 
 def code_is_loaded(patch):
     """A row may hold marshalled code."""
-    patch.setattr(sqlite, "unpack", guessing(lambda blob: exec(marshal.loads(blob))))
+    patch.setattr(sqlite_acts, "unpack", guessing(lambda blob: exec(marshal.loads(blob))))
 
 
 def classes_are_made(patch):
@@ -97,7 +97,7 @@ def classes_are_made(patch):
         module, _, name = said["__class__"].partition(".")
         return getattr(import_module(module), name)(*said["args"])
 
-    patch.setattr(sqlite, "unpack", guessing(lambda blob: json.loads(blob, object_hook=make)))
+    patch.setattr(sqlite_acts, "unpack", guessing(lambda blob: json.loads(blob, object_hook=make)))
 
 
 @weakened_by(pickles_are_loaded, code_is_loaded, classes_are_made)
@@ -140,7 +140,10 @@ def test_a22_planted_values_are_never_executed(site):
 
 def records_go_by_their_place(patch):
     """What is found under a key is that key's record."""
-    patch.setattr(sqlite, "_load", lambda key, blob, *_: msgspec.msgpack.decode(blob, type=Record))
+    for module in (sqlite, sqlite_acts):
+        patch.setattr(
+            module, "load_row", lambda key, blob, *_: msgspec.msgpack.decode(blob, type=Record)
+        )
 
 
 @weakened_by(records_go_by_their_place)

@@ -36,6 +36,7 @@ def crash(server):
 def stolen_cookie(site):
     """Return the cookie of a session that is in the server's last snapshot."""
     cookie = site.ask(lambda session: session.login("alice")).cookie
+    site.ask(who, cookie)
     site.server.ask("SAVE")
     return cookie
 

@@ -10,7 +10,7 @@ from sessile.core.ticket import ENTROPY, Ticket
 from sessile.service import end, regenerate, tombstones
 from sessile.service.events import Malformed
 from sessile.service.sessions import Sealing
-from sessile.stores import sqlite
+from sessile.stores import sqlite, sqlite_acts
 from sessile.wire import system
 
 
@@ -75,9 +75,10 @@ def indices_are_believed(patch):
     """Who has a session is looked up in an index, and nobody compares."""
 
     def load(key, blob, version, owner):
-        return sqlite.unpack(blob, key)
+        return sqlite_acts.unpack(blob, key)
 
-    patch.setattr(sqlite, "_load", load)
+    for module in (sqlite, sqlite_acts):
+        patch.setattr(module, "load_row", load)
     patch.setattr(Record, "index_owner", property(lambda record: None))
 
 

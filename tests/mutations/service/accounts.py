@@ -26,7 +26,7 @@ breaks = MUTATIONS.breaks
 
 @breaks("login_whose_answer_was_lost_blocks_nobody", on_limit=OnLimit.REFUSE)
 def lost_logins_take_a_place(patch):
-    patch.setattr(Record, "is_unclaimed", lambda record, now: False)
+    patch.setattr("sessile.core.record._is_unclaimed", lambda one, now: False)
 
 
 @breaks("login_whose_answer_was_lost_blocks_nobody", on_limit=OnLimit.END_OLDEST)
@@ -55,7 +55,6 @@ def ends_follow_nobody(patch):
 
 
 @breaks("ended_session_goes_on_in_no_other", act=unlocks, ending="end all")
-@breaks("theft_ends_what_steps_up_meanwhile")
 def ends_list_first(patch):
     ends_follow_nobody(patch)
 

@@ -10,7 +10,7 @@ from sessile.errors import StoreUnavailable
 from sessile.service import commit, devices, end, manage, regenerate, require, save
 from sessile.service import open as opening
 from sessile.service.transaction import CommitOutcome
-from sessile.stores.contract import Key, Replaced
+from sessile.stores.contract import Deleted, Key, Replaced
 from sessile.stores.memory import MemoryStore
 from sessile.testing.promises.interruptions import ONE
 
@@ -147,10 +147,10 @@ def logins_are_two_acts(patch):
 
 @breaks("interrupted_end_is_made_again", verb="end_all")
 def ends_are_two_acts(patch):
-    whole = MemoryStore.delete
+    async def delete_owned(self, owner, **more):
+        index = await self._ask("delete_owned", lambda: self._owners.pop(owner, {}))
+        for key in index:
+            await self.delete(key)
+        return Deleted(tuple(index))
 
-    async def delete(self, key, owner=None, **more):
-        await self._ask("delete", lambda: self._owners.get(owner, {}).pop(key, None))
-        return await whole(self, key, owner, **more)
-
-    patch.setattr(MemoryStore, "delete", delete)
+    patch.setattr(MemoryStore, "delete_owned", delete_owned)

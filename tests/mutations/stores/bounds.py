@@ -230,5 +230,5 @@ class EndsTheCrowdOfARefusal(ReferenceStore):
         over = super().over(replacement)
         rivals = self.rivals(replacement)
         if over is None and len(rivals) > self.most:
-            self.end_excess(rivals[: self.most], replacement)
+            self.end_excess([row.key for row in rivals[: self.most]], replacement)
         return over

@@ -273,7 +273,7 @@ class SweepsTheEndedForEver(Remembering):
 class CountsTheEnded(Remembering):
     def rivals(self, replacement):
         owner = replacement.new.owner
-        ended = [Key(key) for key, old in self.ended.items() if old.owner == owner]
+        ended = [old for old in self.ended.values() if old.owner == owner]
         return [*ended, *super().rivals(replacement)]
 
 

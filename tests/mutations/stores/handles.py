@@ -161,12 +161,12 @@ class KeepsPlainValues(Eavesdropping):
 
 @breaks("failure_shows_no_secret")
 class HoldsTicketsWhileItWaits(ReferenceStore):
-    async def commit(self, change):
+    async def replace(self, replacement):
         heard, frame = [], inspect.currentframe()
         while frame:
             heard += [one.reveal() for one in frame.f_locals.values() if isinstance(one, Ticket)]
             frame = frame.f_back
-        return await super().commit(change)
+        return await super().replace(replacement)
 
 
 @breaks("password_is_not_shown")

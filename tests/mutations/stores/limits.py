@@ -4,7 +4,7 @@ import msgspec
 
 from harness.reference_store import ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.stores.contract import Full, Key, Limit, OnLimit, Replaced
+from sessile.stores.contract import Corrupt, Full, Key, Limit, OnLimit, Replaced
 
 
 def limited(replacement, number, on_limit=None):
@@ -165,7 +165,7 @@ class EndsTheOldestAlone(ReferenceStore):
 class EndsAllOthers(ReferenceStore):
     def over(self, replacement):
         over = super().over(replacement)
-        return self.rivals(replacement) if over else over
+        return [row.key for row in self.rivals(replacement)] if over else over
 
 
 @breaks("excess_can_be_all_others", "replaced_session_does_not_count")
@@ -173,7 +173,8 @@ class EndsOthersWithinTheLimit(ReferenceStore):
     def over(self, replacement):
         limit = replacement.limit
         others = limit and limit.on_limit is OnLimit.END_OTHERS
-        return self.rivals(replacement) if others else super().over(replacement)
+        rivals = [row.key for row in self.rivals(replacement)]
+        return rivals if others else super().over(replacement)
 
 
 @breaks(
@@ -197,7 +198,22 @@ class RefusesWhereOthersShouldEnd(ReferenceStore):
 )
 class CountsEverybody(ReferenceStore):
     def rivals(self, replacement):
-        return [Key(key) for keys in self.owners.values() for key in keys]
+        return [self.get(key) for keys in self.owners.values() for key in keys]
+
+
+@breaks("what_was_never_presented_takes_no_place")
+class CountsTheNeverPresented(ReferenceStore):
+    def is_nobodys(self, row, now):
+        return False
+
+
+@breaks("what_was_never_presented_takes_no_place")
+class LeavesTheNeverPresented(ReferenceStore):
+    """Counts them for no limit, and ends none of them."""
+
+    def over(self, replacement):
+        over, now = super().over(replacement), replacement.now
+        return over and [key for key in over if not self.is_nobodys(self.get(key), now)]
 
 
 @breaks("refused_claim_writes_nothing")
@@ -245,7 +261,7 @@ class UnindexesForItsOwnerAlone(ReferenceStore):
 
     def rivals(self, replacement):
         keys = self.owners.get(replacement.new.owner, ())
-        ghosts = [Key(key) for key in keys if key not in self.rows]
+        ghosts = [Corrupt(Key(key)) for key in keys if key not in self.rows]
         return [*ghosts, *super().rivals(replacement)]
 
 
@@ -263,7 +279,7 @@ class CountsByTheFirstDeadline(ReferenceStore):
 
     def rivals(self, replacement):
         first = self.server.notes
-        return [key for key in super().rivals(replacement) if replacement.now < first[key]]
+        return [row for row in super().rivals(replacement) if replacement.now < first[row.key]]
 
 
 @breaks(

@@ -2,7 +2,7 @@
 
 from harness.reference_store import ExpiringStore, ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.stores.contract import Key, Page, Record
+from sessile.stores.contract import Corrupt, Key, Page, Record
 from sessile.testing.clock import T0
 
 
@@ -168,7 +168,7 @@ class CountsTheSwept(ReferenceStore):
 
     def rivals(self, replacement):
         before = self.server.notes.get(replacement.new.owner, ())
-        swept = [Key(key) for key in before if key not in self.rows]
+        swept = [Corrupt(Key(key)) for key in before if key not in self.rows]
         return [*swept, *super().rivals(replacement)]
 
 

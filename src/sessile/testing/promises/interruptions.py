@@ -320,7 +320,7 @@ class Interruptions:
             if verb != "end":
                 it.world.ask(it.logs_in, cookie="")
 
-        async def end(it: Scene) -> None:
+        async def end(it: Scene) -> str | None:
             context = context_of(it.world.sessions)
             if verb == "end":
                 for info in await manage.sessions_of(context, it.user, None):
@@ -328,9 +328,12 @@ class Interruptions:
             elif verb == "end_all":
                 await manage.end_all(context, it.user, None)
             else:
-                await manage.end_everybody(context)
+                return await manage.end_everybody(context)
+            return None
 
-        for cut in self.cuts(store, drive, begin, end):
+        for cut in self.all_cuts(store, drive, begin, end):
+            is_told = isinstance(cut.outcome.error, StoreUnavailable) or cut.outcome.value
+            assert is_told, cut.stop  # that nothing has ended, or that a crash may undo it
             drive(end(cut.world))
             cut.world.check(None, {}, cut.stop)
 

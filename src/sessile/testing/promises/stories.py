@@ -111,7 +111,8 @@ class Stories:
     def world_with_login(
         self, store: Store, drive: Drive, user: str = "alice", policy: Policy | None = None
     ) -> World:
-        """Return a world whose browser is logged in."""
+        """Return a world whose browser is logged in, and has shown its ticket."""
         world = World(store, drive, policy=policy)
         world.ask(logs_in(user))
+        world.ask(reads)
         return world

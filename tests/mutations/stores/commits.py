@@ -25,7 +25,12 @@ class ForgetsVersions(ReferenceStore):
         return COMMITTED
 
 
-@breaks("commit_from_the_current_version_stands", "other_handle_reads_what_was_written")
+@breaks(
+    "commit_from_the_current_version_stands",
+    "dump_holds_no_ticket",
+    "failure_shows_no_secret",
+    "other_handle_reads_what_was_written",
+)
 class CommitsOnce(ReferenceStore):
     def swap(self, change):
         current = self.get(change.record.key)
@@ -187,6 +192,7 @@ class RaisesForTheDeleted(ReferenceStore):
     "sweep_goes_by_batches",
     "swept_sessions_do_not_count",
     "what_an_end_left_is_not_deleted",
+    "what_was_never_presented_takes_no_place",
 )
 class DeletesTheNeighbours(ReferenceStore):
     def remove(self, key, owner):

@@ -5,7 +5,7 @@ from contextlib import suppress
 from harness.reference_store import ReferenceStore
 from mutations.stores.registry import breaks
 from sessile.errors import KeyTaken, StoreUnavailable
-from sessile.stores.contract import COMMITTED, GONE, Corrupt, Key, Page, Record, Replaced
+from sessile.stores.contract import COMMITTED, GONE, Corrupt, Page, Record, Replaced
 from sessile.testing.clock import T0
 
 

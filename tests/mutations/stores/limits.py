@@ -57,6 +57,7 @@ class EndsTheNewest(ReferenceStore):
     "of_rival_claims_the_limit_is_admitted",
     "refused_claim_writes_nothing",
     "rival_logins_leave_the_limit",
+    "what_was_never_presented_takes_no_place",
 )
 class AllowsOneMore(ReferenceStore):
     def over(self, replacement):
@@ -72,6 +73,7 @@ class AllowsOneMore(ReferenceStore):
     "login_ends_no_more_than_an_act_may",
     "login_within_an_act_has_no_rest",
     "rival_logins_leave_the_limit",
+    "what_was_never_presented_takes_no_place",
 )
 class IsItsOwnExcess(ReferenceStore):
     def admit(self, replacement):
@@ -89,6 +91,7 @@ class IsItsOwnExcess(ReferenceStore):
     "login_ends_no_more_than_an_act_may",
     "nobody_sees_more_than_the_limit",
     "rival_logins_leave_the_limit",
+    "what_was_never_presented_takes_no_place",
 )
 class NamesTheExcessAndLeavesIt(ReferenceStore):
     def end_excess(self, over, replacement):
@@ -103,6 +106,7 @@ class NamesTheExcessAndLeavesIt(ReferenceStore):
     "login_ends_no_more_than_an_act_may",
     "login_within_an_act_has_no_rest",
     "rival_logins_leave_the_limit",
+    "what_was_never_presented_takes_no_place",
 )
 class EndsTheExcessAndNamesNone(ReferenceStore):
     def admit(self, replacement):
@@ -161,6 +165,7 @@ class EndsTheOldestAlone(ReferenceStore):
     "excess_is_the_oldest",
     "login_ends_no_more_than_an_act_may",
     "rival_logins_leave_the_limit",
+    "what_was_never_presented_takes_no_place",
 )
 class EndsAllOthers(ReferenceStore):
     def over(self, replacement):
@@ -168,7 +173,11 @@ class EndsAllOthers(ReferenceStore):
         return [row.key for row in self.rivals(replacement)] if over else over
 
 
-@breaks("excess_can_be_all_others", "replaced_session_does_not_count")
+@breaks(
+    "excess_can_be_all_others",
+    "replaced_session_does_not_count",
+    "what_was_never_presented_takes_no_place",
+)
 class EndsOthersWithinTheLimit(ReferenceStore):
     def over(self, replacement):
         limit = replacement.limit
@@ -182,6 +191,7 @@ class EndsOthersWithinTheLimit(ReferenceStore):
     "excess_can_be_all_others",
     "expired_sessions_do_not_count",
     "login_ends_no_more_than_an_act_may",
+    "what_was_never_presented_takes_no_place",
 )
 class RefusesWhereOthersShouldEnd(ReferenceStore):
     def over(self, replacement):

@@ -32,6 +32,7 @@ from sessile.testing.clock import T0
     "page_of_an_index_is_bounded_in_bytes",
     "refused_claim_writes_nothing",
     "replaced_session_does_not_count",
+    "what_was_never_presented_takes_no_place",
 )
 class SortsTheIndexByKey(ReferenceStore):
     def enter(self, replacement):

@@ -62,6 +62,11 @@ def stores_a_card(session: Session) -> None:
     session["card"] = VALUE
 
 
+def stores_another_card(session: Session) -> None:
+    """Change a value that is not there yet after ``logs_in``."""
+    session["next card"] = VALUE
+
+
 def logs_in(session: Session) -> None:
     """Log in, with a value in the session."""
     session["card"] = VALUE
@@ -88,7 +93,7 @@ ACTS: Final[dict[str, Handler]] = {
     "log in at once": logs_in,
     "read": dict,
     "show a fresh ticket": dict,
-    "save": stores_a_card,
+    "save": stores_another_card,
     "rotate": rotates,
     "log in": logs_in,
     "step up": steps_up,

@@ -218,6 +218,12 @@ class CountsTheNeverPresented(ReferenceStore):
 
 
 @breaks("what_was_never_presented_takes_no_place")
+class EndsTheNeverPresentedAtOnce(ReferenceStore):
+    def is_nobodys(self, row, now):
+        return isinstance(row, Record) and not row.presented
+
+
+@breaks("what_was_never_presented_takes_no_place")
 class LeavesTheNeverPresented(ReferenceStore):
     """Counts them for no limit, and ends none of them."""
 

@@ -108,6 +108,9 @@ class OwnerLimits:
         for row in (record("a", owner="alice"), nobodys):
             drive(store.replace(login(row)))
         early, late = T0 + UNCLAIMED_TTL - 0.5, T0 + UNCLAIMED_TTL
+        full = record("x", owner="alice", at=early)
+        refused = drive(store.replace(login(full, now=early, limit=2, on_limit=REFUSE)))
+        assert refused == Full()  # its client may be about to come
         first = record("c", owner="alice", at=early)
         drive(store.replace(login(first, now=early, limit=4, on_limit=on_limit)))
         second = record("d", owner="alice", at=late)

@@ -4,7 +4,7 @@ import msgspec
 
 from harness.reference_store import ReferenceStore
 from mutations.stores.registry import breaks
-from sessile.stores.contract import Corrupt, Full, Key, Limit, OnLimit, Replaced
+from sessile.stores.contract import Corrupt, Full, Key, Limit, OnLimit, Record, Replaced
 
 
 def limited(replacement, number, on_limit=None):

@@ -89,11 +89,22 @@ def test_grace_of_an_ancestor_counts_from_its_own_successor(confirmed, steps, su
     assert handed is None or handed.reveal() == current.reveal()
 
 
+@pytest.mark.parametrize("skew", [0.0, 60.0])
+def test_successor_that_was_seen_a_moment_later_is_no_replay(skew):
+    """A request takes its time before it reads: a rival may have shown the successor since."""
+    policy = Policy(clock_skew=skew)
+
+    assert judge(PARENT, holding(CURRENT, T0 + 0.005), RING, T0, policy)[0] is Verdict.HAND_OVER
+    assert judge(PARENT, holding(CURRENT, T0 - 31), RING, T0, Policy(clock_skew=0))[0] is (
+        Verdict.REPLAY
+    )
+
+
 def test_confirmations_are_kept_while_they_matter():
     """Newest first, within the grace alone, and no more than are ever looked at."""
     shown = tuple(T0 - n for n in range(12))
 
-    assert confirmations(holding(CURRENT), T0, POLICY) == ()
+    assert confirmations(holding(CURRENT), T0, POLICY) == (T0,)  # shown by who has it replaced
     assert confirmations(holding(CURRENT, T0), T0, POLICY) == (T0,)
     assert confirmations(holding(CURRENT, T0, shown), T0, POLICY) == (T0, *shown[:6])
     assert confirmations(holding(CURRENT, PAST, shown), T0, POLICY) == ()

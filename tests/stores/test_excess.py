@@ -39,6 +39,14 @@ def test_session_that_may_be_somebodys_takes_a_place():
     assert ended(refuse, [USED], LATE) is None
 
 
+def test_session_that_goes_on_from_another_takes_a_place():
+    """Who stepped up a minute ago and reads the page is at work, though its ticket is new."""
+    risen = record("e", owner="alice", confirmed=None, created=T0 - 600)
+
+    assert ended(Limit(1, OnLimit.REFUSE), [risen], LATE) is None
+    assert ended(Limit(2), [risen], LATE) == []
+
+
 def test_session_that_is_over_takes_no_place():
     """Nor is it ended once more."""
     assert ended(Limit(1, OnLimit.REFUSE), [OVER], T0 + 1) == []

@@ -29,7 +29,7 @@ def route(app, path):
 
 def shop(sessions):
     """An application that counts at ``/`` and shows the count at ``/show``."""
-    app = flask.Flask("shop")
+    app = flask.Flask("flask shop")
     app.logger.disabled = True
     Sessile(app, sessions)
     route(app, "/")(count)

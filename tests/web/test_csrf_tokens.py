@@ -94,7 +94,7 @@ def fastapi(sessions):
 
 def shop(sessions):
     """The same in Flask."""
-    app = flask.Flask("shop")
+    app = flask.Flask("flask shop")
     app.logger.disabled = True
     Sessile(app, sessions)
 
@@ -250,7 +250,7 @@ def test_application_may_answer_by_itself():
 
 def test_flask_checks_every_view_at_once(sessions):
     """``before_request`` takes the check as it is; a GET passes."""
-    app = flask.Flask("shop")
+    app = flask.Flask("flask shop")
     Sessile(app, sessions)
     app.before_request(on_flask.check_csrf)
     app.add_url_rule("/", "view", lambda: "done", methods=["GET", "POST"])
@@ -261,7 +261,7 @@ def test_flask_checks_every_view_at_once(sessions):
 
 def test_foreign_flask_session_is_told_so():
     """Without the extension the error says what to write."""
-    app = flask.Flask("shop")
+    app = flask.Flask("flask shop")
     app.secret_key = "long enough for flask's own"
     with app.test_request_context(), pytest.raises(ConfigError, match="Sessile"):
         on_flask.csrf_token()

@@ -152,7 +152,7 @@ class Visit:
 
         whole = wsgi.SessionMiddleware(app, self.sessions)
         if self.interface == "flask":
-            shop = flask.Flask("shop")
+            shop = flask.Flask("flask shop")
             shop.logger.disabled = True
             web_flask.Sessile(shop, self.sessions)
             shop.add_url_rule("/", "page", lambda: act(flask.session) or "")

@@ -40,7 +40,7 @@ def browser(app, sessions):
 
 def test_lines_of_the_readme(sessions):
     """``Sessile(app, sessions)``, and ``flask.session`` logs in and keeps nested changes."""
-    app = flask.Flask("shop")
+    app = flask.Flask("flask shop")
     Sessile(app, sessions)
 
     @app.post("/login")
@@ -63,7 +63,7 @@ def test_lines_of_the_readme(sessions):
 def test_init_app_does_the_same(sessions):
     """An extension made first and bound later works alike."""
     extension = Sessile(sessions=sessions)
-    app = flask.Flask("shop")
+    app = flask.Flask("flask shop")
     extension.init_app(app)
     route(app, "/")(count)
 
@@ -73,7 +73,7 @@ def test_init_app_does_the_same(sessions):
 def test_sessions_default_to_the_environment(monkeypatch):
     """Without ``sessions`` they are found as ``Sessions()`` finds them."""
     monkeypatch.setenv("SESSILE_URL", "memory://")
-    app = flask.Flask("shop")
+    app = flask.Flask("flask shop")
 
     Sessile(app)
     route(app, "/")(count)

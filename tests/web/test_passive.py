@@ -37,7 +37,7 @@ class FlaskClient(Client):
     """A client of a Flask application."""
 
     def browse(self, act, sessions, options):
-        app = flask.Flask("shop")
+        app = flask.Flask("flask shop")
         Sessile(app, sessions, **options)
         app.add_url_rule("/", "root", lambda: act(flask.session))
         app.add_url_rule("/<path:_>", "view", lambda _: act(flask.session))

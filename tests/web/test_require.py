@@ -115,7 +115,7 @@ def fastapi(sessions):
 
 def shop(sessions):
     """Doors with Flask's decorator, of a plain view and an async one."""
-    app = flask.Flask("shop")
+    app = flask.Flask("flask shop")
     app.logger.disabled = True
     Sessile(app, sessions)
     app.add_url_rule("/do/<deed>", "do", lambda deed: act(on_flask.session, deed), methods=["POST"])
@@ -303,7 +303,7 @@ def test_applications_handlers_come_first(sessions):
 
 def test_flask_handlers_come_first(sessions):
     """An errorhandler of the application takes the place of ours."""
-    app = flask.Flask("shop")
+    app = flask.Flask("flask shop")
     Sessile(app, sessions)
 
     @app.errorhandler(StepUpNeeded)

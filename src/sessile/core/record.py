@@ -136,9 +136,9 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
 FORMAT: Final = 2
 
-UNCLAIMED_TTL: Final[Seconds] = 10.0
-"""How long a new session counts as its user's though nobody has shown its ticket. The answer of its
-login was lost, most likely, and nobody holds it."""
+UNCLAIMED_TTL: Final[Seconds] = 70.0
+"""How long a new session counts as its user's though nobody has shown its ticket: ten seconds, and
+the minute by which clocks may differ. Then the answer of its login was lost, most likely."""
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Record)
@@ -259,8 +259,9 @@ class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def _is_unclaimed(one: Record | Head, now: Instant) -> bool:
-    never_presented = one.version == 1 and one.confirmed is None
-    return never_presented and now >= one.rotated + UNCLAIMED_TTL
+    # one that goes on from another, by a step-up, is older than its ticket: its user is at work
+    is_new = one.version == 1 and one.confirmed is None and one.created == one.rotated
+    return is_new and now >= one.rotated + UNCLAIMED_TTL
 
 
 HEAD_BYTES: Final = 128

@@ -75,6 +75,7 @@ VERDICTS: Final[dict[tuple[Kin, Successor], Verdict]] = {
     (Kin.STRANGER, Successor.PAST_GRACE): Verdict.ANONYMOUS,
 }
 
+_NEAR: Final = 60.0  # seconds, also on a single host
 _STEPS: Final = 8  # how far back an ancestor is recognised: two hours at the default rotation
 
 
@@ -97,11 +98,11 @@ def judge(
 def confirmations(record: Record, now: Instant, policy: Policy) -> tuple[Instant, ...]:
     """Return when the tickets before the next one were shown first, as far as it matters still.
 
-    Newest first: what the record is to keep when its current ticket gives way.
+    Newest first: what the record is to keep when its current ticket gives way. That one is shown by
+    whoever has it replaced, even where there was no time to note it.
     """
-    if record.confirmed is None:
-        return ()
-    shown = (record.confirmed, *record.confirmed_before)[: _STEPS - 1]
+    last = max(now, record.rotated) if record.confirmed is None else record.confirmed
+    shown = (last, *record.confirmed_before)[: _STEPS - 1]
     return tuple(takewhile(lambda at: _in_grace(at, now, policy), shown))
 
 
@@ -120,9 +121,11 @@ def _later_successor(record: Record, steps: int, now: Instant, policy: Policy) -
 
 
 def _in_grace(confirmed: Instant, now: Instant, policy: Policy) -> bool:
-    # A time further in the future means that a clock was set back: a ticket that was past its grace
-    # must not come back into it.
-    return -policy.clock_skew <= now - confirmed <= policy.grace + policy.clock_skew
+    # A time in the near future is a request that took its time before a rival did, or another
+    # server's clock. Further ahead it means that a clock was set back: a ticket that was past its
+    # grace must not come back into it.
+    ahead = max(policy.clock_skew, _NEAR)
+    return -ahead <= now - confirmed <= policy.grace + policy.clock_skew
 
 
 def _walk(ticket: Ticket, digest: bytes, ring: KeyRing) -> tuple[int, Ticket | None]:

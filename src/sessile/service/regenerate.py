@@ -139,7 +139,7 @@ async def _base_after_rival(
     two that continue one session the first one does.
     """
     if transaction.opened.record is None:
-        return _Base(None, {})  # the login that was to be made again has reached its client
+        return await _base_of_retry(transaction, now)  # the login has reached its client meanwhile
     context, continues = transaction.context, transaction.state.intent in CONTINUING
     newest = context.newest(result)
     record = newest if continues else await follow_tombstones(context, newest)

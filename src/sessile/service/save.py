@@ -102,8 +102,9 @@ async def _commit_late(transaction: Transaction, now: Instant, attempt: Attempt)
 
 
 async def _follow(transaction: Transaction, record: Record | None, now: Instant) -> Record | None:
-    """Return the session in which a replaced one goes on, if it does: its own user's, at any rate.
+    """Return the session in which a replaced one goes on, if it does, and for its own client alone.
 
+    Another client's request may have been opened with an old ticket, and be held back on purpose.
     Any other record is returned as it is.
     """
     context, opened = transaction.context, transaction.opened.record
@@ -112,7 +113,8 @@ async def _follow(transaction: Transaction, record: Record | None, now: Instant)
     record = await follow_tombstones(context, record)
     if record is None or opened is None or not record.live_at(now):
         return None
-    return record if record.owner == opened.owner else None
+    same = record.owner == opened.owner and _matches(transaction, record)
+    return record if same else None
 
 
 async def read_late(transaction: Transaction, outlived: Record, now: Instant) -> Record | None:

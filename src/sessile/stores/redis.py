@@ -350,8 +350,11 @@ class RedisStore:
         """Run a script by its digest; a server that forgot it is handed the text, once."""
         ask, rest = self._client.ask, (len(keys), *keys, *words, self._seen.newest)
         reply = await ask(script.what, "EVALSHA", script.sha, *rest, repeat=script.repeat)
-        if reply is ErrorReply.NO_SCRIPT:
+        is_repeated = isinstance(reply, Repeated)
+        if (reply.reply if is_repeated else reply) is ErrorReply.NO_SCRIPT:
             reply = await ask(script.what, "EVAL", script.text, *rest, repeat=script.repeat)
+            if is_repeated and not isinstance(reply, Repeated):
+                reply = Repeated(reply)
         return reply
 
     def _index(self, owner: str) -> str:

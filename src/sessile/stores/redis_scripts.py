@@ -94,15 +94,15 @@ local function head_of(name)
   return current(redis.pcall('GETRANGE', name, 0, #generation + head_bytes - 1))
 end
 
--- The version and the deadline of a key's record that begins so, and where it goes on behind them;
--- nothing where it is none.
+-- The version and the deadline of a key's record that begins so, when it was made, and where it
+-- goes on behind what was read; nothing where it is none.
 local function times(head, key)
   -- after the array's three bytes: format, key, version, created, seen, idle_until, until
-  local sound, at, format, owned, version, _, _, idle, absolute =
+  local sound, at, format, owned, version, created, _, idle, absolute =
     pcall(cmsgpack.unpack_limit, head, 7, 3)
   if sound and format == 2 and owned == key and type(version) == 'number'
     and type(idle) == 'number' and type(absolute) == 'number' then
-    return version, math.min(idle, absolute), at
+    return version, math.min(idle, absolute), created, at
   end
 end
 """
@@ -226,11 +226,11 @@ local index
 if ARGV[10] == '1' then at = at + 1; index = KEYS[at] end
 local old, old_index = KEYS[at + 1], KEYS[at + 2]
 
-local function is_unclaimed(head, version, at)  -- by now: made a while ago, and never presented
+local function is_unclaimed(head, version, created, at)  -- by now: see ``Record.is_unclaimed``
   -- behind what ``times`` reads is a digest of 34 bytes, whose type cmsgpack does not know
   local known, _, rotated, confirmed = pcall(cmsgpack.unpack_limit, head, 2, at + 34)
-  return version == 1 and known and not confirmed and type(rotated) == 'number'
-    and now >= rotated + tonumber(ARGV[11])
+  return version == 1 and known and not confirmed and created == rotated
+    and type(rotated) == 'number' and now >= rotated + tonumber(ARGV[11])
 end
 
 begin(ARGV[9])
@@ -258,10 +258,10 @@ if index then
     if not head then
       redis.call('ZREM', index, name)
     elseif counts and name ~= ARGV[12] then
-      local version, ends, at = times(head, name)
+      local version, ends, created, at = times(head, name)
       if not version or version < 1 or now >= ends then
         dead[#dead + 1] = name
-      elseif is_unclaimed(head, version, at) then
+      elseif is_unclaimed(head, version, created, at) then
         nobodys[#nobodys + 1] = name
       else
         held[#held + 1] = name

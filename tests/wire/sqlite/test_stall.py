@@ -118,6 +118,27 @@ def test_call_after_a_slow_one_is_made_apart(file, clock, drive):
     assert drive(file.ask("thread", thread)) == get_ident()
 
 
+def test_crowd_after_a_slow_call_is_in_place_again(tmp_path, clock):
+    """Of a hundred calls that come while it is slow, the first quick one frees all others."""
+    path = str(tmp_path / "crowd.db")
+    file = SQLiteFile(path, name="sqlite:///crowd.db", limit=LONG, prepare=TALLY, clock=clock)
+
+    def slow(db):
+        clock.advance(PATIENCE * 2)
+
+    async def crowd():
+        await arun(file.ask("slow", slow))
+        return await asyncio.gather(*(arun(file.ask("thread", thread)) for _ in range(100)))
+
+    async def close():
+        await file.close()
+
+    idents = asyncio.run(crowd())
+    run(close())
+
+    assert idents.count(get_ident()) > 50
+
+
 def test_stall_holds_one_thread_and_no_loop(file, clock):
     """While everything hangs each call is refused at its limit; the loop goes on, in one thread."""
     apart = HungStatement()

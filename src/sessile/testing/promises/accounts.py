@@ -10,7 +10,7 @@ from sessile.errors import TooManySessions
 from sessile.service import events
 from sessile.service.manage import end_all
 from sessile.service.sessions import context_of
-from sessile.stores.contract import MOST_ENDED, Key, OnLimit, Store
+from sessile.stores.contract import MOST_ENDED, UNCLAIMED_TTL, Key, OnLimit, Store
 from sessile.testing.drive import Drive
 from sessile.testing.promises.stories import Stories, costs, logs_in, reads
 from sessile.testing.sample import login, record
@@ -110,7 +110,7 @@ class Accounts(Stories):
         world = World(store, drive, policy=Policy(limit=1, on_limit=on_limit))
         world.ask(logs_in(), cookie="")  # and the client never heard of it
         (lost,) = world.sessions.sync.of("alice")
-        world.clock.advance(10)
+        world.clock.advance(UNCLAIMED_TTL)
         world.cookie = world.ask(logs_in(), cookie="").cookie
 
         (held,) = world.sessions.sync.of("alice")
@@ -119,7 +119,7 @@ class Accounts(Stories):
         assert world.ask(reads).user == "alice"
         assert world.sessions.sync.of("alice")[0].presented
         if on_limit is OnLimit.REFUSE:
-            world.clock.advance(10)
+            world.clock.advance(UNCLAIMED_TTL)
             with pytest.raises(TooManySessions):
                 world.ask(logs_in(), cookie="")
 

@@ -24,9 +24,10 @@ from sessile.testing.promises.stories import (
     puts,
     reads,
     rotates,
+    steps_up,
     unlocks,
 )
-from sessile.testing.step import interleavings
+from sessile.testing.step import Stepped, interleavings
 from sessile.testing.world import ABROAD, FIREFOX, HOME, NEARBY, World
 
 CHROME: Final = (
@@ -238,6 +239,21 @@ class Bindings(Stories):
 
         assert world.ask(act, cookie=stolen, peer=ABROAD).set_cookie is None
         assert world.ask(reads).user == "alice"
+
+    @pytest.mark.parametrize("mismatch", [OnMismatch.RECORD, OnMismatch.ROTATE])
+    def test_another_clients_request_in_flight_moves_into_no_step_up(
+        self, store: Store, drive: Drive, mismatch: OnMismatch
+    ) -> None:
+        """Who holds an old ticket elsewhere writes nothing into the session that goes on."""
+        world = self.at_home(store, drive, mismatch)
+        stolen = Stepped(world.request(world.cookie, puts(ship_to="thief"), peer=ABROAD), drive)
+        stolen.step()  # it is served, and held back
+        risen = world.ask(steps_up()).cookie
+        stolen.finish()
+
+        assert world.values(risen) == {"cart": ["hat"]}
+        (info,) = world.sessions.sync.of("alice")
+        assert info.address != ABROAD
 
     def test_owner_who_moved_gets_a_lost_answer_again(self, store: Store, drive: Drive) -> None:
         """A successor that nobody has shown yet is handed over in the new place as well."""

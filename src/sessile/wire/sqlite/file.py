@@ -129,15 +129,19 @@ class SQLiteFile:
                     log_stall(self._name, took)
 
     def _ask_aside(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> Ask[R]:
-        """Make a call in the thread for times at which the file system stalls."""
+        """Make a call in the thread for times at which the file system stalls; in place after."""
         deadline = time.monotonic() + self._limit
         work = partial(self._perform_aside, call)
 
         def block() -> R:
+            if self._stall.is_over(self._clock()):
+                return self._attempt(call)
             with self._as_obstacles():
                 return self._stall.run(work, deadline)
 
         async def wait() -> R:
+            if self._stall.is_over(self._clock()):
+                return self._attempt(call)
             with self._as_obstacles():
                 return await self._stall.arun(work, deadline)
 

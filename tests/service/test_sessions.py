@@ -106,6 +106,23 @@ def test_record_under_unknown_secrets_counts_as_absent():
     assert [type(event) for event in told] == [events.Malformed]
 
 
+def test_wrong_secret_is_told_in_the_log_once_in_a_while(caplog):
+    """Everybody is logged out then, and an operator without a hook has to hear of it."""
+    store, clock = MemoryStore(), FakeClock()
+    before = Sessions(store=store, secrets=[SECRET], clock=clock)
+    cookies = [browser(before, lambda session: session.login("alice")) for _ in range(2)]
+    after = Sessions(store=store, secrets=[OTHER], clock=clock)
+    for _ in range(3):
+        for cookie in cookies:
+            browser(after, dict, cookie)
+        clock.advance(40)
+
+    told = [line.getMessage() for line in caplog.records if line.name == "sessile"]
+    assert len(told) == 2
+    assert "secrets" in told[0]
+    assert SECRET not in told[0]
+
+
 def test_failing_hook_harms_no_request(caplog):
     """A hook that raises is reported by its name, without what it said."""
     told = []

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import isawaitable
+from math import inf
+from typing import Final
 
 from sessile.codecs.sealing import Forged, Sealer
 from sessile.core.carrier import Carriers
@@ -16,6 +18,9 @@ from sessile.core.value import Codec, Encoded, Instant, Seconds
 from sessile.service.events import Event, Hook, Malformed, Timed
 from sessile.stores.contract import CommitResult, Conflict, ReplaceResult, Store
 from sessile.wire.background.tasks import BackgroundTasks
+from sessile.wire.log import log_malformed
+
+_SELDOM: Final[Seconds] = 60.0
 
 
 class Context:
@@ -29,9 +34,9 @@ class Context:
     """
 
     __slots__ = (
-        "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "has_hooks",
-        "is_timed", "origins", "policy", "proxies", "report_failure", "rests_until", "ring",
-        "sealer", "store", "tasks", "timer",
+        "_hooks", "_malformed_at", "_timers", "carriers", "clock", "codec", "created", "entropy",
+        "has_hooks", "is_timed", "origins", "policy", "proxies", "report_failure",
+        "rests_until", "ring", "sealer", "store", "tasks", "timer",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +73,7 @@ class Context:
         self.created = 0
         self.rests_until = 0.0
         self._hooks = tuple(hooks)
+        self._malformed_at = -inf
         self.has_hooks = bool(hooks)
         self._timers = tuple(hook for hook in hooks if getattr(hook, "timed", False))
         self.is_timed = bool(self._timers)
@@ -93,7 +99,7 @@ class Context:
         """
         if found is None or (isinstance(found, Record) and self.sealer.holds(found)):
             return found
-        self.emit(Malformed(self.clock(), Key(found.key)))
+        self._report_malformed(self.clock(), Key(found.key))
         return None
 
     def newest(self, result: CommitResult | ReplaceResult) -> Record | None:
@@ -107,8 +113,15 @@ class Context:
         try:
             return self.sealer.unseal(record)
         except Forged:
-            self.emit(Malformed(now, Key(record.key)))
+            self._report_malformed(now, Key(record.key))
             return None
+
+    def _report_malformed(self, now: Instant, key: Key) -> None:
+        """Tell the hooks of each, and the log once in a while: all come at once after a mistake."""
+        self.emit(Malformed(now, key))
+        if now - self._malformed_at >= _SELDOM:
+            self._malformed_at = now
+            log_malformed(self.store.name)
 
     def _call(self, hook: Hook, event: Event) -> None:
         try:

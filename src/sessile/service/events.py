@@ -208,7 +208,7 @@ class Dropped(Event, frozen=True):
 
 
 class Malformed(Event, frozen=True):
-    """A stored record or value was no record, or was tampered with; it counts as absent.
+    """A stored record or value is none, or of other secrets, or was changed; it counts as absent.
 
     Attributes:
         keys: the session keys concerned; empty when it is the whole record.

@@ -74,3 +74,14 @@ def log_lost_generation(store: str) -> None:
 def log_undurable_end(store: str, risk: str) -> None:
     """Log that everybody was ended, and that a crash of the store may bring them back."""
     _log.warning("every session in %s has ended, but %s", store, risk)
+
+
+def log_malformed(store: str) -> None:
+    """Log that a store holds what is no record of ours; the event ``Malformed`` names each."""
+    _log.warning(
+        "%s holds a record that does not prove genuine, so whoever comes for it is logged out: "
+        "these secrets (or the key file) are not those it was stored under, or sealing was "
+        "switched, or another version stored it, or somebody wrote into the store. The event "
+        "Malformed names each",
+        store,
+    )

@@ -305,8 +305,15 @@ class _Judge:
                 yield f"lost: ({after}) saw nothing of the session that ({before}) had"
 
     def may_end(self, before: Operation, after: Operation) -> bool:
-        """Tell whether anything may have ended the session of a client between two operations."""
+        """Tell whether anything may have ended the session of a client between two operations.
+
+        Who may have logged in or stepped up, and cannot know, is nobody until they log in again.
+        """
         turns = self.turns[before.client]
+        for turn in turns:
+            is_lost = turn.fate is Fate.UNKNOWN and turn.verb in {Verb.LOGIN, Verb.STEP_UP}
+            if is_lost and turn.began < after.ended and before.began < _end_of_turn(turn, turns):
+                return True
         ends = [turn for turn in turns if turn.verb is Verb.LOGOUT]
         if self.limit is not None:  # a login that was given up may come last, and end the others
             lost = (turn for turn in turns if turn.fate is Fate.UNKNOWN)

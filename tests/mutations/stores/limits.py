@@ -245,6 +245,7 @@ class WritesTheRefused(ReferenceStore):
     "crowd_is_refused_as_it_stands",
     "of_rival_claims_the_limit_is_admitted",
     "refused_claim_writes_nothing",
+    "what_was_never_presented_takes_no_place",
 )
 class IndexesTheRefused(ReferenceStore):
     def admit(self, replacement):

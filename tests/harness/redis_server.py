@@ -129,13 +129,14 @@ class RedisServer:
         end = time.monotonic() + STARTS_WITHIN
         while self._process.poll() is None:
             try:
-                if self.ask("INFO", "server")["process_id"] == self._process.pid:
+                said = self.ask("INFO")
+                if said["process_id"] == self._process.pid and not said["loading"]:
                     return True
             except redis.RedisError:
                 if time.monotonic() > end:
                     self.stop()
                     raise
-                time.sleep(0.005)
+            time.sleep(0.005)
         self.stop()
         return False
 

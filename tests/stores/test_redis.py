@@ -86,7 +86,7 @@ def index(server):
         (lambda store: store.owned_by("alice"), {"evalsha": 1, "zrange": 1, "get": 2}),
         (
             lambda store: store.end_everybody(),  # and then what the server keeps on disk
-            {"eval": 1, "get": 2, "set": 1, "config|get": 1},
+            {"eval": 1, "get": 2, "set": 1},
         ),
         (
             lambda store: store.delete_owned("alice"),
@@ -136,7 +136,9 @@ def test_an_act_is_one_command_or_script(store, server, drive, act, commands):
     server.ask("CONFIG", "RESETSTAT")
     drive(act(store))
 
-    assert server.calls() == commands
+    by_its_past = {"bgsave", "config|get"}  # whether this server ever wrote a snapshot
+    calls = {name: number for name, number in server.calls().items() if name not in by_its_past}
+    assert calls == commands
 
 
 def test_server_that_forgot_the_scripts_is_told_again(store, server, drive):

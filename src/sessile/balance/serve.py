@@ -28,6 +28,7 @@ def _on_signals(asked: asyncio.Event) -> Iterator[None]:
     """Set the event on a signal. Off the main thread or on Windows, cancellation has to do."""
     loop = asyncio.get_running_loop()
     caught: list[signal.Signals] = []
+    # Windows has no such handlers, and no thread but the main one may set any
     with suppress(NotImplementedError, RuntimeError, ValueError):
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, asked.set)

@@ -12,7 +12,7 @@ import msgspec
 from sessile.core.identity import Intent
 from sessile.core.merge import Delta, merge
 from sessile.core.policy import Limit
-from sessile.core.record import Record, RecordKind, login_of, replacement_of, tombstone
+from sessile.core.record import Record, RecordKind, tombstone
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import Trail, extend_trail
 from sessile.core.value import Encoded, Instant
@@ -105,13 +105,10 @@ async def _base_of_retry(transaction: Transaction, now: Instant) -> _Base:
     what the session held is not lost, and no login is left that no client has a ticket of. One that
     was presented since has reached its client, and this request is late: it takes a copy.
     """
-    context, opened, record = transaction.context, transaction.opened, None
+    context, opened = transaction.context, transaction.opened
     after = opened.login or opened.replaced_by
-    for _ in range(ATTEMPTS):  # and no more: tombstones may be planted, and in a ring
-        if after is None:
-            break
-        record = context.intact(await context.store.read(after))
-        after = None if record is None else login_of(record) or replacement_of(record)
+    record = None if after is None else context.intact(await context.store.read(after))
+    record = await follow_tombstones(context, record, logins=True)
     if record is None or record.kind is not RecordKind.SESSION or not record.live_at(now):
         return _Base(None, {})
     values = context.unseal(record, now) if _is_of(transaction, record) else None

@@ -23,7 +23,6 @@ from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.stores.contract import (
     COMMITTED,
     PAGE_BYTES,
-    UNCLAIMED_TTL,
     Capability,
     Change,
     CommitResult,
@@ -190,7 +189,6 @@ class RedisStore:
             0 if limit is None else _ON_LIMIT[limit.on_limit],
             fresh(),
             int(bool(index)),
-            UNCLAIMED_TTL,
         ]
         if replacement.old is not None:
             self._add_old(names, words, replacement.old, replacement.tombstone)

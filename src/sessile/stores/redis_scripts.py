@@ -20,7 +20,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
-from sessile.stores.contract import HEAD_BYTES, MOST_ENDED
+from sessile.stores.contract import HEAD_BYTES, MOST_ENDED, UNCLAIMED_TTL
 from sessile.stores.excess import MOST_DEAD
 from sessile.wire.redis.repeat import Repeat
 
@@ -84,6 +84,7 @@ end
 
 _NUMBERS: Final = f"""
 local head_bytes, most_dead, most_ended = {HEAD_BYTES}, {MOST_DEAD}, {MOST_ENDED}
+local unclaimed_ttl = {UNCLAIMED_TTL}
 """
 
 _HEADS: Final = (
@@ -207,9 +208,9 @@ return row
 # KEYS: row, generation; then the index of its owner, where it has one; then, where it takes the
 # place of another, that row and the index of that one's owner. ARGV: row, its milliseconds, those
 # of the index, the session's key, prefix, now, limit, what happens there (0 ends the oldest, 1 all
-# others, 2 refuses), the rest of a generation to begin, whether there is an owner, seconds until
-# what was never presented is nobody's; then the key of the old one, the beginning that is expected
-# of it, the row to leave in its place, and its milliseconds. No limit is -1. Returns nothing where
+# others, 2 refuses), the rest of a generation to begin, whether there is an owner; then the key of
+# the old one, the beginning that is expected of it, the row to leave in its place, and its
+# milliseconds. No limit is -1. Returns nothing where
 # the new row exists; else {'replaced', the oldest that stays where more are over the limit than
 # ended or else an empty text, keys of those that ended}, {'full'}, {'crowded'}, or {'changed', the
 # old row as it is}, without a row where there is none. What ends is chosen as in ``stores.excess``.
@@ -230,12 +231,12 @@ local function is_unclaimed(head, version, created, at)  -- by now: see ``Record
   -- behind what ``times`` reads is a digest of 34 bytes, whose type cmsgpack does not know
   local known, _, rotated, confirmed = pcall(cmsgpack.unpack_limit, head, 2, at + 34)
   return version == 1 and known and not confirmed and created == rotated
-    and type(rotated) == 'number' and now >= rotated + tonumber(ARGV[11])
+    and type(rotated) == 'number' and now >= rotated + unclaimed_ttl
 end
 
 begin(ARGV[9])
 if old then
-  local expected = generation .. ARGV[13]
+  local expected = generation .. ARGV[12]
   if redis.pcall('GETRANGE', old, 0, #expected - 1) ~= expected then
     local row = current(redis.pcall('GET', old))
     if type(row) == 'table' then row = '' end  -- a key of another type
@@ -257,7 +258,7 @@ if index then
     local head = head_of(prefix .. name)
     if not head then
       redis.call('ZREM', index, name)
-    elseif counts and name ~= ARGV[12] then
+    elseif counts and name ~= ARGV[11] then
       local version, ends, created, at = times(head, name)
       if not version or version < 1 or now >= ends then
         dead[#dead + 1] = name
@@ -287,9 +288,9 @@ if not create(KEYS[1], ARGV[1], ARGV[2]) then return false end
 
 if old then
   -- pcall: the new row is stored, so an index of another type must not stop what follows
-  if old_index then redis.pcall('ZREM', old_index, ARGV[12]) end
-  if ARGV[14] ~= '' then
-    redis.call('SET', old, generation .. ARGV[14], 'PX', ARGV[15])
+  if old_index then redis.pcall('ZREM', old_index, ARGV[11]) end
+  if ARGV[13] ~= '' then
+    redis.call('SET', old, generation .. ARGV[13], 'PX', ARGV[14])
   else
     redis.call('DEL', old)
   end

@@ -7,7 +7,7 @@ from sessile.core import verdict
 from sessile.core.policy import Limit, Policy
 from sessile.core.verdict import Kin, Successor, Verdict
 from sessile.errors import StoreUnavailable
-from sessile.service import commit, devices, end, manage, regenerate, require, save
+from sessile.service import commit, devices, end, manage, regenerate, require, save, tombstones
 from sessile.service import open as opening
 from sessile.service.transaction import CommitOutcome
 from sessile.stores.contract import Deleted, Key, Replaced
@@ -61,7 +61,7 @@ def lost_logins_are_forgotten(patch):
 
 @breaks("login_that_is_lost_again_and_again_is_made_at_last")
 def lost_logins_are_found_once(patch):
-    patch.setattr(regenerate, "login_of", lambda record: None)
+    patch.setattr(tombstones, "login_of", lambda record: None)
 
 
 @breaks("login_made_again_is_the_same_users")

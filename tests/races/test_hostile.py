@@ -89,7 +89,9 @@ def planted(blob):
         "pickle": pickle.dumps(Bomb()),
         "tampered owner": changed(good, "owner", lambda owner: "mallory"),
         "tampered value": changed(
-            good, "data", lambda data: {key: value[:-1] + b"\x00" for key, value in data.items()}
+            good,
+            "data",
+            lambda data: {key: bytes([*value[:-1], value[-1] ^ 1]) for key, value in data.items()},
         ),
     }
 

@@ -156,7 +156,8 @@ def _forgeries(sound: Record, field: str) -> Iterator[Record]:
     for name in sound.data:
         without = {key: blob for key, blob in sound.data.items() if key != name}
         yield evolve(sound, data=without)
-        yield evolve(sound, data=sound.data | {name: sound.data[name][:-1] + b"x"})
+        *rest, last = sound.data[name]
+        yield evolve(sound, data=sound.data | {name: bytes([*rest, last ^ 1])})
         yield evolve(sound, data={**without, f"{name}s": sound.data[name]})
     yield evolve(sound, data={})
 

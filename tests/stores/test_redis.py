@@ -11,8 +11,10 @@ from sessile.core.record import RecordKind, evolve, pack
 from sessile.core.trail import extend_trail, pack_trail
 from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.stores.contract import COMMITTED, Conflict, Corrupt, Page, Replaced
+from sessile.stores.location import Location
 from sessile.stores.redis import RedisStore
 from sessile.stores.redis_rows import STAMP
+from sessile.stores.redis_url import endpoint_of
 from sessile.testing.clock import T0
 from sessile.testing.sample import change, key, login, record, records_of
 
@@ -42,7 +44,7 @@ def index(server):
         ),
         (
             lambda store: store.replace(login(record("n"), old=record("a"), tombstone=GRAVE)),
-            {"evalsha": 1, "get": 1, "getrange": 1, "set": 2},
+            {"evalsha": 1, "time": 1, "get": 1, "getrange": 1, "set": 2},
         ),
         (
             lambda store: store.replace(
@@ -50,6 +52,7 @@ def index(server):
             ),
             {
                 "evalsha": 1,
+                "time": 1,
                 "get": 1,
                 "getrange": 2,
                 "set": 2,
@@ -65,6 +68,7 @@ def index(server):
             lambda store: store.replace(login(record("n", owner="alice"), limit=1)),
             {
                 "evalsha": 1,
+                "time": 1,
                 "get": 1,
                 "getrange": 1,
                 "set": 1,
@@ -92,6 +96,7 @@ def index(server):
             lambda store: store.delete_owned("alice"),
             {
                 "evalsha": 1,
+                "time": 1,
                 "get": 1,
                 "zrange": 1,
                 "getrange": 1,
@@ -139,6 +144,36 @@ def test_an_act_is_one_command_or_script(store, server, drive, act, commands):
     by_its_past = {"bgsave", "config|get"}  # whether this server ever wrote a snapshot
     calls = {name: number for name, number in server.calls().items() if name not in by_its_past}
     assert calls == commands
+
+
+@pytest.mark.parametrize("leap", [-3600.0, 3600.0])
+def test_clock_that_was_set_keeps_nobody_out(drive, server, leap):
+    """After either clock was set a login is carried out; it may take one more look at the clock."""
+    timer = [100.0]
+    store = RedisStore(endpoint_of(Location(server.url)), timer=lambda: timer[0])
+    drive(store.replace(login(record("a"))))
+    timer[0] += leap
+    server.ask("CONFIG", "RESETSTAT")
+    drive(store.replace(login(record("b"))))
+
+    assert drive(store.read(key("b"))) == record("b")
+    assert server.calls()["evalsha"] == (2 if leap < 0 else 1)
+    drive(store.close())
+
+
+def test_clock_is_looked_at_again_after_a_while(drive, server):
+    """Clocks drift apart: what was measured ten minutes ago is measured anew, and no sooner."""
+    timer = [100.0]
+    store = RedisStore(endpoint_of(Location(server.url)), timer=lambda: timer[0])
+    looks = []
+    for n, later in enumerate((0.0, 599.0, 1.0, 300.0)):
+        timer[0] += later
+        server.ask("CONFIG", "RESETSTAT")
+        drive(store.replace(login(record(f"{n}"))))
+        looks.append(server.calls()["time"] - 1)  # the script looks too
+    drive(store.close())
+
+    assert looks == [1, 0, 1, 0]
 
 
 def test_server_that_forgot_the_scripts_is_told_again(store, server, drive):

@@ -16,9 +16,10 @@ and so a server whose clock is wrong removes nothing early. Give the server the 
 import base64
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Final
 
+from sessile.core.value import Seconds
 from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.stores.contract import (
     COMMITTED,
@@ -41,6 +42,7 @@ from sessile.stores.contract import (
 )
 from sessile.stores.finding import Finding
 from sessile.stores.location import Location
+from sessile.stores.redis_clock import ServerClock
 from sessile.stores.redis_diagnosis import diagnose, judge_generation
 from sessile.stores.redis_durability import write_to_disk
 from sessile.stores.redis_generation import SeenGeneration, fresh, strip
@@ -63,8 +65,9 @@ from sessile.stores.redis_scripts import (
     Script,
 )
 from sessile.stores.redis_url import endpoint_of
+from sessile.wire import system
 from sessile.wire.redis.client import LARGE, RedisClient
-from sessile.wire.redis.endpoint import Endpoint, ErrorReply
+from sessile.wire.redis.endpoint import Endpoint, ErrorReply, Words
 from sessile.wire.redis.repeat import Repeat, Repeated
 
 PREFIX: Final = "sessile:"
@@ -82,6 +85,7 @@ class RedisStore:
     Args:
         endpoint: the server and the database.
         prefix: stands before every key; two applications on one database need two.
+        timer: seconds by a clock that never runs backwards.
     """
 
     capabilities: ClassVar[Capability] = (
@@ -92,13 +96,20 @@ class RedisStore:
         | Capability.NETWORK
     )
 
-    def __init__(self, endpoint: Endpoint, *, prefix: str = PREFIX) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        prefix: str = PREFIX,
+        timer: Callable[[], Seconds] = system.timer,
+    ) -> None:
         self.name = endpoint.name
         self._prefix = prefix
         self._generation = f"{prefix}@generation"
         self._endpoint = endpoint
         self._client = RedisClient(endpoint)
         self._seen = SeenGeneration(endpoint.name, self._generation, self._run)
+        self._clock = ServerClock(self.server_time, timer)
         self._large: set[Key] = set()  # sessions that were large when they were last read
 
     @classmethod
@@ -193,7 +204,7 @@ class RedisStore:
         if replacement.old is not None:
             self._add_old(names, words, replacement.old, replacement.tombstone)
         while True:
-            answer = await self._run(REPLACE, tuple(names), tuple(words))
+            answer = await self._run_in_time(REPLACE, tuple(names), tuple(words))
             if answer is None:
                 raise KeyTaken(new.key)
             if index:
@@ -267,7 +278,7 @@ class RedisStore:
         """Remove some of the owner's sessions, as one script."""
         index = self._index(owner)
         words = (self._prefix, batch, PAGE_BYTES, before or "", *keep)
-        answer = await self._run(DELETE_OWNED, (index, self._generation), words)
+        answer = await self._run_in_time(DELETE_OWNED, (index, self._generation), words)
         more, *names = self._check_index(answer, index)
         return Deleted(tuple(Key(name.decode()) for name in names), more=bool(more))
 
@@ -342,9 +353,7 @@ class RedisStore:
         """Refuse: the servers that share this store would each draw their own."""
         return None
 
-    async def _run(
-        self, script: Script, keys: tuple[str, ...], words: tuple[str | bytes | float, ...]
-    ) -> Any:
+    async def _run(self, script: Script, keys: tuple[str, ...], words: Words) -> Any:
         """Run a script by its digest; a server that forgot it is handed the text, once."""
         ask, rest = self._client.ask, (len(keys), *keys, *words, self._seen.newest)
         reply = await ask(script.what, "EVALSHA", script.sha, *rest, repeat=script.repeat)
@@ -354,6 +363,16 @@ class RedisStore:
             if is_repeated and not isinstance(reply, Repeated):
                 reply = Repeated(reply)
         return reply
+
+    async def _run_in_time(self, script: Script, keys: tuple[str, ...], words: Words) -> Any:
+        """Run a script that the server is not to perform once its time limit is over."""
+        for _ in range(2):
+            deadline = await self._clock.time_after(self._endpoint.timeout)
+            reply = await self._run(script, keys, (*words, deadline))
+            if reply != [b"late"]:
+                return reply
+            self._clock.forget()  # it was not late by our timer, or nobody would hear of it
+        raise StoreUnavailable(self.name, "its clock leaps, so nothing was done; ask again")
 
     def _index(self, owner: str) -> str:
         """Return the key of a user's index. A digest: no name of a user can forge another's."""

@@ -12,6 +12,10 @@ A generation is a count in four bytes and a random rest. The last argument of ev
 newest one that the caller has seen. The server's own must be that or have a higher count; else the
 server lost what came after, as by a crash, and it is as if it had none.
 
+The two that end other sessions than the one they are about begin by looking at the clock, and do
+nothing when they are late (``redis_clock``): the last argument but one is the server's time, in
+microseconds, until when they are wanted.
+
 The scripts that look at a user's other sessions find their names in
 the index, so they cannot declare those keys: this grammar is for one server, not for a cluster.
 """
@@ -85,6 +89,11 @@ end
 _NUMBERS: Final = f"""
 local head_bytes, most_dead, most_ended = {HEAD_BYTES}, {MOST_DEAD}, {MOST_ENDED}
 local unclaimed_ttl = {UNCLAIMED_TTL}
+"""
+
+_IN_TIME: Final = """
+local time = redis.call('TIME')
+if time[1] * 1000000 + time[2] > tonumber(ARGV[#ARGV - 1]) then return {'late'} end
 """
 
 _HEADS: Final = (
@@ -218,7 +227,8 @@ return row
 # counted a few are looked at.
 REPLACE: Final = Script(
     "redis replace",
-    _BEGUN
+    _IN_TIME
+    + _BEGUN
     + _HEADS
     + """
 local prefix, now, limit = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -346,7 +356,8 @@ return found
 # an end has left, with a version below 1, loses its entry alone.
 DELETE_OWNED: Final = Script(
     "redis delete_owned",
-    _GENERATION
+    _IN_TIME
+    + _GENERATION
     + _HEADS
     + """
 local index, prefix, batch, bytes = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -356,10 +367,10 @@ if ARGV[4] ~= '' then
   if not score then return {0} end
   stop = '(' .. score
 end
-for i = 5, #ARGV - 1 do keep[ARGV[i]] = true end
+for i = 5, #ARGV - 2 do keep[ARGV[i]] = true end
 
 local names = redis.call(
-  'ZRANGE', index, '-inf', stop, 'BYSCORE', 'LIMIT', 0, batch + #ARGV - 5)
+  'ZRANGE', index, '-inf', stop, 'BYSCORE', 'LIMIT', 0, batch + #ARGV - 6)
 local answer, seen, size = {0}, 0, 0
 for _, name in ipairs(names) do
   if not keep[name] then

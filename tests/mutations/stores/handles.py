@@ -211,6 +211,7 @@ class LacksAMethod(ReferenceStore):
 @breaks(
     "closed_store_says_so",
     "frozen_server_is_unavailable_in_time",
+    "login_that_was_given_up_is_not_carried_out_later",
     "open_store_answers",
     "store_can_be_opened_before_its_server",
     "store_heals",

@@ -19,7 +19,7 @@ class SwallowsOutages(ReferenceStore):
             return None
 
 
-@breaks("stopped_server_is_unavailable")
+@breaks("login_that_was_given_up_is_not_carried_out_later", "stopped_server_is_unavailable")
 class SaysGoneWhenItIsDown(ReferenceStore):
     async def replace(self, replacement):
         try:
@@ -31,6 +31,7 @@ class SaysGoneWhenItIsDown(ReferenceStore):
 @breaks(
     "frozen_server_is_unavailable_in_time",
     "late_answer_goes_to_nobody",
+    "login_that_was_given_up_is_not_carried_out_later",
     "password_is_not_shown",
     "stopped_server_is_unavailable",
     "store_can_be_opened_before_its_server",
@@ -80,7 +81,11 @@ class ConnectsWhenOpened(ReferenceStore):
             self.reach()
 
 
-@breaks("frozen_server_is_unavailable_in_time", "late_answer_goes_to_nobody")
+@breaks(
+    "frozen_server_is_unavailable_in_time",
+    "late_answer_goes_to_nobody",
+    "login_that_was_given_up_is_not_carried_out_later",
+)
 class AcceptsWhatNobodyAnswered(ReferenceStore):
     def reach(self):
         if not self.server.frozen:
@@ -95,7 +100,27 @@ class WaitsTooLong(ReferenceStore):
         super().reach()
 
 
-@breaks("act_cancelled_while_it_waits_leaves_the_store_sound", "late_answer_goes_to_nobody")
+@breaks("login_that_was_given_up_is_not_carried_out_later")
+class CarriesOutWhatWasGivenUp(ReferenceStore):
+    late: Any = None
+
+    def ask(self, what, call):
+        if self.server.frozen and what in ("replace", "delete_owned"):
+            self.late = call
+        return super().ask(what, call)
+
+    def perform(self, call):
+        if self.late and not self.server.frozen:
+            act, self.late = self.late, None
+            act()
+        return super().perform(call)
+
+
+@breaks(
+    "act_cancelled_while_it_waits_leaves_the_store_sound",
+    "late_answer_goes_to_nobody",
+    "login_that_was_given_up_is_not_carried_out_later",
+)
 class TakesALateAnswer(ReferenceStore):
     late: Any = ()
 

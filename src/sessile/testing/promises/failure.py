@@ -1,17 +1,17 @@
 """What a store promises when its server is gone, frozen, or a request is cancelled half way."""
 
 import asyncio
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
 from sessile.core.flow import arun
 from sessile.errors import StoreUnavailable
-from sessile.stores.contract import Key, Record, Store
+from sessile.stores.contract import Capability, Key, Record, Store
 from sessile.testing.drive import Drive
 from sessile.testing.place import Place, needs
 from sessile.testing.promises.lifecycle import ACTS
-from sessile.testing.sample import change, key, record
+from sessile.testing.sample import change, key, login, record, records_of
 
 LIMIT = 3.0
 """Seconds within which an act gives up; half a second is usual, the rest is for busy machines."""
@@ -100,6 +100,29 @@ class Failure:
             assert drive(store.read(key("b"))) == second
             assert drive(store.read(key("never"))) is None
         assert drive(store.read(key("a"))) in (first, update.record)
+
+    @needs(Capability.OWNERS, Place.freeze, Place.thaw)
+    def test_login_that_was_given_up_is_not_carried_out_later(
+        self, store: Store, drive: Drive, place: Place
+    ) -> None:
+        """When the server goes on, it ends nobody for a login, or a list, that nobody waits for."""
+        held = record("held", owner="alice")
+        drive(store.replace(login(held, limit=1)))
+        began = monotonic()
+        place.freeze()
+        try:
+            with pytest.raises(StoreUnavailable):
+                drive(store.replace(login(record("late", owner="alice"), limit=1)))
+            with pytest.raises(StoreUnavailable):
+                drive(store.delete_owned("alice"))
+            sleep(monotonic() - began)  # as long again: longer than any time limit that was over
+        finally:
+            place.thaw()
+        for _ in range(3):
+            drive(store.ping())
+
+        assert records_of(store, drive, "alice") == [held]
+        assert drive(store.read(key("late"))) is None
 
     @needs(Place.freeze, Place.thaw)
     def test_act_cancelled_while_it_waits_leaves_the_store_sound(self, place: Place) -> None:

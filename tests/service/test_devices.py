@@ -4,9 +4,9 @@ import pytest
 
 from sessile.core.flow import run
 from sessile.core.policy import Policy, days
-from sessile.core.record import evolve, pack
-from sessile.service import devices
+from sessile.core.record import RecordKind, evolve, pack
 from sessile.service.events import Malformed, NewDevice
+from sessile.service.owner_row import key_of
 from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
 from sessile.testing.world import ABROAD, World
@@ -39,7 +39,7 @@ def test_forged_memory_of_devices_is_replaced(harm):
     store = MemoryStore()
     world = World(store, run, policy=Policy(know_devices=days(9)))
     world.ask(lambda s: s.login("alice"), cookie="")
-    key = devices._key("alice")
+    key = key_of(RecordKind.DEVICES, "alice")
     store._rows[key] = harm(run(store.read(key)))
     world.ask(lambda s: s.login("alice"), cookie="")
     kept = run(store.read(key))

@@ -36,6 +36,7 @@ TESTS = {
         "tests/service/test_long_lived.py",
         "tests/service/test_operators.py",
     ],
+    "evidence": ["promises/thefts.py", "tests/service/test_evidence.py"],
     "events": ["promises/events.py", "tests/sinks/test_every_event.py"],
     "housekeeping": ["promises/outages.py", "tests/races/test_outage.py"],
     "instrument": ["tests/service/test_instrument.py", "tests/service/test_hooks.py"],
@@ -47,6 +48,7 @@ TESTS = {
     "new_record": ["promises/lifetimes.py", "tests/service/test_sessions.py"],
     "open": ["promises/tickets.py", "promises/bindings.py", "promises/locks.py"],
     "options": ["tests/service/test_sessions.py", "tests/core/test_secrets.py"],
+    "owner_row": ["tests/service/test_devices.py", "promises/thefts.py"],
     "regenerate": [
         "tests/service/test_regenerate.py",
         "tests/service/test_half_done.py",

@@ -23,6 +23,7 @@ class RecordKind(IntEnum):
     TOMBSTONE = 1  # logged out, or replaced at login, a moment ago; late requests are known by it
     EVIDENCE = 2  # of a session that was ended for theft: its trail
     DEVICES = 3  # of an owner, under a key that no ticket has
+    EVIDENCE_LIST = 4  # of an owner: which there is; under another such key
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -202,8 +203,11 @@ def _target(record: Record, word: str) -> Key | None:
 
 
 def evidence(stolen: Record, now: Instant, lasts: Seconds, trail: Trail) -> Record:
-    """Return the evidence of a session that was ended for theft: whose it was, and its trail."""
-    end = now + lasts
+    """Return the evidence of a session that was ended for theft: whose it was, and its trail.
+
+    That of nobody's session, which is counted nowhere, is kept no longer than the session itself.
+    """
+    end = now + lasts if stolen.owner is not None else min(now + lasts, stolen.until)
     return Record(
         FORMAT, stolen.key, 0, stolen.created, now, end, end, bytes(32), now,
         owner=stolen.owner, device=stolen.device, kind=RecordKind.EVIDENCE, client=stolen.client,

@@ -1,7 +1,5 @@
 """Remember a user's devices, and tell of a login from one that is not known."""
 
-import base64
-import hashlib
 from contextlib import suppress
 from typing import Final
 
@@ -9,16 +7,17 @@ import msgspec
 
 from sessile.core.address import subnet
 from sessile.core.client import Client
-from sessile.core.record import FORMAT, Record, RecordKind
+from sessile.core.record import Record, RecordKind
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
-from sessile.errors import KeyTaken, StoreUnavailable
+from sessile.errors import StoreUnavailable
 from sessile.service.context import Context
 from sessile.service.events import NewDevice
-from sessile.stores.contract import Change
+from sessile.service.owner_row import OwnerRow, read_row, write_row
 
-_MOST: Final = 32
-_FIELD: Final = "devices"
+MOST_DEVICES: Final = 32
+"""Devices, each with its network, that are remembered of a user: the latest."""
+
 _Known = dict[tuple[str, str], Instant]
 """A device and its network, and when it was last seen."""
 
@@ -35,19 +34,12 @@ async def note_device(context: Context, record: Record, now: Instant) -> None:
     lasts = context.policy.know_devices
     if lasts is None or record.owner is None:
         return
-    with suppress(StoreUnavailable, KeyTaken):
-        key = _key(record.owner)
-        found = await context.store.read(key)
-        row = context.intact(found)
-        if found is not None and row is None:
-            await context.store.delete(key)
-        known = _decode_devices(context, row, now - lasts)
+    with suppress(StoreUnavailable):
+        row = await read_row(context, RecordKind.DEVICES, record.owner, now)
+        known = _devices(row, now - lasts)
         _emit_new(context, record, known, now)
-        draft, written = _draft(context, record, row, _with(known, record.client, now), now + lasts)
-        if row is None:
-            await context.store.create(draft)
-        else:
-            await context.store.commit(Change(draft, row.version, written))
+        value = _encode_devices(_with(known, record.client, now))
+        await write_row(context, row, value, record.created, now + lasts)
 
 
 def _emit_new(context: Context, record: Record, known: _Known, now: Instant) -> None:
@@ -59,36 +51,19 @@ def _emit_new(context: Context, record: Record, known: _Known, now: Instant) -> 
         context.emit(NewDevice(now, key, owner, device, strange, elsewhere, client=client))
 
 
-def _draft(
-    context: Context, record: Record, row: Record | None, known: _Known, until: Instant
-) -> tuple[Record, dict[str, bytes]]:
-    blob = _encode([(device, network, seen) for (device, network), seen in known.items()])
-    version, now = 1 if row is None else row.version + 1, record.created
-    key = _key(record.owner or "")
-    blank = Record(
-        FORMAT, key, version, now, now, until, until, bytes(32), now, kind=RecordKind.DEVICES
-    )
-    return context.sealer.seal(blank, {_FIELD: blob}, frozenset())
-
-
-def _decode_devices(context: Context, row: Record | None, since: Instant) -> _Known:
-    values = None if row is None else context.unseal(row, since)
-    if not values or row is None or row.kind is not RecordKind.DEVICES:
-        return {}
+def _devices(row: OwnerRow, since: Instant) -> _Known:
     try:
-        lines = _decode(values.get(_FIELD, b""))
+        lines = _decode(row.value) if row.value else []
     except msgspec.DecodeError:
         return {}
     return {(device, network): seen for device, network, seen in lines if seen >= since}
 
 
+def _encode_devices(known: _Known) -> bytes:
+    return _encode([(device, network, seen) for (device, network), seen in known.items()])
+
+
 def _with(known: _Known, client: Client, now: Instant) -> _Known:
     here = (client.device, subnet(client.address))
     latest = sorted((known | {here: now}).items(), key=lambda item: item[1])
-    return dict(latest[-_MOST:])
-
-
-def _key(owner: str) -> Key:
-    """Return where a user's devices are remembered: an id that no ticket was drawn for."""
-    digest = hashlib.sha256(b"sessile devices" + owner.encode()).digest()[:15]
-    return Key("D" + base64.urlsafe_b64encode(digest).decode()[1:])
+    return dict(latest[-MOST_DEVICES:])

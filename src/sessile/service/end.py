@@ -21,6 +21,7 @@ from sessile.core.value import Instant, Seconds
 from sessile.errors import KeyTaken
 from sessile.service.context import Context
 from sessile.service.events import End, Ended, Mismatched, Replayed
+from sessile.service.evidence import list_evidence
 from sessile.service.transaction import Transaction
 from sessile.stores.contract import Change, Committed
 from sessile.wire.pause import pause
@@ -180,6 +181,7 @@ async def end_stolen(transaction: Transaction, record: Record, reason: End) -> N
             _emit_theft(transaction, last, kept, reason)
             if last.owner is not None and _ends_others(transaction, last.owner):
                 await end_owned(context, last.owner, End.THEFT, now, client=client)
+            await list_evidence(context, kept, now)
             return
         after = None if last is None else replacement_of(last)
         found = None if after is None else await context.store.read(after)

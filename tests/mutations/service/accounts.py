@@ -9,7 +9,16 @@ from sessile.core.record import Record, RecordKind, evolve, tombstone
 from sessile.core.session import state_of
 from sessile.core.state import SessionState
 from sessile.errors import StepUpNeeded
-from sessile.service import devices, end, manage, regenerate, require, tombstones
+from sessile.service import (
+    devices,
+    end,
+    manage,
+    owner_row,
+    regenerate,
+    require,
+    tombstones,
+)
+from sessile.service import evidence as listing
 from sessile.service import open as opening
 from sessile.service.context import Context
 from sessile.service.events import End, RefusalReason, Replayed
@@ -212,6 +221,53 @@ def evidence_is_believed(patch):
         )
 
 
+@breaks("evidence_of_a_user_is_the_newest")
+@breaks("rival_thefts_are_listed_both")
+def evidence_is_not_listed(patch):
+    async def forget(context, kept, now):
+        """List nothing."""
+
+    patch.setattr(end, "list_evidence", forget)
+
+
+@breaks("evidence_of_a_user_is_the_newest")
+def evidence_stays_when_the_list_forgets_it(patch):
+    whole = listing._lines
+    patch.setattr(listing, "_lines", lambda row, now: whole(row, now)[1 - listing.MOST_EVIDENCE :])
+
+
+@breaks("evidence_of_a_user_is_the_newest")
+def one_list_is_everybodys(patch):
+    whole = owner_row.key_of
+    patch.setattr(owner_row, "key_of", lambda kind, owner: whole(kind, "everybody"))
+
+
+@breaks("rival_thefts_are_listed_both")
+def evidence_that_lost_a_race_is_not_listed(patch):
+    whole = listing.write_row
+
+    async def write_row(*given):
+        await whole(*given)
+        return True
+
+    patch.setattr(listing, "write_row", write_row)
+
+
+@breaks("theft_ends_though_its_evidence_cannot_be_listed")
+def lists_matter(patch):
+    patch.setattr(listing, "StoreUnavailable", ZeroDivisionError)
+
+
+@breaks("evidence_of_nobody_lasts_no_longer_than_its_session")
+def evidence_of_nobody_is_kept_as_any(patch):
+    whole = end.evidence
+
+    def evidence(stolen, now, lasts, trail):
+        return whole(evolve(stolen, until=now + lasts), now, lasts, trail)
+
+    patch.setattr(end, "evidence", evidence)
+
+
 @breaks("theft_ends_what_the_policy_says", theft=OnReplay.END_ALL)
 def other_sessions_stay(patch):
     patch.setattr(end, "_ends_others", lambda transaction, owner: False)
@@ -244,25 +300,25 @@ def every_limit_is_one(patch):
 @breaks("login_from_a_new_device_is_told")
 @breaks("new_device_is_told_by_its_name")
 def devices_are_forgotten(patch):
-    patch.setattr(devices, "_decode_devices", lambda context, row, since: {})
+    patch.setattr(devices, "_devices", lambda row, since: {})
 
 
 @breaks("device_is_forgotten_in_time")
 def devices_are_never_forgotten(patch):
-    whole = devices._decode_devices
-    patch.setattr(devices, "_decode_devices", lambda context, row, since: whole(context, row, 0.0))
+    whole = devices._devices
+    patch.setattr(devices, "_devices", lambda row, since: whole(row, 0.0))
 
 
 @breaks("devices_are_each_users_own")
 def devices_are_everybodys(patch):
-    whole = devices._key
-    patch.setattr(devices, "_key", lambda owner: whole("everybody"))
+    whole = owner_row.key_of
+    patch.setattr(owner_row, "key_of", lambda kind, owner: whole(kind, "everybody"))
 
 
 @breaks("knowing_devices_costs_a_login_two_commands")
 def devices_are_always_looked_up(patch):
     async def note(context, record, now):
-        await context.store.read(devices._key(record.owner))
+        await context.store.read(owner_row.key_of(RecordKind.DEVICES, record.owner))
 
     patch.setattr(regenerate, "note_device", note)
 

@@ -354,6 +354,6 @@ class Interruptions:
         def replay(it: Scene) -> Flow[Any]:
             return it.world.request(stolen[it.user], reads, peer=ABROAD)
 
-        for cut in self.cuts(store, drive, begin, replay, Policy(on_replay=OnReplay.END_ALL)):
+        for cut in self.all_cuts(store, drive, begin, replay, Policy(on_replay=OnReplay.END_ALL)):
             assert drive(replay(cut.world)).user is None, cut.stop
             cut.world.check(None, {}, cut.stop)

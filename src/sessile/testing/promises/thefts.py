@@ -4,10 +4,13 @@ from itertools import count
 
 import pytest
 
+from sessile.core.binding import Binding, OnMismatch
 from sessile.core.policy import OnReplay, Policy, days
 from sessile.core.record import evolve
+from sessile.errors import StoreUnavailable
 from sessile.service import events
 from sessile.service.events import End
+from sessile.service.evidence import MOST_EVIDENCE
 from sessile.service.manage import end_all
 from sessile.service.sessions import context_of
 from sessile.stores.contract import Change, Key, Record, Store
@@ -15,6 +18,7 @@ from sessile.testing.drive import Drive
 from sessile.testing.promises.stories import (
     Act,
     Stories,
+    costs,
     logs_in,
     logs_out,
     puts,
@@ -22,7 +26,7 @@ from sessile.testing.promises.stories import (
     rotates,
     steps_up,
 )
-from sessile.testing.step import interleavings
+from sessile.testing.step import interleavings, interruptions
 from sessile.testing.world import ABROAD, HOME, World
 
 _users = count()
@@ -42,6 +46,12 @@ class Thefts(Stories):
         world.ask(puts(cart=["hat"]))
         world.clock.advance(91)
         return world, key, stolen
+
+    def suffer_theft(self, store: Store, drive: Drive, user: str = "alice") -> Key:
+        """Return the id of a session that a replay ended."""
+        world, key, stolen = self.world_with_theft(store, drive, user)
+        world.ask(reads, cookie=stolen, peer=ABROAD)
+        return key
 
     def test_replay_leaves_evidence(self, store: Store, drive: Drive) -> None:
         """Whose session it was, its trail, and who came: kept for as long as the policy says."""
@@ -88,6 +98,81 @@ class Thefts(Stories):
                 reply = world.ask(act, cookie=cookie)
                 assert (reply.user, reply.result or {}) == (None, {})
         assert world.sessions.sync.evidence(key) is not None
+
+    def test_evidence_of_a_user_is_the_newest(self, store: Store, drive: Drive) -> None:
+        """However many thefts a user makes, so many are kept; nobody else's evidence goes."""
+        bobs, asked = self.suffer_theft(store, drive, "bob"), []
+        ids = [self.suffer_theft(store, drive) for _ in range(MOST_EVIDENCE)]
+        for _ in range(3):
+            world, key, stolen = self.world_with_theft(store, drive)
+            asked.append(len(costs(world.request(stolen, reads, peer=ABROAD), drive)))
+            ids.append(key)
+
+        show = World(store, drive).sessions.sync.evidence
+        assert [key for key in ids if show(key) is not None] == ids[3:]
+        assert [drive(store.read(key)) for key in ids[:3]] == [None] * 3
+        assert show(bobs) is not None
+        assert asked[1:] == [5, 5]  # the read, the end, and three for the list
+
+    def test_rival_thefts_are_listed_both(self, store: Store, drive: Drive) -> None:
+        """Of two thefts at once no evidence is lost, and none is left that is never counted."""
+        ids: list[Key] = []
+
+        def two() -> tuple[World, str, World, str]:
+            both = [self.world_with_theft(store, drive) for _ in range(2)]
+            ids.extend(key for _, key, _ in both)
+            (one, _, stolen), (other, _, taken) = both
+            return one, stolen, other, taken
+
+        show = World(store, drive).sessions.sync.evidence
+        for met in interleavings(
+            two,
+            lambda it: it[0].request(it[1], reads, peer=ABROAD),
+            lambda it: it[2].request(it[3], reads, peer=ABROAD),
+            drive=drive,
+        ):
+            met.a.get(), met.b.get()
+            assert [show(key) is not None for key in ids[-2:]] == [True] * 2, met.stop
+        for _ in range(MOST_EVIDENCE):
+            self.suffer_theft(store, drive)
+
+        assert [key for key in ids if show(key) is not None] == []
+
+    def test_theft_ends_though_its_evidence_cannot_be_listed(
+        self, store: Store, drive: Drive
+    ) -> None:
+        """Whatever the store fails at once the stolen session has ended, it costs no answer."""
+        users = count()
+        for cut in interruptions(
+            lambda: self.world_with_theft(store, drive, f"listed {next(users)}"),
+            lambda it: it[0].request(it[2], reads, peer=ABROAD),
+            drive=drive,
+        ):
+            world, key, _ = cut.world
+            if world.events_of(events.Ended):
+                assert cut.outcome.get().user is None, cut.stop
+                assert world.sessions.sync.evidence(key) is not None, cut.stop
+                assert world.ask(reads).user is None, cut.stop
+            else:
+                assert isinstance(cut.outcome.error, StoreUnavailable), cut.stop
+
+    def test_evidence_of_nobody_lasts_no_longer_than_its_session(
+        self, store: Store, drive: Drive
+    ) -> None:
+        """It stands in no list: what ends before anybody is logged in is kept for its own time."""
+        policy = Policy(binding=Binding(on_mismatch=OnMismatch.END))
+        world = World(store, drive, policy=policy)
+        world.ask(lambda session: session.begin_login("alice", factors=("password",)))
+        key = Key(world.ask(lambda session: session.id).result)
+        stored = drive(store.read(key))
+        world.ask(reads, cookie=world.cookie, peer=ABROAD)
+
+        assert isinstance(stored, Record)
+        assert stored.until < world.clock() + policy.evidence
+        world.clock.advance(stored.until - world.clock() - 1)
+        assert world.sessions.sync.evidence(key) is not None
+        world.clock.advance(1)
+        assert world.sessions.sync.evidence(key) is None
 
     def test_victim_begins_anew_at_once(self, store: Store, drive: Drive) -> None:
         """With the dead cookie still in the browser a new session starts, and a login works."""

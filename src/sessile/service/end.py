@@ -22,8 +22,9 @@ from sessile.errors import KeyTaken
 from sessile.service.context import Context
 from sessile.service.events import End, Ended, Mismatched, Replayed
 from sessile.service.evidence import list_evidence
+from sessile.service.owned import gather_owned
 from sessile.service.transaction import Transaction
-from sessile.stores.contract import Change, Committed
+from sessile.stores.contract import Change, Committed, Corrupt
 from sessile.wire.pause import pause
 
 _LEFT: Final = -1_000  # the version of what an end leaves: no request expects it, or the next few
@@ -146,18 +147,16 @@ async def remove_planted(context: Context, owner: str) -> bool:
     A store counts what it finds there, and cannot tell who put it there. Of very many planted rows
     each call removes some, so that a later login finds room.
     """
-    removed, cursor = 0, None
-    while removed < _MOST_REMOVED:
-        page = await context.store.owned_by(owner, cursor)
-        for found in page.records:
-            record = context.intact(found)
-            if record is None or record.index_owner != owner:
-                await context.store.delete(Key(found.key), owner)
-                removed += 1
-        cursor = page.cursor
-        if cursor is None:
-            break
-    return removed > 0
+
+    def key_of_planted(found: Record | Corrupt) -> Key | None:
+        record = context.intact(found)
+        is_theirs = record is not None and record.index_owner == owner
+        return None if is_theirs else Key(found.key)
+
+    keys = await gather_owned(context, owner, key_of_planted, _MOST_REMOVED)
+    for key in keys:
+        await context.store.delete(key, owner)
+    return bool(keys)
 
 
 async def end_stolen(transaction: Transaction, record: Record, reason: End) -> None:
@@ -208,16 +207,12 @@ def _ends_others(transaction: Transaction, owner: str | None) -> bool:
 async def _end_others(transaction: Transaction, stolen: Record) -> None:
     """End the owner's other sessions, unless the stolen one went on in one of them meanwhile."""
     context, owner, key = transaction.context, stolen.owner or "", Key(stolen.key)
-    others, cursor = [], None
-    while True:
-        page = await context.store.owned_by(owner, cursor)
-        others += [Key(other.key) for other in page.records if other.key != key]
-        cursor = page.cursor
-        if cursor is None:
-            break
-        await pause(_PAUSE)
+    keys = await gather_owned(context, owner, lambda found: Key(found.key))
     found = context.intact(await context.store.read(key))
     if found is None or found.kind is not RecordKind.SESSION:
         return
-    for other in others:
-        await end_one(context, other, owner, End.THEFT, transaction.now, client=transaction.client)
+    for other in keys:
+        if other != key:
+            await end_one(
+                context, other, owner, End.THEFT, transaction.now, client=transaction.client
+            )

@@ -14,10 +14,10 @@ from sessile.service.context import Context
 from sessile.service.end import end_one, end_owned
 from sessile.service.events import End, EndedAll
 from sessile.service.options import check_owners
+from sessile.service.owned import gather_owned
 from sessile.service.tombstones import follow_tombstones
 from sessile.stores.contract import Capability, Corrupt
 from sessile.wire.log import log_undurable_end
-from sessile.wire.pause import pause
 
 _ONE_BY_ONE: Final = "end one of them by its id, all with end_everybody()"
 
@@ -38,16 +38,12 @@ async def sessions_of(
     """
     check_owners(context.store, _ONE_BY_ONE)
     now, here = context.clock(), _ids(current)
-    found: list[SessionInfo] = []
-    cursor: str | None = None
-    while True:
-        page = await context.store.owned_by(owner, cursor)
-        infos = _infos(context, page.records, now, here)
-        found += [info for info in infos if info.user == owner]  # an entry may have been planted
-        cursor = page.cursor
-        if cursor is None:
-            return found
-        await pause()
+
+    def info_of(found: Record | Corrupt) -> SessionInfo | None:
+        info = _live(context, found, now, here)
+        return info if info is not None and info.user == owner else None  # it may be planted
+
+    return await gather_owned(context, owner, info_of)
 
 
 async def scan(context: Context, cursor: str | None = None) -> tuple[list[SessionInfo], str | None]:
@@ -61,7 +57,8 @@ async def scan(context: Context, cursor: str | None = None) -> tuple[list[Sessio
             f"{context.store.name} cannot list all sessions; name a user with --owner"
         )
     page = await context.store.scan(cursor)
-    return _infos(context, page.records, context.clock()), page.cursor
+    infos = (_live(context, found, context.clock()) for found in page.records)
+    return [info for info in infos if info is not None], page.cursor
 
 
 async def show(context: Context, session_id: str) -> SessionInfo | None:
@@ -129,19 +126,14 @@ async def _read(context: Context, session_id: str) -> Record | None:
     return record if record is not None and record.live_at(context.clock()) else None
 
 
-def _infos(
-    context: Context,
-    found: Collection[Record | Corrupt],
-    now: Instant,
-    current: Collection[str] = (),
-) -> list[SessionInfo]:
-    """Return the live sessions among what was found."""
-    records = [context.intact(one) for one in found]
-    return [
-        _info(context, record, now, current)
-        for record in records
-        if record is not None and record.kind is RecordKind.SESSION and record.live_at(now)
-    ]
+def _live(
+    context: Context, found: Record | Corrupt, now: Instant, current: Collection[str] = ()
+) -> SessionInfo | None:
+    """Return the session that was found; None where it is none, or lives no more."""
+    record = context.intact(found)
+    if record is None or record.kind is not RecordKind.SESSION or not record.live_at(now):
+        return None
+    return _info(context, record, now, current)
 
 
 def _info(

@@ -8,9 +8,8 @@ store that cannot be reached raises ``StoreUnavailable`` within its time limit.
 ``sessile.testing.conformance`` asks each promise of each store.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from enum import Flag, auto
-from pathlib import Path
 from typing import ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
@@ -29,6 +28,13 @@ from sessile.core.record import (
 )
 from sessile.core.ticket import Key, is_key
 from sessile.core.value import Instant, Seconds
+from sessile.stores.abilities import (
+    FeedNotice,
+    FileBacked,
+    HasDiagnosis,
+    HasFeed,
+    HasServerTime,
+)
 from sessile.stores.finding import Finding
 
 __all__ = [
@@ -349,63 +355,4 @@ class Store(Protocol):
         For stores on one host, where no secret has to be configured. None refuses: a store on the
         network is shared with servers that would each draw their own.
         """
-        ...
-
-
-@runtime_checkable
-class FileBacked(Protocol):
-    """A store in one file, which tools look for before they open, and so make, it.
-
-    Attributes:
-        path: the file, absolute.
-    """
-
-    path: Path
-
-
-@runtime_checkable
-class HasServerTime(Protocol):
-    """A store whose server has a clock; ``sessile doctor`` compares it with this machine's."""
-
-    async def server_time(self) -> Instant:
-        """Return the server's time."""
-        ...
-
-
-@runtime_checkable
-class HasDiagnosis(Protocol):
-    """A store that can say what ends its sessions, or lets people in; for ``sessile doctor``."""
-
-    async def diagnose(self) -> list[Finding]:
-        """Look at the store, in the state it is in; show no secret.
-
-        Raises:
-            StoreUnavailable: it did not answer.
-        """
-        ...
-
-
-class FeedNotice(msgspec.Struct, frozen=True):
-    """Word from a store's feed: a record was committed, or is gone.
-
-    Attributes:
-        key: whose; None is the heartbeat, or, with ``ended``, everybody.
-        version: of the record as it is now; None where it ended.
-        ended: whether the session ended.
-    """
-
-    key: Key | None
-    version: int | None = None
-    ended: bool = False
-
-
-@runtime_checkable
-class HasFeed(Protocol):
-    """A store with ``Capability.FEED``: it tells its listeners of every commit and every end.
-
-    No store of this package has one yet. Nobody trusts a copy whose heartbeat is late.
-    """
-
-    async def subscribe(self, listener: Callable[[FeedNotice], None]) -> None:
-        """Call a listener with each notice from now on, until the store is closed."""
         ...

@@ -262,9 +262,9 @@ class ReferenceStore:
         return Deleted(tuple(keys), more)
 
     def page(self, cursor, batch):
-        keys = sorted(key for key in self.rows if key > cursor)[:batch]
+        keys, more = self.cut(sorted(key for key in self.rows if key > cursor), batch)
         found = [row for row in map(self.get, keys) if row]
-        return Page(found, keys[-1] if len(keys) == batch else None)
+        return Page(found, keys[-1] if more else None)
 
     def number(self):
         return len(self.rows)

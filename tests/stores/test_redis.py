@@ -105,7 +105,7 @@ def index(server):
                 "unlink": 1,
             },
         ),
-        (lambda store: store.scan(), {"scan": 1, "mget": 1}),
+        (lambda store: store.scan(), {"scan": 1, "evalsha": 1, "get": 4}),
         (lambda store: store.count(), {"scan": 1}),
     ],
     ids=[
@@ -134,6 +134,7 @@ def test_an_act_is_one_command_or_script(store, server, drive, act, commands):
         store.replace(login(record("w"))),
         store.owned_by("w"),
         store.delete_owned("w"),
+        store.scan(),
     ):
         drive(warm)
     drive(store.create(record("a")))

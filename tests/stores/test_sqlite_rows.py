@@ -8,7 +8,7 @@ import pytest
 from sessile.core.flow import run
 from sessile.core.record import RecordKind
 from sessile.errors import KeyTaken, StoreUnavailable
-from sessile.stores.contract import COMMITTED, Corrupt, Replaced
+from sessile.stores.contract import COMMITTED, PAGE_BYTES, Corrupt, Replaced
 from sessile.stores.sqlite import SQLiteStore
 from sessile.testing.clock import T0
 from sessile.testing.sample import change, key, login, record, records_of
@@ -163,6 +163,16 @@ def test_sweep_looks_past_the_living(store):
 
     assert run(store.sweep(T0 + 100, batch=1)) == 1
     assert run(store.sweep(T0 + 100, batch=1)) == 0
+
+
+@pytest.mark.parametrize("end", [SQLiteStore.ping, SQLiteStore.end_everybody])
+def test_sweep_is_bounded_in_bytes(store, end):
+    """However large the expired are, and those that ended with everybody, a sweep takes a page."""
+    for n in range(7):
+        run(store.create(record(f"row {n}", idle=60.0, data={"v": bytes(PAGE_BYTES * 3 // 8)})))
+    run(end(store))
+
+    assert [run(store.sweep(T0 + 60.0)) for _ in range(4)] == [3, 3, 1, 0]
 
 
 def test_sweep_spares_what_was_changed_meanwhile(store):

@@ -326,7 +326,8 @@ class Store(Protocol):
     async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of all records, about ``batch`` of them.
 
-        Every record that is there through the whole scan is on at least one page.
+        Every record that is there through the whole scan is on at least one page. With the record
+        that brings it to ``PAGE_BYTES`` a page ends.
         """
         ...
 

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from itertools import count as numbers
+from itertools import islice
 from typing import ClassVar, Final, TypeVar
 
 from sessile.errors import ConfigError, KeyTaken, StoreClosed
@@ -290,11 +291,12 @@ class MemoryStore:
         return [record for record in map(self._load, keys) if record is not None]
 
     def _sweep(self, now: Instant, batch: int) -> int:
-        expired = [
+        expired = (
             key
             for key, blob in self._open_rows().items()
             if isinstance(record := unpack(blob, Key(key)), Corrupt) or not record.live_at(now)
-        ][:batch]
-        for key in expired:
+        )
+        some = list(islice(expired, batch))
+        for key in some:
             self._remove(key, None)
-        return len(expired)
+        return len(some)

@@ -46,6 +46,7 @@ from sessile.stores.redis_clock import ServerClock
 from sessile.stores.redis_diagnosis import diagnose, judge_generation
 from sessile.stores.redis_durability import write_to_disk
 from sessile.stores.redis_generation import SeenGeneration, fresh, strip
+from sessile.stores.redis_page_scripts import DELETE_OWNED, OWNED, ROWS
 from sessile.stores.redis_rows import (
     commit_result,
     cursor_after,
@@ -55,15 +56,7 @@ from sessile.stores.redis_rows import (
     replace_result,
     row_of,
 )
-from sessile.stores.redis_scripts import (
-    COMMIT,
-    CREATE,
-    DELETE,
-    DELETE_OWNED,
-    OWNED,
-    REPLACE,
-    Script,
-)
+from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, REPLACE, Script
 from sessile.stores.redis_url import endpoint_of
 from sessile.wire import system
 from sessile.wire.redis.client import LARGE, RedisClient
@@ -74,6 +67,7 @@ PREFIX: Final = "sessile:"
 _ON_LIMIT: Final = {OnLimit.END_OLDEST: 0, OnLimit.END_OTHERS: 1, OnLimit.REFUSE: 2}
 _MOST_LARGE: Final = 1000  # keys that are remembered
 _PAGE: Final = 1000  # keys that one step of a count looks at
+_START: Final = "0"  # the server's cursor before the first page, and after the last
 
 
 class RedisStore:
@@ -283,42 +277,47 @@ class RedisStore:
         return Deleted(tuple(Key(name.decode()) for name in names), more=bool(more))
 
     async def scan(self, cursor: str | None = None, batch: int = 100) -> Page:
-        """Return a page of all records, in an order of the server's own."""
-        following, keys = await self._keys(cursor, batch)
-        rows = []
-        if keys:
-            wanted = [self._generation, *(self._prefix + key for key in keys)]
-            found = await self._client.ask("redis MGET", "MGET", *wanted, repeat=Repeat.HARMLESS)
-            generation = await self._seen.follow(found[0])
-            rows = [strip(row, generation) for row in found[1:]]
-        records = [load(key, row) for key, row in zip(keys, rows, strict=True)]
-        return Page([record for record in records if record is not None], following)
+        """Return a page of all records, in an order of the server's own.
+
+        The server cannot go on within what it listed at once: a cursor has the keys that are left
+        of it, where their rows were too many bytes for one page.
+        """
+        following, *left = (cursor or _START).split(",")
+        keys = [Key(key) for key in left if is_key(key)]
+        if not keys:
+            following, keys = await self._keys(following, batch)
+        rows = await self._rows(keys) if keys else []
+        records = [load(key, row) for key, row in zip(keys, rows, strict=False)]
+        words = [following, *keys[len(rows) :]]
+        more = None if words == [_START] else ",".join(words)
+        return Page([record for record in records if record is not None], more)
+
+    async def _rows(self, keys: list[Key]) -> list[bytes | None]:
+        """Return the rows of some keys; of the last ones none, if the others are a page."""
+        names = [self._generation, self._generation, *(self._prefix + key for key in keys)]
+        answer = await self._run(ROWS, tuple(names), (PAGE_BYTES,))
+        self._check_generation(answer)
+        await self._seen.follow(answer[0] or None)
+        rows: list[bytes | None] = answer[1:]
+        return rows
 
     async def count(self) -> int:
         """Return how many rows there are; those are counted too that ended with everybody."""
-        number, cursor = 0, None
+        number, cursor = 0, _START
         while True:
             cursor, keys = await self._keys(cursor, _PAGE)
             number += len(keys)
-            if cursor is None:
+            if cursor == _START:
                 return number
 
-    async def _keys(self, cursor: str | None, batch: int) -> tuple[str | None, list[Key]]:
+    async def _keys(self, cursor: str, batch: int) -> tuple[str, list[Key]]:
         """Return where to go on, and some keys of sessions."""
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", self._prefix) + "[^@]*"
-        following, names = await self._client.ask(
-            "redis SCAN",
-            "SCAN",
-            cursor or "0",
-            "MATCH",
-            pattern,
-            "COUNT",
-            batch,
-            repeat=Repeat.HARMLESS,
-        )
+        words = ("SCAN", cursor, "MATCH", pattern, "COUNT", batch)
+        following, names = await self._client.ask("redis SCAN", *words, repeat=Repeat.HARMLESS)
         start = len(self._prefix.encode())
         keys = (Key(name[start:].decode("ascii", "replace")) for name in names)
-        return None if following == b"0" else following.decode(), [k for k in keys if is_key(k)]
+        return following.decode(), [key for key in keys if is_key(key)]
 
     async def sweep(
         self,
@@ -341,7 +340,7 @@ class RedisStore:
     async def diagnose(self) -> list[Finding]:
         """Look at the server, and at the generation."""
         found = await self._client.ask("redis GET", "GET", self._generation, repeat=Repeat.HARMLESS)
-        _, keys = await self._keys(None, _PAGE)
+        _, keys = await self._keys(_START, _PAGE)
         generation = judge_generation(found, self._generation, any_row=bool(keys))
         return [*await diagnose(self._client, self._endpoint), generation]
 

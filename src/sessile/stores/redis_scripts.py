@@ -1,4 +1,4 @@
-"""What a Redis server does as one act. ``stores.redis`` runs these scripts.
+"""What a Redis server does as one act. ``stores.redis`` runs these, and ``redis_page_scripts``.
 
 A row is the generation it was made in and the bytes of ``core.record``. Those begin with format,
 key and version, and MessagePack tells an integer's length in its first byte: so equal beginnings
@@ -61,7 +61,7 @@ local function following(one, other, fresh)
 end
 """
 
-_GENERATION: Final = (
+GENERATION: Final = (
     _COUNT
     + """
 local stored, seen = redis.call('GET', KEYS[2]), ARGV[#ARGV]
@@ -91,12 +91,12 @@ local head_bytes, most_dead, most_ended = {HEAD_BYTES}, {MOST_DEAD}, {MOST_ENDED
 local unclaimed_ttl = {UNCLAIMED_TTL}
 """
 
-_IN_TIME: Final = """
+IN_TIME: Final = """
 local time = redis.call('TIME')
 if time[1] * 1000000 + time[2] > tonumber(ARGV[#ARGV - 1]) then return {'late'} end
 """
 
-_HEADS: Final = (
+HEADS: Final = (
     _NUMBERS
     + """
 -- How the row of that name begins; nothing where there is none of this generation.
@@ -119,7 +119,7 @@ end
 )
 
 _BEGUN: Final = (
-    _GENERATION
+    GENERATION
     + _ENTER
     + """
 local function begin(fresh)
@@ -179,7 +179,7 @@ return generation
 # the index is put back: a session that is in use is not hidden from its owner for long.
 COMMIT: Final = Script(
     "redis commit",
-    _GENERATION
+    GENERATION
     + _ENTER
     + """
 local expected = (generation or '') .. ARGV[1]
@@ -201,7 +201,7 @@ return current(redis.pcall('GET', KEYS[1]))
 # Returns the row that was removed. A key of another type is removed and returned as an empty row.
 DELETE: Final = Script(
     "redis delete",
-    _GENERATION
+    GENERATION
     + """
 if KEYS[3] then redis.pcall('ZREM', KEYS[3], ARGV[1]) end
 local row = current(redis.pcall('GETDEL', KEYS[1]))
@@ -227,9 +227,9 @@ return row
 # counted a few are looked at.
 REPLACE: Final = Script(
     "redis replace",
-    _IN_TIME
+    IN_TIME
     + _BEGUN
-    + _HEADS
+    + HEADS
     + """
 local prefix, now, limit = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local at = 2
@@ -316,81 +316,6 @@ for i = #held, math.max(#held - ended, 0) + 1, -1 do remove(held[i]) end
 for i = 1, math.min(#nobodys, most_ended - ended) do remove(nobodys[i]) end
 if is_cut or over > most_ended then answer[2] = held[#held - over] or ARGV[4] end
 if index then enter(index, ARGV[4], ARGV[3]) end
-return answer
-""",
-)
-
-# KEYS: index, generation. ARGV: prefix, the score to begin at, how many, how many bytes.
-# Returns the last score, or an empty text at the end, and key, row, key, row, ... in the order of
-# the logins; ghosts go. A key of another type has an error for its row.
-OWNED: Final = Script(
-    "redis owned_by",
-    _GENERATION
-    + """
-local names = redis.call(
-  'ZRANGE', KEYS[1], ARGV[2], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')
-local found, size = {''}, 0
-if #names == 2 * tonumber(ARGV[3]) then found[1] = names[#names] end
-for i = 1, #names, 2 do
-  local row = current(redis.pcall('GET', ARGV[1] .. names[i]))
-  if row then
-    found[#found + 1] = names[i]
-    found[#found + 1] = row
-    size = size + #row
-    if size >= tonumber(ARGV[4]) then
-      found[1] = names[i + 1]
-      break
-    end
-  else
-    redis.call('ZREM', KEYS[1], names[i])
-  end
-end
-return found
-""",
-    repeat=Repeat.HARMLESS,
-)
-
-# KEYS: index, generation. ARGV: prefix, how many, how many bytes, the key of the session that they
-# came before or an empty text, the keys of those that stay.
-# Returns 1 where there may be more, else 0; then the keys of the sessions that were removed. What
-# an end has left, with a version below 1, loses its entry alone.
-DELETE_OWNED: Final = Script(
-    "redis delete_owned",
-    _IN_TIME
-    + _GENERATION
-    + _HEADS
-    + """
-local index, prefix, batch, bytes = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local stop, keep = '+inf', {}
-if ARGV[4] ~= '' then
-  local score = redis.call('ZSCORE', index, ARGV[4])
-  if not score then return {0} end
-  stop = '(' .. score
-end
-for i = 5, #ARGV - 2 do keep[ARGV[i]] = true end
-
-local names = redis.call(
-  'ZRANGE', index, '-inf', stop, 'BYSCORE', 'LIMIT', 0, batch + #ARGV - 6)
-local answer, seen, size = {0}, 0, 0
-for _, name in ipairs(names) do
-  if not keep[name] then
-    local row = prefix .. name
-    local head = generation and head_of(row)
-    redis.call('ZREM', index, name)
-    if head then
-      local length = redis.pcall('STRLEN', row)
-      size = size + (type(length) == 'number' and length or 0)
-      local version = times(head, name)
-      if not version or version > 0 then redis.call('UNLINK', row) end
-      if version and version > 0 then answer[#answer + 1] = name end
-    end
-    seen = seen + 1
-    if seen == batch or size >= bytes then
-      answer[1] = 1
-      break
-    end
-  end
-end
 return answer
 """,
 )

@@ -36,6 +36,7 @@ from sessile.stores.contract import (
 )
 from sessile.stores.finding import Finding
 from sessile.stores.location import Location, seconds
+from sessile.stores.paging import cut
 from sessile.stores.sqlite_acts import READ, fetch_all, fetch_page, load_row, transaction
 from sessile.stores.sqlite_diagnosis import diagnose
 from sessile.wire.keyfile import KeyFile
@@ -75,7 +76,7 @@ _OWNED_PAGE: Final = """SELECT key, blob, version, owner, claim FROM sessile_ses
 _COUNT: Final = "SELECT count(*) FROM sessile_session"
 _SCAN: Final = """SELECT key, blob, version, owner FROM sessile_session
     WHERE key > ? ORDER BY key LIMIT ?"""
-_DUE: Final = """SELECT key, version, blob FROM sessile_session
+_DUE: Final = """SELECT key, blob, version FROM sessile_session
     WHERE due <= ? ORDER BY due LIMIT ?"""
 _BURY: Final = "DELETE FROM sessile_session WHERE key = ? AND version = ?"
 _DEFER: Final = "UPDATE sessile_session SET due = ? WHERE key = ? AND version = ?"
@@ -194,9 +195,12 @@ class SQLiteStore:
 
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
         """Remove the expired, as far as the index says, and then what was ended with everybody."""
-        while rows := await self._file.ask_in_thread(
-            "sqlite due", lambda db: fetch_all(db, _DUE, now, batch)
-        ):
+        while True:
+            rows, _ = await self._file.ask_in_thread(
+                "sqlite due", lambda db: fetch_page(db, _DUE, now, batch)
+            )
+            if not rows:
+                break
             removed = await self._file.ask_in_thread(
                 "sqlite sweep", partial(_sweep, rows=rows, now=now)
             )
@@ -257,17 +261,19 @@ def _bury_ended(db: Cursor, batch: int) -> int:
         return removed
     with transaction(db):
         for (name,) in fetch_all(db, _ENDED):
-            some = f"DELETE FROM {name} WHERE rowid IN (SELECT rowid FROM {name} LIMIT ?)"  # noqa: S608  (named by us)
-            removed += db.execute(some, (batch - removed,)).rowcount
-            if removed == batch:
+            rows = fetch_all(db, f"SELECT rowid, length(blob) FROM {name} LIMIT ?", batch - removed)  # noqa: S608  (named by us)
+            page, more = cut(rows, lambda row: int(row[1]), batch - removed)
+            db.executemany(f"DELETE FROM {name} WHERE rowid = ?", [(row,) for row, _ in page])  # noqa: S608
+            removed += len(page)
+            if more:
                 break
             db.execute(f"DROP TABLE {name}")
     return removed
 
 
-def _sweep(db: Cursor, rows: list[tuple[str, int, bytes]], now: Instant) -> int:
+def _sweep(db: Cursor, rows: list[tuple[str, bytes, int]], now: Instant) -> int:
     """Delete the dead and defer the living, unless somebody changed them meanwhile."""
-    found = [(key, version, unpack(blob, Key(key))) for key, version, blob in rows]
+    found = [(key, version, unpack(blob, Key(key))) for key, blob, version in rows]
     live = [
         (record.expires, key, version)
         for key, version, record in found

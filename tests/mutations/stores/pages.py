@@ -7,6 +7,7 @@ from sessile.testing.clock import T0
 
 
 @breaks(
+    "page_of_a_scan_is_bounded_in_bytes",
     "scan_comes_in_pages",
     "scan_finds_every_record",
     "scan_finds_owned_records",
@@ -24,7 +25,10 @@ class NeverEnds(ReferenceStore):
 
 
 @breaks(
-    "scan_finds_every_record", "scan_goes_on_through_another_handle", "scan_sees_whatever_stays"
+    "page_of_a_scan_is_bounded_in_bytes",
+    "scan_finds_every_record",
+    "scan_goes_on_through_another_handle",
+    "scan_sees_whatever_stays",
 )
 class LosesTheLastOfAPage(ReferenceStore):
     def page(self, cursor, batch):
@@ -32,7 +36,7 @@ class LosesTheLastOfAPage(ReferenceStore):
         return page if page.cursor is None else Page(page.records[:-1], page.cursor)
 
 
-@breaks("scan_finds_every_record", "scan_sees_whatever_stays")
+@breaks("page_of_a_scan_is_bounded_in_bytes", "scan_finds_every_record", "scan_sees_whatever_stays")
 class LosesTheLastPage(ReferenceStore):
     def page(self, cursor, batch):
         page = super().page(cursor, batch)
@@ -51,6 +55,23 @@ class ScansTheAnonymousAlone(ReferenceStore):
 class ScansAllAtOnce(ReferenceStore):
     def page(self, cursor, batch):
         return super().page(cursor, 1_000_000)
+
+
+@breaks("page_of_a_scan_is_bounded_in_bytes")
+class ScansHoweverManyBytes(ReferenceStore):
+    def page(self, cursor, batch):
+        page = super().page(cursor, batch)
+        while page.cursor and len(page.records) < batch:
+            more = super().page(page.cursor, batch - len(page.records))
+            page = Page(page.records + more.records, more.cursor)
+        return page
+
+
+@breaks("page_of_a_scan_is_bounded_in_bytes")
+class EndsTheScanWithAFatPage(ReferenceStore):
+    def page(self, cursor, batch):
+        page = super().page(cursor, batch)
+        return page if len(page.records) == batch else Page(page.records, None)
 
 
 @breaks("scan_finds_the_expired")
@@ -100,7 +121,7 @@ class ScansTheDeleted(ReferenceStore):
         return Page(page.records + list(filter(None, self.server.notes.values())), page.cursor)
 
 
-@breaks("scan_sees_whatever_stays")
+@breaks("page_of_a_scan_is_bounded_in_bytes", "scan_sees_whatever_stays")
 class CountsPlacesInAList(ReferenceStore):
     def page(self, cursor, batch):
         start = int(cursor or 0)

@@ -11,7 +11,6 @@ from sessile.core.flow import Flow
 from sessile.core.record import RecordKind
 from sessile.stores.contract import (
     MOST_ENDED,
-    PAGE_BYTES,
     Capability,
     Deleted,
     Full,
@@ -24,11 +23,9 @@ from sessile.stores.contract import (
 )
 from sessile.testing.drive import Drive
 from sessile.testing.place import Place, needs
+from sessile.testing.promises.scanning import FAT
 from sessile.testing.sample import key, login, record, records_of
 from sessile.testing.step import interleavings
-
-FAT = PAGE_BYTES * 3 // 8
-"""Bytes of a value: the third record that has one ends a page."""
 
 ENOUGH = 50
 """Pages after which whoever removes them is told of more for ever."""

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 
-from sessile.stores.contract import Capability, Corrupt, Page, Record, Store
+from sessile.stores.contract import PAGE_BYTES, Capability, Corrupt, Page, Record, Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
 from sessile.testing.place import needs
 from sessile.testing.sample import key, login, record
 
 MANY = 205
+FAT = PAGE_BYTES * 3 // 8
+"""Bytes of a value: the third record that has one ends a page."""
+
 ENOUGH = 3 * MANY
 """Pages after which a scan that has not ended never will."""
 
@@ -64,6 +67,17 @@ class Scanning:
         sizes = [len(page.records) for page in pages(store, drive, batch=10)]
 
         assert max(sizes) <= MANY // 4
+
+    @needs(Capability.SCAN)
+    def test_page_of_a_scan_is_bounded_in_bytes(self, store: Store, drive: Drive) -> None:
+        """A page ends with the record that fills it, and nothing is missing on the next."""
+        rows = [record(f"row {n}", data={"v": bytes(FAT)}) for n in range(7)]
+        for row in rows:
+            drive(store.create(row))
+        found = list(pages(store, drive, batch=100))
+
+        assert max(len(page.records) for page in found) <= 3
+        assert {row.key: row for page in found for row in page.records} == {r.key: r for r in rows}
 
     @needs(Capability.SCAN)
     def test_scan_finds_the_expired(self, store: Store, drive: Drive) -> None:

@@ -7,8 +7,11 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
+
+from bounds import BOUNDS
 
 from sessile.core.identity import Intent
 from sessile.core.verdict import VERDICTS, Kin, Successor
@@ -110,12 +113,19 @@ def reasons() -> str:
     return table(["event", "reason", "meaning"], rows)
 
 
+def bounds(group: str) -> str:
+    """Return a table of bounds, with their numbers as the code has them."""
+    rows = [[bound.what, bound.most, bound.beyond] for bound in BOUNDS[group]]
+    return table(["", "bound", "beyond"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "verdicts": verdicts,
     "acts": acts,
     "capabilities": capabilities,
     "events": events,
     "reasons": reasons,
+    **{f"bounds-{group}": partial(bounds, group) for group in BOUNDS},
 }
 
 

@@ -1,5 +1,6 @@
 """The documentation says what the code does: tables, links, names, and tests named as proof."""
 
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import sessile
 from sessile import Session, Sessions, errors
 from sessile.codecs.msgpack import ValueCodec
+from sessile.core.policy import Limit
 from sessile.core.session_values import SessionValues
 from sessile.core.state import SessionState
 from sessile.core.ticket import Ticket
@@ -54,6 +56,45 @@ def test_tables_are_those_of_the_code():
     done = subprocess.run(script, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr + "write: make docs"
+
+
+BOUND_WORDS = frozenset(
+    """ATTEMPTS BATCH CAP CIPHERS EVERY FEWEST HIGHEST LARGE LARGEST LIMIT LONGEST MAX MOST PAGE
+    PATIENCE SHORTEST SIZE STEPS WINDOW""".split()  # noqa: SIM905
+)
+"""How the name of a constant says that it is a bound."""
+
+NO_BOUNDS = {
+    "stores.redis_durability:_STEPS": "follows from the time that it is waited",
+    "wire.sqlite.stall:PATIENCE": "after it calls go elsewhere, none fails",
+}
+BESIDE = ("balance", "cli", "demo", "testing")  # no part of an application's requests
+
+
+def bounds_of_the_code():
+    """Yield the places of the constants that are bounds by their name, and numbers."""
+    house = ROOT / "src" / "sessile"
+    for path in sorted(house.rglob("*.py")):
+        where = path.relative_to(house)
+        names = re.findall(r"^(\w+): Final(?:\[\w+\])? =", path.read_text(), re.MULTILINE)
+        found = [name for name in names if BOUND_WORDS & {*name.split("_")}]
+        if where.parts[0] not in BESIDE and found:
+            module = ".".join(where.with_suffix("").parts)
+            values = vars(importlib.import_module(f"sessile.{module}"))
+            yield from (
+                f"{module}:{n}" for n in found if isinstance(values[n], int | float | Limit)
+            )
+
+
+def test_every_bound_is_on_the_page_of_limits(monkeypatch):
+    """Whoever adds a bound says what it is of, and what happens beyond it."""
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    bounds = importlib.import_module("bounds").BOUNDS
+    places = [bound.place for group in bounds.values() for bound in group]
+    named = {re.sub(r"\.number$", "", place) for place in places}
+
+    assert sorted({*bounds_of_the_code()} - named - NO_BOUNDS.keys()) == []
+    assert len(set(places)) == len(places)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -10,6 +10,7 @@ _LONGEST_USER: Final = 512
 _MOST_FACTORS: Final = 8
 _LONGEST_WORD: Final = 64
 _LONGEST_WAIT: Final = 86_400.0
+_HIGHEST_LEVEL: Final = 9
 
 
 def check_user(user: object) -> str:
@@ -23,8 +24,8 @@ def check_user(user: object) -> str:
         raise ConfigError(f"login takes the user's key as a text, not {kind}: login(str(...))")
     if not 0 < len(user) <= _LONGEST_USER or not is_text(user):
         raise ConfigError(
-            "login takes the user's key as a text of 1 to 512 characters without lone surrogates; "
-            f"this one has {len(user)}"
+            f"login takes the user's key as a text of 1 to {_LONGEST_USER} characters without lone "
+            f"surrogates; this one has {len(user)}"
         )
     return user
 
@@ -35,8 +36,10 @@ def check_assurance(assurance: object) -> int:
     Raises:
         ConfigError: it is none.
     """
-    if type(assurance) is not int or not 1 <= assurance <= 9:
-        raise ConfigError(f"assurance={assurance!r}: write a whole number from 1 to 9")
+    if type(assurance) is not int or not 1 <= assurance <= _HIGHEST_LEVEL:
+        raise ConfigError(
+            f"assurance={assurance!r}: write a whole number from 1 to {_HIGHEST_LEVEL}"
+        )
     return assurance
 
 
@@ -106,4 +109,4 @@ def check_instant(instant: object, now: Instant) -> Instant:
 def _word(what: str, word: object) -> str:
     if isinstance(word, str) and 0 < len(word) <= _LONGEST_WORD and word.isprintable():
         return word
-    raise ConfigError(f"{what} {word!r}: write a printable text of 1 to 64 characters")
+    raise ConfigError(f"{what} {word!r}: write a printable text of 1 to {_LONGEST_WORD} characters")

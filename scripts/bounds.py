@@ -1,0 +1,140 @@
+"""Every bound there is, and what happens beyond it: for the tables of ``docs/limits.md``.
+
+``tables.py`` takes the numbers from the code, and ``tests/test_docs.py`` finds a bound that is not
+here. A place is a module of ours and a name in it, a default of a class's, or of a method's.
+"""
+
+import inspect
+from dataclasses import dataclass
+from enum import Enum
+from importlib import import_module
+
+
+class Unit(Enum):
+    """What a bound counts."""
+
+    NUMBER = ""
+    BYTES = "bytes"
+    CHARACTERS = "characters"
+    SECONDS = "seconds"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One bound.
+
+    Args:
+        what: is bounded.
+        place: where its number stands, as in ``"core.record:LONGEST_WALK"``.
+        beyond: what happens there.
+        unit: what it counts.
+    """
+
+    what: str
+    place: str
+    beyond: str
+    unit: Unit = Unit.NUMBER
+
+    @property
+    def most(self) -> str:
+        """The number as people write it."""
+        number = value_of(self.place)
+        if self.unit is Unit.BYTES:
+            return _scaled(number, [(2**20, "MiB"), (2**10, "KiB"), (1, "bytes")])
+        if self.unit is Unit.SECONDS:
+            return _scaled(number, [(86_400, "days"), (60, "minutes"), (1, "seconds")])
+        return f"{number:,} {self.unit.value}".strip()
+
+
+def value_of(place: str) -> float:
+    """Return the number that stands at a place."""
+    module, _, path = place.partition(":")
+    thing = import_module(f"sessile.{module}")
+    for name in path.split("."):
+        if inspect.isfunction(thing):
+            thing = inspect.signature(thing).parameters[name].default
+        else:
+            found = getattr(thing, name)
+            thing = getattr(thing(), name) if inspect.ismemberdescriptor(found) else found
+    return thing
+
+
+def _scaled(number: float, scales: list[tuple[int, str]]) -> str:
+    size, word = next(((n, word) for n, word in scales if number >= n), scales[-1])
+    return f"{number / size:,g} {word if number != size else word.removesuffix('s')}"
+
+
+N, B, C, S = Unit
+
+BOUNDS = {
+    "session": [
+        Bound("keys and values together, as they are encoded; `Policy(max_bytes=)`", "core.policy:Policy.max_bytes", "`SessionTooLarge`; what there is may shrink and stay", B),
+        Bound("keys; `Policy(max_keys=)`. The name of one has no bound of its own", "core.policy:Policy.max_keys", "`SessionTooLarge`"),
+        Bound("one value", "codecs.msgpack:MAX_SIZE", "`UnsupportedValue` where it is set", B),
+        Bound("containers in each other in a value", "codecs.msgpack:MAX_DEPTH", "`UnsupportedValue`"),
+        Bound("the user's key", "core.credentials:_LONGEST_USER", "`ConfigError` from `login`", C),
+        Bound("level of assurance", "core.credentials:_HIGHEST_LEVEL", "`ConfigError`"),
+        Bound("factors", "core.credentials:_MOST_FACTORS", "`ConfigError`"),
+        Bound("name of a factor, or of a purpose", "core.credentials:_LONGEST_WORD", "`ConfigError`", C),
+        Bound("grants of step-ups", "core.session:_MOST_GRANTS", "that which ends first goes"),
+        Bound("time that a grant or half a login lasts", "core.credentials:_LONGEST_WAIT", "`ConfigError`", S),
+        Bound("lines of the trail, and notes of one request", "core.trail:MAX_ENTRIES", "the oldest of the commonest kind goes, but never the first; of notes the oldest"),
+        Bound("lines of the trail that say a client was turned away", "service.open:_MOST_TURNED_AWAY", "no further line"),
+        Bound("a note, or the name of a device", "core.trail:_MAX_LENGTH", "cut", C),
+    ],
+    "user": [
+        Bound("sessions, where no `Policy(limit=)` is given", "core.policy:MOST_SESSIONS.number", "the oldest end"),
+        Bound("sessions that a limit can allow; `limit=None` is no limit", "core.policy:_LARGEST_LIMIT", "`ConfigError`"),
+        Bound("sessions that one login ends by itself", "stores.contract:MOST_ENDED", "the others end page by page, right after it"),
+        Bound("sessions whose time is over that one act of a login looks at", "stores.excess:MOST_DEAD", "they are removed, and it goes on"),
+        Bound("rows that somebody planted in the index that one login removes", "service.end:_MOST_REMOVED", "the next login removes more"),
+        Bound("devices that are remembered", "service.devices:MOST_DEVICES", "the one seen longest ago is forgotten"),
+        Bound("thefts whose evidence is kept", "service.evidence:MOST_EVIDENCE", "the oldest goes"),
+        Bound("time that evidence is kept; `Policy(evidence=)`", "core.policy:Policy.evidence", "it goes; of nobody's session, with the session's own time", S),
+        Bound("time that a tombstone is kept", "core.record:TOMBSTONE_TTL", "it goes", S),
+        Bound("tombstones that are followed to where a session goes on", "core.record:LONGEST_WALK", "it counts as ended"),
+    ],
+    "act": [
+        Bound("bytes of a page of sessions, listed or removed, but for the last on it", "stores.contract:PAGE_BYTES", "the page ends", B),
+        Bound("sessions on a page of one user's", "stores.contract:Store.owned_by.batch", "the next page"),
+        Bound("sessions of one user that are removed as one act", "stores.contract:Store.delete_owned.batch", "the next act"),
+        Bound("sessions on a page of everybody's, about", "stores.contract:Store.scan.batch", "the next page"),
+        Bound("expired records that a sweep removes as one act, of `sessions.sweep` and `sessile sweep`", "service.sessions:_SWEEP", "the next act"),
+        Bound("expired records that are removed by the way", "service.new_record:_BATCH", "the next time"),
+        Bound("new sessions between two such removals", "service.new_record:_EVERY", "a sweep"),
+        Bound("keys that a step of a count on Redis looks at, about", "stores.redis:_PAGE", "the next step"),
+        Bound("commits tried of one request, while rivals are faster", "service.open:ATTEMPTS", "`LostRace`, a 503"),
+        Bound("times that a late end puts evidence back", "service.end:_ATTEMPTS", "it is given up"),
+        Bound("an operation of SQLite; `?timeout=`", "stores.sqlite:LIMIT", "`StoreUnavailable`, a 503", S),
+        Bound("an operation of Redis; `?timeout=`", "stores.redis_url:LIMIT", "`StoreUnavailable`, a 503", S),
+        Bound("time that `end_everybody` waits for Redis to write its disk", "stores.redis_durability:PATIENCE", "it says why a crash may undo it", S),
+        Bound("bytes of a command or session that still waits with the others of Redis", "wire.redis.client:LARGE", "a second connection", B),
+        Bound("large sessions whose keys a process remembers for that", "stores.redis:_MOST_LARGE", "they are learned anew"),
+        Bound("records in `memory://`; `?most=`", "stores.memory:MOST", "the least used go"),
+    ],
+    "request": [
+        Bound("a ticket, and no less", "core.ticket:_TEXT_CHARS", "it is none, and no store is asked", C),
+        Bound("turns back that a used ticket is recognised", "core.verdict:_STEPS", "a stranger, who is nobody"),
+        Bound("a form that is looked at for a ticket or a CSRF token", "web.request:FORM_LIMIT", "it has none", B),
+        Bound("`User-Agent`", "codecs.agent:MAX_LENGTH", "the rest is not looked at", C),
+        Bound("an address, as a proxy tells it", "core.address:MAX_LENGTH", "it is none", C),
+        Bound("hops of `X-Forwarded-For` or `Forwarded`", "core.proxies:_MAX_HOPS", "the client is the last one that was looked at"),
+        Bound("such a header, from its right end", "core.proxies:WINDOW", "the rest is not looked at", C),
+        Bound("`path` of a `Cookie`", "core.cookie:_ATTRIBUTE_CAP", "`ConfigError`", C),
+        Bound("`Max-Age` of a cookie", "core.policy:_COOKIE_CAP", "it is this", S),
+    ],
+    "process": [
+        Bound("secrets", "core.secrets:MOST", "`WeakSecret`"),
+        Bound("a secret, at least", "core.secrets:SHORTEST", "`WeakSecret`", C),
+        Bound("different characters of one, at least", "core.secrets:_FEWEST_DISTINCT", "`WeakSecret`"),
+        Bound("tasks of async hooks that are under way", "wire.background.tasks:LIMIT", "events are dropped, and the log says how many"),
+        Bound("addresses that are remembered as read", "core.address:_CACHE_SIZE", "read anew"),
+        Bound("headers of proxies that are remembered as read", "core.proxies:_CACHE_SIZE", "read anew"),
+        Bound("user agents that are remembered as read", "codecs.agent:_CACHE_SIZE", "read anew"),
+        Bound("records whose derived keys are remembered, for each secret", "codecs.sealing:_CIPHERS", "derived anew"),
+        Bound("a text in a line of `JsonLines`", "sinks.json_line:MAX_TEXT", "cut", C),
+        Bound("items of a list in such a line", "sinks.json_line:MAX_ITEMS", "cut"),
+        Bound("one of those items", "sinks.json_line:MAX_ITEM_TEXT", "cut", C),
+    ],
+}  # fmt: skip
+"""By whose they are."""

@@ -27,8 +27,11 @@ def puzzles(session):
 
 @pytest.mark.parametrize("begin", [lambda _: None, lambda s: s.begin_login("alice")])
 def test_no_value_is_a_login(begin):
-    """Whatever a visitor's session holds, or that of half a login, nobody is logged in."""
-    world = World(MemoryStore(), run)
+    """Whatever a visitor's session holds, or that of half a login, nobody is logged in.
+
+    Unless it is where other code says who is: ``Sessions(principal=...)``.
+    """
+    world = World(MemoryStore(), run, principal=None)
     world.ask(begin)
     world.ask(puzzles)
 

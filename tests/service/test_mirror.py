@@ -50,6 +50,7 @@ TESTS = {
     "options": ["tests/service/test_sessions.py", "tests/core/test_secrets.py"],
     "owned": ["promises/accounts.py", "promises/integrity.py", "tests/stores/test_crowds.py"],
     "owner_row": ["tests/service/test_devices.py", "promises/thefts.py"],
+    "principal": ["promises/principals.py", "tests/service/test_principal.py"],
     "regenerate": [
         "tests/service/test_regenerate.py",
         "tests/service/test_half_done.py",

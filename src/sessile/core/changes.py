@@ -68,6 +68,13 @@ class Changes:
         """Whether there is anything to save."""
         return bool(self._difference())
 
+    def has_written(self, keys: frozenset[str] | None) -> bool:
+        """Tell whether one of those keys was set, removed or added to; None is whatever changed."""
+        if keys is None:
+            return self.modified
+        written = (self._set, self._removed, self._added)
+        return any(written) and not all(map(keys.isdisjoint, written))
+
     def delta(self) -> Delta:
         """Return the changes since the base, nested ones included; ``UNCHANGED`` for none.
 

@@ -147,6 +147,13 @@ class Values(Changes, MutableMapping[str, Any]):
         self._live, self._set, self._added, self._snapshots, self._views = {}, {}, {}, {}, {}
         self._provenance = {}
 
+    def keep_written(self) -> None:
+        """Remove every value but those that were set since the base."""
+        base = set(self._base)
+        self._removed, self._gone = base - self._set.keys(), base
+        self._live = {key: self._live[key] for key in self._set}
+        self._added, self._snapshots, self._views = {}, {}, {}
+
     def increment(self, key: str, by: Number = 1) -> Number:
         """Add to a number and return the sum; parallel increments add up.
 

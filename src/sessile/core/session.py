@@ -281,6 +281,18 @@ class Session(SessionValues):
         """End the session: on the server first, then the cookie. The mapping is empty at once."""
         self._open_state().log_out()
 
+    def clear(self) -> None:
+        """Remove every value, and log out whoever is logged in, as everywhere else.
+
+        After a login in the same request it removes values alone.
+        """
+        state = self._open_state()
+        who = state.identity
+        if state.undecided and (who.owner is not None or who.pending is not None):
+            state.log_out()
+        else:
+            state.values.clear()
+
     def rotate(self) -> None:
         """Replace the ticket now, as after any change of privilege. The id stays."""
         state = self._open_state()

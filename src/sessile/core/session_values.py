@@ -86,7 +86,7 @@ class SessionValues(MutableMapping[str, Any]):
         return self._open_state().values.popitem()
 
     def clear(self) -> None:
-        """Remove every value. The session itself lives on; ``logout`` ends it."""
+        """Remove every value."""
         self._open_state().values.clear()
 
     def flash(self, message: str, category: str = "message") -> None:

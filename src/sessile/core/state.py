@@ -142,9 +142,29 @@ class SessionState:
         self.values.clear()
         self.inherits = False
 
+    def follow(self, user: str | None) -> None:
+        """Take it for said that somebody logged in, or out: other code left word in the values.
+
+        What belonged to another user goes, but for what this request has set.
+        """
+        if user is None:
+            self._leave()
+            return
+        before = self.identity if self.lock is None else self.identity_on_record()
+        if before.owner not in {None, user} or self.has_other_login(user):
+            self.values.keep_written()
+            self.inherits = False
+        who = Identity(owner=user, assurance=1, authenticated_at=self.now)
+        self.become(Intent.LOGIN, who)
+
     def log_out(self) -> None:
         """Make it nobody's, and empty; what is set after it begins a new one."""
-        self.disinherit()
+        self.values.clear()
+        self._leave()
+
+    def _leave(self) -> None:
+        self.values.keep_written()
+        self.inherits = False
         self.intent = Intent.LOGOUT
         self.must_store = False
         self._ticket = None

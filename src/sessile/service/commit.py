@@ -27,6 +27,7 @@ from sessile.service.events import Created, End, Malformed, Work
 from sessile.service.housekeeping import try_housekeeping
 from sessile.service.instrument import instrument
 from sessile.service.new_record import new_record, sweep_sometimes
+from sessile.service.principal import follow_principal
 from sessile.service.regenerate import merge_values, regenerate
 from sessile.service.save import Attempt, discard_changes, plan, save
 from sessile.service.transaction import CommitOutcome, Standing, Transaction
@@ -74,6 +75,7 @@ async def commit(transaction: Transaction, *, rotate: bool = True) -> Header | N
         SessionTooLarge: with a nested change, or a rival's, it is more than a session may hold.
     """
     context, now = transaction.context, transaction.context.clock()
+    follow_principal(transaction)
     flow = _commit(transaction, now, rotate=rotate)
     if context.has_hooks:
         flow = instrument(context, Work.SAVE, transaction.request, flow)
@@ -86,6 +88,7 @@ async def accept(transaction: Transaction) -> Header | None:
 
     The ticket is replaced if the application asked for it; one that is due waits for a request.
     """
+    follow_principal(transaction)
     context, now, done = transaction.context, transaction.context.clock(), transaction.state.intent
     flow = _commit(transaction, now, rotate=False)
     if context.has_hooks:
@@ -107,6 +110,7 @@ async def save_midway(transaction: Transaction) -> bool:
         LostRace: rivals won every one of many attempts.
         StoreUnavailable: nothing was stored, or nobody can tell.
     """
+    follow_principal(transaction)
     opened, now, done = transaction.opened, transaction.context.clock(), transaction.state.intent
     if _takes_cookie(transaction):
         raise ConfigError(

@@ -10,6 +10,7 @@ from sessile.codecs.sealing import Forged, Sealer
 from sessile.core.carrier import Carriers
 from sessile.core.origin import Origins
 from sessile.core.policy import Policy
+from sessile.core.principal import Principal
 from sessile.core.proxies import Proxies
 from sessile.core.record import Corrupt, Record
 from sessile.core.secrets import KeyRing
@@ -35,8 +36,8 @@ class Context:
 
     __slots__ = (
         "_hooks", "_malformed_at", "_timers", "carriers", "clock", "codec", "created", "entropy",
-        "has_hooks", "is_timed", "origins", "policy", "proxies", "report_failure",
-        "rests_until", "ring", "sealer", "store", "tasks", "timer",
+        "has_hooks", "is_timed", "origins", "policy", "principal", "proxies",
+        "report_failure", "rests_until", "ring", "sealer", "store", "tasks", "timer",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +46,7 @@ class Context:
         store: Store,
         ring: KeyRing,
         policy: Policy,
+        principal: Principal | None,
         carriers: Carriers,
         proxies: Proxies,
         origins: Origins,
@@ -60,6 +62,7 @@ class Context:
         self.store = store
         self.ring = ring
         self.policy = policy
+        self.principal = principal
         self.carriers = carriers
         self.proxies = proxies
         self.origins = origins

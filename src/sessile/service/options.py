@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from sessile.core.policy import MOST_SESSIONS, OnReplay, Policy
+from sessile.core.principal import WELL_KNOWN, Principal, PrincipalOf
 from sessile.core.secrets import KeyRing
 from sessile.errors import ConfigError
 from sessile.stores.contract import Capability, Store
@@ -37,6 +38,25 @@ def check_hooks(hooks: object) -> None:
     for hook in hooks:
         if not callable(hook):
             raise ConfigError(f"hooks=[{hook!r}]: write a function of one event")
+
+
+def principal_of(where: str | Sequence[str] | PrincipalOf | None) -> Principal | None:
+    """Return where the values say who is logged in, as ``Sessions(principal=...)`` says it.
+
+    Raises:
+        ConfigError: it is neither a key, nor keys, nor a function.
+    """
+    if where is None:
+        return None
+    if callable(where):
+        return Principal(function=where)
+    keys: object = (where,) if isinstance(where, str) else where
+    if isinstance(keys, Sequence) and keys and all(isinstance(key, str) and key for key in keys):
+        return Principal(keys, is_assumed=where is WELL_KNOWN)
+    raise ConfigError(
+        f'principal={where!r}: write a key of the session, as in principal="user_id", a function '
+        "of its values, or None where no code but login says who is logged in"
+    )
 
 
 def check_policy(store: Store, policy: Policy) -> None:

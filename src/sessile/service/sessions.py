@@ -12,6 +12,7 @@ from sessile.core.flow import arun, run
 from sessile.core.info import SessionInfo
 from sessile.core.origin import Origins
 from sessile.core.policy import Policy
+from sessile.core.principal import WELL_KNOWN, PrincipalOf
 from sessile.core.proxies import Proxies
 from sessile.core.session import Session
 from sessile.core.ticket import Key
@@ -25,6 +26,7 @@ from sessile.service.options import (
     check_hooks,
     check_kind,
     check_policy,
+    principal_of,
     ring_of_host,
     ring_of_settings,
 )
@@ -54,6 +56,10 @@ class Sessions:
             ``SESSILE_SECRETS`` (newest first, separated by commas), else a store on this host
             keeps one of its own.
         policy: lifetimes and limits.
+        principal: where the values say who is logged in, for code that knows nothing of ``login``,
+            as Flask-Login: a key, several of which the first counts that is there, or a function of
+            the values. When it changes, the commit does what ``login`` or ``logout`` would. None is
+            nowhere; unless said, ``_user_id``, ``_auth_user_id`` and ``user_id``.
         cookie: the cookie's name and attributes.
         carriers: how tickets may travel instead, as in ``[Cookie(), Bearer()]``; None is the cookie
             alone. The first one is for whoever comes without a ticket.
@@ -81,6 +87,7 @@ class Sessions:
         *,
         secrets: Iterable[str | bytes] | None = None,
         policy: Policy | None = None,
+        principal: str | Sequence[str] | PrincipalOf | None = WELL_KNOWN,
         cookie: Cookie | None = None,
         carriers: Sequence[Cookie | Carrier] | None = None,
         origins: Origins | None = None,
@@ -116,6 +123,7 @@ class Sessions:
             store=store,
             ring=ring,
             policy=self.policy,
+            principal=principal_of(principal),
             carriers=Carriers.of(cookie, carriers),
             origins=origins or Origins(),
             proxies=self.proxies,

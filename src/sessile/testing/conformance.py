@@ -51,6 +51,7 @@ from sessile.testing.promises.malformed import MalformedRows
 from sessile.testing.promises.neighbours import Neighbours
 from sessile.testing.promises.outages import Outages
 from sessile.testing.promises.owners import Owners
+from sessile.testing.promises.principals import Principals
 from sessile.testing.promises.proofs import Proofs
 from sessile.testing.promises.reading import Reading
 from sessile.testing.promises.replacing import Replacing
@@ -145,7 +146,7 @@ class StoreContract(
 
 class SessionContract(
     StoreContract, Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts,
-    Events, Integrity, Outages, Interruptions, backends=(),
+    Events, Integrity, Outages, Interruptions, Principals, backends=(),
 ):  # fmt: skip
     """What sessile's service promises on top of a store that keeps the store's contract.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sessile.core.policy import Policy
+from sessile.core.principal import WELL_KNOWN, PrincipalOf
 from sessile.core.request import PlainRequest
 from sessile.core.session import Session
 from sessile.service.commit import commit
@@ -70,6 +71,7 @@ class World:
         policy: Policy | None = None,
         secrets: Sequence[str] = (SECRET,),
         sealing: Sealing = Sealing.WHEN_SECRETS_ARE_GIVEN,
+        principal: str | PrincipalOf | Sequence[str] | None = WELL_KNOWN,
     ) -> None:
         self.clock = clock or FakeClock()
         self.drive = drive
@@ -78,6 +80,7 @@ class World:
             store=store,
             secrets=secrets,
             policy=policy,
+            principal=principal,
             sealing=sealing,
             hooks=[self.events.append],
             clock=self.clock,

@@ -1,6 +1,7 @@
 """Log for the operator, through ``logging``, what no caller could be told."""
 
 import logging
+from functools import cache
 from typing import Final
 
 _log: Final = logging.getLogger("sessile")
@@ -84,4 +85,27 @@ def log_malformed(store: str) -> None:
         "switched, or another version stored it, or somebody wrote into the store. The event "
         "Malformed names each",
         store,
+    )
+
+
+@cache  # once in a process
+def log_assumed_principal(key: str) -> None:
+    """Log that a value was taken for who is logged in, though nobody said that it is."""
+    _log.warning(
+        "session[%r] was set and is taken for who is logged in, so the session got a new id and an "
+        "owner: write Sessions(principal=%r) if that is right, else Sessions(principal=None)",
+        key,
+        key,
+    )
+
+
+@cache
+def log_likely_principal(key: str) -> None:
+    """Log that a value may say who is logged in, and that it was taken for any other."""
+    _log.warning(
+        "session[%r] was set and nobody is logged in: if it says who is, write "
+        "Sessions(principal=%r), or a function of the values, so that a login gets a new id and no "
+        "planted one lives on; else write Sessions(principal=None)",
+        key,
+        key,
     )

@@ -17,6 +17,7 @@ from sessile.testing.promises.interruptions import Interruptions
 from sessile.testing.promises.lifetimes import Lifetimes
 from sessile.testing.promises.locks import Locks
 from sessile.testing.promises.outages import Outages
+from sessile.testing.promises.principals import Principals
 from sessile.testing.promises.proofs import Proofs
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
@@ -33,7 +34,7 @@ FAILURES = (
 
 class Promises(
     Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events,
-    Integrity, Outages, Interruptions,
+    Integrity, Outages, Interruptions, Principals,
 ):  # fmt: skip
     """All promises that the service keeps over any store."""
 

@@ -2,7 +2,15 @@
 
 import pytest
 
-from mutations.service import accounts, bindings, integrity, interruptions, outages, saving
+from mutations.service import (
+    accounts,
+    bindings,
+    integrity,
+    interruptions,
+    outages,
+    principals,
+    saving,
+)
 
 MUTATIONS = [
     *saving.MUTATIONS,
@@ -11,6 +19,7 @@ MUTATIONS = [
     *integrity.MUTATIONS,
     *outages.MUTATIONS,
     *interruptions.MUTATIONS,
+    *principals.MUTATIONS,
 ]
 
 

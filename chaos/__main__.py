@@ -10,9 +10,13 @@ from collections import Counter
 from chaos.clients import Browser
 from chaos.troubles import STORES, Workers
 from chaos.worker import SINGLE
-from sessile.testing.history import Fate, Verb, excess, faults
+from sessile.testing.history import Fate, Fault, Verb, excess, faults
+from sessile.testing.surroundings import surroundings
 
 SHOWN = 10
+TOLD = 3
+"""Clients of whom it is told what happened around their first fault."""
+
 RATE = 0.02
 """The share of the store's acts that fail in a worker."""
 
@@ -96,6 +100,7 @@ class Run:
         troubles = [
             asyncio.create_task(self.trouble(deadline, self.kill, 4.0)),
             asyncio.create_task(self.trouble(deadline, self.pause, 5.0)),
+            asyncio.create_task(self.trouble(deadline, self.hold_up, 0.5)),
         ]
         await asyncio.gather(*(browser.live(deadline) for browser in browsers))
         await asyncio.gather(*troubles)
@@ -115,6 +120,11 @@ class Run:
         if self.store.workers > 1:
             await self.workers.kill_one()
 
+    async def hold_up(self, chance):
+        """Let a worker stand still for up to a fifth of a second, where there are several."""
+        if self.store.workers > 1:
+            await self.workers.pause_one(0.2 * chance.random())
+
     async def pause(self, chance):
         """Let the store stand still for up to a second and a half."""
         await self.store.pause(1.5 * chance.random())
@@ -127,7 +137,7 @@ class Run:
             f"{len(self.history)} operations: {fates[Fate.OK]} acknowledged, "
             f"{fates[Fate.REFUSED]} refused, {fates[Fate.UNKNOWN]} unknown; "
             f"{cuts} answers cut, {self.workers.kills} workers killed, "
-            f"{self.store.pauses} pauses of the store"
+            f"{self.workers.pauses} held up, {self.store.pauses} pauses of the store"
         )
         found = []
         for is_single in (True, False):
@@ -144,7 +154,19 @@ class Run:
         for fault in found[:SHOWN]:
             self.say(fault)
         self.say(f"{len(found)} faults" if found else "clean")
+        self.tell(found)
         return not found
+
+    def tell(self, found):
+        """Print what happened around the first fault of a few clients."""
+        firsts = {}
+        for fault in found:
+            if isinstance(fault, Fault):
+                firsts.setdefault(fault.about[-1].client, fault)
+        for fault in list(firsts.values())[:TOLD]:
+            self.say(f"around the fault: {fault}")
+            for line in surroundings(fault, self.history):
+                self.say(line)
 
     def say(self, text):
         """Print a line."""

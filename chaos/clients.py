@@ -27,7 +27,8 @@ WISHES = {
 BURST = (Verb.APPEND, Verb.APPEND, Verb.ADD, Verb.READ)
 BURSTS = 0.06
 CUTS = 0.02
-WRITES = frozenset((Verb.APPEND, Verb.ADD, Verb.PUT))
+ID_CHARS = 20
+"""Of a ticket's text those that are no secret."""
 
 
 class Browser:
@@ -96,24 +97,30 @@ class Browser:
             Verb.LOGIN: self.user,
             Verb.END_ALL: self.user,
         }.get(verb, "pay" if verb is Verb.STEP_UP else "")
-        life, began = self.life, time.monotonic()
-        fate, body = await self.post({"verb": verb.value, "given": given, "life": fresh}, stolen)
+        life, shown, began = self.life, stolen or self.cookie, time.monotonic()
+        fate, body, kept = await self.post(
+            {"verb": verb.value, "given": given, "life": fresh}, stolen
+        )
         sight = None
         if fate is Fate.OK and verb not in {Verb.LOGOUT, Verb.END_ALL}:
             sight = Sight(**body | {"items": tuple(body["items"])})
-            if verb is not Verb.LOGIN and not stolen:  # a login takes over what it cannot show
-                self.life = sight.life
-            if not stolen:
+            if not stolen and (kept or self.cookie == shown):  # else it tells of another cookie
+                if verb is not Verb.LOGIN:  # a login takes over what it cannot show
+                    self.life = sight.life
                 self.is_named = bool(sight.life)
         if verb is Verb.LOGOUT and fate is Fate.OK:
             self.life, self.is_named = "", False
         who = "operator" if verb is Verb.END_ALL else self.name
-        ended = time.monotonic()
-        self._history.append(Operation(who, verb, began, ended, fate, life, given, sight, fresh))
+        got = _id(self.cookie) if kept else ""
+        self._history.append(
+            Operation(
+                who, verb, began, time.monotonic(), fate, life, given, sight, fresh, _id(shown), got
+            )
+        )
         return fate
 
     async def post(self, words, stolen=""):
-        """Return what became of a request, and its answer."""
+        """Return what became of a request, its answer, and whether that had a cookie to keep."""
         patience = PATIENCE
         if self.is_named and self._chance.random() < CUTS:
             self.cuts += 1
@@ -129,30 +136,31 @@ class Browser:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 body = await reader.read()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            return (Fate.UNKNOWN if sent else Fate.REFUSED), None
+            return (Fate.UNKNOWN if sent else Fate.REFUSED), None, False
         finally:
             if writer is not None:
                 writer.close()
         status = int(head.split(" ", 2)[1])
         if status != 200:
-            return (Fate.REFUSED if status in {401, 403} else Fate.UNKNOWN), None
+            return (Fate.REFUSED if status in {401, 403} else Fate.UNKNOWN), None, False
         with contextlib.suppress(ValueError):
             answer = json.loads(body)
-            if not stolen:
-                self._keep_cookie(head)
-            return Fate.OK, answer
-        return Fate.UNKNOWN, None  # the worker was killed while it answered
+            return Fate.OK, answer, not stolen and self._keep_cookie(head)
+        return Fate.UNKNOWN, None, False  # the worker was killed while it answered
 
     def _keep_cookie(self, head):
+        """Keep the cookie that an answer sets; tell whether there is one."""
+        before = self.cookie
         for line in head.split("\r\n"):
             name, _, value = line.partition(": ")
             if name.lower() == "set-cookie" and value.startswith("sid="):
                 self.cookie = "" if "Max-Age=0" in value else value.partition(";")[0]
+        return self.cookie != before
 
     async def count(self):
         """Return how many sessions its user has."""
         while True:
-            fate, number = await self.post({"verb": "count", "given": self.user, "life": ""})
+            fate, number, _ = await self.post({"verb": "count", "given": self.user, "life": ""})
             if fate is Fate.OK:
                 return number
             await asyncio.sleep(0.05)
@@ -161,6 +169,11 @@ class Browser:
     def is_single(self):
         """Whether its user may have one session."""
         return self.user.startswith(SINGLE)
+
+
+def _id(cookie):
+    """Return the public part of a ticket."""
+    return cookie.partition("=")[2][:ID_CHARS]
 
 
 def _request(words, cookie):

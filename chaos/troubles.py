@@ -27,7 +27,7 @@ class Workers:
 
     def __init__(self, number, chance, **words):
         self.ports = []
-        self.kills = 0
+        self.kills = self.pauses = 0
         self._number = number
         self._chance = chance
         self._words = words
@@ -46,6 +46,16 @@ class Workers:
         await process.wait()
         self.kills += 1
         await self._start()
+
+    async def pause_one(self, seconds):
+        """Let one stand still, so that another one answers what was asked later."""
+        process = self._processes[self._chance.choice(self.ports)]
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGSTOP)
+        self.pauses += 1
+        await asyncio.sleep(seconds)
+        with contextlib.suppress(ProcessLookupError):  # killed meanwhile
+            process.send_signal(signal.SIGCONT)
 
     async def stop(self):
         """End them all."""

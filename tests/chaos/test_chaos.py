@@ -49,8 +49,13 @@ def test_nothing_acknowledged_is_lost_under_fire(store):
     ("broken", "fault"), [("commit", "(lost|miscounted)"), ("delete", "lives on")]
 )
 def test_store_that_lies_is_caught(broken, fault):
-    """The same run over a store that acknowledges what it does not do says what went wrong."""
+    """The same run over a store that acknowledges what it does not do says what went wrong.
+
+    It tells what the client did around it, with ids of tickets and no secret of one.
+    """
     code, said = run("--store", "memory", "--seconds", "12", "--break", broken)
 
     assert code == 1, said
     assert re.search(rf"^memory: {fault}: ", said, re.MULTILINE), said
+    assert re.search(r"^memory: > b\d+: .*; showed \S{20}[;,]", said, re.MULTILINE), said
+    assert not re.search(r"[\w-]{60}", said)

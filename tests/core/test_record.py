@@ -21,6 +21,7 @@ from sessile.core.record import (
     login_of,
     pack,
     replacement_of,
+    retry_of,
     tombstone,
     unpack,
 )
@@ -188,6 +189,16 @@ def test_tombstone_tells_a_login_from_what_goes_on():
     left = tombstone(key("a"), T0, key("b"), login=True)
 
     assert (login_of(left), replacement_of(left)) == (key("b"), None)
+    assert retry_of(left) is None
+
+
+def test_session_goes_on_in_the_login_that_was_made_again():
+    """An end of the lost one ends that one, and its ticket may be exchanged: a word of its own."""
+    left = tombstone(key("a"), T0, key("b"), bytes(range(32)), login=True, retry=True)
+
+    assert (retry_of(left), replacement_of(left), login_of(left)) == (key("b"), key("b"), None)
+    assert retry_of(tombstone(key("a"), T0, key("b"))) is None
+    assert retry_of(record(data={"retry": key("b").encode()})) is None
     assert login_of(tombstone(key("a"), T0, key("b"))) is None
     assert login_of(record(data={"login": b"x"})) is None
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sessile.core.ticket import ENTROPY, Ticket, is_key
+from sessile.core.ticket import ENTROPY, Ticket, is_key, retry_ticket
 from sessile.testing.clock import SeededEntropy
 from sessile.testing.effort import effort
 
@@ -105,6 +105,30 @@ def test_successor_needs_the_secret_the_selector_and_the_verifier():
     seen.add(TICKET.successor(SECRET).successor(SECRET).verifier)
 
     assert len(seen) == 6
+
+
+def test_ticket_of_a_login_made_again_follows_from_the_lost_ones_digest():
+    """The server needs the store and the secret for it; whoever has the lost ticket comes to it."""
+    other = Ticket.mint(bytes(ENTROPY))
+    made = retry_ticket(other.key, TICKET.key, TICKET.digest, SECRET)
+
+    assert TICKET.retry(other.key, SECRET).reveal() == made.reveal()
+    assert made.key == other.key
+    assert made.verifier not in {other.verifier, TICKET.successor(SECRET).verifier}
+
+
+def test_ticket_of_a_login_made_again_needs_everything():
+    """Another secret, id, lost session or lost ticket makes another one."""
+    key, lost, digest = Ticket.mint(bytes(ENTROPY)).key, TICKET.key, TICKET.digest
+    given_ = [
+        (key, lost, digest, SECRET),
+        (key, lost, digest, SECRET[::-1]),
+        (lost, lost, digest, SECRET),
+        (key, key, digest, SECRET),
+        (key, lost, bytes(32), SECRET),
+    ]
+
+    assert len({retry_ticket(*words).verifier for words in given_}) == len(given_)
 
 
 def test_text_of_a_ticket_shows_no_secret():

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from sessile.core.policy import Policy
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import ENTROPY, Ticket
-from sessile.core.verdict import VERDICTS, Kin, Successor, Verdict, confirmations, judge
+from sessile.core.verdict import (
+    VERDICTS,
+    Kin,
+    Successor,
+    Verdict,
+    confirmations,
+    judge,
+    judge_retry,
+)
 from sessile.testing.clock import T0, SeededEntropy
 from sessile.testing.effort import effort
 from sessile.testing.sample import record
@@ -109,6 +117,28 @@ def test_confirmations_are_kept_while_they_matter():
     assert confirmations(holding(CURRENT, T0, shown), T0, POLICY) == (T0, *shown[:6])
     assert confirmations(holding(CURRENT, PAST, shown), T0, POLICY) == ()
     assert confirmations(holding(CURRENT, T0, (PAST, T0)), T0, POLICY) == (T0,)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "confirmed", "handed"),
+    [
+        (CURRENT, UNSEEN, CURRENT),
+        (CURRENT, IN_GRACE, CURRENT),
+        (CURRENT, AT_GRACE, CURRENT),
+        (CURRENT, PAST, None),
+        (PARENT, UNSEEN, CURRENT),
+        (PARENT, AT_GRACE, CURRENT),
+        (PARENT, PAST, None),
+        (GRANDPARENT, UNSEEN, None),
+        (STRANGER, UNSEEN, None),
+        (STRANGER, IN_GRACE, None),
+    ],
+)
+def test_lost_login_is_the_parent_of_the_one_made_again(ticket, confirmed, handed):
+    """Whoever has it is handed the current ticket as long as a parent would be."""
+    found = judge_retry(ticket, holding(CURRENT, confirmed), RING, T0, POLICY)
+
+    assert (found and found.reveal()) == (handed and handed.reveal())
 
 
 def test_table_has_no_hole():

@@ -9,6 +9,7 @@ from mutations.service import (
     interruptions,
     outages,
     principals,
+    retries,
     saving,
 )
 
@@ -20,6 +21,7 @@ MUTATIONS = [
     *outages.MUTATIONS,
     *interruptions.MUTATIONS,
     *principals.MUTATIONS,
+    *retries.MUTATIONS,
 ]
 
 

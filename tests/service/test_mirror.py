@@ -74,7 +74,11 @@ TESTS = {
         "tests/service/test_retry.py",
     ],
     "sessions": ["tests/service/test_sessions.py"],
-    "tombstones": ["tests/service/test_long_lived.py", "tests/service/test_interleavings.py"],
+    "tombstones": [
+        "promises/retries.py",
+        "tests/service/test_long_lived.py",
+        "tests/service/test_interleavings.py",
+    ],
     "transaction": [
         "tests/service/test_transaction.py",
         "promises/locks.py",

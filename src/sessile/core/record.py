@@ -147,6 +147,7 @@ _decoder: Final = msgspec.msgpack.Decoder(Record)
 
 _REPLACED_BY: Final = "heir"  # the words that stored tombstones have for it
 _LOGIN: Final = "login"
+_RETRY: Final = "retry"
 
 TOMBSTONE_TTL: Final[Seconds] = 120.0
 """How long a tombstone is kept: longer than an answer may be on its way."""
@@ -163,6 +164,7 @@ def tombstone(
     digest: bytes = bytes(32),
     *,
     login: bool = False,
+    retry: bool = False,
 ) -> Record:
     """Return the tombstone of a session that was replaced or logged out, for its key.
 
@@ -176,10 +178,12 @@ def tombstone(
             still: its logout ends a session that goes on there, and its login, made again because
             the answer was lost, finds the values.
         login: whether the replacement is a new login, in which the session does not go on.
+        retry: whether it is the same login, made once more before anybody had presented this one:
+            a client that receives this one's ticket after all is handed the other's.
     """
     end, data = now + TOMBSTONE_TTL, {}
     if replacement is not None:
-        data[_LOGIN if login else _REPLACED_BY] = replacement.encode()
+        data[_RETRY if retry else _LOGIN if login else _REPLACED_BY] = replacement.encode()
     return Record(
         FORMAT, key, 0, now, now, end, end, digest, now, data=data, kind=RecordKind.TOMBSTONE
     )
@@ -187,7 +191,12 @@ def tombstone(
 
 def replacement_of(record: Record) -> Key | None:
     """Return the session in which that of a tombstone goes on; None where it ended."""
-    return _target(record, _REPLACED_BY)
+    return _target(record, _REPLACED_BY) or _target(record, _RETRY)
+
+
+def retry_of(record: Record) -> Key | None:
+    """Return the login that was made in the place of this one's, which may have been lost."""
+    return _target(record, _RETRY)
 
 
 def login_of(record: Record) -> Key | None:

@@ -28,6 +28,7 @@ _KEY_SHAPE: Final = re.compile(r"[A-Za-z0-9_-]{20}", re.ASCII)
 _TEXT_CHARS: Final = (SELECTOR_BYTES + VERIFIER_BYTES) * 4 // 3
 _STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/!!!")  # to RFC 4648, 4: what is no base64url, too
 _ROTATE: Final = b"sessile rotate"
+_RETRY: Final = b"sessile retry"
 _DASH: Final = 62  # the sextet that base64url spells "-"
 
 
@@ -88,12 +89,33 @@ class Ticket(msgspec.Struct, frozen=True, eq=False):
         step = _ROTATE + self.key.encode() + self.verifier
         return Ticket(self.key, hmac.digest(secret, step, "sha256")[:VERIFIER_BYTES])
 
+    def retry(self, key: Key, secret: bytes) -> "Ticket":
+        """Return the ticket of the login that is made once more in the place of this one's.
+
+        It follows from the digest, which the store has and nobody else, and from the secret, which
+        the store does not have: the server makes it without this ticket, and knows it by it.
+        """
+        return retry_ticket(key, self.key, self.digest, secret)
+
     def proves(self, digest: bytes) -> bool:
         """Tell in constant time whether this ticket's verifier has that digest."""
         return hmac.compare_digest(hashlib.sha256(self.verifier).digest(), digest)
 
     def __repr__(self) -> str:
         return f"<Ticket {self.key}>"
+
+
+def retry_ticket(key: Key, lost: Key, digest: bytes, secret: bytes) -> Ticket:
+    """Return the ticket of a login in the place of one whose answer was lost: see ``Ticket.retry``.
+
+    Args:
+        key: the new login's.
+        lost: the lost one's.
+        digest: that of the lost one's ticket.
+        secret: of the key ring.
+    """
+    step = _RETRY + lost.encode() + digest + key.encode()
+    return Ticket(key, hmac.digest(secret, step, "sha256")[:VERIFIER_BYTES])
 
 
 def is_key(text: str) -> bool:

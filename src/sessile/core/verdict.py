@@ -95,6 +95,28 @@ def judge(
     return verdict, current if verdict is Verdict.HAND_OVER else None
 
 
+def judge_retry(
+    ticket: Ticket, record: Record, ring: KeyRing, now: Instant, policy: Policy
+) -> Ticket | None:
+    """Return the ticket to hand over to who had that of a lost login, which this one follows.
+
+    None where they come too late, as for the parent of a ticket; it harms nobody: what was lost and
+    made again is no ticket that somebody was seen with.
+
+    Args:
+        ticket: that of the login that was made once more.
+        record: its session.
+        ring: the secrets.
+        now: the time.
+        policy: the grace.
+    """
+    verdict, successor = judge(ticket, record, ring, now, policy)
+    if verdict is Verdict.HAND_OVER:
+        return successor
+    is_late = _successor(record.confirmed, now, policy) is Successor.PAST_GRACE
+    return ticket if verdict in {Verdict.CONFIRM, Verdict.ACCEPT} and not is_late else None
+
+
 def confirmations(record: Record, now: Instant, policy: Policy) -> tuple[Instant, ...]:
     """Return when the tickets before the next one were shown first, as far as it matters still.
 

@@ -10,11 +10,11 @@ from sessile.core.binding import OnMismatch
 from sessile.core.carrier import Carrier
 from sessile.core.flow import Flow
 from sessile.core.identity import Lock
-from sessile.core.record import Record, RecordKind, login_of, replacement_of
+from sessile.core.record import Record, RecordKind, login_of, replacement_of, retry_of
 from sessile.core.request import Request
 from sessile.core.ticket import Key, NoTicket, Ticket
 from sessile.core.trail import extend_trail, has_entry, pack_trail
-from sessile.core.verdict import Verdict, judge
+from sessile.core.verdict import Verdict, judge, judge_retry
 from sessile.errors import LostRace
 from sessile.service.clients import peek_client
 from sessile.service.context import Context
@@ -30,6 +30,7 @@ from sessile.service.events import (
 )
 from sessile.service.housekeeping import try_housekeeping
 from sessile.service.instrument import instrument
+from sessile.service.tombstones import follow_retries
 from sessile.service.transaction import Opened, Standing, Transaction
 from sessile.stores.contract import Change, Committed, Corrupt
 
@@ -100,7 +101,7 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
         if not isinstance(record, Record) or not record.live_at(now):
             return _absent(transaction, carrier, ticket, record)
         if record.kind is not RecordKind.SESSION:
-            return _begin_after_end(transaction, carrier, ticket, record)
+            return await _open_after_end(transaction, carrier, ticket, record)
         # In this order, because a look at the clocks and the ticket's chain is cheaper than the
         # values; nothing is done about either before the record's proof has held.
         verdict, successor = judge(ticket, record, context.ring, now, context.policy)
@@ -246,6 +247,46 @@ def _absent(
         client = peek_client(context, transaction.request)
         context.emit(Expired(transaction.now, ticket.key, record.owner, client=client))
     return transaction.begin(Opened(Standing.ANONYMOUS, carrier))
+
+
+async def _open_after_end(
+    transaction: Transaction, carrier: Carrier, ticket: Ticket, record: Record
+) -> Transaction:
+    """Open the login that was made once more, with the ticket of the one that it was made for.
+
+    That one's answer was not lost, but overtaken. Behind every other end there is a visitor.
+    """
+    opened = None
+    if retry_of(record) is not None:
+        opened = await _open_retry(transaction, carrier, ticket, record)
+    if opened is None or opened.record is None:
+        return _begin_after_end(transaction, carrier, ticket, record)
+    now, current = transaction.now, opened.record
+    is_idle = transaction.context.policy.is_locked(current, now)
+    opened, act = _examine(
+        transaction, opened, current, Verdict.HAND_OVER,
+        is_idle=is_idle, is_bound=current.bound, told=False,
+    )  # fmt: skip
+    if act is None:
+        return transaction.begin(opened)
+    return await _turn_down(transaction, opened, current, act)
+
+
+async def _open_retry(
+    transaction: Transaction, carrier: Carrier, ticket: Ticket, record: Record
+) -> Opened | None:
+    """Return what there is to open behind a login that was made once more; None for nothing."""
+    context, now = transaction.context, transaction.now
+    ticket, found = await follow_retries(context, ticket, record, now)
+    if found.kind is not RecordKind.SESSION:
+        return None
+    reissue = judge_retry(ticket, found, context.ring, now, context.policy)
+    values = None if reissue is None else context.unseal(found, now)
+    if values is None:
+        return None
+    return Opened(
+        Standing.LIVE, carrier, record=found, values=values, ticket=ticket, reissue=reissue
+    )
 
 
 def _begin_after_end(

@@ -9,11 +9,11 @@ from typing import Final
 
 import msgspec
 
-from sessile.core.identity import Intent
+from sessile.core.identity import Intent, Pending
 from sessile.core.merge import Delta, merge
 from sessile.core.policy import Limit
 from sessile.core.record import Record, RecordKind, tombstone
-from sessile.core.ticket import Key, Ticket
+from sessile.core.ticket import Key, Ticket, retry_ticket
 from sessile.core.trail import Trail, extend_trail
 from sessile.core.value import Encoded, Instant
 from sessile.errors import LostRace, StoreUnavailable, TooManySessions
@@ -46,10 +46,17 @@ from sessile.stores.contract import (
 
 
 class _Base(msgspec.Struct, frozen=True):
-    """The session that a new one takes the place of, if there is one, and its values in plain."""
+    """The session that a new one takes the place of, if there is one, and its values in plain.
+
+    Attributes:
+        record: the session.
+        values: its values.
+        lost: whether it is a login whose answer seems to be lost, and that is made once more.
+    """
 
     record: Record | None
     values: Encoded
+    lost: bool = False
 
     def __repr__(self) -> str:
         return f"<_Base {self.record!r}>"
@@ -70,7 +77,7 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
         TooManySessions: the owner has enough sessions and the policy refuses more.
     """
     context, state, opened = transaction.context, transaction.state, transaction.opened
-    ticket, delta = state.new_ticket(), state.values.delta()
+    delta = state.values.delta()
     limit, purged = _limit(transaction), False
     base: _Base | None = _Base(opened.record, opened.values)
     if state.intent in CONTINUING and opened.record and not opened.record.live_at(now):
@@ -82,9 +89,10 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
         if base is None:
             discard_changes(transaction, now)
             return CommitOutcome(None)
-        old = base.record
+        old, retried = base.record, _is_same_login(transaction, base)
+        ticket = _ticket(transaction, base.record if retried else None)
         new = _replacement(transaction, ticket, delta, now, old=old, theirs=base.values)
-        grave = None if old is None else _tombstone(transaction, old, ticket, now)
+        grave = _tombstone(transaction, base, ticket, now, retry=retried)
         result = await context.store.replace(Replacement(new, now, limit, old, grave))
         if isinstance(result, Replaced):
             await _settle(transaction, now, new, old, result)
@@ -102,8 +110,9 @@ async def _base_of_retry(transaction: Transaction, now: Instant) -> _Base:
     """Return the login that took this session's place, where the same user logs in once more.
 
     Its answer was lost, or is on its way: nobody else holds this ticket and has proved as much. So
-    what the session held is not lost, and no login is left that no client has a ticket of. One that
-    was presented since has reached its client, and this request is late: it takes a copy.
+    what the session held is not lost, and no login is left that no client has a ticket of. If it
+    was on its way, its ticket is exchanged for this one's: see ``_is_same_login``. One that was
+    presented since has reached its client, and this request is late: it takes a copy.
     """
     context, opened = transaction.context, transaction.opened
     after = opened.login or opened.replaced_by
@@ -114,7 +123,33 @@ async def _base_of_retry(transaction: Transaction, now: Instant) -> _Base:
     values = context.unseal(record, now) if _is_of(transaction, record) else None
     if values is None:
         return _Base(None, {})
-    return _Base(None if record.presented else record, values)
+    return _Base(None, values) if record.presented else _Base(record, values, lost=True)
+
+
+def _is_same_login(transaction: Transaction, base: _Base) -> bool:
+    """Tell whether a login that takes a lost one's place proves the same, from the same client.
+
+    Then who receives the lost one's ticket after all may have this one's for it, as the requests of
+    one client come in any order. Whoever proved less must not rise by somebody else's login.
+    """
+    old, who = base.record, transaction.state.identity
+    if old is None or not base.lost or old.client != transaction.client:
+        return False
+    proved, before = _proved(who.pending, who.factors), _proved(old.pending, old.factors)
+    return old.owner == who.owner and who.assurance <= old.assurance and proved <= before
+
+
+def _proved(pending: Pending | None, factors: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(factors if pending is None else pending.factors)
+
+
+def _ticket(transaction: Transaction, retried: Record | None) -> Ticket:
+    """Return the new session's ticket; of a login made once more the one that follows the lost."""
+    ticket = transaction.state.new_ticket()
+    if retried is None:
+        return ticket
+    secret = transaction.context.ring.newest
+    return retry_ticket(ticket.key, Key(retried.key), retried.digest, secret)
 
 
 def _is_of(transaction: Transaction, record: Record) -> bool:
@@ -188,13 +223,17 @@ def _replacement(
     return context.sealer.seal(record, {}, frozenset(), grants=grants)[0]
 
 
-def _tombstone(transaction: Transaction, old: Record, ticket: Ticket, now: Instant) -> Record:
+def _tombstone(
+    transaction: Transaction, base: _Base, ticket: Ticket, now: Instant, *, retry: bool
+) -> Record | None:
     """Return the tombstone of the old session, which tells what took its place."""
-    key, prove = Key(old.key), transaction.context.sealer.prove
-    presented = transaction.opened.ticket
-    digest = bytes(32) if presented is None else presented.digest
+    old, presented = base.record, transaction.opened.ticket
+    if old is None:
+        return None
+    digest = old.digest if base.lost or presented is None else presented.digest
     login = transaction.state.intent not in CONTINUING
-    return prove(tombstone(key, now, ticket.key, digest, login=login))
+    grave = tombstone(Key(old.key), now, ticket.key, digest, login=login, retry=retry)
+    return transaction.context.sealer.prove(grave)
 
 
 def _limit(transaction: Transaction) -> Limit | None:

@@ -1,6 +1,8 @@
 """Follow tombstones: from a session that was replaced to the one in which it goes on."""
 
-from sessile.core.record import LONGEST_WALK, Record, login_of, replacement_of
+from sessile.core.record import LONGEST_WALK, Record, login_of, replacement_of, retry_of
+from sessile.core.ticket import Key, Ticket
+from sessile.core.value import Instant
 from sessile.service.context import Context
 
 
@@ -24,3 +26,36 @@ async def follow_tombstones(
             return record
         record = context.intact(await context.store.read(after))
     return None
+
+
+async def follow_retries(
+    context: Context, ticket: Ticket, record: Record, now: Instant
+) -> tuple[Ticket, Record]:
+    """Return the ticket and the record of the newest login that was made in the place of this one.
+
+    As far as it goes: each step is genuine, its ticket follows from the one before, and it lives.
+
+    Args:
+        context: the collaborators.
+        ticket: the presented one.
+        record: a tombstone, as it was read.
+        now: the time of the request.
+    """
+    for _ in range(LONGEST_WALK):
+        after = retry_of(record)
+        if after is None or context.intact(record) is None or not ticket.proves(record.digest):
+            break
+        found = context.intact(await context.store.read(after))
+        if found is None or not found.live_at(now):
+            break
+        ticket, record = _retry(context, ticket, found), found
+    return ticket, record
+
+
+def _retry(context: Context, lost: Ticket, found: Record) -> Ticket:
+    """Return the ticket of a login in the place of a lost one, under the secret it was made with.
+
+    Where it was rotated since, that is any: ``core.verdict`` walks from there.
+    """
+    tickets = [lost.retry(Key(found.key), secret) for secret in context.ring]
+    return next((one for one in tickets if one.proves(found.digest)), tickets[0])

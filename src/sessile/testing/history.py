@@ -85,6 +85,8 @@ class Operation:
         fate: what became of it.
         life: the one that the client believed to be in; "" for none.
         fresh: the name of the one that begins with it, where there was none.
+        ticket: the id that it showed, never the secret behind it; "" for none.
+        got: the id that its answer handed over, where it was another; "" for none.
         given: the item, the ``key=value``, or the user; no two appends or puts give the same.
         sight: what it was shown; None where no answer came, and of a logout or an end.
     """
@@ -98,6 +100,8 @@ class Operation:
     given: str = ""
     sight: Sight | None = None
     fresh: str = ""
+    ticket: str = ""
+    got: str = ""
 
     @property
     def lives(self) -> set[str]:
@@ -109,8 +113,24 @@ class Operation:
         return f"{self.client}: {what}, {self.began:.3f} to {self.ended:.3f}, {self.fate.value}"
 
 
-def faults(operations: Iterable[Operation], *, limit: int | None = None) -> list[str]:
-    """Return the faults of a history, a sentence each; none where all is well.
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What no sound system could have answered.
+
+    Attributes:
+        text: a sentence; its first word says of what kind.
+        about: the operations that contradict each other, the one that showed it last.
+    """
+
+    text: str
+    about: tuple[Operation, ...]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def faults(operations: Iterable[Operation], *, limit: int | None = None) -> list[Fault]:
+    """Return the faults of a history; none where all is well.
 
     Args:
         operations: of all clients, in any order.
@@ -172,7 +192,7 @@ class _Judge:
             if each.fate is Fate.OK and each.sight is not None:
                 self.clients[each.client].append(each)
 
-    def faults(self) -> Iterator[str]:
+    def faults(self) -> Iterator[Fault]:
         for life, operations in self.lives.items():
             sure = [each for each in operations if each.verb in _WRITES and self.is_sure(each)]
             for each in operations:
@@ -200,19 +220,21 @@ class _Judge:
 
     def check_items(
         self, seen_by: Operation, sight: Sight, sure: Sequence[Operation]
-    ) -> Iterator[str]:
+    ) -> Iterator[Fault]:
         """The items: each that is sure, once; each other one at most once, and asked for."""
         found = Counter(sight.items)
         for each in sure:
             due = each.ended < seen_by.began or each is seen_by
             if each.verb is Verb.APPEND and due and not found[each.given]:
-                yield f"lost: ({each}) is not seen by ({seen_by})"
+                yield Fault(f"lost: ({each}) is not seen by ({seen_by})", (each, seen_by))
         for item, times in found.items():
             if times > 1:
-                yield f"doubled: {item} stands {times} times in what ({seen_by}) saw"
+                text = f"doubled: {item} stands {times} times in what ({seen_by}) saw"
+                yield Fault(text, (seen_by,))
             asked = self.appends.get(item)
             if asked is None or asked.began > seen_by.ended:
-                yield f"invented: nobody had appended {item} that ({seen_by}) saw"
+                text = f"invented: nobody had appended {item} that ({seen_by}) saw"
+                yield Fault(text, (seen_by,))
 
     def check_count(
         self,
@@ -220,13 +242,14 @@ class _Judge:
         sight: Sight,
         operations: Sequence[Operation],
         sure: Sequence[Operation],
-    ) -> Iterator[str]:
+    ) -> Iterator[Fault]:
         """The counter: between what is sure and all that was asked for."""
         adds = [each for each in operations if each.verb is Verb.ADD]
         least = sum(each.ended < seen_by.began or each is seen_by for each in adds if each in sure)
         most = sum(each.began < seen_by.ended for each in adds)
         if not least <= sight.count <= most:
-            yield f"miscounted: ({seen_by}) saw {sight.count}, not {least} to {most}"
+            text = f"miscounted: ({seen_by}) saw {sight.count}, not {least} to {most}"
+            yield Fault(text, (seen_by,))
 
     def check_keys(
         self,
@@ -234,7 +257,7 @@ class _Judge:
         sight: Sight,
         operations: Sequence[Operation],
         sure: Sequence[Operation],
-    ) -> Iterator[str]:
+    ) -> Iterator[Fault]:
         """The keys: none older than one that is sure, and none that was never set."""
         puts = {each.given: each for each in operations if each.verb is Verb.PUT}
         for each in sure:
@@ -243,21 +266,23 @@ class _Judge:
             key = each.given.partition("=")[0]
             found = puts.get(f"{key}={sight.values.get(key)}")
             if key not in sight.values:
-                yield f"lost: ({each}) is not seen by ({seen_by})"
+                yield Fault(f"lost: ({each}) is not seen by ({seen_by})", (each, seen_by))
             elif found is not None and found.fate is Fate.OK and found.ended < each.began:
-                yield f"went back: ({seen_by}) saw ({found}) and not ({each})"
+                text = f"went back: ({seen_by}) saw ({found}) and not ({each})"
+                yield Fault(text, (found, each, seen_by))
         for key, value in sight.values.items():
             asked = puts.get(f"{key}={value}")
             if asked is None or asked.began > seen_by.ended:
-                yield f"invented: nobody had set {key}={value} that ({seen_by}) saw"
+                text = f"invented: nobody had set {key}={value} that ({seen_by}) saw"
+                yield Fault(text, (seen_by,))
 
-    def check_end(self, life: str, operations: Sequence[Operation]) -> Iterator[str]:
+    def check_end(self, life: str, operations: Sequence[Operation]) -> Iterator[Fault]:
         """What has ended: nobody sees it any more who asked after the end was acknowledged."""
         seen = [each for each in operations if each.sight and each.sight.life == life]
         for end in self.ends_of(operations, seen):
             for each in seen:
                 if each.began > end.ended and each is not end:
-                    yield f"lives on: ({each}) saw what ({end}) had ended"
+                    yield Fault(f"lives on: ({each}) saw what ({end}) had ended", (end, each))
 
     def ends_of(
         self, operations: Sequence[Operation], seen: Sequence[Operation]
@@ -280,7 +305,7 @@ class _Judge:
             if end.fate is Fate.OK and end.began > first.ended and not met:
                 yield end
 
-    def check_thread(self, operations: Sequence[Operation]) -> Iterator[str]:
+    def check_thread(self, operations: Sequence[Operation]) -> Iterator[Fault]:
         """The life of a client: it goes on, through every login, if nothing has ended it.
 
         An answer to a login may come too early to show what it takes over. Two first visits at once
@@ -302,18 +327,12 @@ class _Judge:
                 if each.sight and each.ended > before.began and each.began < before.ended
             }
             if lives == {life} and not self.may_end(before, after):
-                yield f"lost: ({after}) saw nothing of the session that ({before}) had"
+                text = f"lost: ({after}) saw nothing of the session that ({before}) had"
+                yield Fault(text, (before, after))
 
     def may_end(self, before: Operation, after: Operation) -> bool:
-        """Tell whether anything may have ended the session of a client between two operations.
-
-        Who may have logged in or stepped up, and cannot know, is nobody until they log in again.
-        """
+        """Tell whether anything may have ended the session of a client between two operations."""
         turns = self.turns[before.client]
-        for turn in turns:
-            is_lost = turn.fate is Fate.UNKNOWN and turn.verb in {Verb.LOGIN, Verb.STEP_UP}
-            if is_lost and turn.began < after.ended and before.began < _end_of_turn(turn, turns):
-                return True
         ends = [turn for turn in turns if turn.verb is Verb.LOGOUT]
         if self.limit is not None:  # a login that was given up may come last, and end the others
             lost = (turn for turn in turns if turn.fate is Fate.UNKNOWN)

@@ -30,11 +30,10 @@ def confirmations_keep_the_old_proof(patch):
 
 @breaks("every_stored_row_is_proved", sealing=SEALED)
 def tombstones_are_not_proved(patch):
-    patch.setattr(
-        regenerate,
-        "_tombstone",
-        lambda transaction, old, ticket, now: tombstone(old.key, now, ticket.key),
-    )
+    def grave(transaction, base, ticket, now, **more):
+        return base.record and tombstone(base.record.key, now, ticket.key)
+
+    patch.setattr(regenerate, "_tombstone", grave)
 
 
 @breaks("every_stored_row_is_proved", sealing=SEALED)

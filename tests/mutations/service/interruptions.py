@@ -62,6 +62,7 @@ def lost_logins_are_forgotten(patch):
 @breaks("login_that_is_lost_again_and_again_is_made_at_last")
 def lost_logins_are_found_once(patch):
     patch.setattr(tombstones, "login_of", lambda record: None)
+    patch.setattr(tombstones, "replacement_of", lambda record: None)
 
 
 @breaks("login_made_again_is_the_same_users")

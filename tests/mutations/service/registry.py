@@ -19,6 +19,7 @@ from sessile.testing.promises.locks import Locks
 from sessile.testing.promises.outages import Outages
 from sessile.testing.promises.principals import Principals
 from sessile.testing.promises.proofs import Proofs
+from sessile.testing.promises.retries import Retries
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
 
@@ -34,7 +35,7 @@ FAILURES = (
 
 class Promises(
     Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events,
-    Integrity, Outages, Interruptions, Principals,
+    Integrity, Outages, Interruptions, Principals, Retries,
 ):  # fmt: skip
     """All promises that the service keeps over any store."""
 

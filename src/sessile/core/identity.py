@@ -43,11 +43,14 @@ class Pending(msgspec.Struct, frozen=True, array_like=True):
         user: who began it.
         factors: what they gave so far, as in ``("password",)``.
         until: when it is too late to finish, in seconds since 1970.
+        lost: the id of the login that it became already, if the answer of that was lost: whoever
+            finishes finds its values. "" for none.
     """
 
     user: str
     factors: tuple[str, ...]
     until: Instant
+    lost: str = ""
 
     def __repr__(self) -> str:
         return "<Pending login>"

@@ -170,6 +170,13 @@ class SessionState:
         self._ticket = None
         self._assign(None, None)
 
+    def note_lost(self, login: str) -> None:
+        """Note the lost login that the half finished one is to find."""
+        pending = self.identity.pending
+        if pending is not None:
+            pending = msgspec.structs.replace(pending, lost=login)
+            self._identity = msgspec.structs.replace(self.identity, pending=pending)
+
     def forget_grant(self, purpose: str) -> None:
         """Forget a grant that was used up in the store."""
         rest = {name: until for name, until in self.identity.grants.items() if name != purpose}

@@ -19,7 +19,7 @@ from sessile.core.value import Encoded, Instant
 from sessile.errors import LostRace, StoreUnavailable, TooManySessions
 from sessile.service.context import Context
 from sessile.service.devices import note_device
-from sessile.service.end import end_owned, remove_planted
+from sessile.service.end import end_one, end_owned, remove_planted
 from sessile.service.events import (
     End,
     Ended,
@@ -52,11 +52,14 @@ class _Base(msgspec.Struct, frozen=True):
         record: the session.
         values: its values.
         lost: whether it is a login whose answer seems to be lost, and that is made once more.
+        finished: the id of a login that seems to be lost, where this one has to be finished before
+            it can take its place; "" for none.
     """
 
     record: Record | None
     values: Encoded
     lost: bool = False
+    finished: str = ""
 
     def __repr__(self) -> str:
         return f"<_Base {self.record!r}>"
@@ -85,20 +88,28 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
         base = _genuine(transaction, newest, now)
     if opened.standing is Standing.STALE and state.intent not in CONTINUING:
         base = await _base_of_retry(transaction, now)
+    lost = await _lost_login(transaction, now)
     for _ in range(ATTEMPTS):
         if base is None:
             discard_changes(transaction, now)
             return CommitOutcome(None)
+        _note_lost(transaction, base)
         old, retried = base.record, _is_same_login(transaction, base)
         ticket = _ticket(transaction, base.record if retried else None)
-        new = _replacement(transaction, ticket, delta, now, old=old, theirs=base.values)
+        theirs = base.values if lost is None else {**lost.values, **base.values}
+        new = _replacement(transaction, ticket, delta, now, old=old, theirs=theirs)
         grave = _tombstone(transaction, base, ticket, now, retry=retried)
         result = await context.store.replace(Replacement(new, now, limit, old, grave))
         if isinstance(result, Replaced):
             await _settle(transaction, now, new, old, result)
+            if lost is not None:
+                with suppress(StoreUnavailable):  # nobody holds it, and it takes no place for long
+                    await _end_lost(transaction, lost, now)
             return CommitOutcome(new, ticket)
         if isinstance(result, Full):
-            if purged or not await remove_planted(context, new.owner or ""):
+            if lost is not None and not purged:
+                await _end_lost(transaction, lost, now)
+            elif purged or not await remove_planted(context, new.owner or ""):
                 return _refuse(transaction, now, limit)
             purged = True
             continue
@@ -122,8 +133,42 @@ async def _base_of_retry(transaction: Transaction, now: Instant) -> _Base:
         return _Base(None, {})
     values = context.unseal(record, now) if _is_of(transaction, record) else None
     if values is None:
-        return _Base(None, {})
+        pending = transaction.state.identity.pending
+        finished = pending is not None and pending.user == record.owner and not record.presented
+        return _Base(None, {}, finished=record.key if finished else "")
     return _Base(None, values) if record.presented else _Base(record, values, lost=True)
+
+
+def _note_lost(transaction: Transaction, base: _Base) -> None:
+    """Hand on, from one beginning of a login to the next, which login is to be found at its end."""
+    pending = transaction.state.identity.pending
+    if pending is None:
+        return
+    before = None if base.record is None else base.record.pending
+    known = before.lost if before is not None and before.user == pending.user else ""
+    transaction.state.note_lost(base.finished or known)
+
+
+async def _lost_login(transaction: Transaction, now: Instant) -> _Base | None:
+    """Return the login that a half finished one became already, if it is lost and of this user."""
+    context, state, record = transaction.context, transaction.state, transaction.opened.record
+    if record is None or record.pending is None or not record.pending.lost or not state.inherits:
+        return None
+    found = context.intact(await context.store.read(Key(record.pending.lost)))
+    found = await follow_tombstones(context, found, logins=True)
+    if found is None or found.kind is not RecordKind.SESSION or not found.live_at(now):
+        return None
+    if found.owner is None or found.owner != state.identity.owner or found.presented:
+        return None
+    values = context.unseal(found, now)
+    return None if values is None else _Base(found, values, lost=True)
+
+
+async def _end_lost(transaction: Transaction, lost: _Base, now: Instant) -> None:
+    """End a login that another one has the values of."""
+    if lost.record is not None:
+        key, owner, client = Key(lost.record.key), lost.record.owner, transaction.client
+        await end_one(transaction.context, key, owner, End.LOGIN, now, client=client)
 
 
 def _is_same_login(transaction: Transaction, base: _Base) -> bool:

@@ -12,7 +12,7 @@ from sessile.service import open as opening
 from sessile.service.transaction import CommitOutcome
 from sessile.stores.contract import Deleted, Key, Replaced
 from sessile.stores.memory import MemoryStore
-from sessile.testing.promises.interruptions import ONE
+from sessile.testing.promises.interruptions import ONE, ONE_REFUSED
 
 MUTATIONS = Table()
 breaks = MUTATIONS.breaks
@@ -70,7 +70,27 @@ def lost_logins_are_anybodys(patch):
     patch.setattr(regenerate, "_is_of", lambda transaction, record: True)
 
 
-@breaks("interrupted_login_in_two_steps_begins_again")
+@breaks("interrupted_login_in_two_steps_begins_again", policy=Policy())
+@breaks("interrupted_login_in_two_steps_begins_again", policy=ONE)
+@breaks("interrupted_login_in_two_steps_begins_again", policy=ONE_REFUSED)
+def finished_logins_are_forgotten(patch):
+    patch.setattr(regenerate, "_note_lost", lambda transaction, base: None)
+
+
+@breaks("interrupted_login_in_two_steps_begins_again", policy=Policy())
+def lost_logins_stay(patch):
+    async def leave(transaction, lost, now):
+        """End nothing."""
+
+    patch.setattr(regenerate, "_end_lost", leave)
+
+
+@breaks("interrupted_login_in_two_steps_begins_again", policy=Policy())
+def one_factor_opens_a_login_of_two(patch):
+    patch.setattr(regenerate, "_is_of", lambda transaction, record: True)
+
+
+@breaks("interrupted_login_in_two_steps_begins_again", policy=Policy())
 def lost_beginnings_are_nobodys(patch):
     patch.setattr(
         regenerate, "_is_of", lambda it, record: record.owner == it.state.identity.owner is not None

@@ -10,7 +10,7 @@ from collections import Counter
 from chaos.clients import Browser
 from chaos.troubles import STORES, Workers
 from chaos.worker import SINGLE
-from sessile.testing.history import Fate, Fault, Verb, excess, faults
+from sessile.testing.history import Fate, HistoryFault, Verb, excess, faults
 from sessile.testing.surroundings import surroundings
 
 SHOWN = 10
@@ -161,7 +161,7 @@ class Run:
         """Print what happened around the first fault of a few clients."""
         firsts = {}
         for fault in found:
-            if isinstance(fault, Fault):
+            if isinstance(fault, HistoryFault):
                 firsts.setdefault(fault.about[-1].client, fault)
         for fault in list(firsts.values())[:TOLD]:
             self.say(f"around the fault: {fault}")

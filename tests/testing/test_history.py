@@ -258,6 +258,17 @@ def test_unknown_login_is_under_way_until_the_next():
     assert faults([lost, between, again, did(Verb.READ, 4, user="alice")]) == []
 
 
+def test_session_goes_on_over_a_login_that_was_lost():
+    """Who logs in once more, since nobody told them that they had, has all that they had."""
+    before, after = did(Verb.READ, 0), did(Verb.READ, 4, life="m", user="alice")
+    lost = did(Verb.LOGIN, 1, Fate.UNKNOWN, given_="alice")
+    again = did(Verb.LOGIN, 2, given_="alice", user="alice", life="m")
+    (found,) = faults([before, lost, again, after])
+
+    assert found.about == (before, after)
+    assert faults([before, lost, again, did(Verb.READ, 4, user="alice")]) == []
+
+
 def test_login_that_was_given_up_may_come_last():
     """Under a limit it may end the one that was made in its place; without one it ends nothing."""
     history = [

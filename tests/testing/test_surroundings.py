@@ -3,6 +3,8 @@
 from sessile.testing.history import Fate, Operation, Sight, Verb, faults
 from sessile.testing.surroundings import surroundings
 
+NOTHING = " with 0 items, count 0, keys []"
+
 
 def did(verb, at, client="c", life="l", *, given="", fate=Fate.OK, user=None):
     """One operation, of half a second."""
@@ -31,15 +33,17 @@ def fault_in(history):
 
 
 def test_what_its_client_did_is_told_in_order():
-    """From the first operation that it is about to the last, with those who end sessions."""
+    """From a little before what it is about to the last of it, with those who end sessions."""
     history = [each for each in HISTORY if each.fate is Fate.OK]
     told = surroundings(fault_in(history), history)
 
     assert told == [
-        "> c: read, 0.000 to 0.500, acknowledged; showed id; in l, saw l of None",
-        "  c: login alice, 2.000 to 2.500, acknowledged; showed id, got it; in l, saw l of alice",
-        "  e: login alice, 2.200 to 2.700, acknowledged; showed id, got it; in y, saw y of alice",
-        "> c: read, 3.000 to 3.500, acknowledged; showed id; in m, saw m of None",
+        "> c: read, 0.000 to 0.500, acknowledged; showed id; in l, saw l of None" + NOTHING,
+        "  c: login alice, 2.000 to 2.500, acknowledged; showed id, got it; in l, saw l of alice"
+        + NOTHING,
+        "  e: login alice, 2.200 to 2.700, acknowledged; showed id, got it; in y, saw y of alice"
+        + NOTHING,
+        "> c: read, 3.000 to 3.500, acknowledged; showed id; in m, saw m of None" + NOTHING,
     ]
 
 
@@ -52,5 +56,5 @@ def test_long_story_is_told_from_both_ends():
 
     assert len(told) == 7
     assert told[3].startswith("  ... ")
-    assert told[0].startswith("> ") or "read" in told[0]
+    assert told[0].startswith("  c: read")
     assert told[-1].startswith("> c: read, 3.000")

@@ -275,7 +275,7 @@ async def _open_after_end(
 async def _open_retry(
     transaction: Transaction, carrier: Carrier, ticket: Ticket, record: Record
 ) -> Opened | None:
-    """Return what there is to open behind a login that was made once more; None for nothing."""
+    """Find the session behind a login that was made once more; None where there is none to open."""
     context, now = transaction.context, transaction.now
     ticket, found = await follow_retries(context, ticket, record, now)
     if found.kind is not RecordKind.SESSION:

@@ -88,7 +88,7 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
         base = _genuine(transaction, newest, now)
     if opened.standing is Standing.STALE and state.intent not in CONTINUING:
         base = await _base_of_retry(transaction, now)
-    lost = await _lost_login(transaction, now)
+    lost = await _find_lost(transaction, now)
     for _ in range(ATTEMPTS):
         if base is None:
             discard_changes(transaction, now)
@@ -149,7 +149,7 @@ def _note_lost(transaction: Transaction, base: _Base) -> None:
     transaction.state.note_lost(base.finished or known)
 
 
-async def _lost_login(transaction: Transaction, now: Instant) -> _Base | None:
+async def _find_lost(transaction: Transaction, now: Instant) -> _Base | None:
     """Return the login that a half finished one became already, if it is lost and of this user."""
     context, state, record = transaction.context, transaction.state, transaction.opened.record
     if record is None or record.pending is None or not record.pending.lost or not state.inherits:
@@ -180,11 +180,11 @@ def _is_same_login(transaction: Transaction, base: _Base) -> bool:
     old, who = base.record, transaction.state.identity
     if old is None or not base.lost or old.client != transaction.client:
         return False
-    proved, before = _proved(who.pending, who.factors), _proved(old.pending, old.factors)
+    proved, before = _factors(who.pending, who.factors), _factors(old.pending, old.factors)
     return old.owner == who.owner and who.assurance <= old.assurance and proved <= before
 
 
-def _proved(pending: Pending | None, factors: tuple[str, ...]) -> frozenset[str]:
+def _factors(pending: Pending | None, factors: tuple[str, ...]) -> frozenset[str]:
     return frozenset(factors if pending is None else pending.factors)
 
 

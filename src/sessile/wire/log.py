@@ -44,10 +44,10 @@ def log_outage(store: str, why: str) -> None:
 
 
 def log_stall(store: str, took: float) -> None:
-    """Log that a call took so many seconds, and everything else on its thread with it."""
+    """Log that a call took so many seconds, and held whoever made it in place as long."""
     _log.warning(
-        "%s: a call that takes microseconds took %.1f s and held its thread or event loop as long, "
-        "because the file system stalled; calls are made apart until one is quick again",
+        "%s: a call that takes microseconds took %.1f s, because the file system stalled, and held "
+        "its thread as long; calls are made apart until one is quick again",
         store,
         took,
     )

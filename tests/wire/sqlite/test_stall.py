@@ -4,6 +4,8 @@ import asyncio
 import gc
 import logging
 import os
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from threading import get_ident
@@ -15,7 +17,7 @@ from sessile.core.flow import arun, run
 from sessile.errors import StoreUnavailable
 from sessile.testing.clock import FakeClock
 from sessile.wire.sqlite.file import SQLiteFile
-from sessile.wire.sqlite.stall import PATIENCE
+from sessile.wire.sqlite.stall import LOOP_PATIENCE, PATIENCE, WARMTH
 
 TALLY = ("PRAGMA journal_mode = WAL", "CREATE TABLE IF NOT EXISTS tally AS SELECT 0 AS n")
 LONG = 20.0
@@ -80,18 +82,14 @@ def hung(file):
 
 
 def threads_apart():
-    return [one for one in threading.enumerate() if one.name == "sessile-sqlite"]
-
-
-def end_threads_apart():
-    for one in threads_apart():
-        one.join(LONG)
+    return {one for one in threading.enumerate() if one.name == "sessile-sqlite"}
 
 
 def test_quick_calls_are_made_in_place(file, clock, drive):
     """While calls are quick, and though others are under way, nobody needs a thread."""
+    drive(file.ask("thread", thread))
     with hung(file):
-        clock.advance(PATIENCE / 2)
+        clock.advance(WARMTH / 2)
 
         assert drive(file.ask("thread", thread)) == get_ident()
 
@@ -102,7 +100,7 @@ def test_call_beside_one_that_hangs_is_made_apart(file, clock, drive):
         clock.advance(PATIENCE)
         assert drive(file.ask("thread", thread)) != get_ident()
 
-    assert drive(file.ask("thread", thread)) == get_ident()
+    assert run(file.ask("thread", thread)) == get_ident()
 
 
 def test_call_after_a_slow_one_is_made_apart(file, clock, drive):
@@ -112,6 +110,7 @@ def test_call_after_a_slow_one_is_made_apart(file, clock, drive):
         clock.advance(PATIENCE * 2)
         return thread(db)
 
+    drive(file.ask("slow", thread))
     assert drive(file.ask("slow", slow)) == get_ident()
     assert drive(file.ask("slow", slow)) != get_ident()
     assert drive(file.ask("thread", thread)) != get_ident()
@@ -127,7 +126,7 @@ def test_crowd_after_a_slow_call_is_in_place_again(tmp_path, clock):
         clock.advance(PATIENCE * 2)
 
     async def crowd():
-        await arun(file.ask("slow", slow))
+        await arun(file.ask("thread", slow))
         return await asyncio.gather(*(arun(file.ask("thread", thread)) for _ in range(100)))
 
     async def close():
@@ -141,7 +140,7 @@ def test_crowd_after_a_slow_call_is_in_place_again(tmp_path, clock):
 
 def test_stall_holds_one_thread_and_no_loop(file, clock):
     """While everything hangs each call is refused at its limit; the loop goes on, in one thread."""
-    apart = HungStatement()
+    apart, before = HungStatement(), threads_apart()
 
     async def crowd():
         calls = [arun(file.ask("hang", apart)) for _ in range(50)]
@@ -155,9 +154,8 @@ def test_stall_holds_one_thread_and_no_loop(file, clock):
         assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
         assert all(outcome.__cause__ is not None for outcome in outcomes)
         assert "its file system does not answer" in str(outcomes[-1])
-        assert len(threads_apart()) == 1
+        assert len(threads_apart() - before) == 1
         apart.end.set()
-        end_threads_apart()
 
     assert run(file.ask("value", value)) == 0
 
@@ -202,7 +200,7 @@ def test_cancelled_call_apart_harms_nobody(file, clock, caplog):
         with pytest.raises(asyncio.CancelledError):
             await task
         apart.end.set()
-        await asyncio.to_thread(end_threads_apart)
+        assert await arun(file.ask("value", value)) == 0  # made when the thread has done with it
         await asyncio.sleep(0)
         gc.collect()  # asyncio tells of an error that nobody has asked for when it is forgotten
 
@@ -233,3 +231,124 @@ def test_forked_child_inherits_no_stall(file, clock):
             os._exit(run(file.ask("thread", thread)) != get_ident())
 
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+async def beats(task):
+    """Count how often the loop goes round until a task is done."""
+    count = 0
+    while not task.done():
+        await asyncio.sleep(0)
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("ask", [SQLiteFile.ask, SQLiteFile.ask_in_thread])
+def test_loop_goes_on_beside_the_first_call_that_hangs(file, ask):
+    """Nobody has seen the stall before, and still the loop is free; the call ends at its limit."""
+    first = HungStatement()
+
+    async def meet():
+        task = asyncio.create_task(arun(ask(file, "hang", first)))
+        assert await beats(task) > 10
+        with pytest.raises(StoreUnavailable, match="does not answer"):
+            await task
+
+    asyncio.run(meet())
+    first.end.set()
+    assert run(file.ask("value", value)) == 0
+
+
+def test_first_call_that_hangs_is_made_once(tmp_path, clock):
+    """A loop that stood still for it waits on, and has its answer: there is no second try."""
+    path = str(tmp_path / "once.db")
+    file = SQLiteFile(path, name="sqlite:///once.db", limit=LONG, prepare=TALLY, clock=clock)
+    hang = HungStatement()
+    calls = []
+
+    def add(db):
+        calls.append(hang(db))
+        return db.execute("UPDATE tally SET n = n + 1 RETURNING n").fetchone()[0]
+
+    async def meet():
+        task = asyncio.create_task(arun(file.ask("add", add)))
+        await asyncio.sleep(LOOP_PATIENCE / 10)
+        hang.end.set()
+        return await task
+
+    async def close():
+        await file.close()
+
+    assert asyncio.run(meet()) == 1
+    assert calls == [1]
+    run(close())
+
+
+def test_quick_call_vouches_for_its_kind_alone(file, clock):
+    """That a read was quick says nothing of a commit, and nothing of a read after a while."""
+
+    async def idents():
+        await arun(file.ask("read", value))
+        warm = await arun(file.ask("read", thread))
+        other = await arun(file.ask("commit", thread))
+        clock.advance(WARMTH * 2)
+        return warm, other, await arun(file.ask("read", thread))
+
+    warm, other, later = asyncio.run(idents())
+    assert warm == get_ident()
+    assert other == later != get_ident()
+
+
+def test_blocking_call_never_leaves_its_thread(file, clock):
+    """A thread of the server may wait: while nothing stalls it hands no call over."""
+    clock.advance(WARMTH * 2)
+
+    assert run(file.ask("thread", thread)) == get_ident()
+
+
+def test_forked_child_hands_over_to_a_thread_of_its_own(file, clock):
+    """The parent's is not there in the child."""
+    clock.advance(WARMTH * 2)
+    assert asyncio.run(arun(file.ask("thread", thread))) != get_ident()
+    clock.advance(WARMTH * 2)
+    child = os.fork()
+    if not child:
+        os._exit(asyncio.run(arun(file.ask("thread", thread))) == get_ident())
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("leave", ["close", "forget"])
+def test_thread_ends_with_its_file(tmp_path, leave):
+    """Who closes a store, or forgets it, leaves no thread behind."""
+    before = threads_apart()
+    file = SQLiteFile(str(tmp_path / "t.db"), name="t", limit=LONG, prepare=TALLY)
+    asyncio.run(arun(file.ask("value", value)))
+    (mine,) = threads_apart() - before
+
+    if leave == "close":
+        file.close().block()
+    else:
+        del file
+        gc.collect()
+    mine.join(LONG)
+    assert not mine.is_alive()
+
+
+def test_interpreter_ends_beside_a_call_that_hangs(tmp_path):
+    """The worker stops when it is told to, whatever the file system does."""
+    program = f"""if True:
+        import asyncio, threading
+        from sessile.core.flow import arun
+        from sessile.errors import StoreUnavailable
+        from sessile.wire.sqlite.file import SQLiteFile
+        file = SQLiteFile({str(tmp_path / "t.db")!r}, name="t", limit=0.1, prepare=())
+        for ask in file.ask, file.ask_in_thread:
+            try:
+                asyncio.run(arun(ask("hang", lambda _: threading.Event().wait())))
+            except StoreUnavailable:
+                print("gave up")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=LONG
+    )
+    assert done.stdout.split("\n") == ["gave up", "gave up", ""]

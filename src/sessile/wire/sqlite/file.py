@@ -4,23 +4,28 @@ A statement takes microseconds, so it runs on the caller's thread in both colour
 process holds the lock SQLite says so at once; the flow then pauses and tries again until the time
 limit: a thread sleeps, an event loop is left to others. Nothing is held over a pause, so a
 cancelled call leaves nothing behind, and a thousand waiting calls need no thread. While the file
-system stalls (``wire.sqlite.stall``) a call pauses likewise until it has the thread for such times.
+system stalls (``wire.sqlite.stall``) a call pauses likewise until it has the thread for such times
+(``wire.sqlite.helper``). An event loop that is not busy gives it every call, and stands still for a
+moment until it is done: that it will be is likely, and a wait is dearer.
 """
 
 import asyncio
 import contextlib
+import math
 import sqlite3
 import time
+from asyncio import _get_running_loop
 from collections.abc import Callable, Iterator
 from functools import partial
 from threading import get_ident
-from typing import Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from sessile.core.flow import Ask
 from sessile.errors import StoreUnavailable
 from sessile.wire.log import log_new_file, log_outage, log_stall
+from sessile.wire.sqlite.helper import Errand, Helper, Occupied
 from sessile.wire.sqlite.pool import SQLitePool
-from sessile.wire.sqlite.stall import PATIENCE, Occupied, Stall
+from sessile.wire.sqlite.stall import LOOP_PATIENCE, PATIENCE, WARMTH, Stall
 
 R = TypeVar("R")
 
@@ -45,7 +50,17 @@ class SQLiteFile:
         clock: seconds that never run backwards, by which a call takes long.
     """
 
-    __slots__ = ("_clock", "_limit", "_log_next", "_logged", "_name", "_pool", "_stall")
+    __slots__ = (
+        "_clock",
+        "_helper",
+        "_limit",
+        "_log_next",
+        "_logged",
+        "_long_helper",
+        "_name",
+        "_pool",
+        "_stall",
+    )
 
     def __init__(
         self,
@@ -61,6 +76,8 @@ class SQLiteFile:
         self._limit = limit
         self._clock = clock
         self._stall = Stall()
+        self._helper = Helper()
+        self._long_helper = Helper()  # who asks for many rows keeps nobody else waiting
         self._logged, self._log_next = "", 0.0
 
         def tell(*, is_empty: bool) -> None:
@@ -74,26 +91,34 @@ class SQLiteFile:
 
         It is made again after the file was locked, so until it has the lock it changes nothing.
         """
-        ask = Ask(what, partial(self._attempt, call))
         try:
-            return await ask
-        except _DatabaseLocked as locked:
-            return await self._retry(ask, locked)
-        except _Stalled as stalled:
-            return await self._retry(self._ask_aside(what, call), stalled)
+            return await Ask(what, partial(self._attempt, what, call))
+        except _Obstacle as obstacle:
+            return await self._retry(self._ask_again(what, call, obstacle.errand), obstacle)
 
     async def ask_in_thread(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
         """Make a call of many rows, which an event loop gives to a thread."""
+        deadline = time.monotonic() + self._limit
         here = partial(self._perform, call)
-        ask = Ask(what, here, partial(asyncio.to_thread, here))
+
+        async def wait() -> R:
+            with self._as_obstacles():
+                return await self._long_helper.start(here).await_(deadline - time.monotonic())
+
+        ask = Ask(what, here, wait)
         try:
             return await ask
-        except _DatabaseLocked as locked:
-            return await self._retry(ask, locked)
+        except _Obstacle as obstacle:
+            return await self._retry(ask, obstacle)
 
     def close(self) -> Ask[None]:
         """Close every connection, for good."""
-        return Ask("sqlite close", self._pool.close, partial(asyncio.to_thread, self._pool.close))
+        return Ask("sqlite close", self._close, partial(asyncio.to_thread, self._close))
+
+    def _close(self) -> None:
+        self._pool.close()
+        self._helper.end()
+        self._long_helper.end()
 
     async def _retry(self, ask: Ask[R], obstacle: "_Obstacle") -> R:
         """Try again after each pause."""
@@ -112,47 +137,73 @@ class SQLiteFile:
         why = f"{obstacle.why}, for {self._limit:g} s so far"
         raise StoreUnavailable(self._name, why) from obstacle.__cause__ or obstacle
 
-    def _attempt(self, call: Callable[[sqlite3.Cursor], R]) -> R:
-        """Make a call in place, unless the file system stalls."""
-        stall, clock, me = self._stall, self._clock, get_ident()
-        began = clock()
-        if (stall.is_slow or stall.running) and not stall.is_over(began):
+    def _attempt(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
+        """Make a call in place, unless the file system stalls or an event loop would find out."""
+        stall, now = self._stall, self._clock()
+        if (stall.is_slow or stall.running) and not stall.is_over(now):
             raise _Stalled
-        stall.running[me] = began
+        if now - stall.quick.get(what, -math.inf) > WARMTH and _get_running_loop() is not None:
+            return self._hand_over(what, call)
+        return self._make(what, call)
+
+    def _hand_over(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
+        """Let the thread make a call, and stand still for it, but not for long."""
+        try:
+            errand = self._helper.start(partial(self._make, what, call))
+        except Occupied as error:
+            raise _Stalled from error
+        try:
+            return errand.wait(LOOP_PATIENCE)
+        except TimeoutError as error:
+            raise _Stalled(errand) from error
+
+    def _ask_again(
+        self, what: str, call: Callable[[sqlite3.Cursor], R], errand: "Errand[R] | None"
+    ) -> Ask[R]:
+        """Make a call in the thread if it is not sure to be quick.
+
+        Args:
+            what: its kind.
+            call: what to do.
+            errand: where it is under way already, and is only to be waited for.
+        """
+        deadline = time.monotonic() + self._limit
+        begun = [] if errand is None else [errand]
+
+        def time_left() -> float:
+            return max(deadline - time.monotonic(), LOOP_PATIENCE)  # for the last attempt as well
+
+        def begin() -> Errand[R]:
+            return begun.pop() if begun else self._helper.start(partial(self._make, what, call))
+
+        def block() -> R:
+            if not begun and self._stall.is_over(self._clock()):
+                return self._make(what, call)
+            with self._as_obstacles():
+                return begin().wait(time_left())
+
+        async def wait() -> R:
+            if not begun and self._stall.is_warm(what, self._clock()):
+                return self._make(what, call)
+            with self._as_obstacles():
+                return await begin().await_(time_left())
+
+        return Ask(what, block, wait)
+
+    def _make(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
+        """Make a call here, and keep in mind how long it took."""
+        stall, clock, me = self._stall, self._clock, get_ident()
+        stall.running[me] = began = clock()
         try:
             return self._perform(call)
         finally:
             del stall.running[me]
-            if (took := clock() - began) > PATIENCE:
-                stall.is_slow = True
-                if self._may_log("stall"):
-                    log_stall(self._name, took)
-
-    def _ask_aside(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> Ask[R]:
-        """Make a call in the thread for times at which the file system stalls; in place after."""
-        deadline = time.monotonic() + self._limit
-        work = partial(self._perform_aside, call)
-
-        def block() -> R:
-            if self._stall.is_over(self._clock()):
-                return self._attempt(call)
-            with self._as_obstacles():
-                return self._stall.run(work, deadline)
-
-        async def wait() -> R:
-            if self._stall.is_over(self._clock()):
-                return self._attempt(call)
-            with self._as_obstacles():
-                return await self._stall.arun(work, deadline)
-
-        return Ask(what, block, wait)
-
-    def _perform_aside(self, call: Callable[[sqlite3.Cursor], R]) -> R:
-        began = self._clock()
-        try:
-            return self._perform(call)
-        finally:
-            self._stall.is_slow = self._clock() - began > PATIENCE
+            ended = clock()
+            stall.is_slow = ended - began > PATIENCE
+            if ended - began < LOOP_PATIENCE:
+                stall.quick[what] = ended
+            elif stall.is_slow and self._may_log("stall"):
+                log_stall(self._name, ended - began)
 
     @contextlib.contextmanager
     def _as_obstacles(self) -> Iterator[None]:
@@ -202,9 +253,13 @@ class SQLiteFile:
 
 
 class _Obstacle(Exception):  # noqa: N818  (caught in this module)
-    """The call was not made, and can be made later."""
+    """The call was not made, or is not done, and can be asked for later."""
 
     why = ""
+
+    def __init__(self, errand: Errand[Any] | None = None) -> None:
+        self.errand = errand
+        super().__init__()
 
 
 class _DatabaseLocked(_Obstacle):
@@ -214,7 +269,7 @@ class _DatabaseLocked(_Obstacle):
 
 
 class _Stalled(_Obstacle):
-    """Another call takes too long."""
+    """This call or another takes too long."""
 
     why = "its file system does not answer"
 

@@ -3,6 +3,7 @@
 ``web.asgi`` puts it in the way of lazy requests as well.
 """
 
+import json
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -54,11 +55,17 @@ def prefixes(option: str, given: Iterable[object]) -> tuple[str, ...]:
         ConfigError: one of them does not begin with ``/``.
     """
     if isinstance(given, str):
-        raise ConfigError(f'{option}={given!r}: write a tuple, as in {option}=("/static/",)')
+        right = given if given.startswith("/") else f"/{given}"
+        raise ConfigError(f"{option}={given!r}: write a tuple, as in {option}=({_quote(right)},)")
     return tuple(_check_prefix(option, one) for one in given)
 
 
 def _check_prefix(option: str, given: object) -> str:
     if isinstance(given, str) and given.startswith("/"):
         return given
-    raise ConfigError(f"{option}: {given!r} is no path; begin with '/', as in '/static/'")
+    example = f"/{given}" if isinstance(given, str) and given else "/static/"
+    raise ConfigError(f"{option}: {given!r} is no path; begin with '/', as in {_quote(example)}")
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

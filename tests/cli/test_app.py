@@ -133,8 +133,9 @@ def test_a_bug_in_our_own_imports_is_not_called_a_missing_extra(monkeypatch):
         main()
 
 
-def test_a_terminal_without_the_signs_gets_no_traceback(folder):
+def test_a_terminal_without_the_signs_gets_no_traceback(login):
     """Output in Latin-1 spells what Latin-1 lacks."""
+    login("alice")
     done = subprocess.run(
         [sys.executable, "-m", "sessile.cli", "doctor"],
         env=os.environ | {"PYTHONIOENCODING": "iso-8859-1"},
@@ -152,3 +153,29 @@ def test_a_reader_that_leaves_early_is_no_traceback(put):
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
 
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["list", "show", "end", "end-all", "end-everybody", "sweep"])
+def test_help_names_no_type_of_python(sessile, command):
+    """What to write stands there, not what it is made into."""
+    shown = sessile(command, "--help").stdout
+
+    assert "sessile.core" not in shown
+    assert "class" not in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list"], ["list", "--owner", "alice"], ["show", "A" * 20], ["end", "A" * 20],
+        ["end-all", "alice"], ["end-everybody", "--yes"], ["sweep"], ["doctor"],
+    ],
+)  # fmt: skip
+def test_wrong_folder_stays_empty(sessile, folder, words):
+    """No command makes a database; each says where it looked and what to write instead."""
+    done = sessile(*words)
+
+    assert done.exit_code != 0
+    assert f"there is no database {folder}/sessile.db" in done.output
+    assert "--url sqlite:////path/to/sessile.db" in done.output
+    assert list(folder.iterdir()) == []

@@ -1,6 +1,7 @@
 """``sessile doctor`` says a line for each part of a set-up, and 1 when one of them is wrong."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from sessile.errors import MissingExtra, StoreUnavailable
 from sessile.stores.contract import Capability, Change, Conflict
 from sessile.stores.finding import Finding, Mark
 from sessile.stores.memory import MemoryStore
+from sessile.stores.open import open_store
 from sessile.testing.clock import T0, FakeClock, SeededEntropy
 
 GOOD = "Vd8_nQw3kZ5x-Hj1Tm6pXc9Ry2Gf4Bs7Kl0La"
@@ -28,6 +30,13 @@ class Far(MemoryStore):
 
     async def server_time(self):
         return self.shows
+
+
+@pytest.fixture
+def made(put):
+    """An empty database in the working folder."""
+    put()
+    run(open_store("sqlite:///sessile.db").ping())
 
 
 @pytest.fixture
@@ -49,8 +58,9 @@ def examine(monkeypatch):
     return examine
 
 
-def test_a_sound_set_up_is_code_0(shell, monkeypatch):
+def test_a_sound_set_up_is_code_0(shell, monkeypatch, login):
     """Every part has its line, in the order in which they rest on each other."""
+    login("alice", url="sqlite:///shop.db")
     monkeypatch.setenv("SESSILE_SECRETS", f"{GOOD}, {ALSO}")
     monkeypatch.setenv("SESSILE_URL", "sqlite:///shop.db")
 
@@ -58,30 +68,70 @@ def test_a_sound_set_up_is_code_0(shell, monkeypatch):
 
     lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
     assert [f"{mark} {says.split()[0]}" for mark, says in lines] == [
-        "✓ URL", "✓ driver", "✓ store", "! store", "✓ secrets", "✓ cookie", "! cookie", "✓ clock",
+        "✓ URL", "✓ driver", "✓ store", "✓ secrets", "✓ cookie", "! cookie", "✓ clock",
         "✓ round", "✓ files",
     ]  # fmt: skip
-    assert "sqlite:///shop.db (SESSILE_URL)" in done.stdout
+    assert f"sqlite:///shop.db, the file {Path('shop.db').absolute()} (SESSILE_URL)" in done.stdout
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_database_that_was_not_there_is_mentioned_once(sessile, folder):
-    """The doctor does what the application would do, and says so; then it is there."""
-    assert (
-        f"! store      there was no database yet; {folder}/sessile.db has"
-        in sessile("doctor").stdout
-    )
-    assert "there was no database" not in sessile("doctor").stdout
+def test_a_database_that_is_not_there_is_wrong_and_is_not_made(sessile, folder):
+    """In a wrong folder it says where it looked and how to name another, and leaves no file."""
+    done = sessile("doctor")
+
+    assert done.exit_code == 1
+    assert f"✗ store      there is no database {folder}/sessile.db; " in done.stdout
+    assert "--url sqlite:////path/to/sessile.db" in done.stdout
+    assert list(folder.iterdir()) == []
 
 
-def test_the_throw_away_session_is_gone(sessile):
+def test_no_database_gets_no_key_file(sessile, folder):
+    """What is looked at and is none of ours stays as it was, and alone."""
+    (folder / "sessile.db").write_text("This is a shopping list.\n" * 100)
+
+    assert sessile("doctor").exit_code == 1
+    assert sessile("list").exit_code == 2
+    assert [path.name for path in folder.iterdir()] == ["sessile.db"]
+
+
+def test_the_throw_away_session_is_gone(sessile, made):
     """After the doctor the store is as empty as before."""
     sessile("doctor")
 
     assert sessile("list", "--json").stdout == "[]\n"
 
 
-def test_secrets_are_told_apart_and_never_shown(sessile, monkeypatch):
+def test_records_under_other_secrets_are_counted(sessile, login, monkeypatch):
+    """How many, of how many, what becomes of them, and what to write."""
+    login("alice"), login("bob")
+    monkeypatch.setenv("SESSILE_SECRETS", ALSO)
+    done = sessile("doctor")
+
+    assert done.exit_code == 1
+    (line,) = (line for line in done.stdout.splitlines() if line.split()[1] == "records")
+    assert line.startswith("✗ records    2 of the 2 that were looked at do not prove genuine")
+    assert "is logged out; add the secrets they were stored under to SESSILE_SECRETS" in line
+
+
+def test_secrets_in_the_code_are_reckoned_with(sessile, login):
+    """Where no secret is given here the application may well have the right ones."""
+    login("alice")
+    done = sessile("doctor")
+
+    assert done.exit_code == 0
+    assert "! records    1 of the 1 that were looked at" in done.stdout
+    assert "secrets=[...] stands in the application's code" in done.stdout
+
+
+def test_records_under_the_ring_are_no_news(sessile, login, monkeypatch):
+    """An old secret opens what it stored."""
+    login("alice")
+    monkeypatch.setenv("SESSILE_SECRETS", f"{ALSO},{GOOD}")
+
+    assert "looked at" not in sessile("doctor").stdout
+
+
+def test_secrets_are_told_apart_and_never_shown(sessile, made, monkeypatch):
     """Fingerprints, newest first, let an operator compare servers."""
     monkeypatch.setenv("SESSILE_SECRETS", f"{GOOD},{ALSO}")
 
@@ -93,7 +143,7 @@ def test_secrets_are_told_apart_and_never_shown(sessile, monkeypatch):
 
 
 @pytest.mark.parametrize("secrets", ["hunter2", f"{GOOD},", f"{GOOD},{GOOD}", "x" * 40])
-def test_a_weak_secret_is_wrong_and_not_shown(sessile, monkeypatch, secrets):
+def test_a_weak_secret_is_wrong_and_not_shown(sessile, made, monkeypatch, secrets):
     """What is wrong with it is said without saying it."""
     monkeypatch.setenv("SESSILE_SECRETS", secrets)
 
@@ -104,7 +154,7 @@ def test_a_weak_secret_is_wrong_and_not_shown(sessile, monkeypatch, secrets):
     assert not any(secret and secret in done.stdout for secret in secrets.split(","))
 
 
-def test_a_kept_secret_that_others_can_read_is_wrong(sessile, folder):
+def test_a_kept_secret_that_others_can_read_is_wrong(sessile, made, folder):
     """The key file beside the database is for one user."""
     assert sessile("doctor").exit_code == 0
     (folder / "sessile.db.key").chmod(0o644)

@@ -3,6 +3,7 @@
 import pytest
 
 from sessile.cli import checks
+from sessile.testing import sample
 from sessile.wire import file_modes
 
 
@@ -11,10 +12,10 @@ def lines(done):
 
 
 @pytest.fixture
-def made(sessile, folder):
+def made(put, folder):
     """A database that is there, in a folder of this user's."""
     folder.chmod(0o700)
-    sessile("doctor")
+    put(sample.record())
     return folder
 
 

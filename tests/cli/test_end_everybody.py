@@ -9,8 +9,13 @@ from sessile.stores.open import open_store
 from sessile.stores.sqlite import SQLiteStore
 from sessile.testing.sample import key, login, record, records_of
 
-ASKED = "End every session of everybody in sqlite:///sessile.db? [y/N]:"
-DONE = "ended every session of everybody in sqlite:///sessile.db\n"
+
+def asked(folder):
+    return f"End every session of everybody in {folder}/sessile.db? [y/N]:"
+
+
+def ended(folder):
+    return f"ended every session of everybody in {folder}/sessile.db\n"
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def test_yes_ends_everybody_without_asking(sessile, login, folder, application):
 
     done = sessile("end-everybody", "--yes")
 
-    assert (done.exit_code, done.output) == (0, DONE)
+    assert (done.exit_code, done.output) == (0, ended(folder))
     assert [application().sync.of(user) for user in ("alice", "bob")] == [[], []]
 
 
@@ -37,37 +42,37 @@ def test_no_secret_is_made_to_end_everybody(sessile, login, folder):
     assert not (folder / "sessile.db.key").exists()
 
 
-def test_it_asks_and_is_told_yes(answer, login, application):
+def test_it_asks_and_is_told_yes(answer, login, application, folder):
     """The question names the store, and stands where it does not mix with what is printed."""
     login("alice")
 
     done = answer("y\n")
 
     assert done.exit_code == 0
-    assert ASKED in done.stderr
-    assert done.stdout.endswith(DONE)
+    assert asked(folder) in done.stderr
+    assert done.stdout.endswith(ended(folder))
     assert application().sync.of("alice") == []
 
 
 @pytest.mark.parametrize("text", ["n\n", "\n", "maybe\n", ""])
-def test_anything_but_yes_ends_nobody(answer, login, text, application):
+def test_anything_but_yes_ends_nobody(answer, login, text, application, folder):
     """No, Enter, nonsense and no answer at all leave everybody where they are; code 1."""
     login("alice")
 
     done = answer(text)
 
-    assert (done.exit_code, DONE in done.stdout) == (1, False)
+    assert (done.exit_code, ended(folder) in done.stdout) == (1, False)
     assert done.stderr.endswith("nothing was ended; --yes ends without asking\n")
     assert len(application().sync.of("alice")) == 1
 
 
-def test_a_script_that_cannot_answer_ends_nobody(shell, login, application):
+def test_a_script_that_cannot_answer_ends_nobody(shell, login, application, folder):
     """Without a terminal and without ``--yes`` it does not wait."""
     login("alice")
 
     done = shell("end-everybody")
 
-    assert (done.returncode, DONE in done.stdout) == (1, False)
+    assert (done.returncode, ended(folder) in done.stdout) == (1, False)
     assert len(application().sync.of("alice")) == 1
 
 

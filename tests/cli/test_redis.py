@@ -47,10 +47,10 @@ def test_sweeping_is_the_servers_business(sessile, url):
     assert "removes what has expired by itself" in done.stderr
 
 
-def test_the_doctor_finds_a_sound_server_sound(shell, put, url, monkeypatch, redis_server):
+def test_the_doctor_finds_a_sound_server_sound(shell, login, url, monkeypatch, redis_server):
     """No check fails, the server's clock is compared, and nothing is left behind."""
     monkeypatch.setenv("SESSILE_SECRETS", GOOD)
-    put(sample.record(), url=url)
+    login("alice", url=url)
     before = redis_server.ask("DBSIZE")
 
     done = shell("doctor")

@@ -49,7 +49,7 @@ Url: TypeAlias = Annotated[
     ),
 ]
 SessionId: TypeAlias = Annotated[
-    Key,
+    str,  # help shows the type's name
     typer.Argument(
         metavar="ID",
         parser=session_id,

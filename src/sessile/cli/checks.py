@@ -4,10 +4,12 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from sessile.cli.operator import missing
 from sessile.cli.round_trip import round_trip
 from sessile.cli.times import timestamp
 from sessile.core.cookie import Cookie
 from sessile.core.flow import run
+from sessile.core.record import Record
 from sessile.core.secrets import fingerprint
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError, MissingExtra, StoreError
@@ -23,6 +25,9 @@ Clock: TypeAlias = Callable[[], Instant]
 _DRIFT: Final[Seconds] = 5.0
 """Clocks further apart than this are not synchronised, which keeps them right to milliseconds."""
 
+_SAMPLE: Final = 100
+"""Records that are looked at: the first page."""
+
 _MOST_DRIFT: Final[Seconds] = 60.0
 """Clocks further apart than this end sessions that should live, and keep some that should not."""
 
@@ -31,8 +36,8 @@ def examine(url: str | None, clock: Clock, entropy: Callable[[int], bytes]) -> I
     """Yield what each check finds, in order. What rests on a failed one is not tried."""
     store = yield from _open(url)
     reachable = store is not None and (yield from _ping(store, clock))
-    if store is not None:
-        yield from _secrets(store)
+    if store is not None and (reachable or not isinstance(store, FileBacked)):
+        yield from _secrets(store)  # of a file it may make a key file, beside a database alone
     yield from _cookie()
     if reachable and isinstance(store, HasServerTime):
         yield _compare_clocks(store, clock)
@@ -40,6 +45,7 @@ def examine(url: str | None, clock: Clock, entropy: Callable[[int], bytes]) -> I
         yield _clock(clock)
     if store is not None and reachable:
         yield _round_trip(store, clock, entropy)
+        yield from _records(store)
     if reachable and isinstance(store, HasDiagnosis):
         yield from _diagnose(store)
     if store is not None:
@@ -59,13 +65,16 @@ def _open(url: str | None) -> Generator[Finding, None, Store | None]:
     except ConfigError as error:
         yield wrong("URL", f"{error} ({source})")
         return None
-    yield fine("URL", f"{store.name} ({source})")
+    where = f", the file {store.path}" if isinstance(store, FileBacked) else ""
+    yield fine("URL", f"{store.name}{where} ({source})")
     yield fine("driver", f"{type(store).__name__} can be loaded")
     return store
 
 
 def _ping(store: Store, clock: Clock) -> Generator[Finding, None, bool]:
-    missing = isinstance(store, FileBacked) and not store.path.exists()
+    if isinstance(store, FileBacked) and not store.path.exists():
+        yield wrong("store", missing(store.path))
+        return False
     started = clock()
     try:
         run(store.ping())
@@ -73,8 +82,6 @@ def _ping(store: Store, clock: Clock) -> Generator[Finding, None, bool]:
         yield wrong("store", error)
         return False
     yield fine("store", f"answered in {_milliseconds(clock() - started)}")
-    if isinstance(store, FileBacked) and missing:
-        yield note("store", f"there was no database yet; {store.path} has just been made")
     if Capability.SHARED not in store.capabilities:
         yield note("store", "each process has sessions of its own, which end with it")
     return True
@@ -153,6 +160,31 @@ def _round_trip(store: Store, clock: Clock, entropy: Callable[[int], bytes]) -> 
         return wrong("round trip", broken)
     spent = _milliseconds(clock() - started)
     return fine("round trip", f"made, read, changed and deleted a throw-away session in {spent}")
+
+
+def _records(store: Store) -> Iterator[Finding]:
+    """Look whether some of what is stored opens, without a word to anybody's hooks or log."""
+    if Capability.SCAN not in store.capabilities:
+        return
+    try:
+        sealer = context_of(Sessions(store=store)).sealer
+        found = run(store.scan(batch=_SAMPLE)).records
+    except (ConfigError, StoreError):  # the lines above say it
+        return
+    strange = sum(not (isinstance(one, Record) and sealer.holds(one)) for one in found)
+    if not strange:
+        return
+    given = system.setting("SESSILE_SECRETS") is not None
+    advice = (
+        "add the secrets they were stored under to SESSILE_SECRETS, last"
+        if given
+        else "if secrets=[...] stands in the application's code, set SESSILE_SECRETS to it here"
+    )
+    yield (wrong if given else note)(
+        "records",
+        f"{strange} of the {len(found)} that were looked at do not prove genuine under these "
+        f"secrets: whoever comes for one of them is logged out; {advice}",
+    )
 
 
 def _milliseconds(spent: Seconds) -> str:

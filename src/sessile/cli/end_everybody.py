@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from sessile.cli.arguments import Url
-from sessile.cli.operator import connect
+from sessile.cli.operator import connect, place
 from sessile.cli.printable import printable
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -19,7 +19,7 @@ def end_everybody(url: Url = None, yes: Yes = False) -> None:
     bring them back, a line on stderr says why and what to do.
     """
     with connect(url) as sessions:
-        where = sessions.name
+        where = place(sessions)
         if not yes:
             sessions.sync.ping()  # a question about what cannot be reached is not worth an answer
             _confirm(where)

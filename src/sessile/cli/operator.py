@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sessile.codecs.sealing import PlainSealer
 from sessile.core.record import Record
@@ -52,7 +53,19 @@ def _refuse_invisible(store: Store) -> None:
             "use its Sessions there, or keep sessions in sqlite:///sessile.db"
         )
     if isinstance(store, FileBacked) and not store.path.exists():
-        raise ConfigError(
-            f"there is no database {store.path}; it is made with the first session. "
-            "Go to the application's folder, or name it with --url"
-        )
+        raise ConfigError(missing(store.path))
+
+
+def missing(path: Path) -> str:
+    """Say that there is no file, where it was looked for, and how to name another."""
+    return (
+        f"there is no database {path}; the application makes it with its first session. Go to the "
+        "folder where the application starts, or name the file: "
+        f"--url sqlite:////path/to/{path.name}"
+    )
+
+
+def place(sessions: Sessions) -> str:
+    """Return where the sessions are, so that nobody takes one file for another."""
+    store = context_of(sessions).store
+    return f"{store.path}" if isinstance(store, FileBacked) else store.name

@@ -21,9 +21,9 @@ FLOORS = [
 ]
 BESIDE = {"testing": 4, "": 4}  # beside the tower: up to service/
 STANDARD_IN_CORE = {
-    "base64", "binascii", "collections", "dataclasses", "datetime", "decimal", "enum", "functools",
-    "hashlib", "hmac", "ipaddress", "itertools", "marshal", "msgspec", "re", "sessile", "types",
-    "typing", "uuid",
+    "base64", "binascii", "collections", "dataclasses", "datetime", "decimal", "difflib", "enum",
+    "functools", "hashlib", "hmac", "ipaddress", "itertools", "marshal", "msgspec", "re",
+    "sessile", "types", "typing", "uuid",
 }  # fmt: skip
 AMBIENT = {"asyncio", "secrets", "socket", "ssl", "threading", "time", "random", "logging", "os"}
 PURE = {"core", "codecs", "stores", "service"}

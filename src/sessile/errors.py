@@ -3,6 +3,8 @@
 SessileError
 ├── ConfigError            something is wrong before the first request; says what to write
 │   ├── MissingExtra       a driver is not installed; names the extra
+│   ├── NoOption           (also a TypeError) there is no option of that name
+│   ├── NoUser             (also a TypeError) what should name a user is no text
 │   └── WeakSecret         a secret that a thief could guess
 ├── StoreError
 │   ├── KeyTaken           a record of that key exists already
@@ -40,6 +42,14 @@ class MissingExtra(ConfigError):  # noqa: N818  (the name says what is wrong)
     def __init__(self, needs: str, extra: str) -> None:
         super().__init__(f"{needs} needs sessile[{extra}]: pip install 'sessile[{extra}]'")
         self.extra = extra
+
+
+class NoOption(ConfigError, TypeError):  # noqa: N818
+    """There is no option of that name; the message says which one is meant."""
+
+
+class NoUser(ConfigError, TypeError):  # noqa: N818
+    """What should name a user is no text, as ``None`` or a number."""
 
 
 class WeakSecret(ConfigError):  # noqa: N818

@@ -12,9 +12,9 @@ from sessile.stores.memory import MemoryStore
 from sessile.testing.world import ABROAD, World
 
 
-@pytest.mark.parametrize(("given", "persistent"), [("on", True), (None, False), (1, True)])
-def test_remember_takes_what_a_form_gives(given, persistent):
-    """``remember=form.get("remember")`` makes a session that can be opened."""
+@pytest.mark.parametrize(("given", "persistent"), [(True, True), (None, False), (False, False)])
+def test_remember_is_as_said(given, persistent):
+    """``remember="remember" in form`` makes a session that can be opened."""
     world = World(MemoryStore(), run)
     reply = world.ask(lambda s: s.login("alice", remember=given))
 

@@ -44,6 +44,7 @@ TESTS = {
         "promises/accounts.py",
         "tests/service/test_operators.py",
         "tests/service/test_end_everybody.py",
+        "tests/service/test_users.py",
     ],
     "new_record": ["promises/lifetimes.py", "tests/service/test_sessions.py"],
     "open": ["promises/tickets.py", "promises/bindings.py", "promises/locks.py"],

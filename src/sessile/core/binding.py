@@ -10,6 +10,7 @@ from typing import Final
 
 from sessile.core.address import subnet
 from sessile.core.client import Client
+from sessile.core.options import suggest_options
 from sessile.errors import ConfigError
 
 
@@ -42,6 +43,7 @@ _KINDS: Final[dict[str, type[Enum]]] = {
 }  # fmt: skip
 
 
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Binding:
     """What ties a session to its client, and what happens when the tie does not hold.

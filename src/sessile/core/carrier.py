@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
 from sessile.core.cookie import Cookie
+from sessile.core.options import suggest_options
 from sessile.core.request import Request
 from sessile.core.ticket import NoTicket
 from sessile.errors import ConfigError
@@ -123,6 +124,7 @@ class Bearer(_AnswerHeader):
         return found[0].string[found[0].end() :].rstrip()
 
 
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class LeakyQuery(_AnswerHeader):
     """The ticket in the query string: ``?sid=...``. It leaks.
@@ -154,6 +156,7 @@ class LeakyQuery(_AnswerHeader):
         return _single(self._values(request.query))
 
 
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class ForgeableBody(_AnswerHeader):
     """The ticket in a field of a posted form. It can be forged.

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from sessile.core.flag import check_flag
+from sessile.core.options import suggest_options
 from sessile.core.ticket import NoTicket
 from sessile.errors import ConfigError
 
@@ -32,6 +34,7 @@ class SameSite(Enum):
     NONE = "None"  # all, for embedding in other sites; needs Secure
 
 
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Cookie:
     """Name and attributes of the session cookie. ``HttpOnly`` always; checked at birth.
@@ -114,10 +117,8 @@ def _check_text(name: str, path: str, domain: str | None) -> None:
 def _check_rules(cookie: Cookie, name: str) -> None:
     if not isinstance(cookie.same_site, SameSite):
         raise ConfigError(f"same_site={cookie.same_site!r}: write SameSite.LAX, STRICT or NONE")
-    for flag in ("secure", "partitioned"):
-        given = getattr(cookie, flag)
-        if not isinstance(given, bool):
-            raise ConfigError(f"{flag}={given!r}: write {flag}=True or {flag}=False")
+    check_flag("secure", cookie.secure)
+    check_flag("partitioned", cookie.partitioned)
     prefix = name.lower()  # RFC 6265bis, 5.7: user agents match prefixes without regard to case
     prefixed = prefix.startswith(_PREFIXES_LOWER)
     if prefixed and not name.startswith(_PREFIXES):

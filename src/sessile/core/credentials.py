@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from sessile.core.value import Instant, Seconds, is_text
-from sessile.errors import ConfigError
+from sessile.errors import ConfigError, NoUser
 
 _LONGEST_USER: Final = 512
 _MOST_FACTORS: Final = 8
@@ -13,18 +13,29 @@ _LONGEST_WAIT: Final = 86_400.0
 _HIGHEST_LEVEL: Final = 9
 
 
-def check_user(user: object) -> str:
+def check_user(user: object, call: str = "login({})") -> str:
     """Return the user's key, a text.
 
+    Args:
+        user: what was given.
+        call: where, with a place for what to write instead.
+
     Raises:
-        ConfigError: it is none.
+        NoUser: it is no text. What is none names nobody, and would find nothing.
+        ConfigError: it is a text that no login takes.
     """
+    verb = call.partition("(")[0]
+    if user is None:
+        raise NoUser(
+            f"{verb} takes the user's key as a text, and None is nobody: find out first whether "
+            "somebody is logged in"
+        )
     if type(user) is not str:
-        kind = type(user).__name__
-        raise ConfigError(f"login takes the user's key as a text, not {kind}: login(str(...))")
+        kind, right = type(user).__name__, call.format("str(...)")
+        raise NoUser(f"{verb} takes the user's key as a text, not {kind}: {right}")
     if not 0 < len(user) <= _LONGEST_USER or not is_text(user):
         raise ConfigError(
-            f"login takes the user's key as a text of 1 to {_LONGEST_USER} characters without lone "
+            f"{verb} takes the user's key as a text of 1 to {_LONGEST_USER} characters without lone "
             f"surrogates; this one has {len(user)}"
         )
     return user

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
 
+from sessile.core.options import suggest_options
 from sessile.core.request import Request
 from sessile.errors import ConfigError
 
@@ -35,6 +36,7 @@ class OriginCheck(Enum):
     OFF = "off"  # any site can act as its visitor here; SameSite alone is left, and it has gaps
 
 
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Origins:
     """Who may have a visitor's browser send requests that change something.

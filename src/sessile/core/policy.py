@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, Final, TypedDict, TypeVar
 
 from sessile.core.binding import Binding
+from sessile.core.options import suggest_options
 from sessile.core.record import Record
 from sessile.core.size import SizeLimit
 from sessile.core.value import Instant, Seconds
@@ -83,6 +84,7 @@ class OnLimit(Enum):
     REFUSE = "refuse"  # the oldest wins; whoever forgot to log out waits for the idle clock
 
 
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Limit:
     """How many sessions a user may have, and what happens beyond.
@@ -125,6 +127,7 @@ MOST_SESSIONS: Final = Limit(1_000)
 """A user's sessions where no limit is given: more than anybody has who is no runaway script."""
 
 
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Lifetimes, limits and defences; all times in seconds. Frozen; checked at birth.

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Final
 
 from sessile.core.address import canonical
+from sessile.core.options import suggest_options
 from sessile.errors import ConfigError
 
 _MAX_HOPS: Final = 32
@@ -47,6 +48,7 @@ class ForwardedHeader(Enum):
     FORWARDED = "forwarded"  # RFC 7239
 
 
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Proxies:
     """The proxies in front of the application whose header is believed. Checked at birth.

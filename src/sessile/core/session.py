@@ -18,6 +18,7 @@ from sessile.core.credentials import (
     check_purpose,
     check_user,
 )
+from sessile.core.flag import check_flag
 from sessile.core.identity import Identity, Intent, Lock, Pending
 from sessile.core.info import SessionInfo
 from sessile.core.session_values import SessionValues
@@ -126,7 +127,7 @@ class Session(SessionValues):
             ConfigError: the user, a factor or the time is no such value.
         """
         state = self._open_state()
-        check_user(user)
+        check_user(user, "begin_login({})")
         pending = Pending(user, check_factors(factors), state.now + check_lasts(lasts))
         if (
             state.identity.owner is not None
@@ -189,7 +190,7 @@ class Session(SessionValues):
         else is as this login says.
 
         Raises:
-            ConfigError: the user, the assurance or a factor is no such value.
+            ConfigError: the user, the assurance or another argument is no such value.
         """
         state = self._open_state()
         check_user(user)
@@ -200,7 +201,7 @@ class Session(SessionValues):
             assurance=assurance,
             authenticated_at=min(state.now, check_instant(authenticated_at, state.now)),
             factors=check_factors(factors),
-            persistent=before.persistent if remember is None else bool(remember),
+            persistent=before.persistent if remember is None else check_flag("remember", remember),
             device=before.device if device is None else printable(device, "device"),
             until=None if until is None else check_instant(until, state.now),
         )

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from enum import Enum
 from typing import Final
 
+from sessile.core.credentials import check_user
 from sessile.core.info import SessionInfo
 from sessile.core.record import Record, RecordKind
 from sessile.core.session import Session, state_of
@@ -34,8 +35,10 @@ async def sessions_of(
     """Return the owner's live sessions, oldest login first.
 
     Raises:
+        NoUser: that is no user.
         ConfigError: the store cannot tell which they are.
     """
+    check_user(owner, "of({})")
     check_owners(context.store, _ONE_BY_ONE)
     now, here = context.clock(), _ids(current)
 
@@ -83,7 +86,12 @@ async def end(
     """End one session, or the one that it goes on in.
 
     False when there was none of that id, or not one of that owner. None owns nothing.
+
+    Raises:
+        NoUser: that is no owner.
     """
+    if owner is not None and not isinstance(owner, AnyOwner):
+        check_user(owner, "end(..., owner={})")
     record = await follow_tombstones(context, await _read(context, session_id))
     if record is None or record.kind is not RecordKind.SESSION or not _is_owned(record, owner):
         return False
@@ -97,8 +105,10 @@ async def end_all(context: Context, owner: str, keep: Key | Session | None) -> i
     """End the owner's sessions but one; return how many ended.
 
     Raises:
+        NoUser: that is no user.
         ConfigError: the store cannot tell which they are.
     """
+    check_user(owner, "end_all({})")
     check_owners(context.store, _ONE_BY_ONE)
     return await end_owned(context, owner, End.COMMAND, context.clock(), keep=_ids(keep))
 

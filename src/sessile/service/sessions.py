@@ -10,6 +10,7 @@ from sessile.core.carrier import Carrier, Carriers
 from sessile.core.cookie import Cookie
 from sessile.core.flow import arun, run
 from sessile.core.info import SessionInfo
+from sessile.core.options import suggest_options
 from sessile.core.origin import Origins
 from sessile.core.policy import Policy
 from sessile.core.principal import WELL_KNOWN, PrincipalOf
@@ -47,6 +48,7 @@ class Sealing(Enum):
     OFF = "off"  # whoever reads the store, its backups or its traffic reads the values
 
 
+@suggest_options
 class Sessions:
     """All sessions of an application.
 
@@ -142,6 +144,7 @@ class Sessions:
         """Return a user's live sessions, oldest login first; ``current`` marks one of them.
 
         Raises:
+            NoUser: ``user`` is no text, as None.
             ConfigError: the store keeps no index of a user's sessions.
         """
         return await arun(manage.sessions_of(self._context, user, current))
@@ -169,6 +172,9 @@ class Sessions:
             session_id: which one.
             owner: end it only if it is theirs, as ``session.user`` for a user's own list of
                 devices; None, which is nobody, ends nothing.
+
+        Raises:
+            NoUser: ``owner`` is no text.
         """
         return await arun(manage.end(self._context, session_id, owner))
 
@@ -179,6 +185,7 @@ class Sessions:
         ids until its answer leaves.
 
         Raises:
+            NoUser: ``user`` is no text, as None.
             ConfigError: the store keeps no index of a user's sessions.
         """
         return await arun(manage.end_all(self._context, user, keep))
@@ -264,6 +271,7 @@ class SyncSessions:
         """Return a user's live sessions, oldest login first; ``current`` marks one of them.
 
         Raises:
+            NoUser: ``user`` is no text, as None.
             ConfigError: the store keeps no index of a user's sessions.
         """
         return run(manage.sessions_of(self._context, user, current))
@@ -291,6 +299,9 @@ class SyncSessions:
             session_id: which one.
             owner: end it only if it is theirs, as ``session.user`` for a user's own list of
                 devices; None, which is nobody, ends nothing.
+
+        Raises:
+            NoUser: ``owner`` is no text.
         """
         return run(manage.end(self._context, session_id, owner))
 
@@ -301,6 +312,7 @@ class SyncSessions:
         ids until its answer leaves.
 
         Raises:
+            NoUser: ``user`` is no text, as None.
             ConfigError: the store keeps no index of a user's sessions.
         """
         return run(manage.end_all(self._context, user, keep))

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from sessile.codecs.agent import get_ready
 from sessile.core.carrier import Header
 from sessile.core.flow import arun
+from sessile.core.options import suggest_options
 from sessile.core.origin import SAFE
 from sessile.core.session import Session
 from sessile.core.state import SessionState
@@ -44,6 +45,7 @@ class Load(Enum):
     LAZY = "lazy"  # when the handler asks: ``await load_session(request)``
 
 
+@suggest_options
 class SessionMiddleware:
     """Give every request its session, and store what was done before the answer's headers leave.
 

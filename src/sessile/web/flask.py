@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Final, ParamSpec, cast
 
+from sessile.core.options import suggest_options
 from sessile.core.session import Session
 from sessile.core.value import Seconds
 from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded
@@ -74,6 +75,7 @@ class _Middleware(SessionMiddleware):
     session_type = FlaskSession
 
 
+@suggest_options
 class Sessile(SessionInterface):
     """Make ``flask.session`` a session of sessile.
 

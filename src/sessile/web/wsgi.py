@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import ClassVar, Final, ParamSpec, TypeAlias, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from sessile.core.options import suggest_options
 from sessile.service.sessions import Sessions
 from sessile.web.excluded import no_session, prefixes
 from sessile.web.integration import (
@@ -33,6 +34,7 @@ KEY: Final = "sessile.session"
 """Where the session stands in the environ."""
 
 
+@suggest_options
 class SessionMiddleware:
     """Give every request a session, and save it before the headers of the answer leave.
 

@@ -144,7 +144,7 @@ class SQLiteFile:
             raise _Stalled
         if now - stall.quick.get(what, -math.inf) > WARMTH and _get_running_loop() is not None:
             return self._hand_over(what, call)
-        return self._make(what, call)
+        return self._make(what, call, now)
 
     def _hand_over(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
         """Let the thread make a call, and stand still for it, but not for long."""
@@ -190,10 +190,10 @@ class SQLiteFile:
 
         return Ask(what, block, wait)
 
-    def _make(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
+    def _make(self, what: str, call: Callable[[sqlite3.Cursor], R], now: float | None = None) -> R:
         """Make a call here, and keep in mind how long it took."""
         stall, clock, me = self._stall, self._clock, get_ident()
-        stall.running[me] = began = clock()
+        stall.running[me] = began = clock() if now is None else now
         try:
             return self._perform(call)
         finally:

@@ -66,6 +66,7 @@ BOUND_WORDS = frozenset(
 
 NO_BOUNDS = {
     "stores.redis_durability:_STEPS": "follows from the time that it is waited",
+    "wire.sqlite.stall:LOOP_PATIENCE": "after it the loop goes on, and the call too",
     "wire.sqlite.stall:PATIENCE": "after it calls go elsewhere, none fails",
 }
 BESIDE = ("balance", "cli", "demo", "testing")  # no part of an application's requests

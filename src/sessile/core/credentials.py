@@ -35,8 +35,8 @@ def check_user(user: object, call: str = "login({})") -> str:
         raise NoUser(f"{verb} takes the user's key as a text, not {kind}: {right}")
     if not 0 < len(user) <= _LONGEST_USER or not is_text(user):
         raise ConfigError(
-            f"{verb} takes the user's key as a text of 1 to {_LONGEST_USER} characters without lone "
-            f"surrogates; this one has {len(user)}"
+            f"{verb} takes the user's key as a text of 1 to {_LONGEST_USER} characters without "
+            f"lone surrogates; this one has {len(user)}"
         )
     return user
 

@@ -96,8 +96,10 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
         _note_lost(transaction, base)
         old, retried = base.record, _is_same_login(transaction, base)
         ticket = _ticket(transaction, base.record if retried else None)
-        theirs = base.values if lost is None else {**lost.values, **base.values}
-        new = _replacement(transaction, ticket, delta, now, old=old, theirs=theirs)
+        # in plain, so they stand in no local here: a traceback shows locals
+        new = _replacement(
+            transaction, ticket, delta, now, old=old, theirs=_join_values(base, lost)
+        )
         grave = _tombstone(transaction, base, ticket, now, retry=retried)
         result = await context.store.replace(Replacement(new, now, limit, old, grave))
         if isinstance(result, Replaced):
@@ -115,6 +117,11 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
             continue
         base = await _base_after_rival(transaction, result, base, now)
     raise LostRace(state.key, attempts=ATTEMPTS)
+
+
+def _join_values(base: _Base, lost: _Base | None) -> Encoded:
+    """Return the values of a session, and of the login that was lost on the way to it."""
+    return base.values if lost is None else {**lost.values, **base.values}
 
 
 async def _base_of_retry(transaction: Transaction, now: Instant) -> _Base:

@@ -243,7 +243,7 @@ def test_cookie_is_frozen_and_its_settings_are_shown():
         COOKIE.path = "/x"
 
     shown = "name=None, secure=True, same_site=<SameSite.LAX: 'Lax'>, path='/app', domain=None"
-    assert repr(Cookie(path="/app")) == f"Cookie({shown}, partitioned=False)"
+    assert repr(Cookie(path="/app")) == f"Cookie({shown}, partitioned=False, former=())"
     assert Cookie(path="/app") == Cookie(path="/app") != Cookie()
 
 
@@ -265,3 +265,26 @@ def test_flag_that_is_neither_true_nor_false_is_refused(flag):
     """A text from a setting, as ``"no"``, would count as true."""
     with pytest.raises(ConfigError, match=f"write {flag}=True or {flag}=False"):
         Cookie(**{flag: "no"})
+
+
+def test_former_cookies_are_of_the_same_name_and_another_place():
+    """What is named there is what a browser would keep beside this one."""
+    now = Cookie(name="sid", domain="example.com")
+    former = [Cookie(name="sid"), Cookie(name="sid", path="/app"), Cookie("sid", partitioned=True)]
+    assert Cookie(name="sid", domain="example.com", former=former).former == tuple(former)
+    for wrong in (now, [now], ["sid"], "sid", [Cookie(name="other")], 4):
+        with pytest.raises(ConfigError, match="former"):
+            Cookie(name="sid", domain="example.com", former=wrong)
+
+
+@pytest.mark.parametrize(
+    ("own", "path", "reaches"),
+    [
+        ("/", "/", True), ("/", "/shop", True), ("/admin", "/admin", True),
+        ("/admin", "/admin/users", True), ("/admin/", "/admin/users", True),
+        ("/admin", "/administrator", False), ("/admin", "/", False), ("/admin/", "/admin", False),
+    ],
+)  # fmt: skip
+def test_path_is_matched_as_browsers_do(own, path, reaches):
+    """RFC 6265, 5.1.4: whole segments."""
+    assert Cookie(name="sid", path=own).reaches(path) is reaches

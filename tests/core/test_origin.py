@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessile.core.origin import OriginCheck, Origins
+from sessile.core.proxies import ForwardedHeader, Proxies
 from sessile.core.request import PlainRequest
 from sessile.errors import ConfigError
 from sessile.testing.effort import effort
@@ -220,3 +221,48 @@ def test_no_header_upsets_the_check(site, origin, host):
     why = TRUSTING.refuses(sent_by(site=site, origin=origin, host=host))
 
     assert why is None or len(why) < 4_000
+
+
+@pytest.mark.parametrize("path", ["/saml/acs", "/saml/acs/", "/hook/9"])
+def test_exempt_paths_take_what_any_site_posts(path):
+    """Under ``Referrer-Policy: no-referrer`` a provider's form says ``Origin: null``."""
+    origins = Origins(exempt=["/saml/acs", "/hook/"])
+    for site in ("cross-site", ""):
+        headers = {"origin": "null", "host": "shop.example"} | {"sec-fetch-site": site}
+        assert origins.refuses(PlainRequest(headers, "POST", path=path)) is None
+        why = origins.refuses(PlainRequest(headers, "POST", path="/pay"))
+        assert "exempt" in (why or "")
+
+
+@pytest.mark.parametrize("exempt", ["/saml", ["saml"], ["/"], [""], [4], 4])
+def test_what_is_no_path_to_exempt_is_refused(exempt):
+    """And so is every path at once, which has a setting of its own."""
+    with pytest.raises(ConfigError, match="exempt"):
+        Origins(exempt=exempt)
+
+
+LIST = Proxies(trusted=["10.0.0.7"])
+RFC = Proxies(trusted=["10.0.0.7"], header=ForwardedHeader.FORWARDED)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "header", "passes"),
+    [
+        (LIST, {"x-forwarded-host": "shop.example"}, True),
+        (LIST, {"x-forwarded-host": "thief.example, shop.example"}, True),  # the nearest proxy's
+        (LIST, {"x-forwarded-host": "shop.example, thief.example"}, False),
+        (LIST, {"forwarded": "for=192.0.2.1;host=shop.example"}, False),  # not the header they set
+        (LIST, {}, False),
+        (RFC, {"forwarded": "for=192.0.2.1;host=shop.example;proto=https"}, True),
+        (RFC, {"forwarded": 'host="shop.example";for=_x, for=192.0.2.1'}, False),
+        (RFC, {"x-forwarded-host": "shop.example"}, False),
+        (Proxies(trusted=["10.0.0.8"]), {"x-forwarded-host": "shop.example"}, False),
+        (Proxies(), {"x-forwarded-host": "shop.example"}, False),
+    ],
+)
+def test_host_that_a_trusted_proxy_forwards_is_the_sites(proxies, header, passes):
+    """A handshake without Sec-Fetch-Site passes behind a proxy that rewrites Host and says so."""
+    headers = {"host": "backend:8000", "origin": SHOP, **header}
+    request = PlainRequest(headers, peer="10.0.0.7")
+
+    assert (OLD.refuses_handshake(request, proxies) is None) is passes

@@ -4,16 +4,10 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
 
 from demo.process import DemoProcess
-from harness.programs import find_program
+from harness.chromium import chromium  # noqa: F401  (fixtures are found by their names)
 from harness.redis_server import RedisServer
-
-ARGUMENTS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -67,13 +61,3 @@ def visitor(demo):
     """A stranger to the shop."""
     with demo.visitor() as visitor:
         yield visitor
-
-
-@pytest.fixture(scope="module")  # while it is open no other test can run an event loop
-def chromium():
-    """A real browser; every context of it is a profile of its own."""
-    program = find_program("chromium", "chromium", "apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield browser
-        browser.close()

@@ -64,15 +64,15 @@ def twice(site):
 
 def other_sites_pass(patch):
     """Nobody looks at where a request comes from."""
-    patch.setattr(Origins, "refuses_handshake", lambda origins, request: None)
+    patch.setattr(Origins, "refuses_handshake", lambda origins, request, *_: None)
 
 
 def null_is_no_origin(patch):
     """A page without an origin, as one in a sandbox, is taken for a program."""
     refuses = Origins.refuses_handshake
 
-    def lenient(origins, request):
-        return None if request.header("origin") == "null" else refuses(origins, request)
+    def lenient(origins, request, *more):
+        return None if request.header("origin") == "null" else refuses(origins, request, *more)
 
     patch.setattr(Origins, "refuses_handshake", lenient)
 
@@ -95,10 +95,10 @@ def beginnings_are_enough(patch):
     """An Origin that begins like the site's is the site's."""
     refuses = Origins.refuses_handshake
 
-    def lenient(origins, request):
+    def lenient(origins, request, *more):
         host = request.header("host")
         ours = request.header("origin").startswith((f"http://{host}", f"https://{host}"))
-        return None if ours else refuses(origins, request)
+        return None if ours else refuses(origins, request, *more)
 
     patch.setattr(Origins, "refuses_handshake", lenient)
 
@@ -107,10 +107,10 @@ def first_of_two_counts(patch):
     """Of two fields of one name the first is read."""
     refuses = Origins.refuses_handshake
 
-    def lenient(origins, request):
+    def lenient(origins, request, *more):
         names = ("sec-fetch-site", "origin", "host")
         said = {name: request.header(name).partition(",")[0] for name in names}
-        return refuses(origins, PlainRequest(said, request.method))
+        return refuses(origins, PlainRequest(said, request.method), *more)
 
     patch.setattr(Origins, "refuses_handshake", lenient)
 
@@ -119,9 +119,9 @@ def methods_can_be_overridden(patch):
     """A header says what the method is."""
     refuses = Origins.refuses
 
-    def overridden(origins, request):
+    def overridden(origins, request, *more):
         meant = request.header("x-http-method-override")
-        return None if meant in origin.SAFE else refuses(origins, request)
+        return None if meant in origin.SAFE else refuses(origins, request, *more)
 
     patch.setattr(Origins, "refuses", overridden)
 
@@ -232,14 +232,14 @@ def same_site_is_unsaid(patch):
 
 def logouts_always_delete(patch):
     """Whoever asks for a logout is told to forget the cookie, carried or not."""
-    header = commit._header
+    headers = commit._headers
 
     def always(transaction, outcome, now):
         if transaction.state.intent is Intent.LOGOUT:
-            return transaction.opened.carrier.expire()
-        return header(transaction, outcome, now)
+            return (transaction.opened.carrier.expire(),)
+        return headers(transaction, outcome, now)
 
-    patch.setattr(commit, "_header", always)
+    patch.setattr(commit, "_headers", always)
 
 
 @weakened_by(same_site_is_unsaid, logouts_always_delete, other_sites_pass)

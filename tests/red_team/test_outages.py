@@ -132,7 +132,7 @@ def _forgetful(commit):
         try:
             return await commit(transaction, **more)
         except StoreUnavailable:
-            return None
+            return ()
 
     return committed
 

@@ -243,28 +243,28 @@ def hosted(interface, url):
 
 def secure_follows_the_request(patch):
     """Whether the cookie is Secure is read from what the request says of its scheme."""
-    header = commit._header
+    headers = commit._headers
 
     def plain(transaction, outcome, now):
-        whole = header(transaction, outcome, now)
+        whole = headers(transaction, outcome, now)
         if whole and transaction.request.header("x-forwarded-proto") == "http":
-            name, value = whole
-            return name, value.replace("__Host-", "").replace("; Secure", "")
+            ((name, value),) = whole
+            return ((name, value.replace("__Host-", "").replace("; Secure", "")),)
         return whole
 
-    patch.setattr(commit, "_header", plain)
+    patch.setattr(commit, "_headers", plain)
 
 
 def domains_follow_the_host(patch):
     """The cookie is given to the domain that the request names."""
-    header = commit._header
+    headers = commit._headers
 
     def given(transaction, outcome, now):
-        name, value = header(transaction, outcome, now)
+        ((name, value),) = headers(transaction, outcome, now)
         host = transaction.request.header("x-forwarded-host")
-        return name, value + (f"; Domain={host}" if host else "")
+        return ((name, value + (f"; Domain={host}" if host else "")),)
 
-    patch.setattr(commit, "_header", given)
+    patch.setattr(commit, "_headers", given)
 
 
 @weakened_by(secure_follows_the_request, domains_follow_the_host, serve=hosted)

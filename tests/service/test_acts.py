@@ -226,11 +226,11 @@ def carry_out(flow):
     return " ".join(asked), stepped.outcome.get()
 
 
-def kind_of(header):
+def kind_of(headers):
     """Tell a ticket from a removal and from nothing."""
-    if header is None:
+    if not headers:
         return NONE
-    return REMOVAL if "Max-Age=0" in header[1] else TICKET
+    return REMOVAL if "Max-Age=0" in headers[0][1] else TICKET
 
 
 def test_every_standing_and_intent_has_an_act():
@@ -252,12 +252,12 @@ def test_act_does_what_its_row_says(standing, intent):
     INTENTS[intent](session, transaction.state)
     assert (transaction.opened.standing, transaction.state.intent) == (standing, intent)
     assert ACTS[standing, intent] is row.act
-    asked, header = carry_out(commit(transaction))
+    asked, headers = carry_out(commit(transaction))
 
-    assert (asked, kind_of(header)) == (row.asked, row.header)
+    assert (asked, kind_of(headers)) == (row.asked, row.header)
     assert tuple(type(event) for event in world.events) == row.told
-    if header is not None:
-        world.cookie = header[1].partition(";")[0]
+    if headers:
+        world.cookie = headers[0][1].partition(";")[0]
     seen = world.ask()
     assert (seen.user, seen.result) == (row.user, row.values or {})
 
@@ -298,7 +298,7 @@ def test_late_logout_without_a_successor_asks_nothing():
     Session(transaction.state).logout()
 
     assert transaction.opened.standing is Standing.STALE
-    assert carry_out(commit(transaction)) == ("", None)
+    assert carry_out(commit(transaction)) == ("", ())
 
 
 @pytest.mark.parametrize("standing", Standing)
@@ -308,12 +308,12 @@ def test_what_is_set_after_a_logout_begins_a_new_session(standing):
     session = Session(transaction.state)
     session.logout()
     session["v"] = 1
-    header = run(commit(transaction))
+    headers = run(commit(transaction))
 
-    assert kind_of(header) == (NONE if standing is Standing.STALE else TICKET)
+    assert kind_of(headers) == (NONE if standing is Standing.STALE else TICKET)
     assert bool(world.events_of(Dropped)) is (standing is Standing.STALE)
-    if header is not None:
-        seen = world.ask(cookie=header[1].partition(";")[0])
+    if headers:
+        seen = world.ask(cookie=headers[0][1].partition(";")[0])
         assert (seen.user, seen.result) == (None, V)
 
 
@@ -324,11 +324,11 @@ def test_socket_goes_on_from_every_act(standing, intent):
     session, row = Session(transaction.state), ROWS[standing, intent]
     session["v"] = 1
     INTENTS[intent](session, transaction.state)
-    header = run(accept(transaction))
-    assert kind_of(header) == row.header
+    headers = run(accept(transaction))
+    assert kind_of(headers) == row.header
     assert transaction.state.intent is Intent.KEEP
-    if header is not None:
-        world.cookie = header[1].partition(";")[0]
+    if headers:
+        world.cookie = headers[0][1].partition(";")[0]
     session["w"] = 2
 
     if row.act is Act.LOG_OUT or (standing is Standing.STALE and row.act is Act.DISCARD):

@@ -27,7 +27,7 @@ def moved_socket():
 def test_handshake_from_elsewhere_turns_the_ticket():
     """A WebSocket that moves a session takes the new ticket with its accept, as a request would."""
     world, transaction = moved_socket()
-    _, cookie = run(accept(transaction))
+    ((_, cookie),) = run(accept(transaction))
 
     assert cookie.partition(";")[0] != world.cookie
     assert world.ask(dict, cookie=cookie.partition(";")[0], peer=ABROAD).user == "alice"

@@ -37,7 +37,7 @@ def browser(sessions, act, cookie=""):
     request = PlainRequest({"cookie": cookie})
     transaction = run(open_transaction(context_of(sessions), request))
     act(Session(transaction.state))
-    return (run(commit(transaction)) or ("", ""))[1].partition(";")[0]
+    return (run(commit(transaction)) or [("", "")])[0][1].partition(";")[0]
 
 
 def test_network_store_without_secrets_is_refused():

@@ -10,7 +10,7 @@ SID = ("set-cookie", "sid=1")
 def with_headers(headers, ticket, words, varies=("Cookie",)):
     """Add to an answer whose ticket travels in a cookie, unless another way is said."""
     encoded = varies if words is TEXT else [name.encode() for name in varies]
-    return with_session_headers(headers, ticket, encoded, words)
+    return with_session_headers(headers, [] if ticket is None else [ticket], encoded, words)
 
 
 def values(headers, name):

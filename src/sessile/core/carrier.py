@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from sessile.core.cookie import Cookie
+from sessile.core.cookie import Cookie, SameSite
 from sessile.core.options import suggest_options
 from sessile.core.request import Request
 from sessile.core.ticket import NoTicket
@@ -18,12 +18,15 @@ from sessile.errors import ConfigError
 Header: TypeAlias = tuple[str, str]
 """A header of the answer: its name in lower case, and its value."""
 
+SessionHeaders: TypeAlias = tuple[Header, ...]
+
 TICKET: Final = "session-ticket"
 """The header of an answer that hands a ticket to a program; empty, it says to forget it."""
 
 _BEARER: Final = re.compile(r"bearer +", re.IGNORECASE)  # RFC 9110, 11.1: schemes know no case
 _MEMBERS: Final = ("attached", "expire", "find", "in_body", "issue", "varies")  # of a Carrier
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_NAVIGATING: Final = ("GET", "HEAD")  # with these alone a Lax cookie comes from another site
 
 
 class Carrier(Protocol):
@@ -82,6 +85,24 @@ class CookieCarrier:
     def expire(self) -> Header:
         """Return the Set-Cookie header that deletes it."""
         return "set-cookie", self.cookie.expire()
+
+    def expire_former(self) -> SessionHeaders:
+        """Return the headers that delete the cookies whose place it took."""
+        return tuple(("set-cookie", one.expire()) for one in self.cookie.former)
+
+    def is_withheld(self, request: Request) -> bool:
+        """Tell whether a browser that has the cookie would not send it with this request.
+
+        So its absence says nothing, and another one must not be put over it.
+        """
+        if not self.cookie.reaches(request.path):
+            return True
+        if request.header("sec-fetch-site") != "cross-site":
+            return False
+        same_site = self.cookie.same_site
+        return same_site is SameSite.STRICT or (
+            same_site is SameSite.LAX and request.method not in _NAVIGATING
+        )
 
 
 class _AnswerHeader:
@@ -208,16 +229,19 @@ class Carriers:
         others: where else a request may bring one.
 
     Attributes:
+        cookies: the names of the cookies among them, for people.
         varies: the request headers that an answer depends on.
         in_body: whether one of them looks at bodies.
     """
 
-    __slots__ = ("_alone", "_detached", "all", "first", "in_body", "varies")
+    __slots__ = ("_alone", "_detached", "all", "cookies", "first", "in_body", "varies")
 
     def __init__(self, first: Carrier, *others: Carrier) -> None:
         self.first = first
         self.all = (first, *others)
         self._alone = not others
+        names = [one.cookie.full_name for one in self.all if isinstance(one, CookieCarrier)]
+        self.cookies = " or ".join(names)
         self.varies = tuple(dict.fromkeys(one.varies for one in self.all if one.varies))
         self.in_body = any(one.in_body for one in self.all)
         self._detached = not all(one.attached for one in self.all)
@@ -259,6 +283,14 @@ class Carriers:
         if len(brought) == 1:
             return brought[0]
         return self.first, NoTicket.AMBIGUOUS if brought else NoTicket.ABSENT
+
+    def expire_former(self, carrier: Carrier) -> SessionHeaders:
+        """Return the headers that delete what the carrier's cookie took the place of."""
+        return carrier.expire_former() if isinstance(carrier, CookieCarrier) else ()
+
+    def is_withheld(self, carrier: Carrier, request: Request) -> bool:
+        """Tell whether the carrier may have a ticket that this request could not bring."""
+        return isinstance(carrier, CookieCarrier) and carrier.is_withheld(request)
 
     def exempt(self, request: Request) -> bool:
         """Tell whether no other site can have made a browser send this request with its authority.

@@ -4,7 +4,7 @@ RFC 6265bis. The ``web`` floor hands over header text and sends what comes back.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -46,6 +46,9 @@ class Cookie:
         path: the part of the site it is sent to.
         domain: None keeps it to this very host, which is what you want.
         partitioned: keep one jar per embedding site (CHIPS).
+        former: the cookies of the same name that this one takes the place of, where its domain, its
+            path or ``partitioned`` was another one. A browser keeps those beside it, and sends
+            both; so whenever this one is set, and wherever both come, they are deleted.
 
     Raises:
         ConfigError: a combination that browsers would drop or that leaks.
@@ -57,6 +60,7 @@ class Cookie:
     path: str = "/"
     domain: str | None = None
     partitioned: bool = False
+    former: Sequence["Cookie"] = ()
     full_name: str = field(init=False, repr=False)
     _attributes: str = field(init=False, repr=False)
     _values: Callable[[str], list[str]] = field(init=False, repr=False, compare=False)
@@ -67,8 +71,14 @@ class Cookie:
         _check_rules(self, name)
         put = object.__setattr__
         put(self, "full_name", name)
+        put(self, "former", _check_former(self))
         put(self, "_attributes", self._format())
         put(self, "_values", re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}=([^;]*)").findall)
+
+    def reaches(self, path: str) -> bool:
+        """Tell whether browsers send it with a request for that path (RFC 6265, 5.1.4)."""
+        own = self.path
+        return path == own or (path.startswith(own) and (own[-1] == "/" or path[len(own)] == "/"))
 
     def _default_name(self) -> str:
         hosted = self.secure and self.path == "/" and self.domain is None
@@ -103,6 +113,28 @@ class Cookie:
     def expire(self) -> str:
         """Return the Set-Cookie value that deletes it, with the attributes it was set with."""
         return f"{self.full_name}=; Max-Age=0; {self._attributes}"
+
+
+def _check_former(cookie: Cookie) -> tuple[Cookie, ...]:
+    given = cookie.former
+    if isinstance(given, Cookie) or not isinstance(given, Sequence):
+        raise ConfigError(f"former={given!r}: write a list, as in former=[Cookie(...)]")
+    for one in given:
+        if not isinstance(one, Cookie):
+            raise ConfigError(f"former=[{one!r}]: write Cookie(...), with what it was set with")
+        if one.full_name != cookie.full_name:
+            raise ConfigError(
+                f"former: a cookie named {one.full_name!r} is another one than "
+                f"{cookie.full_name!r}, and in nobody's way; leave it out"
+            )
+        if _place(one) == _place(cookie):
+            raise ConfigError("former: the same domain and path; name what they were before")
+    return tuple(given)
+
+
+def _place(cookie: Cookie) -> tuple[str | None, str, bool]:
+    """Return domain, path and partition: by these a browser tells cookies of one name apart."""
+    return cookie.domain, cookie.path, cookie.partitioned
 
 
 def _check_text(name: str, path: str, domain: str | None) -> None:

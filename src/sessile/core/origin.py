@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from sessile.core.options import suggest_options
+from sessile.core.proxies import Proxies
 from sessile.core.request import Request
 from sessile.errors import ConfigError
 
@@ -23,6 +24,7 @@ _ORIGIN: Final = re.compile(
     r"([a-z][a-z0-9+.-]*)://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII
 )
 _HOST: Final = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.ASCII)
+_NO_PROXIES: Final = Proxies()
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 _Origin: TypeAlias = tuple[str, str, str]
@@ -41,12 +43,15 @@ class OriginCheck(Enum):
 class Origins:
     """Who may have a visitor's browser send requests that change something.
 
-    The site itself always may. ``Sec-Fetch-Site`` says so, or in browsers of before 2023 an
-    ``Origin`` that names the ``Host``. A proxy that rewrites ``Host`` hides the site's name from
-    those: name it in ``trusted``.
+    The site itself always may. ``Sec-Fetch-Site`` says so; in browsers of before 2023, and in a
+    WebSocket's handshake, an ``Origin`` that names the ``Host``. A proxy that rewrites ``Host``
+    hides the site's name from those, unless ``Proxies`` believes what it forwards: name the site in
+    ``trusted``.
 
     Args:
         trusted: other origins that may, as browsers write them: ``"https://shop.example"``.
+        exempt: prefixes of paths that any site may post to, and that check otherwise who sends, as
+            the one to which an identity provider posts its signed answer.
         check: which requests are looked at.
 
     Raises:
@@ -54,6 +59,7 @@ class Origins:
     """
 
     trusted: Sequence[str] = ()
+    exempt: Sequence[str] = ()
     check: OriginCheck = OriginCheck.UNSAFE_METHODS
     _trusted: frozenset[_Origin] = field(init=False, repr=False, compare=False)
 
@@ -64,17 +70,23 @@ class Origins:
             raise ConfigError(
                 f"check={self.check!r}: write OriginCheck.UNSAFE_METHODS or OriginCheck.OFF"
             )
+        object.__setattr__(self, "exempt", _check_exempt(self.exempt))
         object.__setattr__(self, "trusted", tuple(self.trusted))
         object.__setattr__(self, "_trusted", frozenset(map(_parse_trusted, self.trusted)))
 
-    def refuses(self, request: Request) -> str | None:
+    def refuses(self, request: Request, proxies: Proxies = _NO_PROXIES) -> str | None:
         """Return why a request is refused, for the developer; None lets it pass."""
         if request.method in SAFE:
             return None
-        return self.refuses_handshake(request)
+        return self.refuses_handshake(request, proxies)
 
-    def refuses_handshake(self, request: Request) -> str | None:
-        """Return why a WebSocket is refused, whatever its method; None lets it pass."""
+    def refuses_handshake(self, request: Request, proxies: Proxies = _NO_PROXIES) -> str | None:
+        """Return why a WebSocket is refused, whatever its method; None lets it pass.
+
+        Args:
+            request: the handshake.
+            proxies: whose word is taken on the host that a browser asked for.
+        """
         if self.check is OriginCheck.OFF:
             return None
         site, origin = request.header("sec-fetch-site"), request.header("origin")
@@ -82,11 +94,13 @@ class Origins:
             return None
         if "," in site or "," in origin:
             return "Sec-Fetch-Site or Origin stands twice in the request"
-        host = "" if site else request.header("host")
         place = _parse_origin(origin)
-        if place is not None and (place in self._trusted or _same_host(place, host)):
+        if place is not None and (
+            place in self._trusted or (not site and _same_host(place, _host(request, proxies)))
+        ):
             return None
-        return _why(site, origin)
+        is_exempt = any(map(request.path.startswith, self.exempt))
+        return None if is_exempt else _why(site, origin)
 
 
 def _why(site: str, origin: str) -> str:
@@ -96,8 +110,26 @@ def _why(site: str, origin: str) -> str:
     return (
         f"{sent}, and Origin, {origin[:256]!r}, is neither Host nor one of Origins(trusted=...). "
         "If it is your own site, as behind a proxy that rewrites Host, or one you trust, name it "
-        "there"
+        "there; where any site may post, as an identity provider, write Origins(exempt=[path])"
     )
+
+
+def _host(request: Request, proxies: Proxies) -> str:
+    """Return the host that the browser asked for, as far as proxies can be believed."""
+    forwarded = request.header(proxies.host_name) if proxies.trusted else ""
+    return proxies.host(request.peer, forwarded) or request.header("host")
+
+
+def _check_exempt(given: object) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise ConfigError(f"exempt={given!r}: write a list, as in exempt=[{str(given)!r}]")
+    for prefix in given:
+        if not isinstance(prefix, str) or not prefix.startswith("/") or prefix == "/":
+            raise ConfigError(
+                f"exempt: {prefix!r} is no path below '/'; write one, as in exempt=['/saml/acs'], "
+                "or check=OriginCheck.OFF for them all"
+            )
+    return tuple(given)
 
 
 def _parse_origin(text: str) -> _Origin | None:

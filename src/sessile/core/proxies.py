@@ -89,6 +89,26 @@ class Proxies:
         """The header's name in lower case."""
         return self.header.value
 
+    @property
+    def host_name(self) -> str:
+        """The name of the header that says which host was asked for, in lower case."""
+        is_list = self.header is ForwardedHeader.X_FORWARDED_FOR
+        return "x-forwarded-host" if is_list else self.header.value
+
+    def host(self, peer: str, header: str) -> str:
+        """Return the host that the nearest proxy was asked for, and ``""`` where nobody says.
+
+        Args:
+            peer: the address of the socket's other end; ``""`` for a unix socket.
+            header: the value of the header ``host_name``.
+        """
+        if not header or not self._believes(peer, canonical(peer) or ""):
+            return ""
+        if self.header is ForwardedHeader.X_FORWARDED_FOR:
+            return header[-WINDOW:].rpartition(",")[2].strip(" \t")
+        pairs = next(_elements(header), None) or ()
+        return next((value for name, value in pairs if name == "host"), "")
+
     def client(self, peer: str, header: str) -> str:
         """Return the client's canonical address, or ``""`` when it is not known. Never raises.
 

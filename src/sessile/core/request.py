@@ -10,6 +10,7 @@ class Request(Protocol):
 
     Attributes:
         method: in capitals, as in ``"POST"``.
+        path: the whole one, as the browser asked for it, but for what it escaped.
         peer: the address of the socket's other end; empty where it has none, as a Unix socket.
         agent: the User-Agent header; empty when it is absent.
         cookie: the Cookie header, several fields joined with ``"; "`` (RFC 9113, 8.2.3).
@@ -19,6 +20,9 @@ class Request(Protocol):
 
     @property
     def method(self) -> str: ...  # noqa: D102
+
+    @property
+    def path(self) -> str: ...  # noqa: D102
 
     @property
     def peer(self) -> str: ...  # noqa: D102
@@ -52,6 +56,7 @@ class PlainRequest:
     peer: str = ""
     query: str = field(default="", repr=False)
     body: bytes = field(default=b"", repr=False)
+    path: str = "/"
 
     def header(self, name: str) -> str:
         """Return a header by its name in lower case; ``""`` when it is absent."""

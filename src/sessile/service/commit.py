@@ -12,7 +12,7 @@ from enum import Enum
 from functools import partial
 from typing import Final
 
-from sessile.core.carrier import Header
+from sessile.core.carrier import SessionHeaders
 from sessile.core.changes import UNCHANGED
 from sessile.core.flow import Flow
 from sessile.core.identity import Intent
@@ -31,6 +31,7 @@ from sessile.service.principal import follow_principal
 from sessile.service.regenerate import merge_values, regenerate
 from sessile.service.save import Attempt, discard_changes, plan, save
 from sessile.service.transaction import CommitOutcome, Standing, Transaction
+from sessile.wire.log import log_ambiguous, log_withheld
 
 
 class Act(Enum):
@@ -60,8 +61,8 @@ ACTS: Final[dict[tuple[Standing, Intent], Act]] = {
 }
 
 
-async def commit(transaction: Transaction, *, rotate: bool = True) -> Header | None:
-    """Store what a request did; return the header with the ticket for its answer, if any.
+async def commit(transaction: Transaction, *, rotate: bool = True) -> SessionHeaders:
+    """Store what a request did; return the headers of its answer: the ticket, if there is one.
 
     Args:
         transaction: what ``open_transaction`` returned.
@@ -80,10 +81,12 @@ async def commit(transaction: Transaction, *, rotate: bool = True) -> Header | N
     if context.has_hooks:
         flow = instrument(context, Work.SAVE, transaction.request, flow)
     outcome = await flow
-    return None if outcome is None else _header(transaction, outcome, now)
+    if outcome is None and not transaction.opened.is_ambiguous:
+        return ()
+    return _headers(transaction, outcome or CommitOutcome(None), now)
 
 
-async def accept(transaction: Transaction) -> Header | None:
+async def accept(transaction: Transaction) -> SessionHeaders:
     """Store what was done before a WebSocket is accepted, as ``commit`` does, and go on.
 
     The ticket is replaced if the application asked for it; one that is due waits for a request.
@@ -94,9 +97,9 @@ async def accept(transaction: Transaction) -> Header | None:
     if context.has_hooks:
         flow = instrument(context, Work.SAVE, transaction.request, flow)
     outcome = await flow or CommitOutcome(transaction.opened.record)
-    header = _header(transaction, outcome, now)
+    headers = _headers(transaction, outcome, now)
     transaction.resume(outcome, done)
-    return header
+    return headers
 
 
 async def save_midway(transaction: Transaction) -> bool:
@@ -190,6 +193,9 @@ async def _create(transaction: Transaction, now: Instant) -> CommitOutcome | Non
     delta = state.values.delta()
     if not (delta or state.must_store or state.notes):
         return None
+    if not transaction.opened.presented and _is_withheld(transaction):
+        discard_changes(transaction, now)
+        return None
     ticket, client = state.new_ticket(), peek_client(context, transaction.request)
     trail = extend_trail((), now, client, *state.notes)
     merged = merge_values(context, {}, {}, delta)
@@ -199,6 +205,18 @@ async def _create(transaction: Transaction, now: Instant) -> CommitOutcome | Non
     context.emit(Created(now, ticket.key, client=client))
     await sweep_sometimes(context, now)
     return CommitOutcome(record, ticket)
+
+
+def _is_withheld(transaction: Transaction) -> bool:
+    """Tell, the log too, whether the client may have a ticket that it could not bring.
+
+    The cookie of a new session would take the place of that of a login.
+    """
+    context, request = transaction.context, transaction.request
+    if not context.carriers.is_withheld(transaction.opened.carrier, request):
+        return False
+    log_withheld(context.carriers.cookies)
+    return True
 
 
 async def _log_out(transaction: Transaction, now: Instant) -> CommitOutcome:
@@ -230,13 +248,25 @@ def _takes_cookie(transaction: Transaction) -> bool:
     return starts or bool(delta.set or delta.added)
 
 
-def _header(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> Header | None:
-    """Return the header that hands over a ticket, or that takes one back after a logout."""
-    opened, record, ticket = transaction.opened, outcome.record, outcome.ticket
+def _headers(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> SessionHeaders:
+    """Return the headers that hand over a ticket, or that take one back after a logout.
+
+    With them, and where several came, go former cookies that a browser would send beside this one.
+    """
+    context, opened = transaction.context, transaction.opened
+    record, ticket = outcome.record, outcome.ticket
+    own: SessionHeaders = ()
     if ticket is not None and record is not None:
-        max_age = transaction.context.policy.max_age(record, now)
-        return opened.carrier.issue(ticket.reveal(), max_age)
-    logged_out = transaction.state.intent is Intent.LOGOUT
-    if logged_out and opened.presented and opened.standing is not Standing.STALE:
-        return opened.carrier.expire()
-    return None
+        own = (opened.carrier.issue(ticket.reveal(), context.policy.max_age(record, now)),)
+    elif (
+        transaction.state.intent is Intent.LOGOUT
+        and opened.presented
+        and opened.standing is not Standing.STALE
+    ):
+        own = (opened.carrier.expire(),)
+    elif not opened.is_ambiguous:
+        return ()
+    former = context.carriers.expire_former(opened.carrier)
+    if opened.is_ambiguous and not former:
+        log_ambiguous(context.carriers.cookies)
+    return (*former, *own)

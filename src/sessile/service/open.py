@@ -308,7 +308,8 @@ def _refuse(
     transaction: Transaction, carrier: Carrier, key: Key | None, reason: RefusalReason
 ) -> Transaction:
     _emit_refusal(transaction, key, reason)
-    return transaction.begin(Opened(Standing.ANONYMOUS, carrier))
+    is_ambiguous = reason is RefusalReason.AMBIGUOUS
+    return transaction.begin(Opened(Standing.ANONYMOUS, carrier, is_ambiguous=is_ambiguous))
 
 
 def _emit_refusal(transaction: Transaction, key: Key | None, reason: RefusalReason) -> None:

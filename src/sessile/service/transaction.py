@@ -41,6 +41,7 @@ class Opened(msgspec.Struct, frozen=True):
             could take the place of a newer login's.
         carrier: how a ticket goes back.
         presented: whether the request carried anything where a ticket belongs.
+        is_ambiguous: whether it carried more than one, so that none counts.
         record: the stored record; None for an anonymous visitor.
         values: the record's values in plain.
         ticket: the presented ticket, once it proved genuine; that of a stale request is not proved,
@@ -58,6 +59,7 @@ class Opened(msgspec.Struct, frozen=True):
     standing: Standing
     carrier: Carrier
     presented: bool = True
+    is_ambiguous: bool = False
     record: Record | None = None
     values: Encoded = _NOTHING
     ticket: Ticket | None = None

@@ -102,9 +102,9 @@ class World:
         transaction = await open_transaction(context, request, passive=self.passive)
         session = Session(transaction.state)
         result, user = handler(session), session.user
-        header = await commit(transaction)
-        reply = Reply(result, None if header is None else header[1], user)
-        if header is not None and reply.cookie:
+        given = await commit(transaction)
+        reply = Reply(result, given[-1][1] if given else None, user)
+        if given and reply.cookie:
             self.issued.append(reply.cookie)
         return reply
 

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from sessile.codecs.agent import get_ready
-from sessile.core.carrier import Header
+from sessile.core.carrier import SessionHeaders
 from sessile.core.flow import arun
 from sessile.core.options import suggest_options
 from sessile.core.origin import SAFE
@@ -141,7 +141,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "_context", "_has_left", "_header", "_is_replaced", "_outage", "_passive", "_request",
+        "_context", "_has_left", "_headers", "_is_replaced", "_outage", "_passive", "_request",
         "_send", "_session", "_transaction", "_varies", "saved",
     )  # fmt: skip
 
@@ -161,7 +161,7 @@ class Exchange:
         self._varies = varies
         self._has_left = False  # the headers of the answer, or they are about to
         self._is_replaced = False  # the application's answer, by ours
-        self._header: Header | None = None  # the one with the ticket
+        self._headers: SessionHeaders = ()  # the ticket's among them
         self._session: Session | None = None
         self._transaction: Transaction | None = None
         self._outage: Exception | None = None
@@ -201,12 +201,12 @@ class Exchange:
         state = transaction.state
         state.close(TOO_LATE)
         try:
-            self._header = await arun(commit(transaction))
+            self._headers = await arun(commit(transaction))
         except REFUSED as error:
             await self._replace(error)
             return
         self.saved = state
-        if self._header is None and not state.accessed:
+        if not (self._headers or state.accessed):
             await self._send(message)
         else:
             # the ticket stands in no local while the server sends it: tracebacks show locals
@@ -214,8 +214,8 @@ class Exchange:
 
     def _with_headers(self, message: Message) -> Message:
         """Return the start of an answer with the headers of the session."""
-        ticket = None if self._header is None else encode(self._header)
-        headers = with_session_headers(message.get("headers", ()), ticket, self._varies, BYTES)
+        tickets = [*map(encode, self._headers)]
+        headers = with_session_headers(message.get("headers", ()), tickets, self._varies, BYTES)
         return {**message, "headers": headers}
 
     async def give_up(self, error: Exception) -> None:

@@ -15,14 +15,14 @@ from sessile.web.refusal import Refusal, forbidden
 def refuse_cross_site(sessions: Sessions, request: Request) -> Refusal | None:
     """Return the answer to a request that may not pass; None lets it pass."""
     context = context_of(sessions)
-    why = context.origins.refuses(request)
+    why = context.origins.refuses(request, context.proxies)
     return None if why is None else _refuse(context, request, why)
 
 
 def refuse_cross_site_handshake(sessions: Sessions, request: Request) -> Refusal | None:
     """Return the answer to a WebSocket that may not be opened; None lets it pass."""
     context = context_of(sessions)
-    why = context.origins.refuses_handshake(request)
+    why = context.origins.refuses_handshake(request, context.proxies)
     return None if why is None else _refuse(context, request, why)
 
 

@@ -35,7 +35,7 @@ Headers: TypeAlias = list[tuple[AnyStr, AnyStr]]
 
 def with_session_headers(
     headers: Iterable[tuple[AnyStr, AnyStr]],
-    ticket: tuple[AnyStr, AnyStr] | None,
+    tickets: Sequence[tuple[AnyStr, AnyStr]],
     varies: Sequence[AnyStr],
     words: HeaderNames[AnyStr],
 ) -> Headers[AnyStr]:
@@ -46,14 +46,14 @@ def with_session_headers(
 
     Args:
         headers: the application's.
-        ticket: the header with the ticket to send, if there is one.
+        tickets: the headers with the ticket to send, if there is one, and of cookies that go.
         varies: the headers of the request that may carry a ticket.
         words: ``TEXT`` or ``BYTES``, as the headers are.
     """
     own = _add_vary(list(headers), varies, words)
-    if ticket is not None:
+    if tickets:
         own = _add_no_store(own, words)
-        own.append(ticket)
+        own += tickets
     return own
 
 

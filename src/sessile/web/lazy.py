@@ -4,7 +4,7 @@
 application holds ``LazySession`` alone.
 """
 
-from sessile.core.carrier import Header
+from sessile.core.carrier import SessionHeaders
 from sessile.core.flow import run
 from sessile.core.request import Request
 from sessile.core.session import Session
@@ -33,7 +33,7 @@ class RequestSession:
     """
 
     __slots__ = (
-        "_header", "_late", "_passive", "_request", "_state", "_transaction", "outage", "sessions",
+        "_headers", "_late", "_passive", "_request", "_state", "_transaction", "outage", "sessions",
         "touched",
     )  # fmt: skip
 
@@ -43,7 +43,7 @@ class RequestSession:
         self._passive = passive
         self._transaction: Transaction | None = None
         self._state: SessionState | None = None
-        self._header: Header | None = None
+        self._headers: SessionHeaders = ()
         self._late: str | None = None
         self.touched = False
         self.outage: StoreUnavailable | LostRace | None = None
@@ -84,26 +84,26 @@ class RequestSession:
         self._state = transaction.state
         return self._state
 
-    def commit(self) -> Header | None:
+    def commit(self) -> SessionHeaders:
         """Store what the application did and refuse what comes later.
 
         Returns:
-            the header with the ticket that the answer needs, if any; the same when asked again.
+            the headers that the answer needs, the ticket's if any; the same when asked again.
 
         Raises:
             TooManySessions, LostRace, StoreUnavailable, UnsupportedValue: see ``service.commit``.
         """
         if self._transaction is not None:
-            self._header = run(commit(self._transaction))
+            self._headers = run(commit(self._transaction))
         self.close(TOO_LATE if self.touched else UNSEEN)
-        return self._header
+        return self._headers
 
     def add_headers(self, headers: Headers[str]) -> Headers[str]:
         """Return an answer's headers with those of the session, which was committed."""
         if not self.touched:
             return headers
         varies = context_of(self.sessions).carriers.varies
-        return with_session_headers(headers, self._header, varies, TEXT)
+        return with_session_headers(headers, self._headers, varies, TEXT)
 
     def restart(self) -> None:
         """Forget what a failed handler did; the next touch opens the session anew."""

@@ -23,7 +23,7 @@ _ODD: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH
 class AsgiRequest:
     """What an ASGI scope says. It does not hold the scope, which may come to hold the session."""
 
-    __slots__ = ("_headers", "_query", "agent", "body", "cookie", "method", "peer")
+    __slots__ = ("_headers", "_path", "_query", "agent", "body", "cookie", "method", "peer")
 
     def __init__(self, scope: Scope) -> None:
         client = scope.get("client")
@@ -34,12 +34,19 @@ class AsgiRequest:
         if len(headers) != len(fields):  # seldom
             headers = _join(fields)
         self._headers: dict[bytes, bytes] = headers
+        self._path: tuple[str, str] = (scope.get("root_path", ""), scope.get("path", "/"))
         self._query: bytes = scope.get("query_string", b"")
         self.agent = headers.get(b"user-agent", b"").decode("latin-1")
         self.body = b""
         self.cookie = headers.get(b"cookie", b"").decode("latin-1")
         self.method: str = scope.get("method", "GET")  # a WebSocket's scope has none
         self.peer: str = client[0] if client else ""
+
+    @property
+    def path(self) -> str:
+        """The whole path. Some servers leave out of it where the application is mounted."""
+        root, path = self._path
+        return path if path.startswith(f"{root}/") else root + path
 
     @property
     def query(self) -> str:
@@ -75,6 +82,12 @@ class EnvironRequest:
     def method(self) -> str:
         """In capitals."""
         return str(self._environ.get("REQUEST_METHOD", "GET"))
+
+    @property
+    def path(self) -> str:
+        """The whole path."""
+        environ = self._environ
+        return f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}" or "/"
 
     @property
     def peer(self) -> str:

@@ -9,7 +9,7 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from sessile.core.carrier import Header
+from sessile.core.carrier import SessionHeaders
 from sessile.core.flow import arun
 from sessile.core.identity import Intent
 from sessile.core.session import Session
@@ -130,26 +130,26 @@ class Handshake:
         answered: whether the application has accepted or declined.
     """
 
-    __slots__ = ("_header", "_send", "_transaction", "answered")
+    __slots__ = ("_headers", "_send", "_transaction", "answered")
 
     def __init__(self, transaction: Transaction, send: Send) -> None:
         self._transaction = transaction
         self._send = send
-        self._header: Header | None = None
+        self._headers: SessionHeaders = ()
         self.answered = False
 
     async def send(self, message: Message) -> None:
         """Pass a message on; before an ``accept``, commit, and let its headers carry the cookie."""
         if not self.answered and message["type"] == "websocket.accept":
-            self._header = await arun(accept(self._transaction))
+            self._headers = await arun(accept(self._transaction))
         self.answered = True
         # the ticket stands in no local while the server sends it: tracebacks show locals
-        await self._send(message if self._header is None else self._with_header(message))
+        await self._send(self._with_headers(message) if self._headers else message)
 
-    def _with_header(self, message: Message) -> Message:
-        """Return an ``accept`` with the header that holds the ticket, which is let go of."""
-        header, self._header = self._header, None
-        ours = () if header is None else (encode(header),)
+    def _with_headers(self, message: Message) -> Message:
+        """Return an ``accept`` with the headers that hold the ticket, which is let go of."""
+        headers, self._headers = self._headers, ()
+        ours = map(encode, headers)
         return {**message, "headers": [*message.get("headers", ()), *ours]}
 
 

@@ -109,3 +109,25 @@ def log_likely_principal(key: str) -> None:
         key,
         key,
     )
+
+
+@cache
+def log_ambiguous(cookie: str) -> None:
+    """Log that two cookies of one name came, so that nobody is logged in."""
+    _log.warning(
+        "a request brought the cookie %s twice, so neither counts: if its domain, its path or "
+        "partitioned was another one before, write Cookie(former=[Cookie(...)]) with what it was; "
+        "else somebody has planted one",
+        cookie,
+    )
+
+
+@cache
+def log_withheld(cookie: str) -> None:
+    """Log that no session was begun where the cookie of another one may be held back."""
+    _log.warning(
+        "a request stored something and could not have brought the cookie %s, as it came from "
+        "another site (SameSite) or is for a path that the cookie does not reach: nothing was "
+        "stored, because the cookie of a new session would replace that of a login",
+        cookie,
+    )

@@ -42,9 +42,8 @@ async def request(context: Context, cookies: str, value: str) -> Ticket:
     else:
         session.rotate()
     session["card"] = value
-    answer = await commit(transaction)
-    assert answer is not None
-    text = answer[1].partition(";")[0].partition("=")[2]
+    ((_, line),) = await commit(transaction)
+    text = line.partition(";")[0].partition("=")[2]
     ticket = Ticket.parse(text)
     assert ticket is not None
     return ticket
@@ -124,8 +123,8 @@ class Drawn:
         context = context_of(self._sessions)
         transaction = await open_transaction(context, PlainRequest({"cookie": cookie}))
         act(Session(transaction.state))
-        answer = await commit(transaction)
-        return cookie if answer is None else answer[1].partition(";")[0]
+        given = await commit(transaction)
+        return given[0][1].partition(";")[0] if given else cookie
 
     def secrets(self) -> Iterator[str]:
         """Yield every text that gives a secret away."""

@@ -23,14 +23,18 @@ class BlockingConnection:
     Args:
         sock: connected.
         timer: seconds by a clock that never runs backwards; deadlines are on it.
+
+    Attributes:
+        heard: when it was opened, or a reply came over it.
     """
 
-    __slots__ = ("_reader", "_socket", "_timer")
+    __slots__ = ("_reader", "_socket", "_timer", "heard")
 
     def __init__(self, sock: socket.socket, timer: Callable[[], Seconds]) -> None:
         self._socket = sock
         self._timer = timer
         self._reader = new_reader()
+        self.heard = timer()
 
     def start_tls(self, context: ssl.SSLContext, host: str, deadline: Seconds) -> None:
         """Speak TLS from here on, with a server that proves to be that host."""
@@ -84,6 +88,7 @@ class BlockingConnection:
                 self._reader.feed(self._socket.recv(_CHUNK) or _hang_up())
         except ProtocolError as error:
             raise ConnectionError(f"{NOT_REDIS}: {error}") from error
+        self.heard = self._timer()
         return reply
 
     def _remaining_time(self, deadline: Seconds) -> Seconds:

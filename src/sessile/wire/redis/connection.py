@@ -65,6 +65,7 @@ class RedisConnection(asyncio.Protocol):
         unanswered: commands that were sent and not answered, the oldest first.
         waiting_since: when the oldest of them came to be the next one to be answered; on the
             loop's clock.
+        heard: when it was opened, or something came over it; on the loop's clock.
         error: why it is no good any more, or None.
         closed: done when it is closed.
     """
@@ -72,6 +73,7 @@ class RedisConnection(asyncio.Protocol):
     def __init__(self, owner: ConnectionOwner, loop: asyncio.AbstractEventLoop) -> None:
         self.unanswered: deque[Command] = deque()
         self.waiting_since: Seconds = 0.0
+        self.heard: Seconds = loop.time()
         self.error: Exception | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
         self._owner = owner
@@ -88,6 +90,10 @@ class RedisConnection(asyncio.Protocol):
         """Whether what is sent now can arrive; false as soon as the server hung up."""
         return not self._transport.is_closing()
 
+    def rest(self) -> Seconds:
+        """Return for how long it has had nothing to do."""
+        return 0.0 if self.unanswered else self._time() - self.heard
+
     def send(self, commands: list[Command]) -> None:
         """Send commands in one write."""
         if not self.unanswered:
@@ -97,7 +103,7 @@ class RedisConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand each reply to the oldest command."""
-        unanswered, reader = self.unanswered, self._reader
+        unanswered, reader, self.heard = self.unanswered, self._reader, self._time()
         try:
             reader.feed(data)
             while (reply := reader.gets()) is not INCOMPLETE:

@@ -86,6 +86,11 @@ class Endpoint:
         timeout: seconds for one command, from asking to the last byte of the answer; whatever is
             done for it is in them, connecting and asking once more included.
         connect_timeout: seconds of those for its name, connecting and the handshake.
+        most_idle: seconds that a connection may rest before another takes its place: a balancer, or
+            whatever translates addresses, forgets one that was silent for a minute or more, tells
+            nobody, and swallows what is sent on it.
+        doubt: seconds of rest after which a connection is given half the time limit for what may be
+            sent once more, should it have been forgotten sooner.
     """
 
     name: str
@@ -98,6 +103,8 @@ class Endpoint:
     tls: Tls | None = None
     timeout: float = 0.5
     connect_timeout: float = 0.5
+    most_idle: float = 30.0
+    doubt: float = 1.0
 
     def failure(self, cause: BaseException, why: str = "") -> StoreUnavailable:
         """Return the error for a cause, and chain it. Each waiter gets an error of its own."""
@@ -118,6 +125,10 @@ class Endpoint:
     def connect_timeout_message(self) -> str:
         """Say that no connection was made in time."""
         return f"no connection within {min(self.timeout, self.connect_timeout):g} s"
+
+    def silence_message(self) -> str:
+        """Say that a connection was given up before the time limit was over."""
+        return f"its connection was given up: it answered nobody {self.timeout / 2:g} s"
 
     def _quotes_password(self, text: str) -> bool:
         """Tell whether a server without passwords quotes, in its error, the one it was sent."""

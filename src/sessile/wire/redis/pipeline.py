@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from functools import partial
 from typing import Final
 
+from sessile.core.value import Seconds
 from sessile.errors import StoreClosed
 from sessile.wire.redis.connection import Command, RedisConnection, Waiter
 from sessile.wire.redis.endpoint import ERROR_REPLIES, NOT_PRIMARY, CommandError, Endpoint
@@ -134,13 +135,23 @@ class Pipeline:
 
     def _flush(self) -> None:
         """Send what is unsent, on a new connection if there is none."""
+        connection = self._connection
+        if connection is not None and connection.rest() > self._endpoint.most_idle:
+            self._connection = None
+            connection.abort()
         if self._connection is not None and self._connection.is_open:
-            batch = [command for command in self._unsent if not command.waiter.done()]
-            self._unsent = []
-            if batch:
-                self._connection.send(batch)
+            self._send_unsent(self._connection)
         elif self._connecting is None and self._unsent:
             self._connecting = self._loop.create_task(self._connect())
+
+    def _send_unsent(self, connection: RedisConnection) -> None:
+        batch = [command for command in self._unsent if not command.waiter.done()]
+        self._unsent = []
+        if not batch:
+            return
+        if connection.rest() >= self._endpoint.doubt:
+            self._loop.call_later(self._timeout / 2, self._doubt, connection, connection.heard)
+        connection.send(batch)
 
     async def _connect(self) -> None:
         """Open a connection, then send what is unsent; or fail it."""
@@ -159,7 +170,7 @@ class Pipeline:
                 raise
         else:
             self._connecting, self._connection = None, connection
-            self._flush()
+            self._send_unsent(connection)
 
     async def _open_connection(self) -> RedisConnection:
         connection = await self._reach()
@@ -241,9 +252,18 @@ class Pipeline:
             )
             self._unsent = [command for command in self._unsent if not command.waiter.done()]
             if connection and sent and connection.waiting_since <= now - self._timeout / 2:
-                self._connection = None
-                connection.abort()
-                silent = f"its connection was given up: it answered nobody {self._timeout / 2:g} s"
-                self.handle_disconnect(connection, TimeoutError(silent))
-                self._flush()
+                self._give_up(connection)
         self._check_deadline()
+
+    def _doubt(self, connection: RedisConnection, heard: Seconds) -> None:
+        """Give up a connection that has been silent since its rest, if all can be sent again."""
+        waiting = connection.unanswered
+        is_silent = connection is self._connection and connection.heard == heard and waiting
+        if is_silent and all(command.repeat is not Repeat.NEVER for command in waiting):
+            self._give_up(connection)
+
+    def _give_up(self, connection: RedisConnection) -> None:
+        self._connection = None
+        connection.abort()
+        self.handle_disconnect(connection, TimeoutError(self._endpoint.silence_message()))
+        self._flush()

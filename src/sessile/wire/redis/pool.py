@@ -56,7 +56,7 @@ class ConnectionPool:
         """
         deadline = self._timer() + self._endpoint.timeout
         try:
-            return self._ask_once(packed, deadline)
+            return self._ask_once(packed, deadline, doubts=repeat is not Repeat.NEVER)
         except ConnectionError:
             if repeat is Repeat.NEVER:
                 raise
@@ -68,13 +68,18 @@ class ConnectionPool:
         self._closed = True
         self._close_idle()
 
-    def _ask_once(self, packed: Opaque, deadline: Seconds) -> Any:
-        connection = self._take() or self._open(deadline)
+    def _ask_once(self, packed: Opaque, deadline: Seconds, *, doubts: bool = False) -> Any:
+        connection, until = self._take() or self._open(deadline), deadline
+        if doubts and self._timer() - connection.heard >= self._endpoint.doubt:
+            until = min(deadline, self._timer() + self._endpoint.timeout / 2)
         try:
-            reply = connection.ask(packed, deadline)
+            reply = connection.ask(packed, until)
         except BaseException as error:
             connection.close()
             if isinstance(error, TimeoutError):
+                if until < deadline:
+                    self._close_idle()  # they have rested as long
+                    raise ConnectionResetError(self._endpoint.silence_message()) from error
                 raise TimeoutError(self._endpoint.timeout_message()) from error
             raise
         if type(reply) is CommandError and reply.code in NOT_PRIMARY:
@@ -98,7 +103,8 @@ class ConnectionPool:
                 connection = self._idle.pop()
             except IndexError:  # another thread was faster
                 return None
-            if connection.is_quiet():
+            rest = self._timer() - connection.heard
+            if rest <= self._endpoint.most_idle and connection.is_quiet():
                 return connection
             connection.close()
         return None

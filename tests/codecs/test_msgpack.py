@@ -1,9 +1,8 @@
 """Values come back with their exact types, and nothing else ever comes out of bytes."""
 
 import datetime as dt
-import enum
 import pickle
-from collections import OrderedDict, defaultdict, namedtuple
+from collections import UserDict, UserString
 from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,16 +19,6 @@ from sessile.errors import UnsupportedValue
 from sessile.testing.effort import effort
 
 CODEC = ValueCodec()
-Point = namedtuple("Point", "x y")  # noqa: PYI024
-
-
-class Colour(enum.IntEnum):
-    RED = 1
-
-
-class Name(str):
-    __slots__ = ()
-
 
 EVERY_TYPE = [
     None,
@@ -196,17 +185,14 @@ def test_deep_bytes_are_value_errors():
         range(3),
         (n for n in "secret value"),
         1j,
-        Colour.RED,
-        Name("secret value"),
-        Point(1, 2),
-        OrderedDict(a=1),
-        defaultdict(list),
+        UserString("secret value"),
+        UserDict(a=1),
         dt.datetime(2026, 1, 1, tzinfo=type("Zone", (dt.tzinfo,), {})()),
         dt.time(1, tzinfo=ZoneInfo("Europe/Berlin")),
         "secret value \ud800",
         {"secret value \udfff": 1},
         {object(): 1},
-        {Name("secret value"): 1},
+        {UserString("secret value"): 1},
         {(1, object()): 1},
         {frozenset({object()})},
     ],
@@ -223,8 +209,8 @@ def test_what_cannot_be_kept_is_refused(value):
 
 def test_refusal_is_a_type_error():
     """What json and pickle users expect to catch catches it."""
-    with pytest.raises(TypeError, match=r"OrderedDict is a kind of dict.*store dict\(\.\.\.\)"):
-        CODEC.encode(OrderedDict())
+    with pytest.raises(TypeError, match="UserDict cannot be kept; store None, bool"):
+        CODEC.encode(UserDict())
 
 
 def test_nesting_has_a_limit():

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from array import array
-from collections import OrderedDict, deque
+from collections import UserDict, deque
 from decimal import Decimal
 from uuid import UUID
 
@@ -92,14 +92,6 @@ def test_change_beside_what_marshal_does_not_know_is_noticed(value, beside):
     assert values.delta().set.keys() == {"slow", "quick"}
 
 
-class Text(str):
-    __slots__ = ()
-
-
-class Number(int):
-    pass
-
-
 def loop():
     """Return a list that holds itself."""
     held = []
@@ -108,9 +100,9 @@ def loop():
 
 
 STRANGE = [
-    object(), bytearray(b"y"), memoryview(b"y"), array("b", b"y"), Text("x"), Number(1), 1j, ...,
+    object(), bytearray(b"y"), memoryview(b"y"), array("b", b"y"), 1j, ...,
     StopIteration, compile("1", "", "eval"), "\ud800", [lambda: None], {"k": object()}, loop(),
-    range(1), deque([1]), OrderedDict(a=1),
+    range(1), deque([1]), UserDict(a=1),
 ]  # fmt: skip
 
 
@@ -125,13 +117,9 @@ def test_what_cannot_be_kept_is_refused_however_it_got_in(strange):
         values.changes_since_delta()
 
 
-class Raw(bytes):
-    __slots__ = ()
-
-
 @pytest.mark.parametrize(
     "buffer",
-    [bytearray(b"x"), memoryview(bytearray(b"x")), array("b", b"x"), Raw(b"x")],
+    [bytearray(b"x"), memoryview(bytearray(b"x")), array("b", b"x")],
     ids=lambda b: type(b).__name__,
 )
 def test_other_kind_of_bytes_is_refused_unless_it_holds_what_is_stored(buffer):

@@ -1,5 +1,6 @@
 """Where the values say who is logged in: what may be written, and what is found there."""
 
+from enum import Enum, IntEnum
 from uuid import UUID
 
 import pytest
@@ -16,6 +17,14 @@ from sessile.wire.log import log_assumed_principal, log_likely_principal
 ID = UUID(int=7)
 
 
+class Name(str, Enum):  # noqa: UP042  (whose str() is "Name.ALICE")
+    ALICE = "alice"
+
+
+class Number(IntEnum):
+    ONE = 1
+
+
 @pytest.mark.parametrize(
     ("value", "user"),
     [("42", "42"), (42, "42"), (0, "0"), (ID, str(ID)), (None, None), ("", None), (False, None)],
@@ -27,6 +36,18 @@ def test_user_is_a_text_a_number_or_a_uuid(principal, value, user):
     world.ask(lambda session: session.update(user_id=value))
 
     assert world.ask(dict).user == user
+
+
+@pytest.mark.parametrize(("value", "user"), [(Name.ALICE, "alice"), (Number.ONE, "1")])
+def test_user_is_the_value_that_is_kept(value, user):
+    """The member of an enum is its value, at the login as in every later request."""
+    world = World(MemoryStore(), run)
+    world.ask(lambda session: session.update(user_id=value))
+    world.ask(lambda session: session.update(user_id=value, lang="en"))
+    assert (world.ask(dict).user, len(world.sessions.sync.of(user))) == (user, 1)
+    world.ask(lambda session: session.pop("user_id"))
+
+    assert (world.ask(dict).user, world.cookie) == (None, "")
 
 
 @pytest.mark.parametrize("value", [True, 4.2, b"42", {"id": 42}, ["42"]])

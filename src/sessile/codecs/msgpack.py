@@ -2,6 +2,7 @@
 
 What MessagePack lacks travels in extensions, one code a type. Equal values of one type give equal
 bytes (sets are ordered by their bytes), so that an unchanged value is known by its encoding.
+A value of a class derived from one of these types has the bytes of that type: ``codecs.plain``.
 Nothing here ever makes an object of a class that the bytes name.
 """
 
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from sessile.codecs.plain import plain
 from sessile.core.value import Value
 from sessile.errors import UnsupportedValue
 
@@ -76,24 +78,10 @@ def _packable(value: Any, depth: int) -> Any:
         return value
     handler = _HANDLERS.get(kind)
     if handler is None:
-        raise UnsupportedValue(_refusal(value))
+        return _packable(plain(value), depth)
     if depth > MAX_DEPTH:
         raise UnsupportedValue(f"nested deeper than {MAX_DEPTH} containers; store it flatter")
     return handler(value, depth + 1)
-
-
-def _refusal(value: object) -> str:
-    kind = type(value).__name__
-    for base in (str, int, float, bytes, list, tuple, dict, set, dt.datetime, dt.date):
-        if isinstance(value, base):
-            return (
-                f"{kind} is a kind of {base.__name__} that would come back as plain "
-                f"{base.__name__}; store {base.__name__}(...) of it"
-            )
-    return (
-        f"{kind} cannot be kept; store None, bool, int, float, str, bytes, list, tuple, dict, set, "
-        "frozenset, datetime, date, time, timedelta, Decimal or UUID"
-    )
 
 
 def _int(value: int, _: int) -> Any:
@@ -117,17 +105,28 @@ def _dict(value: dict[Any, Any], depth: int) -> Any:
         return value
     if all(type(key) in _NATIVE or (type(key) is int and key in _INT64) for key in value):
         return {key: _packable(item, depth) for key, item in value.items()}
+    if not _KEYS.issuperset(map(type, value)):
+        return _dict(_plain_keys(value), depth)
     return _pairs(value, depth)
+
+
+def _plain_keys(value: dict[Any, Any]) -> dict[Any, Any]:
+    """Return a dict whose keys are of types that a key may have."""
+    made = {plain(key) if type(key) not in _KEYS else key: item for key, item in value.items()}
+    for key in made:
+        if type(key) not in _KEYS:
+            raise UnsupportedValue(
+                f"{type(key).__name__} as a key in a dict cannot be kept; use str or int"
+            )
+    if len(made) < len(value):
+        raise UnsupportedValue("two keys in a dict would come back as one")
+    return made
 
 
 def _pairs(value: dict[Any, Any], depth: int) -> Any:
     """Spell a dict whose keys are no plain MessagePack as a list of key, value, key, value."""
     flat = []
     for key, item in value.items():
-        if type(key) not in _KEYS:
-            raise UnsupportedValue(
-                f"{type(key).__name__} as a key in a dict cannot be kept; use str or int"
-            )
         flat += [_packable(key, depth), _packable(item, depth)]
     return msgspec.msgpack.Ext(_PAIRS, _pack(flat))
 
@@ -139,6 +138,8 @@ def _tuple(value: tuple[Any, ...], depth: int) -> Any:
 def _set_handler(code: int) -> Callable[[Any, int], Any]:
     def handler(value: Any, depth: int) -> Any:
         items = sorted(_pack(_packable(item, depth)) for item in value)
+        if not _KEYS.issuperset(map(type, value)) and len({*items}) < len(items):
+            raise UnsupportedValue("two items of a set would come back as one")
         return msgspec.msgpack.Ext(code, _pack(items))
 
     return handler
@@ -153,7 +154,7 @@ def _format_datetime(value: dt.datetime) -> str:
     zone = value.tzinfo
     if zone is None or type(zone) is dt.timezone:
         return value.isoformat() + ("#" if value.fold else "")
-    if type(zone) is ZoneInfo and zone.key:
+    if isinstance(zone, ZoneInfo) and zone.key:
         naive = value.replace(tzinfo=None, fold=0).isoformat()
         return f"{naive}{'#' if value.fold else ''}[{zone.key}]"
     raise UnsupportedValue(

@@ -13,7 +13,15 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from sessile.core.merge import Delta
-from sessile.core.provenance import AS_READ, CONTAINERS, Path, Provenance, containers, new_paths
+from sessile.core.provenance import (
+    AS_READ,
+    CONTAINERS,
+    Path,
+    Provenance,
+    containers,
+    is_container,
+    new_paths,
+)
 from sessile.core.size import SizeLimit, rough_size
 from sessile.core.value import UNCHANGING, Codec, Encoded, Number, Value, is_text
 from sessile.core.view import View
@@ -172,7 +180,7 @@ class Changes:
     def _note_assignment(self, key: str, value: Value, blob: bytes) -> None:
         """Tell a new object from one that was handed out, changed and set again."""
         known = self._provenance.get(key, AS_READ)
-        if type(value) not in CONTAINERS:
+        if type(value) not in CONTAINERS and not is_container(value):
             self._provenance = without(self._provenance, key)
         elif not value and key not in self._base:
             self._note_default(key, value, blob)
@@ -204,7 +212,7 @@ class Changes:
                 paths += self._views[key].new_paths()
             elif known.assigned:
                 paths.append((key,))
-            elif type(live) is dict:
+            elif isinstance(live, dict):
                 paths += new_paths(live, known.parts, (key,))
         return frozenset(paths)
 

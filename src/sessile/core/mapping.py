@@ -9,7 +9,7 @@ from typing import Any, Self, TypeAlias, TypeVar, cast
 
 from sessile.core.changes import SNAPSHOT, UNCHANGED, Changes, without
 from sessile.core.merge import Delta, is_number, merge, plus
-from sessile.core.provenance import CONTAINERS, Provenance, containers
+from sessile.core.provenance import CONTAINERS, Provenance, containers, is_container
 from sessile.core.value import UNCHANGING, Encoded, Number, Value
 from sessile.core.view import Upgrade, View, refresh
 from sessile.errors import ConfigError, UnsupportedValue
@@ -63,7 +63,8 @@ class Values(Changes, MutableMapping[str, Any]):
         try:
             return self[key]
         except KeyError:
-            if type(default) in CONTAINERS:
+            kind = type(default)
+            if kind in CONTAINERS or (kind not in UNCHANGING and is_container(default)):
                 self._offer(key, default)
             return default
 
@@ -264,8 +265,8 @@ class Values(Changes, MutableMapping[str, Any]):
             total = plus(a, b)
         except ArithmeticError:
             raise UnsupportedValue("the sum is no number that can be kept", key) from None
-        self._encode(key, total)
-        return total
+        blob = self._encode(key, total)
+        return total if type(total) in UNCHANGING else cast("Number", self._codec.decode(blob))
 
     def _drop_corrupt(self, key: str) -> None:
         """Take a value that cannot be read for absent; a reader does not remove it."""

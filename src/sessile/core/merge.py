@@ -232,7 +232,8 @@ def _number(blob: bytes | None, codec: Codec) -> Number:
 
 def is_number(value: object) -> bool:
     """Tell whether a value can be incremented: int, float or Decimal, and no bool."""
-    return type(value) in (int, float, Decimal)
+    kind = type(value)
+    return kind is not bool and issubclass(kind, int | float | Decimal)
 
 
 def plus(a: Number, b: Number) -> Number:

@@ -86,8 +86,10 @@ class Principal:
 def _user_key(found: object, place: str) -> str | None:
     if found is None or found is False or found == "":
         return None
+    if issubclass(type(found), str):  # perhaps an enum's, whose str() is its own
+        return str.__str__(found)
     if isinstance(found, str | int | UUID) and found is not True:
-        return str(found)
+        return str(int(found) if isinstance(found, int) else found)
     raise ConfigError(
         f"principal: {place} is a {type(found).__name__}, and a user's key is a text, a whole "
         'number or a UUID; write a function, as in principal=lambda values: values["user"]["id"]'

@@ -5,11 +5,11 @@ both extend it, and of two who assign one the last writer's stands.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from sessile.core.value import Scalar
+from sessile.core.value import UNCHANGING, Scalar
 
 Path: TypeAlias = tuple[Scalar | tuple[Any, ...] | frozenset[Any], ...]
 """A session's key, and the keys of the dicts that lead on from there."""
@@ -18,12 +18,20 @@ Items: TypeAlias = Callable[[Any], Iterable[tuple[Any, Any]]]
 """Returns what leads on from a value: names and what they stand for."""
 
 CONTAINERS: Final = frozenset((list, dict, set))
-"""Types whose values can be changed in place."""
+"""Types whose values can be changed in place; as the store gives them, of no derived class."""
+
+
+def is_container(value: object) -> bool:
+    """Tell whether it is a list, a dict or a set, or will be one when it is read again."""
+    return not CONTAINERS.isdisjoint(type(value).__mro__)
 
 
 def dict_items(value: Any) -> Iterable[tuple[Any, Any]]:
     """Return the items of a dict; of all else none, as merges go no deeper."""
-    return value.items() if type(value) is dict else ()
+    kind = type(value)
+    if kind is dict:
+        return cast("dict[Any, Any]", value).items()
+    return dict(value).items() if issubclass(kind, dict) else ()
 
 
 def containers(value: Any, items: Items = dict_items) -> tuple[object, ...]:
@@ -41,8 +49,11 @@ def new_paths(
 
 def _walk(value: Any, path: Path, items: Items) -> Iterator[tuple[Path, object]]:
     for name, child in items(value):
+        kind = type(child)
+        if kind in UNCHANGING:
+            continue
         place = (*path, name)
-        if type(child) in CONTAINERS:
+        if kind in CONTAINERS or is_container(child):
             yield place, child
         yield from _walk(child, place, items)
 

@@ -23,6 +23,7 @@ Scalar: TypeAlias = (
 Value: TypeAlias = Scalar | list[Any] | tuple[Any, ...] | dict[Any, Any] | set[Any] | frozenset[Any]
 """What may be set. A container holds values again, a set and the keys of a dict are scalars; the
 codec sees to it. Types cannot: ``list[Value]`` refuses a ``list[str]``, as lists are invariant.
+A value of a derived class is kept as its base, and comes back as it.
 """
 
 Number: TypeAlias = int | float | Decimal
@@ -64,7 +65,7 @@ def is_text(text: str) -> bool:
 
 
 class Codec(Protocol):
-    """Values to bytes and back, with their exact types."""
+    """Values to bytes and back, with their exact types; of a derived class, with its base."""
 
     def encode(self, value: Value) -> bytes:
         """Return the value's bytes; equal values of one type give equal bytes.

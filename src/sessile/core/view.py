@@ -158,17 +158,20 @@ class View(Generic[T]):
 
 def refresh(held: Any, new: Any) -> Any:
     """Return the new value; in the object that the application holds, where it can change."""
-    if type(held) is not type(new):
+    if not isinstance(held, type(new)):
         return new
-    if isinstance(held, list):
-        held[:] = cast("list[Value]", new)
-    elif isinstance(held, dict):
-        held.clear()
-        held.update(cast("dict[Scalar, Value]", new))
-    elif isinstance(held, set):
-        held.clear()
-        held.update(cast("set[Scalar]", new))
-    else:
+    try:
+        if isinstance(held, list):
+            held[:] = cast("list[Value]", new)
+        elif isinstance(held, dict):
+            held.clear()
+            held.update(cast("dict[Scalar, Value]", new))
+        elif isinstance(held, set):
+            held.clear()
+            held.update(cast("set[Scalar]", new))
+        else:
+            return new
+    except (AttributeError, TypeError):  # a derived class that cannot change
         return new
     return held
 
@@ -217,7 +220,7 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
     kind = type(value)
     if kind in UNCHANGING:
         return ()
-    if kind is dict:
+    if issubclass(kind, dict):
         return dict_items(value)
     names = _names(kind) or {}
     return [(stored, getattr(value, name)) for name, stored in names.items()]

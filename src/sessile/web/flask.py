@@ -100,11 +100,15 @@ class Sessile(SessionInterface):
             self.init_app(app)
 
     def init_app(self, app: flask.Flask) -> None:
-        """Take over the sessions of an application. Its templates get ``{{ csrf_token() }}``."""
+        """Take over the sessions of an application. Its templates get ``{{ csrf_token() }}``.
+
+        They get it when Flask makes their environment, which may still be configured until then.
+        A ``csrf_token`` of somebody else, as Flask-WTF's, stays.
+        """
         app.session_interface = self
         middleware = _Middleware(app.wsgi_app, self._sessions, passive=self._passive)
         app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's own advice
-        app.jinja_env.globals["csrf_token"] = csrf_token
+        _give_templates_token(app)
         for kind in REFUSED:
             app.register_error_handler(kind, _refuse)
         flask.got_request_exception.connect(_forget, app)
@@ -212,6 +216,35 @@ def _current_session() -> LazySession:
     if isinstance(found, LazySession):
         return found
     raise ConfigError("flask.session is none of sessile's: write Sessile(app, sessions)")
+
+
+class _TemplateToken:
+    """``csrf_token`` of templates.
+
+    Templates of extensions ask ``{% if csrf_token %}`` before they put it into their own forms. Yes
+    where the application checks all requests with ``check_csrf``; else the forms' own tokens count,
+    as those of Flask-Admin's ``SecureForm``, whose field has the same name.
+    """
+
+    def __call__(self) -> str:
+        return csrf_token()
+
+    def __bool__(self) -> bool:
+        return any(check_csrf in done for done in flask.current_app.before_request_funcs.values())
+
+
+def _give_templates_token(app: flask.Flask) -> None:
+    if "jinja_env" in vars(app):  # made already; until then it is the application's to configure
+        app.jinja_env.globals.setdefault("csrf_token", _TemplateToken())
+        return
+    create = app.create_jinja_environment
+
+    def create_with_token() -> flask.templating.Environment:
+        made = create()
+        made.globals.setdefault("csrf_token", _TemplateToken())
+        return made
+
+    app.create_jinja_environment = create_with_token  # type: ignore[method-assign]  # once, by Flask
 
 
 def _turn_into(response: flask.Response, other: flask.Response) -> None:

@@ -3,9 +3,27 @@
 from typing import ClassVar
 
 import flask
+import jinja2
 
 from packages.portal import WsgiPortal
 from sessile.web.flask import Sessile
+
+
+class CompiledTemplates(jinja2.BytecodeCache):
+    """Templates that were compiled for one portal serve the next."""
+
+    def __init__(self):
+        self.found = {}
+
+    def load_bytecode(self, bucket):
+        if bucket.key in self.found:
+            bucket.bytecode_from_string(self.found[bucket.key])
+
+    def dump_bytecode(self, bucket):
+        self.found[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = CompiledTemplates()
 
 
 class FlaskPortal(WsgiPortal):
@@ -17,6 +35,7 @@ class FlaskPortal(WsgiPortal):
         app = flask.Flask("portal")
         app.config.update(SECRET_KEY="a secret of the application, for tests", **self.settings)
         Sessile(app, self.sessions)
+        app.jinja_options = {"bytecode_cache": COMPILED}
 
         @app.get("/cart")
         def cart():

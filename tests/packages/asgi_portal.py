@@ -17,9 +17,13 @@ class StarlettePortal(AsgiPortal):
             return JSONResponse(request.session["cart"])
 
         app = Starlette(routes=[Route("/cart", cart)])
-        app.add_middleware(SessionMiddleware, sessions=self.sessions)
+        self.give_sessions(app)
         self.set_up(app)
         return app
+
+    def give_sessions(self, app):
+        """Do it, unless the page's example does."""
+        app.add_middleware(SessionMiddleware, sessions=self.sessions)
 
     def set_up(self, app):
         """Give it the package's logins."""

@@ -34,7 +34,7 @@ class FlaskPortal(WsgiPortal):
     def make(self):
         app = flask.Flask("portal")
         app.config.update(SECRET_KEY="a secret of the application, for tests", **self.settings)
-        Sessile(app, self.sessions)
+        self.give_sessions(app)
         app.jinja_options = {"bytecode_cache": COMPILED}
 
         @app.get("/cart")
@@ -44,6 +44,10 @@ class FlaskPortal(WsgiPortal):
 
         self.set_up(app)
         return app
+
+    def give_sessions(self, app):
+        """Do it, unless the page's example does."""
+        Sessile(app, self.sessions)
 
     def set_up(self, app):
         """Give it the package's logins."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import httpx
 
+from harness.examples import run_example
 from harness.recording_store import fresh_sessions
 from sessile import Limit, Policy
 
@@ -104,6 +105,19 @@ def fields_of(page):
     for name, value in FIELD.findall(page.text):
         found.setdefault(name, value)
     return found
+
+
+class OfThePage:
+    """A portal whose code is the example of the page, which gives the application its sessions."""
+
+    example = ""
+    """A name that the example defines."""
+
+    def give_sessions(self, app):
+        pass
+
+    def run_example(self, app, **given):
+        return run_example("packages.md", self.example, app=app, sessions=self.sessions, **given)
 
 
 class Logins:

@@ -14,7 +14,7 @@ from harness.servers import serve_asgi
 from packages import provider
 from packages.asgi_portal import StarlettePortal
 from packages.flask_portal import FlaskPortal
-from packages.portal import Logins, ticket_of
+from packages.portal import Logins, OfThePage, ticket_of
 
 
 class ByProvider:
@@ -92,6 +92,32 @@ class StarletteClientPortal(ByProvider, StarlettePortal):
         app.add_route("/leave", leave, methods=["POST"])
 
 
+class PageClientPortal(OfThePage, ByProvider, StarlettePortal):
+    """The page's, in an application that has our middleware."""
+
+    example = "come_back"
+    give_sessions = StarlettePortal.give_sessions
+
+    def set_up(self, app):
+        page = self.run_example(
+            app, metadata_url=f"{self.address}/.well-known/openid-configuration", **provider.CLIENT
+        )
+
+        async def who(request):
+            return PlainTextResponse(request.session.get("user", {}).get("sub", "nobody"))
+
+        app.add_route("/", who)
+        app.add_route("/login", page.log_in_by_provider)
+        app.add_route("/come-back", page.come_back)
+        app.add_route("/logout", page.leave, methods=["POST"])
+
+    def log_in(self, visitor, **form):
+        assert visitor.get(self.begin(visitor)).status_code == 307
+
+    def log_out(self, visitor):
+        assert visitor.post("/logout").status_code == 303
+
+
 class FlaskClientPortal(ByProvider, FlaskPortal):
     """The same in Flask."""
 
@@ -145,6 +171,10 @@ def _provider():
 
 class TestAuthlibOnStarlette(Logins):
     portal = StarletteClientPortal
+
+
+class TestAuthlibOfThePage(Logins):
+    portal = PageClientPortal
 
 
 class TestAuthlibOnFlask(Logins):

@@ -11,7 +11,7 @@ from flask_admin.form import SecureForm
 from flask_wtf import CSRFProtect
 
 from packages.flask_portal import FlaskPortal
-from packages.portal import Logins, fields_of
+from packages.portal import Logins, OfThePage, fields_of
 from sessile.web.flask import check_csrf, csrf_token
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow")  # of Flask-Login
@@ -44,8 +44,7 @@ class AdminPortal(FlaskPortal):
     def set_up(self, app):
         manager = flask_login.LoginManager(app)
         manager.user_loader(lambda _: Editor())
-        admin = flask_admin.Admin(app, name="portal")
-        admin.add_view(self.view(str(self.folder), name="Files", endpoint="files"))
+        self.show_files(app)
 
         @app.post("/login")
         def login():
@@ -57,8 +56,19 @@ class AdminPortal(FlaskPortal):
             flask_login.logout_user()
             return "out"
 
+    def show_files(self, app):
+        admin = flask_admin.Admin(app, name="portal")
+        admin.add_view(self.view(str(self.folder), name="Files", endpoint="files"))
+
     def is_in(self, visitor):
         return visitor.get("/admin/files/").status_code == 200
+
+
+class PageAdminPortal(OfThePage, AdminPortal):
+    example = "Files"
+
+    def show_files(self, app):
+        self.run_example(app, folder=str(self.folder))
 
 
 class SecurePortal(AdminPortal):
@@ -108,7 +118,9 @@ def make_folder(visitor, name, **fields):
     return visitor.post("/admin/files/mkdir/", data=sent)
 
 
-@pytest.mark.parametrize("portal", [AdminPortal, SecurePortal, CheckedPortal, ProtectedPortal])
+@pytest.mark.parametrize(
+    "portal", [AdminPortal, SecurePortal, PageAdminPortal, CheckedPortal, ProtectedPortal]
+)
 def test_form_is_taken_with_the_token_that_it_shows(portal, folder):
     """None, its own, ours, or Flask-WTF's: a form shows the one token that is asked for."""
     alice = portal().customer()

@@ -7,7 +7,7 @@ import flask_login
 import pytest
 
 from packages.flask_portal import FlaskPortal
-from packages.portal import Logins, ticket_of
+from packages.portal import Logins, OfThePage, ticket_of
 from sessile import Policy
 from sessile.service.events import LoggedIn
 
@@ -18,8 +18,26 @@ REMEMBER = flask_login.COOKIE_NAME
 
 
 class Account(flask_login.UserMixin):
+    """Alice's, by the id of her logins."""
+
+    current = "alice"
+
     def __init__(self, name):
         self.id = name
+
+    @classmethod
+    def find(cls, name):
+        return cls(name) if name == cls.current else None
+
+    @classmethod
+    def check(cls, _form):
+        return cls(cls.current)
+
+
+def show_user(app):
+    @app.get("/")
+    def who():
+        return "alice" if flask_login.current_user.is_authenticated else "nobody"
 
 
 class LoginPortal(FlaskPortal):
@@ -27,16 +45,13 @@ class LoginPortal(FlaskPortal):
 
     def set_up(self, app):
         manager = flask_login.LoginManager(app)
-        manager.user_loader(Account)
-
-        @app.get("/")
-        def who():
-            user = flask_login.current_user
-            return user.id if user.is_authenticated else "nobody"
+        manager.user_loader(Account.find)
+        show_user(app)
 
         @app.post("/login")
         def login():
-            flask_login.login_user(Account("alice"), remember="remember" in flask.request.form)
+            user = Account.check(flask.request.form)
+            flask_login.login_user(user, remember="remember" in flask.request.form)
             return "in"
 
         @app.post("/logout")
@@ -65,6 +80,18 @@ class LoginPortal(FlaskPortal):
 class ClearPortal(LoginPortal):
     def log_out(self, visitor):
         assert visitor.post("/clear").status_code == 200
+
+
+class PagePortal(OfThePage, FlaskPortal):
+    example = "log_in"
+
+    def set_up(self, app):
+        self.run_example(app, find_user=Account.find, check_password=Account.check)
+        show_user(app)
+
+
+class TestFlaskLoginOfThePage(Logins):
+    portal = PagePortal
 
 
 class TestFlaskLogin(Logins):
@@ -110,6 +137,21 @@ def test_remember_cookie_outlives_an_end_by_an_operator():
     assert not portal.is_in(thief)
     assert portal.is_in(alice)
     assert ended not in portal.list_ids()
+
+
+@pytest.mark.parametrize("portal", [LoginPortal, PagePortal])
+def test_another_alternative_id_logs_out_everywhere(portal, monkeypatch):
+    """Remember cookies included; sessions are listed under the id of their login."""
+    site = portal()
+    alice, laptop = site.customer(remember="yes"), site.customer()
+    monkeypatch.setattr(Account, "current", "alice-2")
+    forget_ticket(alice)
+    site.sessions.sync.end_all("alice")
+
+    assert not site.is_in(alice)
+    assert not site.is_in(laptop)
+    site.customer()
+    assert len(site.sessions.sync.of("alice-2")) == 1
 
 
 def test_remember_cookie_goes_with_a_logout():

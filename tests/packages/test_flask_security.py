@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, relationship, scoped_session, sessio
 from sqlalchemy.pool import StaticPool
 
 from packages.flask_portal import FlaskPortal
-from packages.portal import Logins, fields_of, ticket_of
+from packages.portal import Logins, OfThePage, fields_of, ticket_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow")  # of Flask-Login
 
@@ -75,10 +75,7 @@ class SecurityPortal(FlaskPortal):
     }
 
     def set_up(self, app):
-        csrf = CSRFProtect(app)
-        session = database()
-        store = flask_security.SQLAlchemySessionUserDatastore(session, Member, Role)
-        flask_security.Security(app, store)
+        store = self.protect(app, database())
         with app.app_context():
             store.create_user(
                 email=EMAIL,
@@ -99,10 +96,19 @@ class SecurityPortal(FlaskPortal):
             return "yours"
 
         @app.post("/wait")
-        @csrf.exempt
         def wait():
             flask.session["fs_paa"] -= 2 * HOUR
             return "waited"
+
+        if "csrf" in app.extensions:
+            app.extensions["csrf"].exempt(wait)
+
+    def protect(self, app, session):
+        """Give it the package, and return where its users are."""
+        CSRFProtect(app)
+        store = flask_security.SQLAlchemySessionUserDatastore(session, Member, Role)
+        flask_security.Security(app, store)
+        return store
 
     def log_in(self, visitor, **form):
         page = visitor.get("/login")
@@ -114,20 +120,47 @@ class SecurityPortal(FlaskPortal):
         assert visitor.post("/logout", headers={"x-xsrf-token": token}).status_code == 302
 
 
+class PageSecurityPortal(OfThePage, SecurityPortal):
+    """As the page has it: tokens are in forms alone."""
+
+    example = "end_sessions"
+    settings: ClassVar = {
+        name: value
+        for name, value in SecurityPortal.settings.items()
+        if name != "SECURITY_CSRF_COOKIE_NAME"
+    }
+
+    def protect(self, app, session):
+        self.page = self.run_example(app, db_session=session, User=Member, Role=Role)
+        return app.extensions["security"].datastore
+
+    def log_out(self, visitor):
+        assert visitor.post("/logout").status_code == 302
+
+
+class TestFlaskSecurityOfThePage(Logins):
+    portal = PageSecurityPortal
+
+
 class TestFlaskSecurity(Logins):
     portal = SecurityPortal
 
 
 def test_user_is_known_by_the_uniquifier():
     """Under which sessions are listed; who takes another one is logged out everywhere."""
-    portal = SecurityPortal()
-    alice = portal.customer()
+    portal = PageSecurityPortal()
+    alice, phone = portal.customer(), portal.customer(remember="y")
     with portal.app.app_context():
         portal.users.set_uniquifier(portal.users.find_user(email=EMAIL), "1f" * 16)
         portal.users.commit()
 
     assert not portal.is_in(alice)
-    assert portal.sessions.sync.end_all(UNIQUIFIER) == 1
+    assert not portal.is_in(phone)
+    phone.cookies.delete("sid")
+    assert not portal.is_in(phone)
+    known = Member(fs_uniquifier=UNIQUIFIER)
+    assert portal.page.end_sessions(known) >= 2
+    assert portal.list_ids() == []
 
 
 def test_wrong_password_is_no_login():

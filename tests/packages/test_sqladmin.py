@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from packages.asgi_portal import StarlettePortal
-from packages.portal import Logins, ticket_of
+from packages.portal import Logins, OfThePage, ticket_of
 from sessile.web.starlette import SessionMiddleware
 
 
@@ -53,17 +53,21 @@ class Backend(AuthenticationBackend):
         return request.session.get("token") == "alice"
 
 
+def database():
+    engine = create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
+    Model.metadata.create_all(engine)
+    return engine
+
+
 class SqladminPortal(StarlettePortal):
     """The admin at ``/admin``."""
 
     options: ClassVar = {"principal": "token"}
 
     def set_up(self, app, backend=None):
-        engine = create_engine(
-            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
-        )
-        Model.metadata.create_all(engine)
-        admin = Admin(app, engine, authentication_backend=backend or Backend())
+        admin = Admin(app, database(), authentication_backend=backend or Backend())
         admin.add_view(ArticleView)
 
     def log_in(self, visitor, **form):
@@ -75,6 +79,24 @@ class SqladminPortal(StarlettePortal):
 
     def is_in(self, visitor):
         return visitor.get("/admin/article/list").status_code == 200
+
+
+def check_password(name, password):
+    return name if password == "right" else None
+
+
+class PageSqladminPortal(OfThePage, SqladminPortal):
+    example = "AdminLogin"
+
+    def set_up(self, app):
+        self.run_example(app, engine=database(), check_password=check_password)
+
+    def is_in(self, visitor):
+        return visitor.get("/admin/").status_code == 200
+
+
+class TestSqladminOfThePage(Logins):
+    portal = PageSqladminPortal
 
 
 class TestSqladmin(Logins):

@@ -7,7 +7,7 @@ from starlette_admin.auth import AdminUser, AuthProvider
 from starlette_admin.exceptions import LoginFailed
 
 from packages.asgi_portal import StarlettePortal
-from packages.portal import Logins, fields_of, ticket_of
+from packages.portal import Logins, OfThePage, fields_of, ticket_of
 from sessile.web.starlette import SessionMiddleware
 
 
@@ -47,6 +47,21 @@ class StarletteAdminPortal(StarlettePortal):
 
     def is_in(self, visitor):
         return visitor.get("/admin/").status_code == 200
+
+
+class PageStarletteAdminPortal(OfThePage, StarletteAdminPortal):
+    example = "AdminProvider"
+
+    def set_up(self, app):
+        self.run_example(
+            app,
+            check_password=lambda name, password: name if password == "right" else None,
+            secret_key="a secret, for tests",
+        )
+
+
+class TestStarletteAdminOfThePage(Logins):
+    portal = PageStarletteAdminPortal
 
 
 class TestStarletteAdmin(Logins):

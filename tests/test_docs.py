@@ -68,6 +68,8 @@ NO_BOUNDS = {
     "stores.redis_durability:_STEPS": "follows from the time that it is waited",
     "wire.sqlite.stall:LOOP_PATIENCE": "after it the loop goes on, and the call too",
     "wire.sqlite.stall:PATIENCE": "after it calls go elsewhere, none fails",
+    "wire.sqlite.upkeep:EVERY": "how often, and not how much",
+    "wire.sqlite.upkeep:_MOST_FREE": "beyond it the file shrinks",
 }
 BESIDE = ("balance", "cli", "demo", "testing")  # no part of an application's requests
 

@@ -26,8 +26,16 @@ from sessile.wire.log import log_new_file, log_outage, log_stall
 from sessile.wire.sqlite.helper import Errand, Helper, Occupied
 from sessile.wire.sqlite.pool import SQLitePool
 from sessile.wire.sqlite.stall import LOOP_PATIENCE, PATIENCE, WARMTH, Stall
+from sessile.wire.sqlite.upkeep import Upkeep
 
 R = TypeVar("R")
+
+READS: Final = frozenset(
+    ("sqlite read", "sqlite owned_by", "sqlite scan", "sqlite count", "sqlite ping")
+)
+"""Calls that write nothing."""
+
+_MANY: Final = 100  # what a call of many rows counts as
 
 _PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)
 """Seconds between attempts. A writer is done in 20 µs, so the first only lets it run."""
@@ -60,6 +68,7 @@ class SQLiteFile:
         "_name",
         "_pool",
         "_stall",
+        "upkeep",
     )
 
     def __init__(
@@ -85,6 +94,7 @@ class SQLiteFile:
             on_new_file()
 
         self._pool = SQLitePool(path, prepare, tell)
+        self.upkeep = Upkeep(self._pool)
 
     async def ask(self, what: str, call: Callable[[sqlite3.Cursor], R]) -> R:
         """Make a quick call: one statement, or one short transaction.
@@ -110,6 +120,8 @@ class SQLiteFile:
             return await ask
         except _Obstacle as obstacle:
             return await self._retry(ask, obstacle)
+        finally:
+            self.upkeep.note_write(_MANY)
 
     def close(self) -> Ask[None]:
         """Close every connection, for good."""
@@ -117,6 +129,7 @@ class SQLiteFile:
 
     def _close(self) -> None:
         self._pool.close()
+        self.upkeep.end()
         self._helper.end()
         self._long_helper.end()
 
@@ -197,6 +210,8 @@ class SQLiteFile:
         try:
             return self._perform(call)
         finally:
+            if what not in READS:
+                self.upkeep.note_write()
             del stall.running[me]
             ended = clock()
             stall.is_slow = ended - began > PATIENCE

@@ -75,8 +75,19 @@ class Context:
         self.report_failure = report_failure
         self.created = 0
         self.rests_until = 0.0
-        self._hooks = tuple(hooks)
         self._malformed_at = -inf
+        self._set_hooks(hooks)
+
+    def listen(self, hook: Hook) -> None:
+        """Call this hook too from now on."""
+        self._set_hooks((*self._hooks, hook))
+
+    def unlisten(self, hook: Hook) -> None:
+        """Call this hook no more."""
+        self._set_hooks([one for one in self._hooks if one is not hook])
+
+    def _set_hooks(self, hooks: Sequence[Hook]) -> None:
+        self._hooks = tuple(hooks)
         self.has_hooks = bool(hooks)
         self._timers = tuple(hook for hook in hooks if getattr(hook, "timed", False))
         self.is_timed = bool(self._timers)

@@ -1,0 +1,19 @@
+"""What pytest finds where sessile is installed: the fixture ``session_tester``."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from sessile.service.sessions import Sessions
+from sessile.testing.application import SessionTester
+
+
+@pytest.fixture
+def session_tester() -> Iterator[Callable[[Sessions], SessionTester]]:
+    """Take an application's sessions in hand until the test is over: ``session_tester(sessions)``.
+
+    See ``sessile.testing.application``.
+    """
+    with ExitStack() as stack:
+        yield lambda sessions: stack.enter_context(SessionTester(sessions))

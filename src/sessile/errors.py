@@ -122,11 +122,13 @@ class TooManySessions(SessionError):  # noqa: N818
 
     Attributes:
         limit: how many that is.
+        user: whose login it was, for a page that asks which one to end.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, user: str | None = None) -> None:
         super().__init__(f"the user has {limit} sessions already; end one of them first")
         self.limit = limit
+        self.user = user
 
 
 class LoginNeeded(SessionError):  # noqa: N818

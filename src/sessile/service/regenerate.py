@@ -302,7 +302,7 @@ def _limit(transaction: Transaction) -> Limit | None:
 def _refuse(transaction: Transaction, now: Instant, limit: Limit | None) -> CommitOutcome:
     owner = transaction.state.identity.owner or ""
     transaction.context.emit(LimitReached(now, None, owner, client=transaction.client))
-    raise TooManySessions(0 if limit is None else limit.number)
+    raise TooManySessions(0 if limit is None else limit.number, transaction.state.identity.owner)
 
 
 async def _settle(

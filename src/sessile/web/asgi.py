@@ -4,7 +4,7 @@
 through: whoever made ``Sessions`` closes it, with ``await sessions.close()`` at shutdown.
 """
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from enum import Enum
 from typing import Any, Final, Literal
 
@@ -15,14 +15,15 @@ from sessile.core.options import suggest_options
 from sessile.core.origin import SAFE
 from sessile.core.session import Session
 from sessile.core.state import SessionState
-from sessile.errors import ConfigError, LostRace, StoreUnavailable, TooLate
+from sessile.errors import ConfigError, LostRace, SessileError, StoreUnavailable, TooLate
 from sessile.service.commit import commit
 from sessile.service.context import Context
 from sessile.service.open import open_transaction
 from sessile.service.sessions import Sessions, context_of
 from sessile.service.transaction import Transaction
+from sessile.web.answers import ERROR, Answers, check_answers, find_asgi_answer
 from sessile.web.cross_site import refuse_cross_site
-from sessile.web.excluded import NoSession, no_session, prefixes
+from sessile.web.excluded import UNKNOWN, NoSession, no_session, prefixes
 from sessile.web.headers import BYTES, with_session_headers
 from sessile.web.late import FAILED, TOO_LATE, UNSEEN, late_change
 from sessile.web.refusal import REFUSED, refusal
@@ -61,6 +62,10 @@ class SessionMiddleware:
             check is not made there either.
         passive: path prefixes whose requests use the session and are no sign of life, as the polls
             of a page that nobody looks at: ``("/poll",)``. They do not move the idle clock.
+        answers: applications that answer errors which no handler meets, those of the save above
+            all: ``{TooManySessions: page}``. ``scope["sessile.error"]`` is the error, and the
+            session is a fresh one, without what was not saved. In Starlette and FastAPI the
+            application's exception handlers do the same.
 
     Raises:
         ConfigError: an option is wrong; the message says what to write instead.
@@ -74,8 +79,10 @@ class SessionMiddleware:
         load: Load | Literal["eager", "lazy"] = Load.EAGER,
         exclude: Iterable[str] = (),
         passive: Iterable[str] = (),
+        answers: Answers[App] | None = None,
     ) -> None:
         self._app = app
+        self._answers = check_answers(answers)
         self._sessions = sessions
         self._context = context_of(sessions)
         get_ready()
@@ -110,7 +117,9 @@ class SessionMiddleware:
             await respond(send, refused)
             return
         passive = self._passive is not None and path(scope).startswith(self._passive)
-        exchange = Exchange(context, request, send, self._varies, passive=passive)
+        exchange = Exchange(
+            context, request, (scope, receive, send), self._varies, self._answers, passive=passive
+        )
         scope[SESSIONS] = self._sessions
         try:
             if self._lazy:
@@ -132,8 +141,9 @@ class Exchange:
     Args:
         context: the collaborators.
         request: what the request says.
-        send: to the server.
+        call: what the server called the middleware with.
         varies: the request headers that the answer depends on.
+        answers: the application's own, to errors that no handler meets.
         passive: whether the request is no sign of life.
 
     Attributes:
@@ -141,23 +151,27 @@ class Exchange:
     """
 
     __slots__ = (
-        "_context", "_has_left", "_headers", "_is_replaced", "_outage", "_passive", "_request",
-        "_send", "_session", "_transaction", "_varies", "saved",
+        "_answers", "_app", "_context", "_has_left", "_headers", "_is_replaced", "_outage",
+        "_passive", "_receive", "_request", "_scope", "_send", "_session", "_transaction",
+        "_varies", "saved",
     )  # fmt: skip
 
     def __init__(
         self,
         context: Context,
         request: AsgiRequest,
-        send: Send,
+        call: tuple[Scope, Receive, Send],
         varies: list[bytes],
+        answers: Mapping[type, App],
         *,
         passive: bool = False,
     ) -> None:
+        self._answers = answers
+        self._app = call[0].get("app")  # one that is mounted in it puts itself there
         self._context = context
         self._passive = passive
         self._request = request
-        self._send = send
+        self._scope, self._receive, self._send = call
         self._varies = varies
         self._has_left = False  # the headers of the answer, or they are about to
         self._is_replaced = False  # the application's answer, by ours
@@ -202,7 +216,7 @@ class Exchange:
         state.close(TOO_LATE)
         try:
             self._headers = await arun(commit(transaction))
-        except REFUSED as error:
+        except SessileError as error:
             await self._replace(error)
             return
         self.saved = state
@@ -226,11 +240,40 @@ class Exchange:
             raise error
 
     async def _replace(self, error: Exception) -> None:
-        self._has_left = self._is_replaced = True
-        await respond(self._send, refusal(error))
+        """Answer as the application says, else as we do; what is not ours to answer is raised."""
+        scope = self._scope
+        page = None
+        if ERROR not in scope:  # a page that meets an error is not asked again
+            page = find_asgi_answer(self._answers, (scope.get("app"), self._app), error)
+        self._has_left = True
+        if page is None and not isinstance(error, REFUSED):
+            raise error
+        self._is_replaced = True
+        if page is None:
+            await respond(self._send, refusal(error))
+        else:
+            await self._show(page, error)
+
+    async def _show(self, page: App, error: Exception) -> None:
+        """Let a page of the application answer, with a session of its own that is saved as any."""
+        scope = self._scope
+        again = Exchange(
+            self._context, self._request, (scope, self._receive, self._send), self._varies, {},
+            passive=self._passive,
+        )  # fmt: skip
+        scope[ERROR], scope["session"] = error, UNKNOWN
+        try:
+            if not isinstance(error, StoreUnavailable | LostRace):
+                scope["session"] = await again.load()
+            await page(scope, self._receive, again.send)
+        except REFUSED as second:
+            await again.give_up(second)
+        finally:
+            again.close()
 
     def close(self) -> None:
         """Refuse the changes of whoever still holds a session that was not saved."""
+        self._scope = {}  # which may hold this
         if self._transaction is not None:
             self._transaction.state.close(FAILED)
 

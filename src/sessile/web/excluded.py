@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from sessile.errors import ConfigError, NotLoaded
 
@@ -37,6 +37,13 @@ class NoSession:
 
     def __repr__(self) -> str:
         return "<session, not loaded>"
+
+
+UNKNOWN: Final = NoSession(
+    "the store did not answer, so nobody can tell whose session this is: "
+    "a page for StoreUnavailable does without one"
+)
+"""What a page for an outage has in place of a session."""
 
 
 def no_session(excluded: tuple[str, ...]) -> NoSession:

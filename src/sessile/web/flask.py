@@ -3,20 +3,23 @@
 import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Final, ParamSpec, cast
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sessile.core.options import suggest_options
 from sessile.core.session import Session
 from sessile.core.value import Seconds
-from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded
+from sessile.errors import ConfigError, LoginNeeded, MissingExtra, SessileError, StepUpNeeded
 from sessile.service.sessions import Sessions
 from sessile.web.integration import (
     CSRF_FIELD,
     CSRF_HEADER,
+    ERROR,
     REFUSED,
     LazySession,
     RequestSession,
     authorize,
     environ_request,
+    find_answer,
     life_of,
     needs_csrf_token,
     refusal,
@@ -106,7 +109,10 @@ class Sessile(SessionInterface):
         A ``csrf_token`` of somebody else, as Flask-WTF's, stays.
         """
         app.session_interface = self
-        middleware = _Middleware(app.wsgi_app, self._sessions, passive=self._passive)
+        answers: dict[type[Exception], WSGIApplication] = {SessileError: _page(app)}
+        middleware = _Middleware(
+            app.wsgi_app, self._sessions, passive=self._passive, answers=answers
+        )
         app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's own advice
         _give_templates_token(app)
         for kind in REFUSED:
@@ -139,10 +145,11 @@ class Sessile(SessionInterface):
         life = life_of(mine)
         try:
             life.commit()
-        except REFUSED as error:
+        except SessileError as error:
             if mine.alone:
                 raise
             life.restart()
+            flask.request.environ[ERROR] = error
             _turn_into(response, app.make_response(app.handle_user_exception(error)))
         if mine.alone:
             response.headers = type(response.headers)(life.add_headers(list(response.headers)))
@@ -247,16 +254,36 @@ def _give_templates_token(app: flask.Flask) -> None:
     app.create_jinja_environment = create_with_token  # type: ignore[method-assign]  # once, by Flask
 
 
+def _page(app: flask.Flask) -> WSGIApplication:
+    """Return the application's error handlers as a page, for a stream that could not be saved.
+
+    An error for which there is none is raised again.
+    """
+
+    def page(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with app.request_context(environ):
+            response = app.make_response(app.handle_user_exception(environ[ERROR]))
+            return response(environ, start_response)
+
+    return page
+
+
 def _turn_into(response: flask.Response, other: flask.Response) -> None:
     """Turn an answer that is already on its way into another one."""
     response.status, response.headers = other.status, other.headers
     response.response = other.response
 
 
-def _refuse(error: Exception) -> flask.Response:
-    """Answer 503 or 403; an application's own handler of the error comes before this one."""
+def _refuse(error: Exception) -> Any:
+    """Answer 503 or 403, unless the application has a handler: of that error or of a kind above."""
+    app = flask.current_app
+    handlers = (app.error_handler_spec[name][None] for name in (*flask.request.blueprints, None))
+    for own in handlers:
+        found = find_answer({kind: own[kind] for kind in own if own[kind] is not _refuse}, error)
+        if found is not None:
+            return app.ensure_sync(found)(error)
     refused = refusal(error)
-    return flask.current_app.response_class(refused.body, refused.status, refused.headers)
+    return app.response_class(refused.body, refused.status, refused.headers)
 
 
 def _forget(_app: flask.Flask, exception: BaseException, **_: Any) -> None:

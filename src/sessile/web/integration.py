@@ -12,6 +12,7 @@ from sessile.core.request import PlainRequest
 from sessile.core.value import Seconds
 from sessile.service import require
 from sessile.service.sessions import Sessions, context_of
+from sessile.web.answers import ERROR, check_answers, find_answer
 from sessile.web.cross_site import refuse_cross_site
 from sessile.web.csrf import CSRF_FIELD, CSRF_HEADER, needs_csrf_token
 from sessile.web.lazy import LazySession, RequestSession, life_of
@@ -21,6 +22,7 @@ from sessile.web.request import EnvironRequest, peek_environ_form
 __all__ = [
     "CSRF_FIELD",
     "CSRF_HEADER",
+    "ERROR",
     "REFUSED",
     "EnvironRequest",
     "LazySession",
@@ -28,8 +30,10 @@ __all__ = [
     "Refusal",
     "RequestSession",
     "authorize",
+    "check_answers",
     "check_sessions",
     "environ_request",
+    "find_answer",
     "get_ready",
     "life_of",
     "needs_csrf_token",

@@ -4,20 +4,24 @@ PEP 3333: the headers leave with the first byte of the body and no sooner, so an
 still use its session after ``start_response``.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import ClassVar, Final, ParamSpec, TypeAlias, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sessile.core.options import suggest_options
+from sessile.errors import SessileError
 from sessile.service.sessions import Sessions
 from sessile.web.excluded import no_session, prefixes
 from sessile.web.integration import (
+    ERROR,
     REFUSED,
     LazySession,
     RequestSession,
+    check_answers,
     check_sessions,
     environ_request,
+    find_answer,
     get_ready,
     refusal,
     refuse_cross_site,
@@ -47,9 +51,12 @@ class SessionMiddleware:
             not made there either.
         passive: path prefixes whose requests use the session and are no sign of life, as the polls
             of a page that nobody looks at: ``("/poll",)``. They do not move the idle clock.
+        answers: applications that answer errors which no handler meets, those of the save above
+            all: ``{TooManySessions: page}``. ``environ["sessile.error"]`` is the error, and the
+            session is a fresh one, without what was not saved.
 
     Raises:
-        ConfigError: a prefix is no path, or ``sessions`` is something else.
+        ConfigError: a prefix is no path, or another option is something else.
     """
 
     session_type: ClassVar[type[LazySession]] = LazySession
@@ -61,8 +68,10 @@ class SessionMiddleware:
         *,
         exclude: Iterable[str] = (),
         passive: Iterable[str] = (),
+        answers: Mapping[type[Exception], WSGIApplication] | None = None,
     ) -> None:
         check_sessions(sessions)
+        self._answers = check_answers(answers)
         self._app = app
         self._sessions = sessions
         get_ready()
@@ -91,7 +100,7 @@ class SessionMiddleware:
     def _serve(
         self, life: RequestSession, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        response = Response(life, environ, start_response)
+        response = Response(life, environ, start_response, self._answers)
         chunks = response.attempt(self._app, environ, response.start)
         body = Body(response, () if chunks is None else chunks)
         over = life.closed or _is_inert(chunks, environ)
@@ -118,6 +127,7 @@ class Response:
         life: the life of the request's session, which is saved when the headers leave.
         environ: the request.
         start_response: the server's.
+        answers: the application's own, to errors that no handler meets.
 
     Attributes:
         left: whether the headers have left.
@@ -125,12 +135,18 @@ class Response:
     """
 
     __slots__ = (
-        "_environ", "_headers", "_life", "_send", "_start_response", "_status", "instead", "left",
+        "_answers", "_environ", "_headers", "_life", "_send", "_start_response", "_status",
+        "instead", "left",
     )  # fmt: skip
 
     def __init__(
-        self, life: RequestSession, environ: WSGIEnvironment, start_response: StartResponse
+        self,
+        life: RequestSession,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        answers: Mapping[type, WSGIApplication],
     ) -> None:
+        self._answers = answers
         self._life = life
         self._environ = environ
         self._start_response = start_response
@@ -157,7 +173,7 @@ class Response:
         self._life.restart()
 
     def attempt(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
-        """Let the application work; None when it raised what is answered with 503 or 403."""
+        """Let the application work; None when it raised what is answered in its place."""
         try:
             return work(*args, **kwargs)
         except REFUSED as error:
@@ -177,23 +193,59 @@ class Response:
             return
         try:
             life.commit()
-        except REFUSED as error:
+        except SessileError as error:
             self.refuse(error)
             return
+        self._let_go()
+
+    def _let_go(self) -> None:
+        assert self._status is not None
         self.left = True
         # the ticket stands in no local while the server has it: tracebacks show locals
-        self._send = self._start_response(self._status, life.add_headers(self._headers))
+        self._send = self._start_response(self._status, self._life.add_headers(self._headers))
 
     def refuse(self, error: Exception) -> None:
-        """Answer 503 or 403 in place of the application; raise the error when it is too late."""
+        """Answer in place of the application, as it says or as we do; raise when it is too late.
+
+        What is not ours to answer is raised as well.
+        """
         if self.left:
             raise error
+        page = None
+        if ERROR not in self._environ:  # a page that meets an error is not asked again
+            page = find_answer(self._answers, error)
+        if page is not None:
+            self._show(page, error)
+            return
+        if not isinstance(error, REFUSED):
+            raise error
         refused = refusal(error)
-        self.instead = b"" if self._environ["REQUEST_METHOD"] == "HEAD" else refused.body
         self._life.close()
         self.left = True
+        self._put(refused.body)
         status = f"{refused.status} {refused.reason}"
         self._send = self._start_response(status, list(refused.headers))
+
+    def _show(self, page: WSGIApplication, error: Exception) -> None:
+        """Let a page of the application answer, with a session of its own that is saved as any."""
+        self._environ[ERROR] = error
+        self._life.restart()
+        self._status = None
+        try:
+            chunks = page(self._environ, self.start)
+            try:
+                body = b"".join(chunks)
+            finally:
+                getattr(chunks, "close", lambda: None)()
+            self._life.commit()
+        except REFUSED as second:
+            self.refuse(second)
+        else:
+            self._put(body)
+            self._let_go()
+
+    def _put(self, body: bytes) -> None:
+        self.instead = b"" if self._environ["REQUEST_METHOD"] == "HEAD" else body
 
     @property
     def troubled(self) -> bool:

@@ -91,6 +91,7 @@ BOUNDS = {
         Bound("devices that are remembered", "service.devices:MOST_DEVICES", "the one seen longest ago is forgotten"),
         Bound("thefts whose evidence is kept", "service.evidence:MOST_EVIDENCE", "the oldest goes"),
         Bound("time that evidence is kept; `Policy(evidence=)`", "core.policy:Policy.evidence", "it goes; of nobody's session, with the session's own time", S),
+        Bound("time that a session which is over is kept at least, for requests under way", "core.record:LATE_TTL", "what they changed is dropped", S),
         Bound("time that a tombstone is kept", "core.record:TOMBSTONE_TTL", "it goes", S),
         Bound("tombstones that are followed to where a session goes on", "core.record:LONGEST_WALK", "it counts as ended"),
     ],

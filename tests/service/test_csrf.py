@@ -75,14 +75,57 @@ def test_token_of_a_login_is_the_new_sessions(world, act):
     assert not passes(world, before)
 
 
-def test_token_outlives_one_rotation(world):
-    """The page that was open when the ticket was replaced still sends its form; the next not."""
+def test_token_lives_as_long_as_its_session(world):
+    """A form that was open for hours, in a session that was used all the time, is taken."""
     token = issue(world)
-    world.ask(lambda session: session.rotate())
+    for _ in range(20):
+        world.clock.advance(1200.0)
+        world.ask(dict)
+
     assert passes(world, token)
-    world.ask(lambda session: session.rotate())
+
+
+def test_login_page_that_was_left_open_is_taken():
+    """A visitor's session is over after the idle time; what its login page holds is good."""
+    world = World(MemoryStore(), run)
+    token = issue(world)
+    world.clock.advance(3 * 3600.0)
+    world.sessions.sync.count()
+
+    assert passes(world, token)
+    assert world.ask(lambda s: (world.sessions.check_csrf(s, token), s.login("alice"))).set_cookie
+    assert not passes(world, token)
+
+
+def test_page_of_a_user_whose_session_is_over_is_not_taken(world):
+    """What alice's page held is no good when she is logged out, by the clock or by herself."""
+    token = issue(world)
+    world.clock.advance(3600.0)
 
     assert not passes(world, token)
+
+
+@pytest.mark.parametrize("wait", [0.0, 60.0, 600.0])
+def test_login_page_after_a_logout_whose_answer_was_lost(world, wait):
+    """The old cookie is still there, its session is dead, and the form shown then is taken."""
+    cookie = world.cookie
+    world.ask(lambda s: s.logout(), cookie=cookie)
+    shown = world.ask(world.sessions.csrf_token, cookie=cookie)
+    world.clock.advance(wait)
+
+    assert shown.set_cookie is None
+    assert passes(world, shown.result, cookie=cookie)
+    assert not passes(world, shown.result, cookie="")
+
+
+def test_id_of_a_session_opens_no_form_of_it(world):
+    """Whoever knows an id, which is no secret, is shown a token that is worth nothing to others."""
+    cookie = world.cookie
+    world.ask(lambda s: s.logout(), cookie=cookie)
+    name, _, value = cookie.partition("=")
+    forged = f"{name}={value[:20]}{'A' * 40}"
+
+    assert not passes(world, issue(world, cookie=forged), cookie=cookie)
 
 
 def test_token_is_checked_under_any_secret_of_the_ring():

@@ -109,6 +109,13 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         """Tell whether the session lives; at its deadline it no longer does."""
         return now < self.idle_until and now < self.until
 
+    def serves_late(self, began: Instant, now: Instant) -> bool:
+        """Tell whether it takes what a request brings that began while it lived.
+
+        A request under way is a sign of life that the idle clock does not see.
+        """
+        return began < self.idle_until and now < self.until
+
     @property
     def presented(self) -> bool:
         """Whether its client has shown a ticket of it yet: no more than that can change it."""
@@ -136,6 +143,9 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
 
 FORMAT: Final = 2
+
+LATE_TTL: Final[Seconds] = 600.0
+"""How long a record stays at least when its time is over, for requests that are under way."""
 
 UNCLAIMED_TTL: Final[Seconds] = 70.0
 """How long a new session counts as its user's though nobody has shown its ticket: ten seconds, and

@@ -37,6 +37,8 @@ class SessionState:
         notes: the lines to add to the trail.
         must_store: whether it is stored even if it holds nothing.
         accessed: whether the application has looked at it, so that the answer depends on it.
+        presented: the ticket that a visitor came with, which opens nothing. It proves nothing.
+        is_stale: whether that session was replaced or logged out a moment ago.
         now: the time by which the request is judged. A WebSocket's goes on.
     """
 
@@ -44,8 +46,10 @@ class SessionState:
     accessed = False
     inherits = True
     intent = Intent.KEEP
+    is_stale = False
     must_store = False
     notes: tuple[str, ...] = ()
+    presented: Ticket | None = None
     purpose: str | None = None
     _closed: str | None = None
     _identity: Identity | None = None

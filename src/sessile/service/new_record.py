@@ -5,7 +5,7 @@ from typing import Final
 
 from sessile.core.client import NOBODY, Client
 from sessile.core.identity import Identity
-from sessile.core.record import FORMAT, Record
+from sessile.core.record import FORMAT, LATE_TTL, Record
 from sessile.core.state import SessionState
 from sessile.core.ticket import Ticket
 from sessile.core.trail import Trail, pack_trail
@@ -82,10 +82,11 @@ async def sweep_sometimes(context: Context, now: Instant) -> None:
     """Remove some expired records now and then, where the store's server does not.
 
     Each 64th new session removes up to 256, so a table cannot outgrow its live sessions for long,
-    with no job to schedule and any number of servers. No session fails for its sake.
+    with no job to schedule and any number of servers. No session fails for its sake. Those that are
+    over for a short while stay, for requests that began before.
     """
     context.created += 1
     swept_by_server = Capability.NATIVE_EXPIRY in context.store.capabilities
     if context.created % _EVERY == 0 and not swept_by_server:
         with suppress(StoreUnavailable):
-            await context.store.sweep(now, _BATCH)
+            await context.store.sweep(now - LATE_TTL, _BATCH)

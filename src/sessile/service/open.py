@@ -99,7 +99,10 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
     told = False  # of a mismatch; a rival's commit makes us look again
     for _ in range(ATTEMPTS):
         if not isinstance(record, Record) or not record.live_at(now):
-            return _absent(transaction, carrier, ticket, record)
+            newer = await _close_expired(transaction, ticket, record)
+            if newer is None:
+                return _absent(transaction, carrier, ticket, record)
+            record = newer
         if record.kind is not RecordKind.SESSION:
             return await _open_after_end(transaction, carrier, ticket, record)
         # In this order, because a look at the clocks and the ticket's chain is cheaper than the
@@ -233,6 +236,30 @@ def _emit_mismatch(transaction: Transaction, record: Record) -> None:
     context.emit(
         Mismatched(transaction.now, key, record.owner, record.client, reaction, client=client)
     )
+
+
+async def _close_expired(
+    transaction: Transaction, ticket: Ticket, found: Record | Corrupt | None
+) -> Record | None:
+    """Make it final that an idle session is over, before its client is told so.
+
+    A request that is under way since before would save into it, and so bring it back. Return the
+    record as such a one left it, if it was faster; None where the session is over.
+    """
+    context, now = transaction.context, transaction.now
+    record = context.intact(found) if isinstance(found, Record) and now < found.until else None
+    if record is None or record.kind is not RecordKind.SESSION:
+        return None
+    if not (ticket.proves(record.digest) or (record.parent and ticket.proves(record.parent))):
+        return None
+    version = record.version + 1
+    draft, written = context.sealer.seal(
+        record, {}, frozenset(), version=version, until=record.idle_until
+    )
+    change = Change(draft, record.version, written)
+    result = await try_housekeeping(transaction, partial(context.store.commit, change))
+    newest = None if result is None else context.newest(result)
+    return newest if newest is not None and newest.live_at(now) else None
 
 
 def _absent(

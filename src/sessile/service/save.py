@@ -14,11 +14,13 @@ from sessile.core.trail import Trail, extend_trail, pack_trail
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, confirmations, judge
 from sessile.errors import LostRace
+from sessile.service.context import Context
 from sessile.service.events import Dropped, Expired, Locked, Rotated
 from sessile.service.open import ATTEMPTS, CLIENT_CHANGED
+from sessile.service.owned import gather_owned
 from sessile.service.tombstones import follow_tombstones
 from sessile.service.transaction import CommitOutcome, Transaction
-from sessile.stores.contract import Change, Committed
+from sessile.stores.contract import Capability, Change, Committed, Corrupt
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -90,13 +92,18 @@ def save(transaction: Transaction, now: Instant, attempt: Attempt | None) -> Flo
 
 
 async def _commit_late(transaction: Transaction, now: Instant, attempt: Attempt) -> CommitOutcome:
-    """Save what a long request did past its deadline, if somebody else kept its session alive."""
+    """Save what a long request did past a deadline, if its session is still there to take it.
+
+    The idle time is over, and the request was under way; or somebody else kept it alive.
+    """
     context = transaction.context
     newest = await read_late(transaction, attempt.record, now)
     newest = await _follow(transaction, newest, now)
     if newest is not None and context.policy.is_locked(newest, now):
         key, owner, client = Key(newest.key), newest.owner, transaction.client
         context.emit(Locked(now, key, Lock.IDLE, owner, client=client))
+        newest = None
+    if newest is not None and not newest.live_at(now) and await _is_crowded_out(context, newest):
         newest = None
     return await _commit(transaction, now, _rebase(transaction, now, attempt, newest))
 
@@ -118,13 +125,30 @@ async def _follow(transaction: Transaction, record: Record | None, now: Instant)
 
 
 async def read_late(transaction: Transaction, outlived: Record, now: Instant) -> Record | None:
-    """Read the session that a slow request has outlived; None unless it lives or was replaced."""
+    """Read the session that a slow request has outlived.
+
+    None where it is over: it ended, it is as old as may be, or somebody was told that it expired.
+    """
     context = transaction.context
     newest = context.intact(await context.store.read(Key(outlived.key)))
-    if newest is None or newest.kind is not RecordKind.SESSION or newest.live_at(now):
+    if newest is None or newest.kind is not RecordKind.SESSION or transaction.takes(newest, now):
         return newest
     context.emit(Expired(now, Key(newest.key), newest.owner, client=transaction.client))
     return None
+
+
+async def _is_crowded_out(context: Context, late: Record) -> bool:
+    """Tell whether its user has as many sessions as allowed by now, of which this one was none."""
+    limit = None if late.owner is None else context.policy.limit_for(late.owner)
+    if late.owner is None or limit is None or Capability.OWNERS not in context.store.capabilities:
+        return False
+    now = context.clock()
+
+    def pick(found: Record | Corrupt) -> bool | None:
+        record = context.intact(found)
+        return (record is not None and record.live_at(now)) or None
+
+    return len(await gather_owned(context, late.owner, pick, limit.number)) >= limit.number
 
 
 def _successor(transaction: Transaction) -> Ticket | None:
@@ -231,7 +255,7 @@ def _rebase(
     context, ticket = transaction.context, transaction.opened.ticket
     if newest is None or newest.kind is not RecordKind.SESSION:
         return None
-    if context.policy.is_locked(newest, now):
+    if context.policy.is_locked(newest, now) or not transaction.takes(newest, now):
         return None
     values = context.unseal(newest, now)
     if values is None:

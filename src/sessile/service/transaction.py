@@ -104,11 +104,14 @@ class Transaction:
         passive: whether the request counts as no activity.
 
     Attributes:
+        is_sign_of_life: whether its end is activity, however long it took.
         opened: what opening found.
         state: the session within this request.
     """
 
-    __slots__ = ("_client", "context", "now", "opened", "passive", "request", "state")
+    __slots__ = (
+        "_client", "context", "is_sign_of_life", "now", "opened", "passive", "request", "state",
+    )  # fmt: skip
 
     opened: Opened
     state: SessionState
@@ -121,6 +124,16 @@ class Transaction:
         self.request = request
         self.now = now
         self.passive = passive
+        self.is_sign_of_life = not passive
+
+    def takes(self, record: Record, now: Instant) -> bool:
+        """Tell whether what the request did may go into that record, as its clocks are now.
+
+        A request that is under way keeps its session alive; a WebSocket, and a poll, do not.
+        """
+        if record.live_at(now):
+            return True
+        return self.is_sign_of_life and record.serves_late(self.now, now)
 
     @property
     def client(self) -> Client:
@@ -149,7 +162,15 @@ class Transaction:
             lock=opened.lock,
             limit=context.policy.size_limit,
         )
+        if opened.record is None and opened.presented:
+            self.state.presented = self._find_ticket()
+            self.state.is_stale = opened.standing is Standing.STALE
         return self
+
+    def _find_ticket(self) -> Ticket | None:
+        """Return the ticket of a visitor, which opened nothing."""
+        _, found = self.context.carriers.find(self.request)
+        return Ticket.parse(found) if isinstance(found, str) else None
 
     def resume(self, outcome: CommitOutcome, done: Intent) -> None:
         """Go on from what was just saved, as a WebSocket does.
@@ -158,6 +179,7 @@ class Transaction:
             outcome: of the commit.
             done: the intent that was carried out; a newer one is still to be.
         """
+        self.is_sign_of_life = False
         opened, record = self.opened, outcome.record
         lock = opened.lock if record is opened.record else None
         if record is None:

@@ -18,6 +18,7 @@ from sessile.core.flow import Ask
 from sessile.core.policy import Limit, OnLimit
 from sessile.core.record import (
     HEAD_BYTES,
+    LATE_TTL,
     UNCLAIMED_TTL,
     Corrupt,
     Head,
@@ -41,6 +42,7 @@ __all__ = [
     "COMMITTED",
     "GONE",
     "HEAD_BYTES",
+    "LATE_TTL",
     "MOST_ENDED",
     "PAGE_BYTES",
     "UNCLAIMED_TTL",

@@ -6,6 +6,7 @@ import msgspec
 
 from sessile.stores.contract import (
     GONE,
+    LATE_TTL,
     Change,
     CommitResult,
     Conflict,
@@ -16,7 +17,6 @@ from sessile.stores.contract import (
     Record,
     Replaced,
     ReplaceResult,
-    Seconds,
     pack,
     unpack,
 )
@@ -26,9 +26,6 @@ from sessile.wire.redis.opaque import Opaque
 
 STAMP: Final = 8
 """Bytes at the end of a row, drawn for each write: a commit whose answer was lost knows its row."""
-
-_MARGIN: Final[Seconds] = 60.0
-"""How long a row outlives its deadline, for application servers whose clocks differ."""
 
 
 def row_of(record: Record) -> Opaque:
@@ -77,4 +74,4 @@ def cursor_after(score: bytes) -> str | None:
 
 def milliseconds(until: Instant, seen: Instant) -> int:
     """Return how long Redis keeps what is over at an instant, counted from when it was seen."""
-    return int((max(until - seen, 0.0) + _MARGIN) * 1000)
+    return int((max(until - seen, 0.0) + LATE_TTL) * 1000)

@@ -14,6 +14,7 @@ from sessile.core.secrets import KeyRing
 from sessile.core.size import SizeLimit
 from sessile.core.verdict import Kin, Successor, Verdict
 from sessile.service import commit, end, regenerate, save
+from sessile.service import open as open_module
 from sessile.stores.memory import MemoryStore
 from sessile.testing.promises.stories import CROWD
 
@@ -82,6 +83,32 @@ def increments_are_values(patch):
 @breaks("late_change_moves_over_at_login")
 def late_changes_stay_behind(patch):
     patch.setattr(regenerate, "merge_values", lambda context, base, theirs, delta: {})
+
+
+@breaks("request_under_way_keeps_its_session_alive")
+def requests_under_way_are_idle(patch):
+    patch.setattr(Record, "serves_late", lambda *_: False)
+
+
+@breaks("absolute_time_holds_against_a_late_writer")
+def requests_under_way_stop_every_clock(patch):
+    patch.setattr(Record, "serves_late", lambda *_: True)
+
+
+@breaks("expiry_holds_against_a_late_writer")
+def expiry_is_told_and_not_noted(patch):
+    async def nothing(*_):
+        return None
+
+    patch.setattr(open_module, "_close_expired", nothing)
+
+
+@breaks("late_writer_is_not_over_the_limit")
+def late_writers_crowd_others_out(patch):
+    async def never(*_):
+        return False
+
+    patch.setattr(save, "_is_crowded_out", never)
 
 
 @breaks("reader_asks_the_store_once")

@@ -3,7 +3,7 @@
 Each race is stepped: one request is stopped before every act of I/O, and its rival runs there.
 """
 
-from sessile.core.policy import Policy
+from sessile.core.policy import Policy, hours
 from sessile.errors import SessionTooLarge
 from sessile.service import events
 from sessile.service.manage import end_all
@@ -158,14 +158,53 @@ class Concurrency(Stories):
             assert met.b.get() == 1, met.stop
             assert met.world.ask(reads).user is None, met.stop
 
-    def test_expiry_holds_against_a_late_writer(self, store: Store, drive: Drive) -> None:
-        """A request that outlives the idle deadline does not revive what has expired."""
+    def test_request_under_way_keeps_its_session_alive(self, store: Store, drive: Drive) -> None:
+        """An upload that takes longer than the idle time saves, and its user goes on."""
         world = self.world_with_login(store, drive)
-        slow = world.request(world.cookie, lambda s: (world.clock.advance(1801), s.update(v=1)))
-        drive(slow)
+        reply = world.ask(lambda s: (world.clock.advance(1801 + 500), s.update(v=1)))
+
+        assert world.ask(reads, cookie=reply.cookie).user == "alice"
+        assert world.values(reply.cookie)["v"] == 1
+        assert not world.events_of(events.Dropped)
+
+    def test_expiry_holds_against_a_late_writer(self, store: Store, drive: Drive) -> None:
+        """Wherever the client is told that its session expired, no request under way revives it."""
+        for met in interleavings(
+            lambda: self.world_with_login(store, drive),
+            lambda world: world.request(
+                world.cookie, lambda s: (world.clock.advance(1801), s.update(v=1))
+            ),
+            lambda world: world.request(world.cookie, reads),
+            drive=drive,
+        ):
+            met.a.get()
+            if met.b.get().user is None:
+                assert met.world.ask(reads).user is None, met.stop
+                assert met.world.events_of(events.Dropped), met.stop
+
+    def test_absolute_time_holds_against_a_late_writer(self, store: Store, drive: Drive) -> None:
+        """A request that outlives the absolute time brings nothing back."""
+        world = self.world_with_login(store, drive)
+        world.ask(lambda s: (world.clock.advance(hours(13)), s.update(v=1)))
 
         assert world.ask(reads).user is None
         assert world.events_of(events.Dropped)
+
+    def test_late_writer_is_not_over_the_limit(self, store: Store, drive: Drive) -> None:
+        """A login that took the place of a session whose time was over keeps it."""
+        policy = Policy(limit=1)
+        world = self.world_with_login(store, drive, policy=policy)
+        other = World(store, drive, policy=policy)
+        slow = Stepped(
+            world.request(world.cookie, lambda s: (world.clock.advance(1801), s.update(v=1))), drive
+        )
+        slow.step()
+        other.clock.advance(1801)
+        other.ask(logs_in())
+        slow.finish()
+
+        assert world.ask(reads).user is None
+        assert other.ask(reads).user == "alice"
 
     def test_slow_writer_saves_what_others_kept_alive(self, store: Store, drive: Drive) -> None:
         """A request longer than the idle time still saves, if others kept its session alive."""

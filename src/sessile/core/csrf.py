@@ -57,9 +57,9 @@ def token(ring: KeyRing, subject: bytes, mask: bytes) -> str:
     return base64.urlsafe_b64encode(mask + _xor(base, mask)).decode()
 
 
-def check(ring: KeyRing, subjects: Iterable[bytes], given: str) -> bool:
+def check(ring: KeyRing, subjects: Iterable[bytes], given: object) -> bool:
     """Tell in constant time whether a token belongs to one of these, by any secret of the ring."""
-    if len(given) != 80 or _SHAPE.fullmatch(given) is None:
+    if type(given) is not str or len(given) != 80 or _SHAPE.fullmatch(given) is None:
         return False
     raw = binascii.a2b_base64(given.replace("-", "+").replace("_", "/"))
     base = _xor(raw[MASK:], raw[:MASK])

@@ -4,7 +4,8 @@
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from sessile.errors import ConfigError, WeakSecret
@@ -53,6 +54,8 @@ class KeyRing:
     __slots__ = ("all",)
 
     def __init__(self, secrets: Iterable[str | bytes]) -> None:
+        if isinstance(secrets, str) and "," in secrets:
+            raise ConfigError('secrets is one text with commas: write secrets=text.split(",")')
         if isinstance(secrets, str | bytes):
             secrets = (secrets,)
         self.all = tuple(map(_to_bytes, _elements(secrets)))
@@ -86,7 +89,9 @@ def fingerprint(secret: bytes) -> str:
 
 
 def _elements(secrets: object) -> Iterable[object]:
-    if not isinstance(secrets, Iterable):
+    if not isinstance(secrets, Iterable) or isinstance(
+        secrets, AbstractSet | Mapping
+    ):  # in no order
         raise ConfigError(f"secrets is {type(secrets).__name__}: write secrets=[...]" + _ADVICE)
     return secrets
 

@@ -323,7 +323,15 @@ def state_of(session: Session) -> SessionState:
 
     An application has no use for it: what it may do is a method of the session.
     """
-    return session._state  # noqa: SLF001  (the one way in, kept out of an editor's sight)
+    try:
+        return session._state  # noqa: SLF001  (the one way in, kept out of an editor's sight)
+    except AttributeError:
+        if isinstance(session, Session):
+            raise
+        given = type(session).__name__
+        raise ConfigError(
+            f"a {given} is no session of sessile: give it request.session, with SessionMiddleware"
+        ) from None
 
 
 def _lasting_grants(grants: Mapping[str, Instant], now: Instant) -> dict[str, Instant]:

@@ -33,7 +33,7 @@ def issue_token(context: Context, session: Session) -> str:
     return csrf.token(context.ring, subject, mask)
 
 
-def check_token(context: Context, session: Session, given: str) -> None:
+def check_token(context: Context, session: Session, given: str | None) -> None:
     """Make sure that a request brought a token of its session, or of the cookie it came with.
 
     Raises:

@@ -38,6 +38,38 @@ def check_hooks(hooks: object) -> None:
     for hook in hooks:
         if not callable(hook):
             raise ConfigError(f"hooks=[{hook!r}]: write a function of one event")
+        if isinstance(hook, type):  # each event would make another one, which does nothing
+            raise ConfigError(
+                f"hooks=[{hook.__name__}] is a class: write hooks=[{hook.__name__}()]"
+            )
+
+
+def check_store(store: object) -> None:
+    """Refuse what is no store, as a URL.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if isinstance(store, type) or not hasattr(store, "capabilities"):
+        kind = store.__name__ if isinstance(store, type) else type(store).__name__
+        raise ConfigError(
+            f"store is {kind}: write the URL first, as in Sessions(url), or a store that was made"
+        )
+
+
+def check_function(example: str, **option: object) -> None:
+    """Refuse an option that is no function.
+
+    Args:
+        example: one.
+        option: the option and what was given.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    ((name, given),) = option.items()
+    if not callable(given):
+        raise ConfigError(f"{name} is {type(given).__name__}: write a function, as {example}")
 
 
 def principal_of(where: str | Sequence[str] | PrincipalOf | None) -> Principal | None:

@@ -24,9 +24,11 @@ from sessile.service.context import Context
 from sessile.service.events import Hook
 from sessile.service.manage import AnyOwner
 from sessile.service.options import (
+    check_function,
     check_hooks,
     check_kind,
     check_policy,
+    check_store,
     principal_of,
     ring_of_host,
     ring_of_settings,
@@ -108,10 +110,13 @@ class Sessions:
         check_kind(Proxies, "Proxies(...)", proxies=proxies)
         check_kind(Sealing, "Sealing.OFF", sealing=sealing)
         check_hooks(hooks)
+        check_function("time.time", clock=clock)
+        check_function("os.urandom", entropy=entropy)
         if store is None:
             store = open_store(url or system.setting("SESSILE_URL") or DEFAULT_URL)
         elif url is not None:
             raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
+        check_store(store)
         given = ring_of_settings(secrets)
         ring = given or ring_of_host(store, entropy)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
@@ -235,7 +240,7 @@ class Sessions:
         """
         return csrf.issue_token(self._context, session)
 
-    def check_csrf(self, session: Session, token: str) -> None:
+    def check_csrf(self, session: Session, token: str | None) -> None:
         """Make sure that a request brought a token of its session.
 
         Raises:
@@ -265,7 +270,7 @@ class SyncSessions:
     """The same verbs, blocking: for WSGI, scripts and threads."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self._shared = context
 
     def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:
         """Return a user's live sessions, oldest login first; ``current`` marks one of them.
@@ -274,15 +279,15 @@ class SyncSessions:
             NoUser: ``user`` is no text, as None.
             ConfigError: the store keeps no index of a user's sessions.
         """
-        return run(manage.sessions_of(self._context, user, current))
+        return run(manage.sessions_of(self._shared, user, current))
 
     def show(self, session_id: str) -> SessionInfo | None:
         """Return one live session; None when there is none of that id."""
-        return run(manage.show(self._context, session_id))
+        return run(manage.show(self._shared, session_id))
 
     def evidence(self, session_id: str) -> SessionInfo | None:
         """Return the evidence of a session that was ended for theft; its trail ends with why."""
-        return run(manage.evidence(self._context, session_id))
+        return run(manage.evidence(self._shared, session_id))
 
     def spend(self, session: Session, purpose: str) -> None:
         """Spend the grant of a step-up, once and for all, before doing what it was given for.
@@ -290,7 +295,7 @@ class SyncSessions:
         Raises:
             StepUpNeeded: there is none, it is too old, or it is spent.
         """
-        run(use_grant(self._context, session, purpose))
+        run(use_grant(self._shared, session, purpose))
 
     def end(self, session_id: str, *, owner: str | AnyOwner | None = AnyOwner.ANY) -> bool:
         """End one session; every server refuses it at once. False when there was none.
@@ -303,7 +308,7 @@ class SyncSessions:
         Raises:
             NoUser: ``owner`` is no text.
         """
-        return run(manage.end(self._context, session_id, owner))
+        return run(manage.end(self._shared, session_id, owner))
 
     def end_all(self, user: str, *, keep: Key | Session | None = None) -> int:
         """End a user's sessions but the one to keep; return how many ended.
@@ -315,15 +320,15 @@ class SyncSessions:
             NoUser: ``user`` is no text, as None.
             ConfigError: the store keeps no index of a user's sessions.
         """
-        return run(manage.end_all(self._context, user, keep))
+        return run(manage.end_all(self._shared, user, keep))
 
     def end_everybody(self) -> str | None:
         """End every session of everybody, as one act; return why a crash may bring them back."""
-        return run(manage.end_everybody(self._context))
+        return run(manage.end_everybody(self._shared))
 
     def sweep(self) -> Iterator[int]:
         """Remove expired sessions in batches, yielding the size of each."""
-        while removed := run(manage.sweep(self._context, _SWEEP)):
+        while removed := run(manage.sweep(self._shared, _SWEEP)):
             yield removed
 
     def scan(self) -> Iterator[SessionInfo]:
@@ -335,7 +340,7 @@ class SyncSessions:
         seen: set[Key] = set()
         cursor: str | None = None
         while True:
-            found, cursor = run(manage.scan(self._context, cursor))
+            found, cursor = run(manage.scan(self._shared, cursor))
             for info in found:
                 if info.id not in seen:
                     seen.add(info.id)
@@ -345,16 +350,16 @@ class SyncSessions:
 
     def count(self) -> int:
         """Return about how many sessions there are, some that expired lately included."""
-        return run(self._context.store.count())
+        return run(self._shared.store.count())
 
     def ping(self) -> None:
         """Return when the store answers; ``StoreUnavailable`` when it does not."""
-        run(self._context.store.ping())
+        run(self._shared.store.ping())
 
     def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
-        self._context.tasks.close()
-        run(self._context.store.close())
+        self._shared.tasks.close()
+        run(self._shared.store.close())
 
 
 def context_of(sessions: Sessions) -> Context:
@@ -363,4 +368,7 @@ def context_of(sessions: Sessions) -> Context:
         return sessions._context  # noqa: SLF001  (the one way in, kept out of an editor's sight)
     except AttributeError:
         given = type(sessions).__name__  # and not its repr: a URL may hold a password
-        raise ConfigError(f"a {given} is no Sessions: write sessions = Sessions(...)") from None
+        advice = "sessions = Sessions(...)"
+        if isinstance(sessions, SyncSessions):
+            advice = "sessions, and not sessions.sync"
+        raise ConfigError(f"a {given} is no Sessions: write {advice}") from None

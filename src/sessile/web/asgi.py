@@ -24,6 +24,7 @@ from sessile.service.transaction import Transaction
 from sessile.web.answers import ERROR, Answers, check_answers, find_asgi_answer
 from sessile.web.cross_site import refuse_cross_site
 from sessile.web.excluded import UNKNOWN, NoSession, no_session, prefixes
+from sessile.web.foreign import advise, check_inside, check_outside
 from sessile.web.headers import BYTES, with_session_headers
 from sessile.web.late import FAILED, TOO_LATE, UNSEEN, late_change
 from sessile.web.refusal import REFUSED, refusal
@@ -97,7 +98,10 @@ class SessionMiddleware:
         kind = scope["type"]
         if kind not in {"http", "websocket"}:
             await self._app(scope, receive, send)
-        elif self._exclude and path(scope).startswith(self._exclude):
+            return
+        if "session" in scope:
+            check_outside(scope)
+        if self._exclude and path(scope).startswith(self._exclude):
             scope["session"] = self._no_session
             await self._app(scope, receive, send)
         elif kind == "websocket":
@@ -129,6 +133,9 @@ class SessionMiddleware:
             await self._app(scope, receive, exchange.send)
         except REFUSED as error:
             await exchange.give_up(error)
+        except TypeError as error:
+            advise(error)
+            raise
         finally:
             exchange.close()
         if exchange.saved and (late := exchange.saved.values.changes_since_delta()):
@@ -203,6 +210,9 @@ class Exchange:
             return _swallow()
         if self._has_left or message["type"] != "http.response.start":
             return self._send(message)
+        held = self._scope.get("session")
+        if held is not self._session and held is not _PENDING:
+            check_inside(held)
         self._has_left = True
         transaction, self._transaction = self._transaction, None
         if transaction is not None:

@@ -64,6 +64,8 @@ def prefixes(option: str, given: Iterable[object]) -> tuple[str, ...]:
     if isinstance(given, str):
         right = given if given.startswith("/") else f"/{given}"
         raise ConfigError(f"{option}={given!r}: write a tuple, as in {option}=({_quote(right)},)")
+    if not isinstance(given, Iterable):
+        raise ConfigError(f'{option}={given!r}: write a tuple, as in {option}=("/static/",)')
     return tuple(_check_prefix(option, one) for one in given)
 
 

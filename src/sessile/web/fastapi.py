@@ -7,6 +7,7 @@ they hand over what ``web.asgi`` has loaded.
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeAlias
 
+from sessile.core.require import check_requirement
 from sessile.core.session import Session
 from sessile.core.value import Seconds
 from sessile.errors import MissingExtra
@@ -58,6 +59,7 @@ def require(
         fresh: the login must be this recent, in seconds.
         purpose: spend a grant of ``session.step_up`` for it.
     """
+    check_requirement(assurance, fresh, purpose)
 
     async def session_of_user(connection: HTTPConnection) -> Session:
         return await authorize(connection, assurance, fresh, purpose)

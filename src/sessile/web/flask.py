@@ -6,6 +6,7 @@ from typing import Any, Final, ParamSpec, cast
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sessile.core.options import suggest_options
+from sessile.core.require import check_requirement
 from sessile.core.session import Session
 from sessile.core.value import Seconds
 from sessile.errors import ConfigError, LoginNeeded, MissingExtra, SessileError, StepUpNeeded
@@ -17,6 +18,7 @@ from sessile.web.integration import (
     REFUSED,
     LazySession,
     RequestSession,
+    advise,
     authorize,
     environ_request,
     find_answer,
@@ -28,7 +30,7 @@ from sessile.web.wsgi import KEY, SessionMiddleware
 
 try:
     import flask
-    from flask.sessions import SessionInterface, SessionMixin
+    from flask.sessions import SecureCookieSessionInterface, SessionInterface, SessionMixin
     from werkzeug.exceptions import HTTPException
 except ModuleNotFoundError as error:
     raise MissingExtra("sessile.web.flask", "flask") from error
@@ -76,6 +78,16 @@ class FlaskSession(LazySession, SessionMixin):  # type: ignore[override]  # plai
 
 class _Middleware(SessionMiddleware):
     session_type = FlaskSession
+    app: flask.Flask
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        found = self.app.session_interface
+        if not isinstance(found, Sessile):
+            raise ConfigError(
+                f"app.session_interface was set to {type(found).__name__} after Sessile(app): take "
+                "out the line that sets it, as Session(app) of Flask-Session"
+            )
+        return super().__call__(environ, start_response)
 
 
 @suggest_options
@@ -107,12 +119,17 @@ class Sessile(SessionInterface):
 
         They get it when Flask makes their environment, which may still be configured until then.
         A ``csrf_token`` of somebody else, as Flask-WTF's, stays.
+
+        Raises:
+            ConfigError: it is no Flask application, or has sessions of another kind already.
         """
+        _check_app(app)
         app.session_interface = self
         answers: dict[type[Exception], WSGIApplication] = {SessileError: _page(app)}
         middleware = _Middleware(
             app.wsgi_app, self._sessions, passive=self._passive, answers=answers
         )
+        middleware.app = app
         app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's own advice
         _give_templates_token(app)
         for kind in REFUSED:
@@ -200,6 +217,7 @@ def require(
             ``LoginNeeded`` or ``StepUpNeeded``, which become a 401 and a 403 unless the application
             has a handler for them.
     """
+    check_requirement(assurance, fresh, purpose)
 
     def decorate(view: Callable[P, Any]) -> Callable[P, Any]:
         @functools.wraps(view)
@@ -254,6 +272,19 @@ def _give_templates_token(app: flask.Flask) -> None:
     app.create_jinja_environment = create_with_token  # type: ignore[method-assign]  # once, by Flask
 
 
+def _check_app(app: object) -> None:
+    if not isinstance(app, flask.Flask):
+        raise ConfigError(
+            f"a {type(app).__name__} is no Flask application: write Sessile(app, sessions)"
+        )
+    found = app.session_interface
+    if type(found) is not SecureCookieSessionInterface:
+        raise ConfigError(
+            f"app.session_interface is {type(found).__name__} already: take out the line that sets "
+            "it, as Session(app) of Flask-Session or a second Sessile(app)"
+        )
+
+
 def _page(app: flask.Flask) -> WSGIApplication:
     """Return the application's error handlers as a page, for a stream that could not be saved.
 
@@ -291,6 +322,7 @@ def _forget(_app: flask.Flask, exception: BaseException, **_: Any) -> None:
 
     An ``abort`` is no failure, though some extensions announce it as one.
     """
+    advise(exception)
     found = flask.request.environ.get(KEY)
     if found is not None and not isinstance(exception, HTTPException):
         life_of(found).restart()

@@ -15,6 +15,7 @@ from sessile.service.sessions import Sessions, context_of
 from sessile.web.answers import ERROR, check_answers, find_answer
 from sessile.web.cross_site import refuse_cross_site
 from sessile.web.csrf import CSRF_FIELD, CSRF_HEADER, needs_csrf_token
+from sessile.web.foreign import advise
 from sessile.web.lazy import LazySession, RequestSession, life_of
 from sessile.web.refusal import REFUSED, Refusal, refusal
 from sessile.web.request import EnvironRequest, peek_environ_form
@@ -29,6 +30,7 @@ __all__ = [
     "PlainRequest",
     "Refusal",
     "RequestSession",
+    "advise",
     "authorize",
     "check_answers",
     "check_sessions",

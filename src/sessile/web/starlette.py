@@ -9,6 +9,7 @@ from inspect import iscoroutinefunction
 from typing import Any, TypeAlias, overload
 
 from sessile.core.flow import arun
+from sessile.core.require import check_requirement
 from sessile.core.session import Session
 from sessile.core.value import Seconds
 from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded, TokenNeeded
@@ -128,6 +129,7 @@ def require(
             ``LoginNeeded`` or ``StepUpNeeded``, which become a 401 and a 403 unless the application
             has a handler for them. A WebSocket is declined in either case.
     """
+    check_requirement(assurance, fresh, purpose)
 
     def decorate(handler: Handler) -> Callable[..., Awaitable[Any]]:
         @functools.wraps(handler)

@@ -18,6 +18,7 @@ from sessile.web.integration import (
     REFUSED,
     LazySession,
     RequestSession,
+    advise,
     check_answers,
     check_sessions,
     environ_request,
@@ -179,7 +180,8 @@ class Response:
         except REFUSED as error:
             self.refuse(error)
             return None
-        except BaseException:
+        except BaseException as error:
+            advise(error)
             self._life.close()
             raise
 

@@ -16,7 +16,7 @@ from harness.recording_store import fresh_sessions, take_commands
 from harness.servers import serve_wsgi
 from sessile import Session
 from sessile.core.session_values import FLASHES
-from sessile.errors import ConfigError, StoreUnavailable, TooLate
+from sessile.errors import StoreUnavailable, TooLate
 from sessile.service.sessions import context_of
 from sessile.web.flask import Sessile, session
 from web.flask_shop import count, customer, route, shop, show, stream
@@ -184,21 +184,6 @@ def test_flash_shown_at_once_is_not_stored(app, sessions, browser):
 
     assert browser.get("/view").body == b"['now']"
     assert take_commands(sessions) == ["read"]
-
-
-def test_permanent_tells_and_names_the_way(app, browser):
-    """``session.permanent`` is readable; setting what it is not names ``login(remember=True)``."""
-
-    @route(app, "/view")
-    def view():
-        assert flask.session.permanent is False
-        flask.session.permanent = False
-        with pytest.raises(ConfigError, match=r"login\(user, remember=True\)"):
-            flask.session.permanent = True
-        flask.session.login("alice", remember=True)
-        flask.session.permanent = True
-
-    assert "Max-Age=" in browser.get("/view").one("set-cookie")
 
 
 def test_hooks_around_the_view_use_the_session_too(app, browser):

@@ -329,7 +329,12 @@ def test_our_own_frameworks_stand_on_the_same():
 
     assert used == {
         "wsgi.py": {"sessile.web.integration", "sessile.web.excluded"},
-        "flask.py": {"sessile.web.integration", "sessile.web.wsgi"},
+        "flask.py": {
+            "sessile.web.flask_settings",
+            "sessile.web.flask_templates",
+            "sessile.web.integration",
+            "sessile.web.wsgi",
+        },
     }
 
 

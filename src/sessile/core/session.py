@@ -196,12 +196,14 @@ class Session(SessionValues):
         check_user(user)
         check_assurance(assurance)
         before = state.claim(user)
+        known = before.persistent if state.remember is None else state.remember
+        state.says_remember = remember is not None
         who = Identity(
             owner=user,
             assurance=assurance,
             authenticated_at=min(state.now, check_instant(authenticated_at, state.now)),
             factors=check_factors(factors),
-            persistent=before.persistent if remember is None else check_flag("remember", remember),
+            persistent=known if remember is None else check_flag("remember", remember),
             device=before.device if device is None else printable(device, "device"),
             until=None if until is None else check_instant(until, state.now),
         )

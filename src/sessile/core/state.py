@@ -35,6 +35,9 @@ class SessionState:
         inherits: whether the values that the session was opened with are still its own.
         purpose: what the step-up of this request allows.
         notes: the lines to add to the trail.
+        remember: whether a session that begins in this request is to be remembered, where its login
+            does not say; None leaves it as it was.
+        says_remember: whether the login of this request does say.
         must_store: whether it is stored even if it holds nothing.
         accessed: whether the application has looked at it, so that the answer depends on it.
         presented: the ticket that a visitor came with, which opens nothing. It proves nothing.
@@ -51,6 +54,8 @@ class SessionState:
     notes: tuple[str, ...] = ()
     presented: Ticket | None = None
     purpose: str | None = None
+    remember: bool | None = None
+    says_remember = False
     _closed: str | None = None
     _identity: Identity | None = None
     _ticket: Ticket | None = None
@@ -158,8 +163,20 @@ class SessionState:
         if before.owner not in {None, user} or self.has_other_login(user):
             self.values.keep_written()
             self.inherits = False
-        who = Identity(owner=user, assurance=1, authenticated_at=self.now)
+        persistent = bool(self.remember)
+        who = Identity(owner=user, assurance=1, authenticated_at=self.now, persistent=persistent)
         self.become(Intent.LOGIN, who)
+
+    def wish_remembered(self, wish: bool) -> None:
+        """Remember, or not, whoever logs in in this request, unless the login says otherwise."""
+        self.remember = wish
+        if self.intent is Intent.LOGIN and not self.says_remember:
+            self._identity = msgspec.structs.replace(self.identity, persistent=wish)
+
+    def begin_remembered(self) -> None:
+        """Remember a visitor's session that begins in this request."""
+        if self.record is None and self.undecided:
+            self._identity = msgspec.structs.replace(self.identity, persistent=True)
 
     def log_out(self) -> None:
         """Make it nobody's, and empty; what is set after it begins a new one."""

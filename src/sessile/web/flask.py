@@ -8,9 +8,19 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from sessile.core.options import suggest_options
 from sessile.core.require import check_requirement
 from sessile.core.session import Session
+from sessile.core.session_values import FLASHES
+from sessile.core.state import SessionState
 from sessile.core.value import Seconds
-from sessile.errors import ConfigError, LoginNeeded, MissingExtra, SessileError, StepUpNeeded
+from sessile.errors import (
+    ConfigError,
+    LoginNeeded,
+    MissingExtra,
+    SessileError,
+    StepUpNeeded,
+    TooLate,
+)
 from sessile.service.sessions import Sessions
+from sessile.web.flask_settings import check_settings
 from sessile.web.integration import (
     CSRF_FIELD,
     CSRF_HEADER,
@@ -32,6 +42,8 @@ try:
     import flask
     from flask.sessions import SecureCookieSessionInterface, SessionInterface, SessionMixin
     from werkzeug.exceptions import HTTPException
+
+    from sessile.web.flask_templates import TemplateSession
 except ModuleNotFoundError as error:
     raise MissingExtra("sessile.web.flask", "flask") from error
 
@@ -64,21 +76,40 @@ class FlaskSession(LazySession, SessionMixin):  # type: ignore[override]  # plai
 
     @property
     def permanent(self) -> bool:
-        """Whether the cookie outlives the browser. ``login(remember=True)`` decides it."""
-        return self.persistent
+        """Whether the cookie outlives the browser.
+
+        Set it in the request that logs somebody in, or that begins a session: then it says what
+        ``login(remember=...)`` does not. Later it changes nothing, and a log line says so.
+        """
+        wish = life_of(self).remember
+        return self.persistent if wish is None else wish
 
     @permanent.setter
     def permanent(self, value: bool) -> None:
-        if bool(value) is not self.persistent:
-            raise ConfigError(
-                f"session.permanent = {value!r}: how long a session is remembered is decided at "
-                "the login; write session.login(user, remember=True)"
-            )
+        life_of(self).wish_remembered(bool(value))
+
+    @property
+    def _state(self) -> SessionState:
+        life = life_of(self)
+        try:
+            return life.open()
+        except TooLate:
+            if not life.over:
+                raise
+        # the answer is complete: in teardown, or in a test that kept the context
+        return life.look_back(environ_request(life.sessions, flask.request.environ))
+
+    def pop(self, key: str, *default: Any) -> Any:
+        """Remove and return a value. Of a complete answer messages can be read, and stay."""
+        if key == FLASHES and life_of(self).over and key in self:
+            return list(self[key])
+        return super().pop(key, *default)
 
 
 class _Middleware(SessionMiddleware):
     session_type = FlaskSession
     app: flask.Flask
+    checked = False
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         found = self.app.session_interface
@@ -87,6 +118,9 @@ class _Middleware(SessionMiddleware):
                 f"app.session_interface was set to {type(found).__name__} after Sessile(app): take "
                 "out the line that sets it, as Session(app) of Flask-Session"
             )
+        if not self.checked:
+            check_settings(self.app.config, self._sessions)
+            self.checked = True
         return super().__call__(environ, start_response)
 
 
@@ -94,7 +128,8 @@ class _Middleware(SessionMiddleware):
 class Sessile(SessionInterface):
     """Make ``flask.session`` a session of sessile.
 
-    ``Policy`` and ``Cookie`` take the place of Flask's ``SESSION_...`` and ``SECRET_KEY`` settings.
+    ``Policy`` and ``Cookie`` take the place of Flask's ``SESSION_...`` and ``SECRET_KEY`` settings;
+    those that say otherwise are refused with what to write.
 
     Args:
         app: the application; None leaves it to ``init_app``.
@@ -121,9 +156,11 @@ class Sessile(SessionInterface):
         A ``csrf_token`` of somebody else, as Flask-WTF's, stays.
 
         Raises:
-            ConfigError: it is no Flask application, or has sessions of another kind already.
+            ConfigError: it is no Flask application, has sessions of another kind already, or has
+                settings of Flask's that would be passed over.
         """
         _check_app(app)
+        check_settings(app.config, self._sessions)
         app.session_interface = self
         answers: dict[type[Exception], WSGIApplication] = {SessileError: _page(app)}
         middleware = _Middleware(
@@ -132,6 +169,7 @@ class Sessile(SessionInterface):
         middleware.app = app
         app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's own advice
         _give_templates_token(app)
+        app.context_processor(lambda: {"session": TemplateSession()})
         for kind in REFUSED:
             app.register_error_handler(kind, _refuse)
         flask.got_request_exception.connect(_forget, app)
@@ -162,6 +200,7 @@ class Sessile(SessionInterface):
         life = life_of(mine)
         try:
             life.commit()
+            life.over = True
         except SessileError as error:
             if mine.alone:
                 raise
@@ -260,16 +299,21 @@ class _TemplateToken:
 
 def _give_templates_token(app: flask.Flask) -> None:
     if "jinja_env" in vars(app):  # made already; until then it is the application's to configure
-        app.jinja_env.globals.setdefault("csrf_token", _TemplateToken())
+        _fill(app.jinja_env)
         return
     create = app.create_jinja_environment
 
     def create_with_token() -> flask.templating.Environment:
         made = create()
-        made.globals.setdefault("csrf_token", _TemplateToken())
+        _fill(made)
         return made
 
     app.create_jinja_environment = create_with_token  # type: ignore[method-assign]  # once, by Flask
+
+
+def _fill(templates: flask.templating.Environment) -> None:
+    templates.globals.setdefault("csrf_token", _TemplateToken())
+    templates.globals["session"] = TemplateSession()  # of macros that are imported without context
 
 
 def _check_app(app: object) -> None:

@@ -16,6 +16,7 @@ from sessile.service.sessions import Sessions, context_of
 from sessile.service.transaction import Transaction
 from sessile.web.headers import TEXT, Headers, with_session_headers
 from sessile.web.late import FAILED, TOO_LATE, UNSEEN, late_change
+from sessile.wire.log import log_late_permanent, log_refused_permanent
 
 
 class RequestSession:
@@ -29,12 +30,13 @@ class RequestSession:
     Attributes:
         sessions: the application's.
         touched: whether the answer depends on the session, be it open or refused.
+        over: whether the answer is complete, so that nothing in it depends on a later look.
         outage: why the last attempt to open it failed; None when it did not.
     """
 
     __slots__ = (
-        "_headers", "_late", "_passive", "_request", "_state", "_transaction", "outage", "sessions",
-        "touched",
+        "_headers", "_late", "_passive", "_remember", "_request", "_state", "_transaction", "outage",
+        "over", "sessions", "touched",
     )  # fmt: skip
 
     def __init__(self, sessions: Sessions, request: Request, *, passive: bool = False) -> None:
@@ -45,6 +47,8 @@ class RequestSession:
         self._state: SessionState | None = None
         self._headers: SessionHeaders = ()
         self._late: str | None = None
+        self._remember: bool | None = None
+        self.over = False
         self.touched = False
         self.outage: StoreUnavailable | LostRace | None = None
 
@@ -65,6 +69,26 @@ class RequestSession:
             raise TooLate(self._late)
         return self._request
 
+    @property
+    def remember(self) -> bool | None:
+        """What the application wished by ``wish_remembered``; None where it did not."""
+        return self._remember
+
+    def wish_remembered(self, wish: bool) -> None:
+        """Remember, or not, whoever logs in or begins a session in this request. It is no touch.
+
+        Raises:
+            TooLate: the answer has left, or the handler has failed.
+        """
+        if self._late is not None:
+            raise TooLate(self._late)
+        if wish and context_of(self.sessions).policy.remember_absolute is None:
+            log_refused_permanent()
+            wish = False
+        self._remember = wish
+        if self._state is not None:
+            self._state.wish_remembered(wish)
+
     def open(self) -> SessionState:
         """Return the state of the session; the first call asks the store.
 
@@ -82,6 +106,20 @@ class RequestSession:
             raise
         self._transaction, self.outage = transaction, None
         self._state = transaction.state
+        if self._remember is not None:
+            self._state.remember = self._remember
+        return self._state
+
+    def look_back(self, request: Request) -> SessionState:
+        """Return the state of a session that the answer did not depend on, to be read alone.
+
+        Args:
+            request: what the request said, which was let go of.
+        """
+        if self._state is None:
+            flow = open_transaction(context_of(self.sessions), request, passive=True)
+            self._state = run(flow).state
+            self._state.close(TOO_LATE)
         return self._state
 
     def commit(self) -> SessionHeaders:
@@ -94,9 +132,17 @@ class RequestSession:
             TooManySessions, LostRace, StoreUnavailable, UnsupportedValue: see ``service.commit``.
         """
         if self._transaction is not None:
+            if self._remember:
+                self._transaction.state.begin_remembered()
             self._headers = run(commit(self._transaction))
+            self._tell_late_wish(self._transaction.state)
         self.close(TOO_LATE if self.touched else UNSEEN)
         return self._headers
+
+    def _tell_late_wish(self, state: SessionState) -> None:
+        late = self._remember is not None and state.undecided and state.record is not None
+        if late and state.identity.persistent is not self._remember:
+            log_late_permanent()
 
     def add_headers(self, headers: Headers[str]) -> Headers[str]:
         """Return an answer's headers with those of the session, which was committed."""

@@ -182,7 +182,7 @@ class Response:
             return None
         except BaseException as error:
             advise(error)
-            self._life.close()
+            self.end()
             raise
 
     def leave(self) -> None:
@@ -249,6 +249,11 @@ class Response:
     def _put(self, body: bytes) -> None:
         self.instead = b"" if self._environ["REQUEST_METHOD"] == "HEAD" else body
 
+    def end(self) -> None:
+        """Note that nothing more of the answer can depend on the session."""
+        self._life.close()
+        self._life.over = True
+
     @property
     def troubled(self) -> bool:
         """Whether anything is to be said after, or in place of, the application's body."""
@@ -306,12 +311,14 @@ class Body:
         for chunk in chunks:  # noqa: UP028  ("yield from" would close them, a second time to ``close``)
             yield chunk
         self._response.check()
+        self._response.end()
 
     def close(self) -> None:
         """Close the application's body: the server is done, or the client is gone."""
         close = getattr(self._chunks, "close", None)
         if close is not None:
             close()
+        self._response.end()
 
 
 def _first(chunks: Iterator[bytes]) -> bytes:

@@ -89,6 +89,25 @@ def log_malformed(store: str) -> None:
 
 
 @cache  # once in a process
+def log_late_permanent() -> None:
+    """Log that ``session.permanent`` was set in a session that had begun before."""
+    _log.warning(
+        "session.permanent was set where it changes nothing: how long a session is remembered is "
+        "decided when it begins and at the login; set it in that request, or write "
+        "session.login(user, remember=True)"
+    )
+
+
+@cache
+def log_refused_permanent() -> None:
+    """Log that ``session.permanent`` was set and the policy remembers nobody."""
+    _log.warning(
+        "session.permanent = True, but the policy has remember_absolute=None and remembers nobody: "
+        "sessions end with the browser; take the line out, or write Policy(remember_absolute=...)"
+    )
+
+
+@cache
 def log_assumed_principal(key: str) -> None:
     """Log that a value was taken for who is logged in, though nobody said that it is."""
     _log.warning(

@@ -76,7 +76,7 @@ class StoreClosed(StoreError):  # noqa: N818
     """The store was closed and then used."""
 
     def __init__(self, store: str) -> None:
-        super().__init__(f"this {store} was closed; open a new one instead of using it again")
+        super().__init__(f"this {store} was closed, as by sessions.close(): make another one")
 
 
 class StoreUnavailable(StoreError):  # noqa: N818

@@ -74,6 +74,7 @@ TESTS = {
         "tests/service/test_size.py",
         "tests/service/test_retry.py",
     ],
+    "shadows": ["tests/service/test_shadows.py"],
     "sessions": ["tests/service/test_sessions.py"],
     "tombstones": [
         "promises/retries.py",

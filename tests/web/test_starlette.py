@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from contextlib import asynccontextmanager
 
 import pytest
 from fastapi import Depends, FastAPI
@@ -12,11 +13,13 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
 
 from harness.browsers import AsgiBrowser
 from harness.recording_store import fresh_sessions, take_commands
-from sessile import Session
-from sessile.errors import ConfigError, MissingExtra, NotLoaded, TooLate
+from sessile import Cookie, Session, Sessions
+from sessile.errors import ConfigError, MissingExtra, NotLoaded, StoreClosed, TooLate
+from sessile.stores.memory import MemoryStore
 from sessile.web.asgi import SessionMiddleware
 from sessile.web.fastapi import SessionDep, load
 from sessile.web.starlette import get_session, load_session
@@ -209,3 +212,59 @@ def test_missing_framework_names_the_extra(extra, monkeypatch):
 
     with pytest.raises(MissingExtra, match=rf"pip install 'sessile\[{extra}\]'"):
         importlib.import_module(f"sessile.web.{extra}")
+
+
+@asynccontextmanager
+async def closing(app):
+    """A lifespan as people write it."""
+    yield
+    await app.state.sessions.close()
+
+
+async def count(request):
+    return JSONResponse(request.session.increment("n"))
+
+
+def closing_app(sessions):
+    app = Starlette(routes=[Route("/", count)], lifespan=closing)
+    app.state.sessions = sessions
+    app.add_middleware(SessionMiddleware, sessions=sessions)
+    return app
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///{}/shop.db"])
+def test_application_that_starts_again_opens_its_sessions_again(tmp_path, url):
+    """Several ``with TestClient(app)``, each of which closes the sessions at its end."""
+    app = closing_app(Sessions(url.format(tmp_path), cookie=Cookie(secure=False)))
+    for _ in range(3):
+        with TestClient(app) as client:
+            assert [client.get("/").json(), client.get("/").json()] == [1, 2]
+
+
+def test_login_outlives_the_restart_of_an_application(tmp_path):
+    """What a store keeps is there when it was closed and opened again."""
+    app = closing_app(Sessions(f"sqlite:///{tmp_path}/shop.db", cookie=Cookie(secure=False)))
+    with TestClient(app) as client:
+        client.get("/")
+        cookies = dict(client.cookies)
+    with TestClient(app, cookies=cookies) as client:
+        assert client.get("/").json() == 2
+
+
+def test_store_of_ones_own_is_not_opened_again():
+    """The application is told where to make it."""
+    app = closing_app(Sessions(store=MemoryStore(), cookie=Cookie(secure=False)))
+    with TestClient(app):
+        pass
+
+    with pytest.raises(ConfigError, match="where the application starts"), TestClient(app):
+        pass
+
+
+def test_closed_sessions_say_so_outside_of_a_lifespan():
+    """Nobody starts again: a request is told that the store was closed, and by what."""
+    sessions = Sessions("memory://", cookie=Cookie(secure=False))
+    sessions.sync.close()
+
+    with pytest.raises(StoreClosed, match=r"as by sessions\.close"):
+        TestClient(closing_app(sessions), cookies={"sid": "A" * 60}).get("/")

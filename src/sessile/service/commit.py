@@ -30,6 +30,7 @@ from sessile.service.new_record import new_record, sweep_sometimes
 from sessile.service.principal import follow_principal
 from sessile.service.regenerate import merge_values, regenerate
 from sessile.service.save import Attempt, discard_changes, plan, save
+from sessile.service.shadows import SHADOWING, warn_of_shadows
 from sessile.service.transaction import CommitOutcome, Standing, Transaction
 from sessile.wire.log import log_ambiguous, log_withheld
 
@@ -199,6 +200,8 @@ async def _create(transaction: Transaction, now: Instant) -> CommitOutcome | Non
     ticket, client = state.new_ticket(), peek_client(context, transaction.request)
     trail = extend_trail((), now, client, *state.notes)
     merged = merge_values(context, {}, {}, delta)
+    if not SHADOWING.isdisjoint(merged):
+        warn_of_shadows(merged)
     record = new_record(context, state, ticket, now, merged, trail=trail)
     del merged  # in plain, and a traceback shows locals
     await context.store.create(record)

@@ -31,13 +31,16 @@ class Context:
         has_hooks: whether anybody listens to events.
         is_timed: whether anybody wants to know how long things took.
         created: how many records were made so far.
+        reopen_store: opens the store again after a close; None where that is not ours to do.
+        is_closed: whether the store was closed.
         rests_until: when housekeeping is tried again, by ``timer``; see ``service.housekeeping``.
     """
 
     __slots__ = (
         "_hooks", "_malformed_at", "_timers", "carriers", "clock", "codec", "created", "entropy",
-        "has_hooks", "is_timed", "origins", "policy", "principal", "proxies",
-        "report_failure", "rests_until", "ring", "sealer", "store", "tasks", "timer",
+        "has_hooks", "is_closed", "is_timed", "origins", "policy", "principal", "proxies",
+        "reopen_store", "report_failure",
+        "rests_until", "ring", "sealer", "store", "tasks", "timer",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +77,8 @@ class Context:
         self.tasks = tasks
         self.report_failure = report_failure
         self.created = 0
+        self.is_closed = False
+        self.reopen_store: Callable[[], Store] | None = None
         self.rests_until = 0.0
         self._malformed_at = -inf
         self._set_hooks(hooks)

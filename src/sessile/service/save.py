@@ -18,6 +18,7 @@ from sessile.service.context import Context
 from sessile.service.events import Dropped, Expired, Locked, Rotated
 from sessile.service.open import ATTEMPTS, CLIENT_CHANGED
 from sessile.service.owned import gather_owned
+from sessile.service.shadows import SHADOWING, warn_of_shadows
 from sessile.service.tombstones import follow_tombstones
 from sessile.service.transaction import CommitOutcome, Transaction
 from sessile.stores.contract import Capability, Change, Committed, Corrupt
@@ -208,6 +209,8 @@ def _draft(transaction: Transaction, now: Instant, attempt: Attempt) -> Change:
     """Put our delta on top of the record as it is."""
     context, record = transaction.context, attempt.record
     merged = merge(transaction.opened.shown, attempt.values, attempt.delta, context.codec)
+    if not SHADOWING.isdisjoint(merged.set):
+        warn_of_shadows(merged.set)
     if attempt.values is not transaction.opened.values:  # a rival's and ours together
         context.policy.size_limit.check(attempt.values, merged.set, merged.removed)
     changes: dict[str, Any] = {"version": record.version + 1}

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from enum import Enum
+from functools import partial
 from typing import Final
 
 from sessile.codecs.msgpack import ValueCodec
@@ -112,8 +113,10 @@ class Sessions:
         check_hooks(hooks)
         check_function("time.time", clock=clock)
         check_function("os.urandom", entropy=entropy)
+        reopen = None
         if store is None:
-            store = open_store(url or system.setting("SESSILE_URL") or DEFAULT_URL)
+            reopen = partial(open_store, url or system.setting("SESSILE_URL") or DEFAULT_URL)
+            store = reopen()
         elif url is not None:
             raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
         check_store(store)
@@ -143,6 +146,7 @@ class Sessions:
             report_failure=log.log_hook_failure,
             tasks=BackgroundTasks(),
         )
+        self._context.reopen_store = reopen
         self.sync = SyncSessions(self._context)
 
     async def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:
@@ -258,7 +262,11 @@ class Sessions:
         await arun(self._context.store.ping())
 
     async def close(self) -> None:
-        """Let async hooks finish, for a few seconds; give connections and files back."""
+        """Let async hooks finish, for a few seconds; give connections and files back.
+
+        An ASGI application that starts again, as in the next test, opens them again.
+        """
+        self._context.is_closed = True
         await self._context.tasks.aclose()
         await arun(self._context.store.close())
 
@@ -358,8 +366,27 @@ class SyncSessions:
 
     def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
+        self._shared.is_closed = True
         self._shared.tasks.close()
         run(self._shared.store.close())
+
+
+def reopen(sessions: Sessions) -> None:
+    """Open what was closed when the application stopped, because it starts again.
+
+    Raises:
+        ConfigError: it is a store of the application's own.
+    """
+    context = context_of(sessions)
+    if not context.is_closed:
+        return
+    if context.reopen_store is None:
+        raise ConfigError(
+            "these sessions were closed, and a store of your own is not opened again: make it, and "
+            "Sessions(store=...), where the application starts"
+        )
+    context.store, context.tasks = context.reopen_store(), BackgroundTasks()
+    context.is_closed = False
 
 
 def context_of(sessions: Sessions) -> Context:

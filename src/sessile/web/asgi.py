@@ -1,7 +1,8 @@
 """``SessionMiddleware`` for any ASGI application: each request is opened, used, and committed.
 
 ``web.headers`` decides the headers and ``web.websocket`` serves WebSockets. A lifespan passes
-through: whoever made ``Sessions`` closes it, with ``await sessions.close()`` at shutdown.
+through: whoever made ``Sessions`` closes it, with ``await sessions.close()`` at shutdown, and the
+next startup opens it again.
 """
 
 from collections.abc import Awaitable, Iterable, Mapping
@@ -19,7 +20,7 @@ from sessile.errors import ConfigError, LostRace, SessileError, StoreUnavailable
 from sessile.service.commit import commit
 from sessile.service.context import Context
 from sessile.service.open import open_transaction
-from sessile.service.sessions import Sessions, context_of
+from sessile.service.sessions import Sessions, context_of, reopen
 from sessile.service.transaction import Transaction
 from sessile.web.answers import ERROR, Answers, check_answers, find_asgi_answer
 from sessile.web.cross_site import refuse_cross_site
@@ -96,6 +97,8 @@ class SessionMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the lifespan."""
         kind = scope["type"]
+        if kind == "lifespan":
+            reopen(self._sessions)
         if kind not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return

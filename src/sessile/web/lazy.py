@@ -35,8 +35,8 @@ class RequestSession:
     """
 
     __slots__ = (
-        "_headers", "_late", "_passive", "_remember", "_request", "_state", "_transaction", "outage",
-        "over", "sessions", "touched",
+        "_headers", "_late", "_passive", "_remember", "_request", "_state", "_transaction",
+        "outage", "over", "sessions", "touched",
     )  # fmt: skip
 
     def __init__(self, sessions: Sessions, request: Request, *, passive: bool = False) -> None:

@@ -99,6 +99,19 @@ def log_late_permanent() -> None:
 
 
 @cache
+def log_shadowed(key: str) -> None:
+    """Log that a stored value is no attribute for templates, because another one has its name."""
+    _log.warning(
+        "session[%r] is stored, and session.%s is an attribute of the session itself: in a "
+        "template write session[%r] for the value, or give it another key (templates of Flask find "
+        "the value either way)",
+        key,
+        key,
+        key,
+    )
+
+
+@cache
 def log_refused_permanent() -> None:
     """Log that ``session.permanent`` was set and the policy remembers nobody."""
     _log.warning(

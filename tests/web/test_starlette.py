@@ -20,6 +20,7 @@ from harness.recording_store import fresh_sessions, take_commands
 from sessile import Cookie, Session, Sessions
 from sessile.errors import ConfigError, MissingExtra, NotLoaded, StoreClosed, TooLate
 from sessile.stores.memory import MemoryStore
+from sessile.testing.world import SECRET
 from sessile.web.asgi import SessionMiddleware
 from sessile.web.fastapi import SessionDep, load
 from sessile.web.starlette import get_session, load_session
@@ -249,6 +250,15 @@ def test_login_outlives_the_restart_of_an_application(tmp_path):
         cookies = dict(client.cookies)
     with TestClient(app, cookies=cookies) as client:
         assert client.get("/").json() == 2
+
+
+def test_redis_is_opened_again(redis_server):
+    """A client of Redis that was closed is made anew."""
+    sessions = Sessions(redis_server.url, secrets=[SECRET], cookie=Cookie(secure=False))
+    app = closing_app(sessions)
+    for _ in range(2):
+        with TestClient(app) as client:
+            assert [client.get("/").json(), client.get("/").json()] == [1, 2]
 
 
 def test_store_of_ones_own_is_not_opened_again():

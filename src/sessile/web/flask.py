@@ -30,6 +30,7 @@ from sessile.web.integration import (
     RequestSession,
     advise,
     authorize,
+    check_sessions,
     environ_request,
     find_answer,
     life_of,
@@ -160,6 +161,7 @@ class Sessile(SessionInterface):
                 settings of Flask's that would be passed over.
         """
         _check_app(app)
+        check_sessions(self._sessions)
         check_settings(app.config, self._sessions)
         app.session_interface = self
         answers: dict[type[Exception], WSGIApplication] = {SessileError: _page(app)}

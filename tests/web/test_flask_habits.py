@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 import flask
+import jinja2
 import pytest
 
 from harness.browsers import WsgiBrowser
@@ -224,12 +225,17 @@ def test_stream_may_not_look_first_after_its_first_byte(app, browser):
         browser.get("/stream")
 
 
-@pytest.mark.parametrize("how", ["page", "macro"])
-def test_stored_value_wins_in_templates(app, how):
+PAGES = {
+    "page": "{{ session.user or 'nobody' }}",
+    "macro": "{% macro m() %}{{ session.user or 'nobody' }}{% endmacro %}{{ m() }}",
+    "import": "{% from 'macros' import m %}{{ m() }}",
+}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_stored_value_wins_in_templates(app, page):
     """``{% if session.user %}`` is the value that the application put there."""
-    macro = "{% macro m() %}{{ session.user or 'nobody' }}{% endmacro %}"
-    plain = "{{ session.user or 'nobody' }}"
-    page = plain if how == "page" else macro + "{{ m() }}"
+    app.jinja_loader = jinja2.DictLoader({"macros": PAGES["macro"]})
 
     @route(app, "/in")
     def view():

@@ -16,6 +16,7 @@ from sessile.core.record import Corrupt, Record
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.core.value import Codec, Encoded, Instant, Seconds
+from sessile.errors import ConfigError
 from sessile.service.events import Event, Hook, Malformed, Timed
 from sessile.stores.contract import CommitResult, Conflict, ReplaceResult, Store
 from sessile.wire.background.tasks import BackgroundTasks
@@ -96,6 +97,22 @@ class Context:
         self.has_hooks = bool(hooks)
         self._timers = tuple(hook for hook in hooks if getattr(hook, "timed", False))
         self.is_timed = bool(self._timers)
+
+    def reopen(self) -> None:
+        """Open what was closed when the application stopped, because it starts again.
+
+        Raises:
+            ConfigError: it is a store of the application's own.
+        """
+        if not self.is_closed:
+            return
+        if self.reopen_store is None:
+            raise ConfigError(
+                "these sessions were closed, and a store of your own is not opened again: make it, "
+                "and Sessions(store=...), where the application starts"
+            )
+        self.store, self.tasks = self.reopen_store(), BackgroundTasks()
+        self.is_closed = False
 
     def mint(self) -> Ticket:
         """Return a new ticket."""

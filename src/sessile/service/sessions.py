@@ -371,24 +371,6 @@ class SyncSessions:
         run(self._shared.store.close())
 
 
-def reopen(sessions: Sessions) -> None:
-    """Open what was closed when the application stopped, because it starts again.
-
-    Raises:
-        ConfigError: it is a store of the application's own.
-    """
-    context = context_of(sessions)
-    if not context.is_closed:
-        return
-    if context.reopen_store is None:
-        raise ConfigError(
-            "these sessions were closed, and a store of your own is not opened again: make it, and "
-            "Sessions(store=...), where the application starts"
-        )
-    context.store, context.tasks = context.reopen_store(), BackgroundTasks()
-    context.is_closed = False
-
-
 def context_of(sessions: Sessions) -> Context:
     """Return the collaborators of the flows: for frameworks and tools, never for an application."""
     try:

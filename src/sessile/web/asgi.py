@@ -20,7 +20,7 @@ from sessile.errors import ConfigError, LostRace, SessileError, StoreUnavailable
 from sessile.service.commit import commit
 from sessile.service.context import Context
 from sessile.service.open import open_transaction
-from sessile.service.sessions import Sessions, context_of, reopen
+from sessile.service.sessions import Sessions, context_of
 from sessile.service.transaction import Transaction
 from sessile.web.answers import ERROR, Answers, check_answers, find_asgi_answer
 from sessile.web.cross_site import refuse_cross_site
@@ -98,7 +98,7 @@ class SessionMiddleware:
         """Serve one request, one WebSocket, or the lifespan."""
         kind = scope["type"]
         if kind == "lifespan":
-            reopen(self._sessions)
+            self._context.reopen()
         if kind not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return

@@ -11,10 +11,12 @@ from mutations.service import (
     principals,
     retries,
     saving,
+    stale,
 )
 
 MUTATIONS = [
     *saving.MUTATIONS,
+    *stale.MUTATIONS,
     *bindings.MUTATIONS,
     *accounts.MUTATIONS,
     *integrity.MUTATIONS,

@@ -196,7 +196,7 @@ def evidence_stays(patch):
     )
 
 
-@weakened_by(evidence_is_not_kept, evidence_opens, evidence_stays)
+@weakened_by(evidence_is_not_kept, evidence_opens, evidence_stays, policy=Policy(stale=None))
 def test_a8_evidence_of_a_replay_is_kept_and_opens_nothing(site):
     """For thirty days the trail says from where the used ticket came; its tickets are dead."""
     for source in (ELSEWHERE, HERE):

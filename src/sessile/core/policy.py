@@ -17,6 +17,10 @@ K = TypeVar("K")
 _TOUCH: Final = 20
 """``seen`` moves when a twentieth of the idle time has passed, so that readers rarely write."""
 
+BRIEF: Final[Seconds] = 60.0
+"""For how long a new ticket may have been used and still not be kept, where a browser was killed:
+Chromium writes its cookies every half minute."""
+
 _LARGEST_LIMIT: Final = 10_000
 _COOKIE_CAP: Final = 400 * 86_400  # RFC 6265bis, 5.5: user agents cap Max-Age at 400 days
 
@@ -142,6 +146,10 @@ class Policy:
             the ticket reopen it. None ends it at once.
         rotate: the ticket is replaced this often; None switches rotation off.
         grace: how long a predecessor still works after its successor was seen.
+        stale: how long a predecessor counts as late, and not as stolen, once its successor was seen
+            and the grace is over, if it comes from the session's own client: a proxy held the
+            request back. So long a thief on the same network with the same browser goes on with a
+            stolen one. None is not at all: whatever comes after the grace is a replay.
         clock_skew: how far the clocks of servers may differ; the grace is longer by so much, for
             the successor may have been shown to the slowest one. 0 is for a single host.
         remember_idle: the idle time of ``login(remember=True)``.
@@ -171,6 +179,7 @@ class Policy:
     lock: Seconds | None = None
     rotate: Seconds | None = minutes(15)
     grace: Seconds = 30.0
+    stale: Seconds | None = hours(1)
     clock_skew: Seconds = minutes(1)
     remember_idle: Seconds = days(14)
     remember_absolute: Seconds | None = days(30)
@@ -207,7 +216,7 @@ class Policy:
     def _check_times(self) -> None:
         for name in ("idle", "absolute", "grace", "remember_idle", "evidence"):
             _check_positive(name, getattr(self, name))
-        for name in ("lock", "rotate", "remember_absolute", "know_devices"):
+        for name in ("stale", "lock", "rotate", "remember_absolute", "know_devices"):
             if getattr(self, name) is not None:
                 _check_positive(name, getattr(self, name))
         if self.clock_skew != 0 or isinstance(self.clock_skew, bool):
@@ -288,7 +297,12 @@ class Policy:
     def touch_due(self, record: Record, now: Instant) -> bool:
         """Tell whether ``seen`` is old enough to be moved."""
         idle = self.remember_idle if record.persistent else self.idle
-        return now - record.seen >= idle / _TOUCH
+        if now - record.seen >= idle / _TOUCH:
+            return True
+        if not record.parent or record.confirmed is None or self.stale is None:
+            return False
+        # once after each turn, so that it is known whether the new ticket was used for longer
+        return record.seen - record.confirmed <= BRIEF < now - record.confirmed
 
     def touch(self, record: Record, now: Instant) -> Touch:
         """Return the fields of a record that use moves. Its clocks never run backwards."""
@@ -345,6 +359,7 @@ _EXAMPLES: Final = {
     "idle": "minutes(30)",
     "absolute": "hours(12)",
     "grace": "30",
+    "stale": "hours(1)",
     "clock_skew": "60",
     "remember_idle": "days(14)",
     "evidence": "days(30)",

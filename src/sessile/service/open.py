@@ -13,7 +13,8 @@ from sessile.core.identity import Lock
 from sessile.core.record import Record, RecordKind, login_of, replacement_of, retry_of
 from sessile.core.request import Request
 from sessile.core.ticket import Key, NoTicket, Ticket
-from sessile.core.trail import extend_trail, has_entry, pack_trail
+from sessile.core.trail import TURNED_AWAY, extend_trail, has_entry, pack_trail
+from sessile.core.value import Instant
 from sessile.core.verdict import Verdict, judge, judge_retry
 from sessile.errors import LostRace
 from sessile.service.clients import peek_client
@@ -30,6 +31,7 @@ from sessile.service.events import (
 )
 from sessile.service.housekeeping import try_housekeeping
 from sessile.service.instrument import instrument
+from sessile.service.stale import is_own_client, tell_stale
 from sessile.service.tombstones import follow_retries
 from sessile.service.transaction import Opened, Standing, Transaction
 from sessile.stores.contract import Change, Committed, Corrupt
@@ -37,15 +39,17 @@ from sessile.stores.contract import Change, Committed, Corrupt
 ATTEMPTS: Final = 128
 """Commits tried before ``LostRace``. Of rivals one always wins, so this many may run at once."""
 
-CLIENT_CHANGED: Final = "another client"
-TURNED_AWAY: Final = "another client was turned away"
 _MOST_TURNED_AWAY: Final = 8  # lines of that kind, so that a thief cannot push out the others
 
 
 class _Act(Enum):
     """What is left to be done before the application sees a session."""
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own is slow, and asked per request
+
     CONFIRM = "note in the store that the client has shown the ticket"
+    RETURN = "note in the store that the ticket is shown anew, and tell"
+    SERVE_LATE = "tell that a stale ticket is served"
     REFUSE = "nothing: whoever came is a visitor"
     TURN_AWAY = "leave a line in the trail"
     END_REPLAYED = "end a session whose used ticket came back"
@@ -55,9 +59,14 @@ class _Act(Enum):
 _ACTS: Final = {
     Verdict.ANONYMOUS: _Act.REFUSE,
     Verdict.CONFIRM: _Act.CONFIRM,
+    Verdict.RETURN: _Act.RETURN,
+    Verdict.LATE: _Act.SERVE_LATE,
     Verdict.REPLAY: _Act.END_REPLAYED,
 }
 """What a verdict asks for; those that are not here ask for nothing."""
+
+_NOTING: Final = frozenset((_Act.CONFIRM, _Act.RETURN))
+_STALE: Final = frozenset((_Act.RETURN, _Act.SERVE_LATE))
 
 
 def open_transaction(
@@ -104,7 +113,7 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
             return await _open_after_end(transaction, carrier, ticket, record)
         # In this order, because a look at the clocks and the ticket's chain is cheaper than the
         # values; nothing is done about either before the record's proof has held.
-        verdict, successor = judge(ticket, record, context.ring, now, context.policy)
+        verdict, successor, since = judge(ticket, record, context.ring, now, context.policy)
         is_idle, is_bound = context.policy.is_locked(record, now), record.bound
         values = context.unseal(record, now)
         if values is None:
@@ -114,18 +123,20 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
         )
         del values  # in plain; as above
         opened, act = _examine(
-            transaction, opened, record, verdict, is_idle=is_idle, is_bound=is_bound, told=told
-        )
+            transaction, opened, record, verdict, since,
+            is_idle=is_idle, is_bound=is_bound, told=told,
+        )  # fmt: skip
         if act is None:
             return transaction.begin(opened)
-        if act is not _Act.CONFIRM:
-            return await _turn_down(transaction, opened, record, act)
+        if act not in _NOTING:
+            return await _settle(transaction, opened, record, act)
         change = _confirm(transaction, record)
         result = await try_housekeeping(transaction, partial(context.store.commit, change))
-        if result is None:
-            return transaction.begin(opened)
-        if isinstance(result, Committed):
-            return transaction.begin(msgspec.structs.replace(opened, record=change.record))
+        if result is None or isinstance(result, Committed):
+            if act is _Act.RETURN:
+                tell_stale(transaction, record, returned=True)
+            newest = record if result is None else change.record
+            return transaction.begin(msgspec.structs.replace(opened, record=newest))
         told = opened.client_changed
         record = context.newest(result)
     raise LostRace(ticket.key, attempts=ATTEMPTS)
@@ -136,6 +147,7 @@ def _examine(
     opened: Opened,
     record: Record,
     verdict: Verdict,
+    since: Instant,
     *,
     is_idle: bool,
     is_bound: bool,
@@ -143,7 +155,9 @@ def _examine(
 ) -> tuple[Opened, _Act | None]:
     """Judge the client as well; return what is left of what was opened, and what is to be done."""
     act = _ACTS.get(verdict)
-    if act is not None and act is not _Act.CONFIRM:
+    if act in _STALE and not is_own_client(transaction, record, since):
+        act = _Act.END_REPLAYED
+    if act is _Act.REFUSE or act is _Act.END_REPLAYED:
         return opened, act
     if is_bound and transaction.client_beside(record) is not record.client:
         reaction = _reaction(transaction, record)
@@ -195,10 +209,12 @@ def _lock(opened: Opened, lock: Lock) -> Opened:
     return msgspec.structs.replace(opened, standing=Standing.LOCKED, lock=lock, reissue=None)
 
 
-async def _turn_down(
+async def _settle(
     transaction: Transaction, opened: Opened, record: Record, act: _Act
 ) -> Transaction:
-    """Return the transaction of somebody who is not served as the session's owner."""
+    """Return the transaction of a request that is late, or not served as the session's owner's."""
+    if act is _Act.SERVE_LATE:
+        return _serve_late(transaction, opened, record)
     if act is _Act.REFUSE:
         return _refuse(transaction, opened.carrier, Key(record.key), RefusalReason.STRANGER)
     if act is _Act.TURN_AWAY:
@@ -264,12 +280,12 @@ async def _open_after_end(
     now, current = transaction.now, opened.record
     is_idle = transaction.context.policy.is_locked(current, now)
     opened, act = _examine(
-        transaction, opened, current, Verdict.HAND_OVER,
+        transaction, opened, current, Verdict.HAND_OVER, now,
         is_idle=is_idle, is_bound=current.bound, told=False,
     )  # fmt: skip
     if act is None:
         return transaction.begin(opened)
-    return await _turn_down(transaction, opened, current, act)
+    return await _settle(transaction, opened, current, act)
 
 
 async def _open_retry(
@@ -319,8 +335,18 @@ def _emit_refusal(transaction: Transaction, key: Key | None, reason: RefusalReas
         context.emit(Refused(transaction.now, key, reason, client=client))
 
 
+def _serve_late(transaction: Transaction, opened: Opened, record: Record) -> Transaction:
+    """Begin a request that was held back: it may write, and is never handed a ticket."""
+    tell_stale(transaction, record, returned=False)
+    return transaction.begin(msgspec.structs.replace(opened, late=True))
+
+
 def _confirm(transaction: Transaction, record: Record) -> Change:
-    """Note that the client has shown the current ticket: from here on its parent is a replay."""
+    """Note that the client has shown the current ticket: from here on its parent is in its grace.
+
+    The same where it is handed over anew: a browser that starts again sends many requests at once,
+    and the first of them must not make replays of the others.
+    """
     context, now = transaction.context, transaction.now
     # not before it was made: the server that made it may have the faster clock
     confirmed = max(now, record.rotated)

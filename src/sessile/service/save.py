@@ -10,12 +10,12 @@ from sessile.core.identity import Intent, Lock
 from sessile.core.merge import Delta, merge
 from sessile.core.record import Record, RecordKind
 from sessile.core.ticket import Key, Ticket
-from sessile.core.trail import Trail, extend_trail, pack_trail
+from sessile.core.trail import CLIENT_CHANGED, Trail, extend_trail, pack_trail
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, confirmations, judge
 from sessile.errors import LostRace
 from sessile.service.events import Dropped, Expired, Locked, Rotated
-from sessile.service.open import ATTEMPTS, CLIENT_CHANGED
+from sessile.service.open import ATTEMPTS
 from sessile.service.tombstones import follow_tombstones
 from sessile.service.transaction import CommitOutcome, Transaction
 from sessile.stores.contract import Change, Committed
@@ -238,9 +238,11 @@ def _rebase(
         return None
     successor, reissue, moved = attempt.successor, attempt.reissue, attempt.client_changed
     if ticket is not None:
-        verdict, reissue = judge(ticket, newest, context.ring, now, context.policy)
+        verdict, reissue, _ = judge(ticket, newest, context.ring, now, context.policy)
         if verdict not in {Verdict.ACCEPT, Verdict.CONFIRM}:  # no longer ours to rotate
             successor = None
+        if verdict is not Verdict.HAND_OVER or transaction.opened.late:
+            reissue = None  # of what became stale on its way the next request is handed it
         if not _matches(transaction, newest):  # the successor is for the client that it bound
             reissue = None
         elif newest.bound:

@@ -48,6 +48,8 @@ class Opened(msgspec.Struct, frozen=True):
             and opens nothing.
         lock: why the session is locked; None when it is not.
         reissue: the successor that this client has not received.
+        late: whether the request was held back so long that its ticket is stale: it is served, and
+            handed no other one.
         replaced_by: the session in which that of a stale request goes on, if its ticket was the
             last one.
         login: the login that took the place of a stale request's session, if its ticket was the
@@ -69,6 +71,7 @@ class Opened(msgspec.Struct, frozen=True):
     login: Key | None = None
     client_changed: bool = False
     rotate_now: bool = False
+    late: bool = False
 
     @property
     def shown(self) -> Encoded:

@@ -59,6 +59,7 @@ from sessile.testing.promises.retries import Retries
 from sessile.testing.promises.scanning import Scanning
 from sessile.testing.promises.secrecy import Secrecy
 from sessile.testing.promises.sharing import Sharing
+from sessile.testing.promises.stale import StaleTickets
 from sessile.testing.promises.stateful import Stateful
 from sessile.testing.promises.sweeping import Sweeping
 from sessile.testing.promises.thefts import Thefts
@@ -146,8 +147,9 @@ class StoreContract(
 
 
 class SessionContract(
-    StoreContract, Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts,
-    Events, Integrity, Outages, Interruptions, Principals, Retries, backends=(),
+    StoreContract, Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Thefts,
+    Accounts, Events, Integrity, Outages, Interruptions, Principals, Retries,
+    backends=(),
 ):  # fmt: skip
     """What sessile's service promises on top of a store that keeps the store's contract.
 

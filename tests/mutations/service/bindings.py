@@ -48,10 +48,10 @@ def every_change_is_another_client(patch):
 def visitors_are_bound(patch):
     whole = opening._examine
 
-    def examine(transaction, opened, record, verdict, **more):
+    def examine(transaction, opened, record, verdict, since, **more):
         if record.owner is None and transaction.client_beside(record).address == ABROAD:
             opening._emit_mismatch(transaction, record)
-        return whole(transaction, opened, record, verdict, **more)
+        return whole(transaction, opened, record, verdict, since, **more)
 
     patch.setattr(opening, "_examine", examine)
 
@@ -116,11 +116,11 @@ def moves_are_noted_by_all(patch):
 def locked_sessions_are_told_to_move(patch):
     whole = opening._examine
 
-    def examine(transaction, opened, record, verdict, **more):
+    def examine(transaction, opened, record, verdict, since, **more):
         binding = transaction.context.policy.binding
         if not binding.holds(record.client, transaction.client_beside(record)):
             opening._emit_mismatch(transaction, record)
-        return whole(transaction, opened, record, verdict, **more)
+        return whole(transaction, opened, record, verdict, since, **more)
 
     patch.setattr(opening, "_examine", examine)
 
@@ -146,8 +146,8 @@ def parents_turn(patch):
 def successors_go_to_anyone(patch):
     whole = opening._examine
 
-    def examine(transaction, opened, record, verdict, **more):
-        found, act = whole(transaction, opened, record, verdict, **more)
+    def examine(transaction, opened, record, verdict, since, **more):
+        found, act = whole(transaction, opened, record, verdict, since, **more)
         if opened.ticket.proves(record.digest):
             return found, act
         successor = opened.ticket.successor(transaction.context.ring.newest)

@@ -20,6 +20,7 @@ from sessile.testing.promises.outages import Outages
 from sessile.testing.promises.principals import Principals
 from sessile.testing.promises.proofs import Proofs
 from sessile.testing.promises.retries import Retries
+from sessile.testing.promises.stale import StaleTickets
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
 
@@ -34,8 +35,8 @@ FAILURES = (
 
 
 class Promises(
-    Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events,
-    Integrity, Outages, Interruptions, Principals, Retries,
+    Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts,
+    Events, Integrity, Outages, Interruptions, Principals, Retries,
 ):  # fmt: skip
     """All promises that the service keeps over any store."""
 

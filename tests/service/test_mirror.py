@@ -75,7 +75,7 @@ TESTS = {
         "tests/service/test_retry.py",
     ],
     "sessions": ["tests/service/test_sessions.py"],
-    "stale": ["promises/stale.py", "tests/service/test_stale.py"],
+    "stale": ["promises/stale.py", "promises/unrotated.py", "tests/service/test_stale.py"],
     "tombstones": [
         "promises/retries.py",
         "tests/service/test_long_lived.py",

@@ -49,7 +49,7 @@ class _Act(Enum):
 
     CONFIRM = "note in the store that the client has shown the ticket"
     RETURN = "note in the store that the ticket is shown anew, and tell"
-    SERVE_LATE = "tell that a stale ticket is served"
+    SERVE_LATE = "serve with a stale ticket, and hand over none"
     REFUSE = "nothing: whoever came is a visitor"
     TURN_AWAY = "leave a line in the trail"
     END_REPLAYED = "end a session whose used ticket came back"
@@ -67,10 +67,11 @@ _ACTS: Final = {
 
 _NOTING: Final = frozenset((_Act.CONFIRM, _Act.RETURN))
 _STALE: Final = frozenset((_Act.RETURN, _Act.SERVE_LATE))
+_USED: Final = frozenset((*_STALE, _Act.END_REPLAYED))
 
 
 def open_transaction(
-    context: Context, request: Request, *, passive: bool = False
+    context: Context, request: Request, *, passive: bool = False, unrotated: bool = False
 ) -> Flow[Transaction]:
     """Return the flow to the transaction of a request, with its session.
 
@@ -80,11 +81,15 @@ def open_transaction(
         context: the collaborators.
         request: what it says.
         passive: whether it counts as no activity, as a poll by a page that nobody looks at.
+        unrotated: whether it turns no ticket and is handed none, as that of a video player, which
+            keeps its copy of the cookie; an old one of the session's own client is as good.
 
     Raises:
         StoreUnavailable: the store did not answer, so nobody can say who this is.
     """
-    transaction = Transaction(context, request, context.clock(), passive=passive)
+    transaction = Transaction(
+        context, request, context.clock(), passive=passive, unrotated=unrotated
+    )
     if context.has_hooks:
         return instrument(context, Work.OPEN, request, _open(transaction))
     return _open(transaction)
@@ -104,6 +109,7 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
     del found  # the secret itself, and a traceback shows locals: none holds it at a wait
     if ticket is None:
         return _refuse(transaction, carrier, None, RefusalReason.SHAPE)
+    unrotated = transaction.unrotated or carrier in context.carriers.unrotated
     record = await context.store.read(ticket.key)
     told = False  # of a mismatch; a rival's commit makes us look again
     for _ in range(ATTEMPTS):
@@ -119,8 +125,9 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
         if values is None:
             return transaction.begin(Opened(Standing.ANONYMOUS, carrier))
         opened = Opened(
-            Standing.LIVE, carrier, record=record, values=values, ticket=ticket, reissue=successor
-        )
+            Standing.LIVE, carrier, record=record, values=values, ticket=ticket,
+            reissue=None if unrotated else successor, unrotated=unrotated,
+        )  # fmt: skip
         del values  # in plain; as above
         opened, act = _examine(
             transaction, opened, record, verdict, since,
@@ -155,6 +162,8 @@ def _examine(
 ) -> tuple[Opened, _Act | None]:
     """Judge the client as well; return what is left of what was opened, and what is to be done."""
     act = _ACTS.get(verdict)
+    if opened.unrotated and act in _USED:
+        act = _Act.SERVE_LATE
     if act in _STALE and not is_own_client(transaction, record, since):
         act = _Act.END_REPLAYED
     if act is _Act.REFUSE or act is _Act.END_REPLAYED:
@@ -300,9 +309,11 @@ async def _open_retry(
     values = None if reissue is None else context.unseal(found, now)
     if values is None:
         return None
+    unrotated = transaction.unrotated or carrier in context.carriers.unrotated
     return Opened(
-        Standing.LIVE, carrier, record=found, values=values, ticket=ticket, reissue=reissue
-    )
+        Standing.LIVE, carrier, record=found, values=values, ticket=ticket,
+        reissue=None if unrotated else reissue, unrotated=unrotated,
+    )  # fmt: skip
 
 
 def _begin_after_end(
@@ -337,8 +348,9 @@ def _emit_refusal(transaction: Transaction, key: Key | None, reason: RefusalReas
 
 def _serve_late(transaction: Transaction, opened: Opened, record: Record) -> Transaction:
     """Begin a request that was held back: it may write, and is never handed a ticket."""
-    tell_stale(transaction, record, returned=False)
-    return transaction.begin(msgspec.structs.replace(opened, late=True))
+    if not opened.unrotated:  # where old tickets are expected nobody has to hear of them
+        tell_stale(transaction, record, returned=False)
+    return transaction.begin(msgspec.structs.replace(opened, unrotated=True))
 
 
 def _confirm(transaction: Transaction, record: Record) -> Change:

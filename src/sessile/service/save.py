@@ -59,7 +59,9 @@ def plan(
     record = opened.record
     assert record is not None
     delta = state.values.delta()
-    wanted = (
+    if opened.unrotated and opened.rotate_now:  # such a client waits for a request that can turn it
+        note_client = False
+    wanted = not opened.unrotated and (
         (note_client and opened.rotate_now)
         or state.intent is Intent.ROTATE
         or (rotate and policy.rotation_due(record, now))
@@ -241,7 +243,7 @@ def _rebase(
         verdict, reissue, _ = judge(ticket, newest, context.ring, now, context.policy)
         if verdict not in {Verdict.ACCEPT, Verdict.CONFIRM}:  # no longer ours to rotate
             successor = None
-        if verdict is not Verdict.HAND_OVER or transaction.opened.late:
+        if verdict is not Verdict.HAND_OVER or transaction.opened.unrotated:
             reissue = None  # of what became stale on its way the next request is handed it
         if not _matches(transaction, newest):  # the successor is for the client that it bound
             reissue = None

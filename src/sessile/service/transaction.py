@@ -48,8 +48,8 @@ class Opened(msgspec.Struct, frozen=True):
             and opens nothing.
         lock: why the session is locked; None when it is not.
         reissue: the successor that this client has not received.
-        late: whether the request was held back so long that its ticket is stale: it is served, and
-            handed no other one.
+        unrotated: whether the request neither turns the session's ticket nor is handed one: it was
+            held back and its own is stale, or its path or carrier is named so.
         replaced_by: the session in which that of a stale request goes on, if its ticket was the
             last one.
         login: the login that took the place of a stale request's session, if its ticket was the
@@ -71,7 +71,7 @@ class Opened(msgspec.Struct, frozen=True):
     login: Key | None = None
     client_changed: bool = False
     rotate_now: bool = False
-    late: bool = False
+    unrotated: bool = False
 
     @property
     def shown(self) -> Encoded:
@@ -105,25 +105,33 @@ class Transaction:
         request: what it says.
         now: when it was opened.
         passive: whether the request counts as no activity.
+        unrotated: whether it turns no ticket, and is handed none of its session.
 
     Attributes:
         opened: what opening found.
         state: the session within this request.
     """
 
-    __slots__ = ("_client", "context", "now", "opened", "passive", "request", "state")
+    __slots__ = ("_client", "context", "now", "opened", "passive", "request", "state", "unrotated")
 
     opened: Opened
     state: SessionState
 
     def __init__(
-        self, context: Context, request: Request, now: Instant, *, passive: bool = False
+        self,
+        context: Context,
+        request: Request,
+        now: Instant,
+        *,
+        passive: bool = False,
+        unrotated: bool = False,
     ) -> None:
         self._client: Client | None = None
         self.context = context
         self.request = request
         self.now = now
         self.passive = passive
+        self.unrotated = unrotated
 
     @property
     def client(self) -> Client:

@@ -61,6 +61,9 @@ class SessionMiddleware:
             check is not made there either.
         passive: path prefixes whose requests use the session and are no sign of life, as the polls
             of a page that nobody looks at: ``("/poll",)``. They do not move the idle clock.
+        unrotated: path prefixes whose requests turn no ticket, and are handed none of the session
+            that they come with, as those of a video player beside its page: ``("/media/",)``. It
+            keeps its copy of the cookie, and an old one from the session's own client opens these.
 
     Raises:
         ConfigError: an option is wrong; the message says what to write instead.
@@ -74,6 +77,7 @@ class SessionMiddleware:
         load: Load | Literal["eager", "lazy"] = Load.EAGER,
         exclude: Iterable[str] = (),
         passive: Iterable[str] = (),
+        unrotated: Iterable[str] = (),
     ) -> None:
         self._app = app
         self._sessions = sessions
@@ -81,6 +85,7 @@ class SessionMiddleware:
         get_ready()
         self._lazy = _parse_load(load) is Load.LAZY
         self._passive = prefixes("passive", passive) or None
+        self._unrotated = prefixes("unrotated", unrotated) or None
         self._varies = [name.encode() for name in self._context.carriers.varies]
         self._exclude = prefixes("exclude", exclude)
         self._no_session = no_session(self._exclude)
@@ -94,10 +99,19 @@ class SessionMiddleware:
             scope["session"] = self._no_session
             await self._app(scope, receive, send)
         elif kind == "websocket":
-            passive = self._passive is not None and path(scope).startswith(self._passive)
-            await serve(self._app, self._sessions, scope, receive, send, passive=passive)
+            passive, unrotated = self._is_passive(scope), self._is_unrotated(scope)
+            await serve(
+                self._app, self._sessions, scope, receive, send,
+                passive=passive, unrotated=unrotated,
+            )  # fmt: skip
         else:
             await self._serve(scope, receive, send)
+
+    def _is_passive(self, scope: Scope) -> bool:
+        return self._passive is not None and path(scope).startswith(self._passive)
+
+    def _is_unrotated(self, scope: Scope) -> bool:
+        return self._unrotated is not None and path(scope).startswith(self._unrotated)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         context, request = self._context, AsgiRequest(scope)
@@ -109,8 +123,11 @@ class SessionMiddleware:
         if refused is not None:
             await respond(send, refused)
             return
-        passive = self._passive is not None and path(scope).startswith(self._passive)
-        exchange = Exchange(context, request, send, self._varies, passive=passive)
+        exchange = Exchange(
+            context, request, send, self._varies,
+            passive=self._passive is not None and self._is_passive(scope),
+            unrotated=self._unrotated is not None and self._is_unrotated(scope),
+        )  # fmt: skip
         scope[SESSIONS] = self._sessions
         try:
             if self._lazy:
@@ -135,6 +152,7 @@ class Exchange:
         send: to the server.
         varies: the request headers that the answer depends on.
         passive: whether the request is no sign of life.
+        unrotated: whether it turns no ticket.
 
     Attributes:
         saved: the session's state, once it was committed.
@@ -142,7 +160,7 @@ class Exchange:
 
     __slots__ = (
         "_context", "_has_left", "_headers", "_is_replaced", "_outage", "_passive", "_request",
-        "_send", "_session", "_transaction", "_varies", "saved",
+        "_send", "_session", "_transaction", "_unrotated", "_varies", "saved",
     )  # fmt: skip
 
     def __init__(
@@ -153,9 +171,11 @@ class Exchange:
         varies: list[bytes],
         *,
         passive: bool = False,
+        unrotated: bool = False,
     ) -> None:
         self._context = context
         self._passive = passive
+        self._unrotated = unrotated
         self._request = request
         self._send = send
         self._varies = varies
@@ -170,7 +190,9 @@ class Exchange:
     async def load(self) -> Session:
         """Return the request's session, read from the store once."""
         if self._session is None:
-            flow = open_transaction(self._context, self._request, passive=self._passive)
+            flow = open_transaction(
+                self._context, self._request, passive=self._passive, unrotated=self._unrotated
+            )
             try:
                 transaction = await arun(flow)
             except (StoreUnavailable, LostRace) as error:

@@ -85,6 +85,7 @@ class Sessile(SessionInterface):
         app: the application; None leaves it to ``init_app``.
         sessions: where sessions live; None is ``Sessions()``.
         passive: path prefixes whose requests are no sign of life; see ``web.wsgi``.
+        unrotated: path prefixes whose requests turn no ticket; see there.
     """
 
     def __init__(
@@ -93,9 +94,10 @@ class Sessile(SessionInterface):
         sessions: Sessions | None = None,
         *,
         passive: Iterable[str] = (),
+        unrotated: Iterable[str] = (),
     ) -> None:
         self._sessions = Sessions() if sessions is None else sessions
-        self._passive = passive
+        self._passive, self._unrotated = passive, unrotated
         if app is not None:
             self.init_app(app)
 
@@ -106,7 +108,9 @@ class Sessile(SessionInterface):
         A ``csrf_token`` of somebody else, as Flask-WTF's, stays.
         """
         app.session_interface = self
-        middleware = _Middleware(app.wsgi_app, self._sessions, passive=self._passive)
+        middleware = _Middleware(
+            app.wsgi_app, self._sessions, passive=self._passive, unrotated=self._unrotated
+        )
         app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's own advice
         _give_templates_token(app)
         for kind in REFUSED:

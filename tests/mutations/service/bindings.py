@@ -271,7 +271,7 @@ def polling_is_activity(patch):
 def passive_is_active(patch):
     patch.setattr(
         "sessile.testing.world.open_transaction",
-        lambda context, request, passive: opening.open_transaction(context, request),
+        lambda context, request, **_: opening.open_transaction(context, request),
     )
 
 

@@ -23,6 +23,7 @@ from sessile.testing.promises.retries import Retries
 from sessile.testing.promises.stale import StaleTickets
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
+from sessile.testing.promises.unrotated import UnrotatedRequests
 
 FAILURES = (
     AssertionError,
@@ -36,7 +37,7 @@ FAILURES = (
 
 class Promises(
     Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts,
-    Events, Integrity, Outages, Interruptions, Principals, Retries,
+    Events, Integrity, Outages, Interruptions, Principals, Retries, UnrotatedRequests,
 ):  # fmt: skip
     """All promises that the service keeps over any store."""
 

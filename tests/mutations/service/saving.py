@@ -101,9 +101,9 @@ def dead_cookies_are_deleted(patch):
     whole = commit.commit
 
     async def erased(transaction, **more):
-        cookie, opened = await whole(transaction, **more), transaction.opened
-        dead = cookie is None and opened.presented and opened.record is None
-        return opened.carrier.expire() if dead else cookie
+        given, opened = await whole(transaction, **more), transaction.opened
+        dead = not given and opened.presented and opened.record is None
+        return (opened.carrier.expire(),) if dead else given
 
     patch.setattr("sessile.testing.world.commit", erased)
 

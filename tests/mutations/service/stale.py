@@ -1,13 +1,15 @@
 """Mutations of what tells a stale ticket from a stolen one."""
 
+import msgspec
+
 from mutations.service.registry import Table
 from sessile.core import verdict
 from sessile.core.policy import Policy, hours, minutes
 from sessile.core.verdict import Kin, Successor, Verdict
+from sessile.service import commit, save, stale
 from sessile.service import open as opening
-from sessile.service import stale
 from sessile.testing.promises.stale import PATIENT, STRICT, comes_from_abroad, is_another_browser
-from sessile.testing.promises.stories import puts, reads
+from sessile.testing.promises.stories import puts, reads, rotates
 from sessile.testing.world import ABROAD, HOME
 
 MUTATIONS = Table()
@@ -108,3 +110,73 @@ def late_requests_are_noted(patch):
 @breaks("ancestor_ends_the_session", peer=HOME, stale=hours(1), late=3_601.0)
 def older_tickets_are_strangers(patch):
     patch.setattr(verdict, "_STEPS", 8)
+
+
+# Requests that turn no ticket
+
+
+@breaks("unrotated_request_turns_no_ticket", act=rotates)
+@breaks("unrotated_request_is_served_with_an_old_ticket", policy=PATIENT, turns=2)
+@breaks("unrotated_request_takes_no_ticket_from_its_page")
+@breaks("unrotated_request_moves_no_client_that_is_to_be_turned")
+@breaks("unrotated_request_gets_no_ticket_wherever_a_turn_falls")
+def players_are_like_any_other(patch):
+    patch.setattr(
+        "sessile.testing.world.open_transaction",
+        lambda context, request, **_: opening.open_transaction(context, request),
+    )
+
+
+@breaks("unrotated_request_is_served_with_an_old_ticket", policy=PATIENT, turns=30)
+@breaks("unrotated_request_is_served_with_an_old_ticket", policy=STRICT, turns=1)
+def players_are_late_and_no_more(patch):
+    patch.setattr(opening, "_USED", frozenset())
+
+
+@breaks("unrotated_request_of_another_client_is_a_replay", name="killed", becomes=comes_from_abroad)
+@breaks(
+    "unrotated_request_of_another_client_is_a_replay", name="held back", becomes=is_another_browser
+)
+def players_are_anybody(patch):
+    patch.setattr(opening, "is_own_client", lambda *_: True)
+
+
+@breaks("old_ticket_is_a_replay_where_tickets_turn")
+def every_path_is_a_players(patch):
+    patch.setattr(
+        "sessile.testing.world.open_transaction",
+        lambda context, request, **_: opening.open_transaction(context, request, unrotated=True),
+    )
+
+
+@breaks("unrotated_login_is_handed_its_own_ticket")
+def players_get_no_ticket_whatever(patch):
+    whole = commit._header
+    patch.setattr(
+        commit,
+        "_header",
+        lambda transaction, *more: None if transaction.unrotated else whole(transaction, *more),
+    )
+
+
+@breaks("unrotated_request_moves_no_client_that_is_to_be_turned")
+def players_move(patch):
+    whole = commit.plan
+
+    def plan(transaction, now, **more):
+        opened = msgspec.structs.replace(transaction.opened, rotate_now=False)
+        transaction.opened = opened if transaction.unrotated else transaction.opened
+        return whole(transaction, now, **more)
+
+    patch.setattr(commit, "plan", plan)
+
+
+@breaks("unrotated_request_gets_no_ticket_wherever_a_turn_falls")
+def players_are_handed_what_a_rival_turned(patch):
+    whole = save._rebase
+
+    def rebase(transaction, *more):
+        transaction.opened = msgspec.structs.replace(transaction.opened, unrotated=False)
+        return whole(transaction, *more)
+
+    patch.setattr(save, "_rebase", rebase)

@@ -9,6 +9,7 @@ from mutations.service import (
     interruptions,
     outages,
     principals,
+    replay_locks,
     retries,
     saving,
     stale,
@@ -17,6 +18,7 @@ from mutations.service import (
 MUTATIONS = [
     *saving.MUTATIONS,
     *stale.MUTATIONS,
+    *replay_locks.MUTATIONS,
     *bindings.MUTATIONS,
     *accounts.MUTATIONS,
     *integrity.MUTATIONS,

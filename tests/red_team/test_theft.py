@@ -231,6 +231,35 @@ def test_a8_theft_of_one_session_may_end_them_all(site):
     assert reasons == ["REPLAY"] + ["THEFT"] * 3
 
 
+def thefts_lock_the_thief_alone(patch):
+    """Whoever brings the used ticket is turned away, and the newer one goes on."""
+
+    async def lock_stolen(transaction, record):
+        return record
+
+    patch.setattr(opening, "lock_stolen", lock_stolen)
+
+
+@weakened_by(
+    thefts_lock_the_thief_alone,
+    locked_sessions_show_their_values,
+    policy=Policy(on_replay=OnReplay.LOCK),
+)
+def test_a8_theft_may_lock_the_session_for_both(site):
+    """Under ``LOCK`` no ticket opens anything, until whoever has the factor gives it."""
+    old, new = replayed(site)
+    for ticket in (old, new):
+        for act, answer in ((who, None), (reads, {}), (puts(v=2), None)):
+            reply = site.ask(act, ticket)
+            assert (reply.status, reply.json, reply.set_cookie) == (200, answer, None)
+    opened = site.ask(lambda session: session.unlock(factors=("password",)), new).cookie
+
+    assert opened[4:24] != new[4:24]
+    assert site.values(opened) == {"v": 1}
+    assert [site.ask(who, ticket).json for ticket in (old, new, opened)] == [None, None, "alice"]
+    assert len(events_of(site, Replayed)) == 1
+
+
 @weakened_by(
     others_of_a_stolen_session_live_on, policy=reacting(OnMismatch.END, on_replay=OnReplay.END_ALL)
 )

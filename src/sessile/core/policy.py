@@ -74,7 +74,9 @@ class Touch(TypedDict):
 
 
 class OnReplay(Enum):
-    """What a replayed ticket ends. Nobody can tell whether the thief or the victim sent it."""
+    """What a replayed ticket leads to. Nobody can tell whether the thief or the victim sent it."""
+
+    LOCK = "lock the session"  # for all who hold it; one factor reopens it, and nothing is lost
 
     END_SESSION = "end the session"  # the owner's other devices stay logged in
     END_ALL = "end all sessions of its owner"  # whoever stole one may have stolen more
@@ -159,7 +161,7 @@ class Policy:
             ``Limit`` or None.
         on_limit: what happens at a limit that is a number.
         binding: what ties a session to its client.
-        on_replay: what a replayed ticket ends.
+        on_replay: what a replayed ticket leads to.
         evidence: for how long the trail of a stolen session is kept.
         know_devices: for how long a user's devices are remembered, so that a login from a new one
             is told as ``NewDevice``; None remembers none. It costs a login two store commands.
@@ -205,9 +207,8 @@ class Policy:
         if not isinstance(self.binding, Binding):
             raise ConfigError(f"binding={self.binding!r}: write Binding(...)")
         if not isinstance(self.on_replay, OnReplay):
-            raise ConfigError(
-                f"on_replay={self.on_replay!r}: write OnReplay.END_SESSION or OnReplay.END_ALL"
-            )
+            members = ", ".join(f"OnReplay.{member.name}" for member in OnReplay)
+            raise ConfigError(f"on_replay={self.on_replay!r}: write one of {members}")
         if self.level is not None:
             if not isinstance(self.level, Level):
                 raise ConfigError(f"level={self.level!r}: write Policy.aal2(), or aal1 or aal3")
@@ -289,7 +290,9 @@ class Policy:
         return self.remember_absolute
 
     def is_locked(self, record: Record, now: Instant) -> bool:
-        """Tell whether a record that lives has been unused for too long to open by itself."""
+        """Tell whether a record that lives opens by a factor alone: long idle, or stolen."""
+        if record.replayed is not None:
+            return True
         if self.lock is None or record.owner is None:
             return False
         return now >= record.seen + self.idle_for(persistent=record.persistent)
@@ -348,6 +351,8 @@ def _check_level(policy: Policy, level: Level) -> None:
         raise ConfigError(
             f"lock={_format(policy.lock)}: {where} reopens no idle session; drop lock"
         )
+    if policy.on_replay is OnReplay.LOCK and not level.reopens:
+        raise ConfigError(f"on_replay=OnReplay.LOCK: {where} reopens no session; drop on_replay")
     if policy.remember_absolute is not None:
         raise ConfigError(
             f"remember_absolute={_format(policy.remember_absolute)}: {where} lets no browser keep "

@@ -65,7 +65,7 @@ class Verdict(Enum):
     HAND_OVER = "accept, and hand over the successor"
     RETURN = "stale: its own client is handed the successor; anybody else's is a replay"
     LATE = "stale: its own client is served and handed nothing; anybody else's is a replay"
-    REPLAY = "replay: end the session"
+    REPLAY = "replay: end the session, or lock it"
     ANONYMOUS = "anonymous; the session is untouched"
 
 

@@ -200,13 +200,14 @@ class StaleTicket(Event, frozen=True):
 
 
 class Replayed(Event, frozen=True):
-    """A genuine but used ticket was presented: theft shows. The session has been ended.
+    """A genuine but used ticket was presented: theft shows. The session has been ended, or locked.
 
     Attributes:
         owner: whose session it was.
         expected: the client that used the session last; ``client`` brought the used ticket. Either
             of the two may be the thief.
-        evidence: until when ``sessions.evidence(session)`` tells more.
+        evidence: until when ``sessions.evidence(session)`` tells more; of a session that was
+            locked, when it ends: its own trail tells.
     """
 
     owner: str | None

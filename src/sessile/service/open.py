@@ -10,6 +10,7 @@ from sessile.core.binding import OnMismatch
 from sessile.core.carrier import Carrier
 from sessile.core.flow import Flow
 from sessile.core.identity import Lock
+from sessile.core.policy import OnReplay
 from sessile.core.record import Record, RecordKind, login_of, replacement_of, retry_of
 from sessile.core.request import Request
 from sessile.core.ticket import Key, NoTicket, Ticket
@@ -31,7 +32,8 @@ from sessile.service.events import (
 )
 from sessile.service.housekeeping import try_housekeeping
 from sessile.service.instrument import instrument
-from sessile.service.stale import is_own_client, tell_stale
+from sessile.service.lock import lock_stolen
+from sessile.service.stale import is_own_client, serve_late, tell_stale
 from sessile.service.tombstones import follow_retries
 from sessile.service.transaction import Opened, Standing, Transaction
 from sessile.stores.contract import Change, Committed, Corrupt
@@ -53,6 +55,7 @@ class _Act(Enum):
     REFUSE = "nothing: whoever came is a visitor"
     TURN_AWAY = "leave a line in the trail"
     END_REPLAYED = "end a session whose used ticket came back"
+    LOCK_REPLAYED = "lock it instead, as the policy says"
     END_MISMATCHED = "end a session whose ticket came from another client"
 
 
@@ -66,8 +69,8 @@ _ACTS: Final = {
 """What a verdict asks for; those that are not here ask for nothing."""
 
 _NOTING: Final = frozenset((_Act.CONFIRM, _Act.RETURN))
-_STALE: Final = frozenset((_Act.RETURN, _Act.SERVE_LATE))
-_USED: Final = frozenset((*_STALE, _Act.END_REPLAYED))
+_USED: Final = frozenset((_Act.RETURN, _Act.SERVE_LATE, _Act.END_REPLAYED))
+_FINAL: Final = frozenset((_Act.REFUSE, _Act.END_REPLAYED, _Act.LOCK_REPLAYED))
 
 
 def open_transaction(
@@ -162,12 +165,12 @@ def _examine(
 ) -> tuple[Opened, _Act | None]:
     """Judge the client as well; return what is left of what was opened, and what is to be done."""
     act = _ACTS.get(verdict)
-    if opened.unrotated and act in _USED:
-        act = _Act.SERVE_LATE
-    if act in _STALE and not is_own_client(transaction, record, since):
-        act = _Act.END_REPLAYED
-    if act is _Act.REFUSE or act is _Act.END_REPLAYED:
+    if act in _USED:
+        act = _weigh(transaction, opened, record, act, since)
+    if act in _FINAL:
         return opened, act
+    if record.replayed is not None:
+        return _lock_out(transaction, opened, record, Lock.REPLAY), None
     if is_bound and transaction.client_beside(record) is not record.client:
         reaction = _reaction(transaction, record)
         if reaction is OnMismatch.END:
@@ -180,10 +183,22 @@ def _examine(
             if not told:
                 _emit_mismatch(transaction, record)
     if is_idle:
-        now, key, client = transaction.now, Key(record.key), transaction.client_beside(record)
-        transaction.context.emit(Locked(now, key, Lock.IDLE, record.owner, client=client))
-        return _lock(opened, Lock.IDLE), None
+        return _lock_out(transaction, opened, record, Lock.IDLE), None
     return opened, act
+
+
+def _weigh(
+    transaction: Transaction, opened: Opened, record: Record, act: _Act | None, since: Instant
+) -> _Act | None:
+    """Weigh a used ticket: its own client's is late, anybody else's a replay."""
+    if record.replayed is not None:
+        return None  # it is locked already
+    if opened.unrotated:
+        act = _Act.SERVE_LATE
+    if act is not _Act.END_REPLAYED and is_own_client(transaction, record, since):
+        return act
+    is_kept = transaction.context.policy.on_replay is OnReplay.LOCK and record.owner is not None
+    return _Act.LOCK_REPLAYED if is_kept else _Act.END_REPLAYED
 
 
 def _reaction(transaction: Transaction, record: Record) -> OnMismatch | None:
@@ -214,6 +229,13 @@ def _move(opened: Opened, record: Record, reaction: OnMismatch, *, newest: bool)
     )
 
 
+def _lock_out(transaction: Transaction, opened: Opened, record: Record, lock: Lock) -> Opened:
+    """Return it locked, and tell so."""
+    now, key, client = transaction.now, Key(record.key), transaction.client_beside(record)
+    transaction.context.emit(Locked(now, key, lock, record.owner, client=client))
+    return _lock(opened, lock)
+
+
 def _lock(opened: Opened, lock: Lock) -> Opened:
     return msgspec.structs.replace(opened, standing=Standing.LOCKED, lock=lock, reissue=None)
 
@@ -223,11 +245,13 @@ async def _settle(
 ) -> Transaction:
     """Return the transaction of a request that is late, or not served as the session's owner's."""
     if act is _Act.SERVE_LATE:
-        return _serve_late(transaction, opened, record)
+        return serve_late(transaction, opened, record)
     if act is _Act.REFUSE:
         return _refuse(transaction, opened.carrier, Key(record.key), RefusalReason.STRANGER)
     if act is _Act.TURN_AWAY:
         return transaction.begin(await _turn_away(transaction, opened, record))
+    if act is _Act.LOCK_REPLAYED:
+        return transaction.begin(await _lock_replayed(transaction, opened, record))
     reason = End.REPLAY if act is _Act.END_REPLAYED else End.MISMATCH
     transaction.client_beside(record)
     await end_stolen(transaction, record, reason)
@@ -250,6 +274,16 @@ async def _turn_away(transaction: Transaction, opened: Opened, record: Record) -
     if not isinstance(result, Committed):
         return opened
     return msgspec.structs.replace(opened, record=draft)
+
+
+async def _lock_replayed(transaction: Transaction, opened: Opened, record: Record) -> Opened:
+    """Return it locked, in the store as well; nobody's where it has ended meanwhile."""
+    stored = await lock_stolen(transaction, record)
+    values = None if stored is None else transaction.context.unseal(stored, transaction.now)
+    if stored is None or values is None:
+        return Opened(Standing.ANONYMOUS, opened.carrier)
+    locked = msgspec.structs.replace(opened, record=stored, values=values)
+    return _lock_out(transaction, locked, stored, Lock.REPLAY)
 
 
 def _emit_mismatch(transaction: Transaction, record: Record) -> None:
@@ -344,13 +378,6 @@ def _emit_refusal(transaction: Transaction, key: Key | None, reason: RefusalReas
     if context.has_hooks:
         client = peek_client(context, transaction.request)
         context.emit(Refused(transaction.now, key, reason, client=client))
-
-
-def _serve_late(transaction: Transaction, opened: Opened, record: Record) -> Transaction:
-    """Begin a request that was held back: it may write, and is never handed a ticket."""
-    if not opened.unrotated:  # where old tickets are expected nobody has to hear of them
-        tell_stale(transaction, record, returned=False)
-    return transaction.begin(msgspec.structs.replace(opened, unrotated=True))
 
 
 def _confirm(transaction: Transaction, record: Record) -> Change:

@@ -98,7 +98,8 @@ async def _commit_late(transaction: Transaction, now: Instant, attempt: Attempt)
     newest = await _follow(transaction, newest, now)
     if newest is not None and context.policy.is_locked(newest, now):
         key, owner, client = Key(newest.key), newest.owner, transaction.client
-        context.emit(Locked(now, key, Lock.IDLE, owner, client=client))
+        lock = Lock.IDLE if newest.replayed is None else Lock.REPLAY
+        context.emit(Locked(now, key, lock, owner, client=client))
         newest = None
     return await _commit(transaction, now, _rebase(transaction, now, attempt, newest))
 

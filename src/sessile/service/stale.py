@@ -6,13 +6,15 @@ browser is taken for the session's own client, until the stale window of the pol
 
 from typing import Final
 
+import msgspec
+
 from sessile.core.client import Client
 from sessile.core.record import Record
 from sessile.core.ticket import Key
 from sessile.core.trail import CLIENT_CHANGED, TURNED_AWAY, TrailEntry
 from sessile.core.value import Instant
 from sessile.service.events import StaleTicket
-from sessile.service.transaction import Transaction
+from sessile.service.transaction import Opened, Transaction
 
 _OF_OTHERS: Final = frozenset((CLIENT_CHANGED, TURNED_AWAY))
 
@@ -31,6 +33,13 @@ def is_own_client(transaction: Transaction, record: Record, since: Instant) -> b
         return False
     lines = (line for line in record.trail if line.what in _OF_OTHERS and line.at >= since)
     return all(binding.holds(_client_of(line, client), client) for line in lines)
+
+
+def serve_late(transaction: Transaction, opened: Opened, record: Record) -> Transaction:
+    """Begin a request that was held back: it may write, and is never handed a ticket."""
+    if not opened.unrotated:  # where old tickets are expected nobody has to hear of them
+        tell_stale(transaction, record, returned=False)
+    return transaction.begin(msgspec.structs.replace(opened, unrotated=True))
 
 
 def tell_stale(transaction: Transaction, record: Record, *, returned: bool) -> None:

@@ -55,6 +55,7 @@ from sessile.testing.promises.principals import Principals
 from sessile.testing.promises.proofs import Proofs
 from sessile.testing.promises.reading import Reading
 from sessile.testing.promises.replacing import Replacing
+from sessile.testing.promises.replay_locks import ReplayLocks
 from sessile.testing.promises.retries import Retries
 from sessile.testing.promises.scanning import Scanning
 from sessile.testing.promises.secrecy import Secrecy
@@ -150,7 +151,7 @@ class StoreContract(
 class SessionContract(
     StoreContract, Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Thefts,
     Accounts, Events, Integrity, Outages, Interruptions, Principals, Retries, UnrotatedRequests,
-    backends=(),
+    ReplayLocks, backends=(),
 ):  # fmt: skip
     """What sessile's service promises on top of a store that keeps the store's contract.
 

@@ -252,6 +252,7 @@ def visitors_wait(patch):
 
 
 @breaks("polling_revives_no_locked_session", act=reads)
+@breaks("locked_session_ends_by_its_own_clocks")
 def polling_is_activity(patch):
     whole = commit._commit
 
@@ -277,6 +278,7 @@ def passive_is_active(patch):
 
 @breaks("unlocked_session_goes_on")
 @breaks("step_up_moves_no_overall_clock")
+@breaks("reopened_session_keeps_its_overall_clock")
 def clocks_start_anew(patch):
     making(patch, continues=lambda state: None)
 

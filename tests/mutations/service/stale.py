@@ -130,7 +130,12 @@ def players_are_like_any_other(patch):
 @breaks("unrotated_request_is_served_with_an_old_ticket", policy=PATIENT, turns=30)
 @breaks("unrotated_request_is_served_with_an_old_ticket", policy=STRICT, turns=1)
 def players_are_late_and_no_more(patch):
-    patch.setattr(opening, "_USED", frozenset())
+    whole = opening._weigh
+
+    def weigh(transaction, opened, *more):
+        return whole(transaction, msgspec.structs.replace(opened, unrotated=False), *more)
+
+    patch.setattr(opening, "_weigh", weigh)
 
 
 @breaks("unrotated_request_of_another_client_is_a_replay", name="killed", becomes=comes_from_abroad)
@@ -151,11 +156,11 @@ def every_path_is_a_players(patch):
 
 @breaks("unrotated_login_is_handed_its_own_ticket")
 def players_get_no_ticket_whatever(patch):
-    whole = commit._header
+    whole = commit._headers
     patch.setattr(
         commit,
-        "_header",
-        lambda transaction, *more: None if transaction.unrotated else whole(transaction, *more),
+        "_headers",
+        lambda transaction, *more: () if transaction.unrotated else whole(transaction, *more),
     )
 
 

@@ -142,6 +142,11 @@ STORIES: Final[dict[str, tuple[Policy, Story, str]]] = {
         replays,
         "LoggedIn LoggedIn Rotated Ended Replayed Ended",
     ),
+    "theft that locks": (
+        Policy(on_replay=OnReplay.LOCK),
+        replays,
+        "LoggedIn LoggedIn Rotated Replayed Locked",
+    ),
     "recorded": (binding_policy(OnMismatch.RECORD), moves, "LoggedIn Mismatched"),
     "turned": (binding_policy(OnMismatch.ROTATE), moves, "LoggedIn Mismatched Rotated"),
     "shut": (binding_policy(OnMismatch.STEP_UP), moves, "LoggedIn Locked Mismatched Dropped"),

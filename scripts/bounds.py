@@ -105,6 +105,7 @@ BOUNDS = {
         Bound("new sessions between two such removals", "service.new_record:_EVERY", "a sweep"),
         Bound("keys that a step of a count on Redis looks at, about", "stores.redis:_PAGE", "the next step"),
         Bound("commits tried of one request, while rivals are faster", "service.open:ATTEMPTS", "`LostRace`, a 503"),
+        Bound("commits tried to lock a session whose ticket was stolen", "service.lock:_ATTEMPTS", "`LostRace`, a 503"),
         Bound("times that a late end puts evidence back", "service.end:_ATTEMPTS", "it is given up"),
         Bound("an operation of SQLite; `?timeout=`", "stores.sqlite:LIMIT", "`StoreUnavailable`, a 503", S),
         Bound("an operation of Redis; `?timeout=`", "stores.redis_url:LIMIT", "`StoreUnavailable`, a 503", S),
@@ -116,6 +117,9 @@ BOUNDS = {
     "request": [
         Bound("a ticket, and no less", "core.ticket:_TEXT_CHARS", "it is none, and no store is asked", C),
         Bound("turns back that a used ticket is recognised", "core.verdict:_STEPS", "a stranger, who is nobody"),
+        Bound("the same, where the secret changed in between", "core.verdict:_MIXED", "a stranger, who is nobody"),
+        Bound("used tickets of which a session knows when they gave way", "core.verdict:_NOTED", "it counts as long ago: a replay"),
+        Bound("time that a used ticket counts as late, from the session's own client; `Policy(stale=)`", "core.policy:Policy.stale", "a replay", S),
         Bound("a form that is looked at for a ticket or a CSRF token", "web.request:FORM_LIMIT", "it has none", B),
         Bound("`User-Agent`", "codecs.agent:MAX_LENGTH", "the rest is not looked at", C),
         Bound("an address, as a proxy tells it", "core.address:MAX_LENGTH", "it is none", C),

@@ -14,7 +14,7 @@ from pathlib import Path
 from bounds import BOUNDS
 
 from sessile.core.identity import Intent
-from sessile.core.verdict import VERDICTS, Kin, Successor
+from sessile.core.verdict import CANNOT_BE, VERDICTS, Kin, Successor
 from sessile.service.commit import ACTS
 from sessile.service.events import Event
 from sessile.service.transaction import Standing
@@ -48,9 +48,13 @@ def verdicts() -> str:
     """Return the verdict table, rows with one outcome folded."""
     rows = []
     for kin in Kin:
-        outcomes = {seen: VERDICTS[kin, seen].value for seen in Successor}
-        if len(set(outcomes.values())) == 1:
-            rows.append([kin.value, "any", outcomes[Successor.UNSEEN]])
+        asked = [seen for seen in Successor if (kin, seen) not in CANNOT_BE]
+        outcomes = {seen: VERDICTS[kin, seen].value for seen in asked}
+        unseen, *seen = outcomes.values()
+        if len({unseen, *seen}) == 1:
+            rows.append([kin.value, "any", unseen])
+        elif len(set(seen)) == 1:
+            rows += [[kin.value, "not seen", unseen], [kin.value, "seen", seen[0]]]
         else:
             rows += [[kin.value, seen.value, said] for seen, said in outcomes.items()]
     return table(["presented", "its own successor", "verdict"], rows)

@@ -10,7 +10,7 @@ import pytest
 import sessile
 import sessile.sinks
 import sessile.web
-from sessile import Cookie
+from sessile import Bearer, Cookie, ForgeableBody, LeakyQuery
 from sessile.core.flow import run
 from sessile.errors import ConfigError
 from sessile.stores.memory import MemoryStore
@@ -28,6 +28,9 @@ def finish(session, **flags):
 
 
 CALLS = {
+    "Bearer(unrotated)": lambda given: Bearer(unrotated=given),
+    "LeakyQuery(unrotated)": lambda given: LeakyQuery("sid", unrotated=given),
+    "ForgeableBody(unrotated)": lambda given: ForgeableBody("sid", unrotated=given),
     "Cookie(secure)": lambda given: Cookie(secure=given),
     "Cookie(partitioned)": lambda given: Cookie(partitioned=given),
     "Session.login(remember)": lambda given: in_session(lambda s: s.login("a", remember=given)),

@@ -61,6 +61,7 @@ def test_levels_are_those_of_the_text():
         ("AAL3", {"absolute": hours(12) + 1}, "AAL3 of NIST.* allows 43200 s"),
         ("AAL3", {"idle": minutes(15) + 1}, "idle=901 s: AAL3 .* allows 900 s"),
         ("AAL3", {"lock": 60}, "lock=60 s: AAL3 .*drop lock"),
+        ("AAL3", {"on_replay": OnReplay.LOCK}, "OnReplay.LOCK: AAL3 .*drop on_replay"),
         ("AAL1", {"remember_absolute": days(30)}, "write remember_absolute=None"),
         ("AAL2", {"remember_absolute": days(20)}, "write remember_absolute=None"),
     ],
@@ -75,7 +76,10 @@ def test_what_is_beyond_the_level_is_refused(name, beyond, said):
     ("name", "within"),
     [
         ("AAL1", {"absolute": days(20), "lock": days(1), "limit": 3}),
-        ("AAL2", {"absolute": hours(8), "idle": minutes(20), "lock": None}),
+        (
+            "AAL2",
+            {"absolute": hours(8), "idle": minutes(20), "lock": None, "on_replay": OnReplay.LOCK},
+        ),
         ("AAL3", {"absolute": hours(1), "idle": minutes(5), "on_replay": OnReplay.END_ALL}),
     ],
 )
@@ -93,6 +97,7 @@ def test_what_is_within_the_level_is_taken(name, within):
         ({"level": "AAL2"}, r"Policy\.aal2\(\)"),
         ({"binding": "subnet"}, r"Binding\("),
         ({"on_replay": "end"}, r"OnReplay\.END_ALL"),
+        ({"stale": 0}, r"stale=hours\(1\)"),
         ({"lock": 0}, "lock"),
         ({"know_devices": -1}, "know_devices"),
         ({"evidence": None}, "evidence"),
@@ -126,6 +131,7 @@ def test_owned_session_locks_when_it_was_idle():
     remembered = record(owner="alice", persistent=True)
     assert not LOCKING.is_locked(remembered, T0 + 5999.9)
     assert LOCKING.is_locked(remembered, T0 + 6000.0)
+    assert Policy().is_locked(record(owner="alice", replayed=T0), T0)
     assert not LOCKING.is_locked(record(), T0 + 1e6)
 
 

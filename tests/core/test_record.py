@@ -56,6 +56,7 @@ RECORDS = st.builds(
     grants=st.dictionaries(TEXT, INSTANTS, max_size=2),
     parent=st.binary(max_size=8),
     past=st.binary(max_size=8),
+    replayed=st.none() | INSTANTS,
     proof=st.binary(max_size=8),
     data=st.dictionaries(TEXT, st.binary(max_size=8), max_size=3),
     kind=st.sampled_from(RecordKind),

@@ -1,7 +1,10 @@
 """One application behind either middleware, asked in the same words. A client keeps no cookie."""
 
+import flask
+
 from harness.browsers import AsgiBrowser, WsgiBrowser
 from sessile.web import asgi, wsgi
+from sessile.web.flask import Sessile
 
 
 class Client:
@@ -54,3 +57,14 @@ class WsgiClient(Client):
             return [said or body]
 
         return WsgiBrowser(wsgi.SessionMiddleware(app, sessions, **options))
+
+
+class FlaskClient(Client):
+    """A client of a Flask application."""
+
+    def browse(self, act, sessions, options):
+        app = flask.Flask("flask shop")
+        Sessile(app, sessions, **options)
+        app.add_url_rule("/", "root", lambda: act(flask.session))
+        app.add_url_rule("/<path:_>", "view", lambda _: act(flask.session))
+        return WsgiBrowser(app)

@@ -9,12 +9,16 @@ from mutations.service import (
     interruptions,
     outages,
     principals,
+    replay_locks,
     retries,
     saving,
+    stale,
 )
 
 MUTATIONS = [
     *saving.MUTATIONS,
+    *stale.MUTATIONS,
+    *replay_locks.MUTATIONS,
     *bindings.MUTATIONS,
     *accounts.MUTATIONS,
     *integrity.MUTATIONS,

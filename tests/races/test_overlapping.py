@@ -164,3 +164,43 @@ def test_cookieless_requests_leave_no_record(site):
 
     assert {reply.set_cookie for reply in replies} == {None}
     assert site.events == []
+
+
+def turn(site, cookie):
+    """Return the next ticket of a page that polls, and goes on with it for two minutes."""
+    site.clock.advance(901)
+    new = site.ask(reads, cookie).cookie
+    for _ in range(3):
+        site.ask(reads, new)
+        site.clock.advance(60)
+    return new
+
+
+def test_upload_that_a_proxy_held_back_is_saved(site):
+    """Nginx waits until it is whole; the page's ticket turns meanwhile, twice: it is no theft."""
+    before = start(site)
+    after = turn(site, before)
+    site.clock.advance(120)
+    once = site.ask(puts(upload="a.mp4"), before)
+    after = turn(site, after)
+    twice = site.ask(puts(more="b.mp4"), before)
+
+    assert [(reply.status, reply.set_cookie) for reply in (once, twice)] == [(200, None)] * 2
+    assert site.values(after) == {"upload": "a.mp4", "more": "b.mp4"}
+    told = [e.returned for e in site.events if isinstance(e, events.StaleTicket)]
+    assert told == [False, False]
+
+
+def test_browser_that_was_killed_goes_on(site):
+    """Started again it shows the ticket of before, in many requests at once: all are served."""
+    before = start(site, v=0)
+    site.clock.advance(901)
+    lost = site.ask(reads, before).cookie
+    site.ask(reads, lost)
+    site.clock.advance(600)
+    replies = site.rush(adds, before, 8)
+
+    assert {reply.status for reply in replies} == {200}
+    assert {reply.cookie for reply in replies} == {lost}
+    assert site.ask(who, lost).json == "alice"
+    assert site.values(lost)["hits"] == 8

@@ -1,5 +1,7 @@
 """Replay: a ticket that was replaced comes back, soon or late, once or in a loop."""
 
+from itertools import product
+
 from harness.handlers import names, puts, reads, start, who
 from mutations.defences import (
     every_client_is_at_home,
@@ -12,11 +14,14 @@ from red_team.attack import events_of, weakened_by
 from sessile import Policy
 from sessile.core import verdict
 from sessile.core.binding import Binding, OnMismatch
+from sessile.core.policy import hours
 from sessile.core.verdict import Kin, Successor, Verdict
+from sessile.service import open as opening
 from sessile.service.events import End, Ended, Mismatched, Replayed, Rotated
 
 ROTATE, GRACE = 900, 90  # the grace and the clock skew
 ELSEWHERE = "127.9.0.1"
+STRICT, PATIENT = Policy(stale=None), Policy(idle=hours(3))
 WARY = Policy(binding=Binding(on_mismatch=OnMismatch.ROTATE))
 
 
@@ -103,15 +108,36 @@ def test_a7_predecessor_gains_no_privilege_that_came_after_it(site):
     assert site.ask(who, risen).json == "alice"
 
 
+PAST_GRACE = (Successor.BRIEF, Successor.RECENT, Successor.LONG_AGO)
+
+
 def replays_are_served(patch):
     """A predecessor opens its session for as long as it lives."""
-    patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.PAST_GRACE), Verdict.HAND_OVER)
+    for seen in PAST_GRACE:
+        patch.setitem(verdict.VERDICTS, (Kin.PARENT, seen), Verdict.HAND_OVER)
 
 
 def replays_are_only_refused(patch):
     """A replay opens nothing, but whoever holds the newer ticket, maybe the thief, goes on."""
+    for kin, seen in product((Kin.PARENT, Kin.ANCESTOR), PAST_GRACE):
+        patch.setitem(verdict.VERDICTS, (kin, seen), Verdict.ANONYMOUS)
+
+
+def everybody_is_its_own_client(patch):
+    """A used ticket is late from wherever it comes."""
+    patch.setattr(opening, "is_own_client", lambda *_: True)
+
+
+def windows_stay_open(patch):
+    """A used ticket is late for as long as its session lives."""
+    for kin, seen in product((Kin.PARENT, Kin.ANCESTOR), PAST_GRACE):
+        patch.setitem(verdict.VERDICTS, (kin, seen), Verdict.LATE)
+
+
+def late_tickets_turn_into_the_current(patch):
+    """Whoever is late is handed the current ticket."""
     for kin in (Kin.PARENT, Kin.ANCESTOR):
-        patch.setitem(verdict.VERDICTS, (kin, Successor.PAST_GRACE), Verdict.ANONYMOUS)
+        patch.setitem(verdict.VERDICTS, (kin, Successor.RECENT), Verdict.RETURN)
 
 
 def replays_are_not_told(patch):
@@ -129,11 +155,46 @@ def assert_ended_by_replay(site, *tickets):
     assert site.sessions.sync.of("alice") == []
 
 
-@weakened_by(replays_are_served, replays_are_only_refused, replays_are_not_told)
+@weakened_by(
+    replays_are_served, replays_are_only_refused, replays_are_not_told, everybody_is_its_own_client
+)
 def test_a8_predecessor_after_grace_ends_the_session(site):
-    """A replay after the grace is theft: thief and victim are out at once, and it is told."""
+    """A replay from elsewhere is theft: thief and victim are out at once, and it is told."""
     old, new = turned(site)
     site.clock.advance(GRACE + 1)
+    site.ask(who, old, source=ELSEWHERE)
+
+    assert_ended_by_replay(site, new, old)
+
+
+@weakened_by(replays_are_served, replays_are_only_refused, windows_stay_open, policy=STRICT)
+def test_a8_predecessor_without_a_window_ends_the_session(site):
+    """Where the policy takes nobody for late, the same from the victim's own network."""
+    old, new = turned(site)
+    site.clock.advance(GRACE + 1)
+    site.ask(who, old)
+
+    assert_ended_by_replay(site, new, old)
+
+
+@weakened_by(
+    replays_are_served,
+    replays_are_only_refused,
+    windows_stay_open,
+    late_tickets_turn_into_the_current,
+    policy=PATIENT,
+)
+def test_a8_thief_on_the_same_network_ends_with_the_window(site):
+    """With the victim's network and browser a thief is served for an hour, and handed nothing."""
+    old, new = turned(site)
+    site.clock.advance(61)
+    site.ask(reads, new)
+    for act in (who, puts(v=2), rotates, who, who):
+        site.clock.advance(600)
+        reply = site.ask(act, old)
+        assert (reply.status, reply.set_cookie) == (200, None)
+    assert events_of(site, Replayed) == []
+    site.clock.advance(540)
     site.ask(who, old)
 
     assert_ended_by_replay(site, new, old)
@@ -168,18 +229,16 @@ def test_a9_old_ticket_cannot_renew_its_grace(site):
         assert site.ask(rotates, old).json is None
         assert site.ask(who, old).json == "alice"
     site.clock.advance(0.01)
-    site.ask(who, old)
+    site.ask(who, old, source=ELSEWHERE)
 
     assert_ended_by_replay(site, new, old)
 
 
 def turns_renew_the_grace(patch):
     """Every ticket a session ever had opens it while its successors turn fast enough."""
-
-    def later_successor(record, steps, now, policy):
-        return verdict._successor(record.confirmed, now, policy)
-
-    patch.setattr(verdict, "_later_successor", later_successor)
+    patch.setattr(
+        verdict, "_successor_times", lambda record, steps: (record.confirmed, record.rotated)
+    )
 
 
 @weakened_by(turns_renew_the_grace)
@@ -192,6 +251,6 @@ def test_a9_turning_fast_renews_no_grace(site):
         assert site.ask(who, newest).json == "alice"
     assert site.ask(who, old).json == "alice"
     site.clock.advance(4)
-    site.ask(who, old)
+    site.ask(who, old, source=ELSEWHERE)
 
     assert_ended_by_replay(site, newest, old)

@@ -196,7 +196,7 @@ def evidence_stays(patch):
     )
 
 
-@weakened_by(evidence_is_not_kept, evidence_opens, evidence_stays)
+@weakened_by(evidence_is_not_kept, evidence_opens, evidence_stays, policy=Policy(stale=None))
 def test_a8_evidence_of_a_replay_is_kept_and_opens_nothing(site):
     """For thirty days the trail says from where the used ticket came; its tickets are dead."""
     for source in (ELSEWHERE, HERE):
@@ -229,6 +229,35 @@ def test_a8_theft_of_one_session_may_end_them_all(site):
     assert site.ask(who, bob).json == "bob"
     reasons = sorted(event.reason.name for event in events_of(site, Ended))
     assert reasons == ["REPLAY"] + ["THEFT"] * 3
+
+
+def thefts_lock_the_thief_alone(patch):
+    """Whoever brings the used ticket is turned away, and the newer one goes on."""
+
+    async def lock_stolen(transaction, record):
+        return record
+
+    patch.setattr(opening, "lock_stolen", lock_stolen)
+
+
+@weakened_by(
+    thefts_lock_the_thief_alone,
+    locked_sessions_show_their_values,
+    policy=Policy(on_replay=OnReplay.LOCK),
+)
+def test_a8_theft_may_lock_the_session_for_both(site):
+    """Under ``LOCK`` no ticket opens anything, until whoever has the factor gives it."""
+    old, new = replayed(site)
+    for ticket in (old, new):
+        for act, answer in ((who, None), (reads, {}), (puts(v=2), None)):
+            reply = site.ask(act, ticket)
+            assert (reply.status, reply.json, reply.set_cookie) == (200, answer, None)
+    opened = site.ask(lambda session: session.unlock(factors=("password",)), new).cookie
+
+    assert opened[4:24] != new[4:24]
+    assert site.values(opened) == {"v": 1}
+    assert [site.ask(who, ticket).json for ticket in (old, new, opened)] == [None, None, "alice"]
+    assert len(events_of(site, Replayed)) == 1
 
 
 @weakened_by(

@@ -125,6 +125,7 @@ ACTS = {
     "end": lambda stage: end(context_of(stage.world.sessions), stage.key),
     "end all": lambda stage: end_all(context_of(stage.world.sessions), "alice", None),
     "replay": lambda stage: stage.world.request(stage.used, reads, peer=ABROAD),
+    "late": lambda stage: stage.world.request(stage.used, reads),
     "spend": spends,
 }
 STARTING = {"login", "login as another", "first factor"}
@@ -192,7 +193,7 @@ def goes_on(row, names):
 
 def pairs(state):
     """Return the pairs of acts that there can be on a session in that state."""
-    idle = {"replay", "spend"} if state is FRESH else set()
+    idle = {"replay", "late", "spend"} if state is FRESH else set()
     names = [name for name in ACTS if name not in idle]
     return [(a, b) for a in names for b in names if "write" not in (a, b) or a != b]
 

@@ -14,7 +14,7 @@ from sessile.service.events import Dropped, End, Ended, Locked, Replayed
 from sessile.service.open import open_transaction
 from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
-from sessile.testing.world import World
+from sessile.testing.world import ABROAD, World
 from sessile.web.websocket import WebSocketSession
 
 LOCKING = Policy(idle=hours(1), lock=hours(8))
@@ -127,7 +127,7 @@ def test_replay_that_a_step_up_overtakes_still_ends_the_session():
     world.ask()
     world.ask()
     world.clock.advance(minutes(2))
-    said = PlainRequest({"cookie": stolen, "user-agent": world.agent}, peer=world.peer)
+    said = PlainRequest({"cookie": stolen, "user-agent": world.agent}, peer=ABROAD)
     replay = open_transaction(context_of(world.sessions), said)
     read = replay.send(None)
     erase = replay.send(read.block())

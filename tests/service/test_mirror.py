@@ -40,6 +40,7 @@ TESTS = {
     "events": ["promises/events.py", "tests/sinks/test_every_event.py"],
     "housekeeping": ["promises/outages.py", "tests/races/test_outage.py"],
     "instrument": ["tests/service/test_instrument.py", "tests/service/test_hooks.py"],
+    "lock": ["promises/replay_locks.py"],
     "manage": [
         "promises/accounts.py",
         "tests/service/test_operators.py",
@@ -76,6 +77,7 @@ TESTS = {
     ],
     "shadows": ["tests/service/test_shadows.py"],
     "sessions": ["tests/service/test_sessions.py"],
+    "stale": ["promises/stale.py", "promises/unrotated.py", "tests/service/test_stale.py"],
     "tombstones": [
         "promises/retries.py",
         "tests/service/test_long_lived.py",

@@ -135,7 +135,7 @@ def test_likely_key_is_told_once(log):
         world.ask(lambda session: session.update(user={"sub": "42"}))
 
     assert world.ask(dict).user is None
-    (line,) = log.messages
+    (line,) = [line for line in log.messages if "principal" in line]
     assert "Sessions(principal='user')" in line
 
 
@@ -149,7 +149,7 @@ def test_what_is_known_is_not_told(log, principal, values):
     logged_in = World(MemoryStore(), run)
     logged_in.ask(lambda session: (session.login("alice"), session.update(user="42")))
 
-    assert log.messages == []
+    assert [line for line in log.messages if "principal" in line] == []
 
 
 def test_value_in_a_locked_session_is_a_login():

@@ -46,6 +46,8 @@ def test_line_is_what_the_documentation_shows(log):
         (events.Ended(NOW, ID, End.MISMATCH, "alice"), "WARNING"),
         (events.Locked(NOW, ID, Lock.IDLE, "alice"), "INFO"),
         (events.Locked(NOW, ID, Lock.MISMATCH, "alice"), "WARNING"),
+        (events.Locked(NOW, ID, Lock.REPLAY, "alice"), "WARNING"),
+        (events.StaleTicket(NOW, ID, "alice", returned=True), "INFO"),
         (events.Replayed(NOW, ID, "alice", PHONE, NOW), "WARNING"),
         (events.Mismatched(NOW, ID, "alice", PHONE, OnMismatch.RECORD), "WARNING"),
         (events.Refused(NOW, ID, RefusalReason.SHAPE), "WARNING"),

@@ -8,7 +8,7 @@ from sessile.sinks.jsonlines import JsonLines
 from sessile.sinks.opentelemetry import OpenTelemetry
 from sessile.sinks.prometheus import Prometheus
 from sessile.stores.memory import MemoryStore
-from sessile.testing.world import World
+from sessile.testing.world import ABROAD, World
 
 OWNER = "carol@example.org"
 VALUE = "size 43 woollen"
@@ -24,10 +24,10 @@ def recording(drive):
     world = World(MemoryStore(), drive)
     cookies = []
 
-    def ask(handler, cookie=None):
+    def ask(handler, cookie=None, peer=None):
         if cookie is None and world.cookie:
             cookies.append(world.cookie)
-        reply = world.ask(handler, cookie)
+        reply = world.ask(handler, cookie, peer=peer)
         if reply.set_cookie is not None and reply.cookie:
             cookies.append(reply.cookie)
 
@@ -39,6 +39,8 @@ def recording(drive):
     ask(dict)
     world.clock.advance(100)
     ask(dict, first)
+    world.clock.advance(100)
+    ask(dict, first, ABROAD)
     ask(lambda s: s.update(socks=VALUE), "")
     ask(lambda s: s.login(OWNER))
     forged = world.cookie[:-4] + ("AAAA" if world.cookie[-4:] != "AAAA" else "BBBB")
@@ -61,7 +63,8 @@ def test_story_tells_of_every_danger(recording):
     """The story below holds the events that a careless word would be in."""
     events, cookies = recording
 
-    assert {"Created", "LoggedIn", "Rotated", "Replayed", "Ended", "Refused"} <= names(events)
+    dangers = {"Created", "LoggedIn", "Rotated", "StaleTicket", "Replayed", "Ended", "Refused"}
+    assert dangers <= names(events)
     assert len(verifiers(cookies)) >= 5
 
 

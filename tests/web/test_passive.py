@@ -2,11 +2,9 @@
 
 import asyncio
 
-import flask
 import pytest
 
-from harness.browsers import WsgiBrowser
-from harness.clients import AsgiClient, Client, WsgiClient
+from harness.clients import AsgiClient, FlaskClient, WsgiClient
 from harness.recording_store import fresh_sessions, take_commands
 from sessile import Policy
 from sessile.core.flow import run
@@ -14,7 +12,6 @@ from sessile.core.policy import minutes
 from sessile.core.ticket import Key
 from sessile.errors import StoreUnavailable
 from sessile.service.sessions import context_of
-from sessile.web.flask import Sessile
 from web.asgi_chat import accept, stored, talk
 
 IDLE = minutes(30)
@@ -31,17 +28,6 @@ def count(session):
 
 def look(session):
     return str(session.get("n")).encode()
-
-
-class FlaskClient(Client):
-    """A client of a Flask application."""
-
-    def browse(self, act, sessions, options):
-        app = flask.Flask("flask shop")
-        Sessile(app, sessions, **options)
-        app.add_url_rule("/", "root", lambda: act(flask.session))
-        app.add_url_rule("/<path:_>", "view", lambda _: act(flask.session))
-        return WsgiBrowser(app)
 
 
 @pytest.fixture(params=[AsgiClient, WsgiClient, FlaskClient])

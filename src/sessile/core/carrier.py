@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
 from sessile.core.cookie import Cookie, SameSite
+from sessile.core.flag import check_flag
 from sessile.core.options import suggest_options
 from sessile.core.request import Request
 from sessile.core.ticket import NoTicket
@@ -119,6 +120,7 @@ class _AnswerHeader:
         return TICKET, ""
 
 
+@suggest_options
 @dataclass(frozen=True, slots=True)
 class Bearer(_AnswerHeader):
     """The ticket in ``Authorization: Bearer``, for programs and apps (RFC 6750, 2.1).
@@ -126,11 +128,19 @@ class Bearer(_AnswerHeader):
     They find it in the header ``session-ticket`` of an answer, and replace theirs whenever an
     answer has a new one. A browser adds no such header by itself, so these requests need no
     cross-site check. Give the ticket to no script of a page: what reads it there can send it away.
+
+    Args:
+        unrotated: for a player or a downloader that keeps what it has: its requests turn no ticket
+            and are handed none, and one that has turned elsewhere serves it for a day.
     """
 
+    unrotated: bool = False
     varies = "Authorization"
     attached = False
     in_body = False
+
+    def __post_init__(self) -> None:
+        check_flag("unrotated", self.unrotated)
 
     def find(self, request: Request) -> str | NoTicket:
         """Return the token after ``Bearer``. Another scheme is none of ours."""
@@ -158,18 +168,21 @@ class LeakyQuery(_AnswerHeader):
 
     Args:
         name: the parameter's.
+        unrotated: as that of ``Bearer``.
 
     Raises:
         ConfigError: the name would have to be escaped.
     """
 
     name: str
+    unrotated: bool = False
     varies = ""  # a cache's key holds the whole address
     attached = True
     in_body = False
     _values: Callable[[str], list[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_flag("unrotated", self.unrotated)
         object.__setattr__(self, "_values", _finder("LeakyQuery", self.name))
 
     def find(self, request: Request) -> str | NoTicket:
@@ -189,18 +202,21 @@ class ForgeableBody(_AnswerHeader):
 
     Args:
         name: the field's.
+        unrotated: as that of ``Bearer``.
 
     Raises:
         ConfigError: the name would have to be escaped.
     """
 
     name: str
+    unrotated: bool = False
     varies = ""  # answers to POST are not reused
     attached = True
     in_body = True
     _values: Callable[[str], list[str]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_flag("unrotated", self.unrotated)
         object.__setattr__(self, "_values", _finder("ForgeableBody", self.name))
 
     def find(self, request: Request) -> str | NoTicket:
@@ -232,9 +248,12 @@ class Carriers:
         cookies: the names of the cookies among them, for people.
         varies: the request headers that an answer depends on.
         in_body: whether one of them looks at bodies.
+        unrotated: those whose requests turn no ticket and are handed none of their session.
     """
 
-    __slots__ = ("_alone", "_detached", "all", "cookies", "first", "in_body", "varies")
+    __slots__ = (
+        "_alone", "_detached", "all", "cookies", "first", "in_body", "unrotated", "varies",
+    )  # fmt: skip
 
     def __init__(self, first: Carrier, *others: Carrier) -> None:
         self.first = first
@@ -244,6 +263,7 @@ class Carriers:
         self.cookies = " or ".join(names)
         self.varies = tuple(dict.fromkeys(one.varies for one in self.all if one.varies))
         self.in_body = any(one.in_body for one in self.all)
+        self.unrotated = tuple(one for one in self.all if getattr(one, "unrotated", False))
         self._detached = not all(one.attached for one in self.all)
 
     @classmethod

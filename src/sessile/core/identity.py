@@ -19,6 +19,7 @@ class Lock(Enum):
 
     IDLE = "unused for the idle time"
     MISMATCH = "another client presented its ticket"
+    REPLAY = "a used ticket came back"
 
 
 class Intent(Enum):

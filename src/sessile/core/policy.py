@@ -17,6 +17,10 @@ K = TypeVar("K")
 _TOUCH: Final = 20
 """``seen`` moves when a twentieth of the idle time has passed, so that readers rarely write."""
 
+BRIEF: Final[Seconds] = 60.0
+"""For how long a new ticket may have been used and still not be kept, where a browser was killed:
+Chromium writes its cookies every half minute."""
+
 _LARGEST_LIMIT: Final = 10_000
 _COOKIE_CAP: Final = 400 * 86_400  # RFC 6265bis, 5.5: user agents cap Max-Age at 400 days
 
@@ -70,7 +74,9 @@ class Touch(TypedDict):
 
 
 class OnReplay(Enum):
-    """What a replayed ticket ends. Nobody can tell whether the thief or the victim sent it."""
+    """What a replayed ticket leads to. Nobody can tell whether the thief or the victim sent it."""
+
+    LOCK = "lock the session"  # for all who hold it; one factor reopens it, and nothing is lost
 
     END_SESSION = "end the session"  # the owner's other devices stay logged in
     END_ALL = "end all sessions of its owner"  # whoever stole one may have stolen more
@@ -142,6 +148,10 @@ class Policy:
             the ticket reopen it. None ends it at once.
         rotate: the ticket is replaced this often; None switches rotation off.
         grace: how long a predecessor still works after its successor was seen.
+        stale: how long a predecessor counts as late, and not as stolen, once its successor was seen
+            and the grace is over, if it comes from the session's own client: a proxy held the
+            request back. So long a thief on the same network with the same browser goes on with a
+            stolen one. None is not at all: whatever comes after the grace is a replay.
         clock_skew: how far the clocks of servers may differ; the grace is longer by so much, for
             the successor may have been shown to the slowest one. 0 is for a single host.
         remember_idle: the idle time of ``login(remember=True)``.
@@ -151,7 +161,7 @@ class Policy:
             ``Limit`` or None.
         on_limit: what happens at a limit that is a number.
         binding: what ties a session to its client.
-        on_replay: what a replayed ticket ends.
+        on_replay: what a replayed ticket leads to.
         evidence: for how long the trail of a stolen session is kept.
         know_devices: for how long a user's devices are remembered, so that a login from a new one
             is told as ``NewDevice``; None remembers none. It costs a login two store commands.
@@ -171,6 +181,7 @@ class Policy:
     lock: Seconds | None = None
     rotate: Seconds | None = minutes(15)
     grace: Seconds = 30.0
+    stale: Seconds | None = hours(1)
     clock_skew: Seconds = minutes(1)
     remember_idle: Seconds = days(14)
     remember_absolute: Seconds | None = days(30)
@@ -196,9 +207,8 @@ class Policy:
         if not isinstance(self.binding, Binding):
             raise ConfigError(f"binding={self.binding!r}: write Binding(...)")
         if not isinstance(self.on_replay, OnReplay):
-            raise ConfigError(
-                f"on_replay={self.on_replay!r}: write OnReplay.END_SESSION or OnReplay.END_ALL"
-            )
+            members = ", ".join(f"OnReplay.{member.name}" for member in OnReplay)
+            raise ConfigError(f"on_replay={self.on_replay!r}: write one of {members}")
         if self.level is not None:
             if not isinstance(self.level, Level):
                 raise ConfigError(f"level={self.level!r}: write Policy.aal2(), or aal1 or aal3")
@@ -207,7 +217,7 @@ class Policy:
     def _check_times(self) -> None:
         for name in ("idle", "absolute", "grace", "remember_idle", "evidence"):
             _check_positive(name, getattr(self, name))
-        for name in ("lock", "rotate", "remember_absolute", "know_devices"):
+        for name in ("stale", "lock", "rotate", "remember_absolute", "know_devices"):
             if getattr(self, name) is not None:
                 _check_positive(name, getattr(self, name))
         if self.clock_skew != 0 or isinstance(self.clock_skew, bool):
@@ -280,7 +290,9 @@ class Policy:
         return self.remember_absolute
 
     def is_locked(self, record: Record, now: Instant) -> bool:
-        """Tell whether a record that lives has been unused for too long to open by itself."""
+        """Tell whether a record that lives opens by a factor alone: long idle, or stolen."""
+        if record.replayed is not None:
+            return True
         if self.lock is None or record.owner is None:
             return False
         return now >= record.seen + self.idle_for(persistent=record.persistent)
@@ -288,7 +300,12 @@ class Policy:
     def touch_due(self, record: Record, now: Instant) -> bool:
         """Tell whether ``seen`` is old enough to be moved."""
         idle = self.remember_idle if record.persistent else self.idle
-        return now - record.seen >= idle / _TOUCH
+        if now - record.seen >= idle / _TOUCH:
+            return True
+        if not record.parent or record.confirmed is None or self.stale is None:
+            return False
+        # once after each turn, so that it is known whether the new ticket was used for longer
+        return record.seen - record.confirmed <= BRIEF < now - record.confirmed
 
     def touch(self, record: Record, now: Instant) -> Touch:
         """Return the fields of a record that use moves. Its clocks never run backwards."""
@@ -334,6 +351,8 @@ def _check_level(policy: Policy, level: Level) -> None:
         raise ConfigError(
             f"lock={_format(policy.lock)}: {where} reopens no idle session; drop lock"
         )
+    if policy.on_replay is OnReplay.LOCK and not level.reopens:
+        raise ConfigError(f"on_replay=OnReplay.LOCK: {where} reopens no session; drop on_replay")
     if policy.remember_absolute is not None:
         raise ConfigError(
             f"remember_absolute={_format(policy.remember_absolute)}: {where} lets no browser keep "
@@ -345,6 +364,7 @@ _EXAMPLES: Final = {
     "idle": "minutes(30)",
     "absolute": "hours(12)",
     "grace": "30",
+    "stale": "hours(1)",
     "clock_skew": "60",
     "remember_idle": "days(14)",
     "evidence": "days(30)",

@@ -54,12 +54,13 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         past: the trail's bytes; ``trail`` unpacks them.
         confirmed_before: when the tickets before the current one were first presented, newest
             first, as far as a request with an older one may still be on its way.
+        replayed: when a used ticket of it came back, and locked it; None where none did.
         proof: code under the key ring over all the others; it is the last field (see
             ``codecs.sealing``), and a record without it is nobody's.
         format: the layout's number; another one is malformed.
     """
 
-    format: Literal[2]
+    format: Literal[3]
     key: str
     version: int
     created: Instant
@@ -83,6 +84,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     parent: bytes = b""
     past: bytes = b""
     confirmed_before: tuple[Instant, ...] = ()
+    replayed: Instant | None = None
     proof: bytes = b""
 
     @property
@@ -142,7 +144,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return f"<Record {self.key} version {self.version}>"
 
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 LATE_TTL: Final[Seconds] = 600.0
 """How long a record stays at least when its time is over, for requests that are under way."""
@@ -261,7 +263,7 @@ def unpack(blob: bytes, key: Key) -> Record | Corrupt:
 class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The beginning of a record, which tells whether it lives. Its fields are those of a record."""
 
-    format: Literal[2]
+    format: Literal[3]
     key: str
     version: int
     created: Instant

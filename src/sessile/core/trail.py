@@ -20,6 +20,9 @@ out the rest."""
 
 _MAX_LENGTH: Final = 80
 
+CLIENT_CHANGED: Final = "another client"
+TURNED_AWAY: Final = "another client was turned away"
+
 
 class TrailEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One line of a trail.

@@ -59,6 +59,7 @@ def all_sessions(hook: Hook) -> dict[OnMismatch, Sessions]:
             policy=Policy(
                 binding=Binding(on_mismatch=reaction),
                 grace=GRACE,
+                stale=None,  # or an hour
                 clock_skew=0,  # one host
             ),
             proxies=Proxies(trusted=[LOOPBACK]),  # the balancer, which says who the client is

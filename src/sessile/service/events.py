@@ -186,14 +186,28 @@ class CrossSite(Event, frozen=True):
     origin: str
 
 
+class StaleTicket(Event, frozen=True):
+    """A used ticket came in late from the session's own client, and its request was served.
+
+    Attributes:
+        owner: whose session it is.
+        returned: whether the current ticket was handed over: a browser was killed before it wrote
+            its cookie. Otherwise the request was held back on its way.
+    """
+
+    owner: str | None
+    returned: bool
+
+
 class Replayed(Event, frozen=True):
-    """A genuine but used ticket was presented: theft shows. The session has been ended.
+    """A genuine but used ticket was presented: theft shows. The session has been ended, or locked.
 
     Attributes:
         owner: whose session it was.
         expected: the client that used the session last; ``client`` brought the used ticket. Either
             of the two may be the thief.
-        evidence: until when ``sessions.evidence(session)`` tells more.
+        evidence: until when ``sessions.evidence(session)`` tells more; of a session that was
+            locked, when it ends: its own trail tells.
     """
 
     owner: str | None

@@ -10,10 +10,12 @@ from sessile.core.binding import OnMismatch
 from sessile.core.carrier import Carrier
 from sessile.core.flow import Flow
 from sessile.core.identity import Lock
+from sessile.core.policy import OnReplay
 from sessile.core.record import Record, RecordKind, login_of, replacement_of, retry_of
 from sessile.core.request import Request
 from sessile.core.ticket import Key, NoTicket, Ticket
-from sessile.core.trail import extend_trail, has_entry, pack_trail
+from sessile.core.trail import TURNED_AWAY, extend_trail, has_entry, pack_trail
+from sessile.core.value import Instant
 from sessile.core.verdict import Verdict, judge, judge_retry
 from sessile.errors import LostRace
 from sessile.service.clients import peek_client
@@ -30,6 +32,8 @@ from sessile.service.events import (
 )
 from sessile.service.housekeeping import try_housekeeping
 from sessile.service.instrument import instrument
+from sessile.service.lock import lock_stolen
+from sessile.service.stale import is_own_client, serve_late, tell_stale
 from sessile.service.tombstones import follow_retries
 from sessile.service.transaction import Opened, Standing, Transaction
 from sessile.stores.contract import Change, Committed, Corrupt
@@ -37,31 +41,40 @@ from sessile.stores.contract import Change, Committed, Corrupt
 ATTEMPTS: Final = 128
 """Commits tried before ``LostRace``. Of rivals one always wins, so this many may run at once."""
 
-CLIENT_CHANGED: Final = "another client"
-TURNED_AWAY: Final = "another client was turned away"
 _MOST_TURNED_AWAY: Final = 8  # lines of that kind, so that a thief cannot push out the others
 
 
 class _Act(Enum):
     """What is left to be done before the application sees a session."""
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own is slow, and asked per request
+
     CONFIRM = "note in the store that the client has shown the ticket"
+    RETURN = "note in the store that the ticket is shown anew, and tell"
+    SERVE_LATE = "serve with a stale ticket, and hand over none"
     REFUSE = "nothing: whoever came is a visitor"
     TURN_AWAY = "leave a line in the trail"
     END_REPLAYED = "end a session whose used ticket came back"
+    LOCK_REPLAYED = "lock it instead, as the policy says"
     END_MISMATCHED = "end a session whose ticket came from another client"
 
 
 _ACTS: Final = {
     Verdict.ANONYMOUS: _Act.REFUSE,
     Verdict.CONFIRM: _Act.CONFIRM,
+    Verdict.RETURN: _Act.RETURN,
+    Verdict.LATE: _Act.SERVE_LATE,
     Verdict.REPLAY: _Act.END_REPLAYED,
 }
 """What a verdict asks for; those that are not here ask for nothing."""
 
+_NOTING: Final = frozenset((_Act.CONFIRM, _Act.RETURN))
+_USED: Final = frozenset((_Act.RETURN, _Act.SERVE_LATE, _Act.END_REPLAYED))
+_FINAL: Final = frozenset((_Act.REFUSE, _Act.END_REPLAYED, _Act.LOCK_REPLAYED))
+
 
 def open_transaction(
-    context: Context, request: Request, *, passive: bool = False
+    context: Context, request: Request, *, passive: bool = False, unrotated: bool = False
 ) -> Flow[Transaction]:
     """Return the flow to the transaction of a request, with its session.
 
@@ -71,11 +84,15 @@ def open_transaction(
         context: the collaborators.
         request: what it says.
         passive: whether it counts as no activity, as a poll by a page that nobody looks at.
+        unrotated: whether it turns no ticket and is handed none, as that of a video player, which
+            keeps its copy of the cookie; an old one of the session's own client is as good.
 
     Raises:
         StoreUnavailable: the store did not answer, so nobody can say who this is.
     """
-    transaction = Transaction(context, request, context.clock(), passive=passive)
+    transaction = Transaction(
+        context, request, context.clock(), passive=passive, unrotated=unrotated
+    )
     if context.has_hooks:
         return instrument(context, Work.OPEN, request, _open(transaction))
     return _open(transaction)
@@ -95,6 +112,7 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
     del found  # the secret itself, and a traceback shows locals: none holds it at a wait
     if ticket is None:
         return _refuse(transaction, carrier, None, RefusalReason.SHAPE)
+    unrotated = transaction.unrotated or carrier in context.carriers.unrotated
     record = await context.store.read(ticket.key)
     told = False  # of a mismatch; a rival's commit makes us look again
     for _ in range(ATTEMPTS):
@@ -107,28 +125,31 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
             return await _open_after_end(transaction, carrier, ticket, record)
         # In this order, because a look at the clocks and the ticket's chain is cheaper than the
         # values; nothing is done about either before the record's proof has held.
-        verdict, successor = judge(ticket, record, context.ring, now, context.policy)
+        verdict, successor, since = judge(ticket, record, context.ring, now, context.policy)
         is_idle, is_bound = context.policy.is_locked(record, now), record.bound
         values = context.unseal(record, now)
         if values is None:
             return transaction.begin(Opened(Standing.ANONYMOUS, carrier))
         opened = Opened(
-            Standing.LIVE, carrier, record=record, values=values, ticket=ticket, reissue=successor
-        )
+            Standing.LIVE, carrier, record=record, values=values, ticket=ticket,
+            reissue=None if unrotated else successor, unrotated=unrotated,
+        )  # fmt: skip
         del values  # in plain; as above
         opened, act = _examine(
-            transaction, opened, record, verdict, is_idle=is_idle, is_bound=is_bound, told=told
-        )
+            transaction, opened, record, verdict, since,
+            is_idle=is_idle, is_bound=is_bound, told=told,
+        )  # fmt: skip
         if act is None:
             return transaction.begin(opened)
-        if act is not _Act.CONFIRM:
-            return await _turn_down(transaction, opened, record, act)
+        if act not in _NOTING:
+            return await _settle(transaction, opened, record, act)
         change = _confirm(transaction, record)
         result = await try_housekeeping(transaction, partial(context.store.commit, change))
-        if result is None:
-            return transaction.begin(opened)
-        if isinstance(result, Committed):
-            return transaction.begin(msgspec.structs.replace(opened, record=change.record))
+        if result is None or isinstance(result, Committed):
+            if act is _Act.RETURN:
+                tell_stale(transaction, record, returned=True)
+            newest = record if result is None else change.record
+            return transaction.begin(msgspec.structs.replace(opened, record=newest))
         told = opened.client_changed
         record = context.newest(result)
     raise LostRace(ticket.key, attempts=ATTEMPTS)
@@ -139,6 +160,7 @@ def _examine(
     opened: Opened,
     record: Record,
     verdict: Verdict,
+    since: Instant,
     *,
     is_idle: bool,
     is_bound: bool,
@@ -146,8 +168,12 @@ def _examine(
 ) -> tuple[Opened, _Act | None]:
     """Judge the client as well; return what is left of what was opened, and what is to be done."""
     act = _ACTS.get(verdict)
-    if act is not None and act is not _Act.CONFIRM:
+    if act in _USED:
+        act = _weigh(transaction, opened, record, act, since)
+    if act in _FINAL:
         return opened, act
+    if record.replayed is not None:
+        return _lock_out(transaction, opened, record, Lock.REPLAY), None
     if is_bound and transaction.client_beside(record) is not record.client:
         reaction = _reaction(transaction, record)
         if reaction is OnMismatch.END:
@@ -160,10 +186,22 @@ def _examine(
             if not told:
                 _emit_mismatch(transaction, record)
     if is_idle:
-        now, key, client = transaction.now, Key(record.key), transaction.client_beside(record)
-        transaction.context.emit(Locked(now, key, Lock.IDLE, record.owner, client=client))
-        return _lock(opened, Lock.IDLE), None
+        return _lock_out(transaction, opened, record, Lock.IDLE), None
     return opened, act
+
+
+def _weigh(
+    transaction: Transaction, opened: Opened, record: Record, act: _Act | None, since: Instant
+) -> _Act | None:
+    """Weigh a used ticket: its own client's is late, anybody else's a replay."""
+    if record.replayed is not None:
+        return None  # it is locked already
+    if opened.unrotated:
+        act = _Act.SERVE_LATE
+    if act is not _Act.END_REPLAYED and is_own_client(transaction, record, since):
+        return act
+    is_kept = transaction.context.policy.on_replay is OnReplay.LOCK and record.owner is not None
+    return _Act.LOCK_REPLAYED if is_kept else _Act.END_REPLAYED
 
 
 def _reaction(transaction: Transaction, record: Record) -> OnMismatch | None:
@@ -194,18 +232,29 @@ def _move(opened: Opened, record: Record, reaction: OnMismatch, *, newest: bool)
     )
 
 
+def _lock_out(transaction: Transaction, opened: Opened, record: Record, lock: Lock) -> Opened:
+    """Return it locked, and tell so."""
+    now, key, client = transaction.now, Key(record.key), transaction.client_beside(record)
+    transaction.context.emit(Locked(now, key, lock, record.owner, client=client))
+    return _lock(opened, lock)
+
+
 def _lock(opened: Opened, lock: Lock) -> Opened:
     return msgspec.structs.replace(opened, standing=Standing.LOCKED, lock=lock, reissue=None)
 
 
-async def _turn_down(
+async def _settle(
     transaction: Transaction, opened: Opened, record: Record, act: _Act
 ) -> Transaction:
-    """Return the transaction of somebody who is not served as the session's owner."""
+    """Return the transaction of a request that is late, or not served as the session's owner's."""
+    if act is _Act.SERVE_LATE:
+        return serve_late(transaction, opened, record)
     if act is _Act.REFUSE:
         return _refuse(transaction, opened.carrier, Key(record.key), RefusalReason.STRANGER)
     if act is _Act.TURN_AWAY:
         return transaction.begin(await _turn_away(transaction, opened, record))
+    if act is _Act.LOCK_REPLAYED:
+        return transaction.begin(await _lock_replayed(transaction, opened, record))
     reason = End.REPLAY if act is _Act.END_REPLAYED else End.MISMATCH
     transaction.client_beside(record)
     await end_stolen(transaction, record, reason)
@@ -228,6 +277,16 @@ async def _turn_away(transaction: Transaction, opened: Opened, record: Record) -
     if not isinstance(result, Committed):
         return opened
     return msgspec.structs.replace(opened, record=draft)
+
+
+async def _lock_replayed(transaction: Transaction, opened: Opened, record: Record) -> Opened:
+    """Return it locked, in the store as well; nobody's where it has ended meanwhile."""
+    stored = await lock_stolen(transaction, record)
+    values = None if stored is None else transaction.context.unseal(stored, transaction.now)
+    if stored is None or values is None:
+        return Opened(Standing.ANONYMOUS, opened.carrier)
+    locked = msgspec.structs.replace(opened, record=stored, values=values)
+    return _lock_out(transaction, locked, stored, Lock.REPLAY)
 
 
 def _emit_mismatch(transaction: Transaction, record: Record) -> None:
@@ -291,12 +350,12 @@ async def _open_after_end(
     now, current = transaction.now, opened.record
     is_idle = transaction.context.policy.is_locked(current, now)
     opened, act = _examine(
-        transaction, opened, current, Verdict.HAND_OVER,
+        transaction, opened, current, Verdict.HAND_OVER, now,
         is_idle=is_idle, is_bound=current.bound, told=False,
     )  # fmt: skip
     if act is None:
         return transaction.begin(opened)
-    return await _turn_down(transaction, opened, current, act)
+    return await _settle(transaction, opened, current, act)
 
 
 async def _open_retry(
@@ -311,9 +370,11 @@ async def _open_retry(
     values = None if reissue is None else context.unseal(found, now)
     if values is None:
         return None
+    unrotated = transaction.unrotated or carrier in context.carriers.unrotated
     return Opened(
-        Standing.LIVE, carrier, record=found, values=values, ticket=ticket, reissue=reissue
-    )
+        Standing.LIVE, carrier, record=found, values=values, ticket=ticket,
+        reissue=None if unrotated else reissue, unrotated=unrotated,
+    )  # fmt: skip
 
 
 def _begin_after_end(
@@ -347,7 +408,11 @@ def _emit_refusal(transaction: Transaction, key: Key | None, reason: RefusalReas
 
 
 def _confirm(transaction: Transaction, record: Record) -> Change:
-    """Note that the client has shown the current ticket: from here on its parent is a replay."""
+    """Note that the client has shown the current ticket: from here on its parent is in its grace.
+
+    The same where it is handed over anew: a browser that starts again sends many requests at once,
+    and the first of them must not make replays of the others.
+    """
     context, now = transaction.context, transaction.now
     # not before it was made: the server that made it may have the faster clock
     confirmed = max(now, record.rotated)

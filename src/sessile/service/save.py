@@ -10,13 +10,13 @@ from sessile.core.identity import Intent, Lock
 from sessile.core.merge import Delta, merge
 from sessile.core.record import Record, RecordKind
 from sessile.core.ticket import Key, Ticket
-from sessile.core.trail import Trail, extend_trail, pack_trail
+from sessile.core.trail import CLIENT_CHANGED, Trail, extend_trail, pack_trail
 from sessile.core.value import Encoded, Instant
 from sessile.core.verdict import Verdict, confirmations, judge
 from sessile.errors import LostRace
 from sessile.service.context import Context
 from sessile.service.events import Dropped, Expired, Locked, Rotated
-from sessile.service.open import ATTEMPTS, CLIENT_CHANGED
+from sessile.service.open import ATTEMPTS
 from sessile.service.owned import gather_owned
 from sessile.service.shadows import SHADOWING, warn_of_shadows
 from sessile.service.tombstones import follow_tombstones
@@ -62,7 +62,9 @@ def plan(
     record = opened.record
     assert record is not None
     delta = state.values.delta()
-    wanted = (
+    if opened.unrotated and opened.rotate_now:  # such a client waits for a request that can turn it
+        note_client = False
+    wanted = not opened.unrotated and (
         (note_client and opened.rotate_now)
         or state.intent is Intent.ROTATE
         or (rotate and policy.rotation_due(record, now))
@@ -102,7 +104,8 @@ async def _commit_late(transaction: Transaction, now: Instant, attempt: Attempt)
     newest = await _follow(transaction, newest, now)
     if newest is not None and context.policy.is_locked(newest, now):
         key, owner, client = Key(newest.key), newest.owner, transaction.client
-        context.emit(Locked(now, key, Lock.IDLE, owner, client=client))
+        lock = Lock.IDLE if newest.replayed is None else Lock.REPLAY
+        context.emit(Locked(now, key, lock, owner, client=client))
         newest = None
     if newest is not None and not newest.live_at(now) and await _is_crowded_out(context, newest):
         newest = None
@@ -265,9 +268,11 @@ def _rebase(
         return None
     successor, reissue, moved = attempt.successor, attempt.reissue, attempt.client_changed
     if ticket is not None:
-        verdict, reissue = judge(ticket, newest, context.ring, now, context.policy)
+        verdict, reissue, _ = judge(ticket, newest, context.ring, now, context.policy)
         if verdict not in {Verdict.ACCEPT, Verdict.CONFIRM}:  # no longer ours to rotate
             successor = None
+        if verdict is not Verdict.HAND_OVER or transaction.opened.unrotated:
+            reissue = None  # of what became stale on its way the next request is handed it
         if not _matches(transaction, newest):  # the successor is for the client that it bound
             reissue = None
         elif newest.bound:

@@ -48,6 +48,8 @@ class Opened(msgspec.Struct, frozen=True):
             and opens nothing.
         lock: why the session is locked; None when it is not.
         reissue: the successor that this client has not received.
+        unrotated: whether the request neither turns the session's ticket nor is handed one: it was
+            held back and its own is stale, or its path or carrier is named so.
         replaced_by: the session in which that of a stale request goes on, if its ticket was the
             last one.
         login: the login that took the place of a stale request's session, if its ticket was the
@@ -69,6 +71,7 @@ class Opened(msgspec.Struct, frozen=True):
     login: Key | None = None
     client_changed: bool = False
     rotate_now: bool = False
+    unrotated: bool = False
 
     @property
     def shown(self) -> Encoded:
@@ -102,6 +105,7 @@ class Transaction:
         request: what it says.
         now: when it was opened.
         passive: whether the request counts as no activity.
+        unrotated: whether it turns no ticket, and is handed none of its session.
 
     Attributes:
         is_sign_of_life: whether its end is activity, however long it took.
@@ -111,19 +115,27 @@ class Transaction:
 
     __slots__ = (
         "_client", "context", "is_sign_of_life", "now", "opened", "passive", "request", "state",
+        "unrotated",
     )  # fmt: skip
 
     opened: Opened
     state: SessionState
 
     def __init__(
-        self, context: Context, request: Request, now: Instant, *, passive: bool = False
+        self,
+        context: Context,
+        request: Request,
+        now: Instant,
+        *,
+        passive: bool = False,
+        unrotated: bool = False,
     ) -> None:
         self._client: Client | None = None
         self.context = context
         self.request = request
         self.now = now
         self.passive = passive
+        self.unrotated = unrotated
         self.is_sign_of_life = not passive
 
     def takes(self, record: Record, now: Instant) -> bool:

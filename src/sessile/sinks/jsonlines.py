@@ -19,7 +19,7 @@ _LEVELS: Final[dict[type[Event], int]] = {
     events.Replayed: logging.WARNING,
     events.StoreFailing: logging.ERROR,
 }
-_ALARMING: Final = frozenset((End.REPLAY, End.THEFT, End.MISMATCH, Lock.MISMATCH))
+_ALARMING: Final = frozenset((End.REPLAY, End.THEFT, End.MISMATCH, Lock.MISMATCH, Lock.REPLAY))
 
 
 class JsonLines:

@@ -24,6 +24,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Final
 
+from sessile.core.record import FORMAT
 from sessile.stores.contract import HEAD_BYTES, MOST_ENDED, UNCLAIMED_TTL
 from sessile.stores.excess import MOST_DEAD
 from sessile.wire.redis.repeat import Repeat
@@ -98,7 +99,7 @@ if time[1] * 1000000 + time[2] > tonumber(ARGV[#ARGV - 1]) then return {'late'} 
 
 HEADS: Final = (
     _NUMBERS
-    + """
+    + f"""
 -- How the row of that name begins; nothing where there is none of this generation.
 local function head_of(name)
   return current(redis.pcall('GETRANGE', name, 0, #generation + head_bytes - 1))
@@ -110,7 +111,7 @@ local function times(head, key)
   -- after the array's three bytes: format, key, version, created, seen, idle_until, until
   local sound, at, format, owned, version, created, _, idle, absolute =
     pcall(cmsgpack.unpack_limit, head, 7, 3)
-  if sound and format == 2 and owned == key and type(version) == 'number'
+  if sound and format == {FORMAT} and owned == key and type(version) == 'number'
     and type(idle) == 'number' and type(absolute) == 'number' then
     return version, math.min(idle, absolute), created, at
   end

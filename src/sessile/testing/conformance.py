@@ -55,14 +55,17 @@ from sessile.testing.promises.principals import Principals
 from sessile.testing.promises.proofs import Proofs
 from sessile.testing.promises.reading import Reading
 from sessile.testing.promises.replacing import Replacing
+from sessile.testing.promises.replay_locks import ReplayLocks
 from sessile.testing.promises.retries import Retries
 from sessile.testing.promises.scanning import Scanning
 from sessile.testing.promises.secrecy import Secrecy
 from sessile.testing.promises.sharing import Sharing
+from sessile.testing.promises.stale import StaleTickets
 from sessile.testing.promises.stateful import Stateful
 from sessile.testing.promises.sweeping import Sweeping
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
+from sessile.testing.promises.unrotated import UnrotatedRequests
 from sessile.testing.promises.versions import Versions
 
 Promise: TypeAlias = Callable[..., None]
@@ -146,8 +149,9 @@ class StoreContract(
 
 
 class SessionContract(
-    StoreContract, Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts,
-    Events, Integrity, Outages, Interruptions, Principals, Retries, backends=(),
+    StoreContract, Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Thefts,
+    Accounts, Events, Integrity, Outages, Interruptions, Principals, Retries, UnrotatedRequests,
+    ReplayLocks, backends=(),
 ):  # fmt: skip
     """What sessile's service promises on top of a store that keeps the store's contract.
 

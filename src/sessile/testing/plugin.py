@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import TypeAlias
 
 import pytest
 
 from sessile.service.sessions import Sessions
 from sessile.testing.application import SessionTester
 
+Take: TypeAlias = Callable[[Sessions], SessionTester]
+"""The type of ``session_tester``."""
+
 
 @pytest.fixture
-def session_tester() -> Iterator[Callable[[Sessions], SessionTester]]:
+def session_tester() -> Iterator[Take]:
     """Take an application's sessions in hand until the test is over: ``session_tester(sessions)``.
 
     See ``sessile.testing.application``.

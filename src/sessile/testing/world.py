@@ -58,6 +58,7 @@ class World:
         peer: the address it sends it from.
         agent: what it calls itself.
         passive: whether its requests count as no activity.
+        unrotated: whether its requests turn no ticket.
         issued: every ticket that an answer carried.
         events: every event the hooks received.
     """
@@ -89,7 +90,7 @@ class World:
         context_of(self.sessions).timer = self.clock
         self.cookie = ""
         self.peer, self.agent = HOME, FIREFOX
-        self.passive = False
+        self.passive = self.unrotated = False
         self.issued: list[str] = []
 
     async def request(
@@ -99,7 +100,9 @@ class World:
         headers = {"cookie": cookie, "user-agent": self.agent}
         request = PlainRequest(headers, peer=self.peer if peer is None else peer)
         context = context_of(self.sessions)
-        transaction = await open_transaction(context, request, passive=self.passive)
+        transaction = await open_transaction(
+            context, request, passive=self.passive, unrotated=self.unrotated
+        )
         session = Session(transaction.state)
         result, user = handler(session), session.user
         given = await commit(transaction)

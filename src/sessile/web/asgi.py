@@ -64,6 +64,9 @@ class SessionMiddleware:
             check is not made there either.
         passive: path prefixes whose requests use the session and are no sign of life, as the polls
             of a page that nobody looks at: ``("/poll",)``. They do not move the idle clock.
+        unrotated: path prefixes whose requests turn no ticket, and are handed none of the session
+            that they come with, as those of a video player beside its page: ``("/media/",)``. It
+            keeps its copy of the cookie, and an old one from the session's own client opens these.
         answers: applications that answer errors which no handler meets, those of the save above
             all: ``{TooManySessions: page}``. ``scope["sessile.error"]`` is the error, and the
             session is a fresh one, without what was not saved. In Starlette and FastAPI the
@@ -81,6 +84,7 @@ class SessionMiddleware:
         load: Load | Literal["eager", "lazy"] = Load.EAGER,
         exclude: Iterable[str] = (),
         passive: Iterable[str] = (),
+        unrotated: Iterable[str] = (),
         answers: Answers[App] | None = None,
     ) -> None:
         self._app = app
@@ -90,6 +94,7 @@ class SessionMiddleware:
         get_ready()
         self._lazy = _parse_load(load) is Load.LAZY
         self._passive = prefixes("passive", passive) or None
+        self._unrotated = prefixes("unrotated", unrotated) or None
         self._varies = [name.encode() for name in self._context.carriers.varies]
         self._exclude = prefixes("exclude", exclude)
         self._no_session = no_session(self._exclude)
@@ -108,10 +113,19 @@ class SessionMiddleware:
             scope["session"] = self._no_session
             await self._app(scope, receive, send)
         elif kind == "websocket":
-            passive = self._passive is not None and path(scope).startswith(self._passive)
-            await serve(self._app, self._sessions, scope, receive, send, passive=passive)
+            passive, unrotated = self._is_passive(scope), self._is_unrotated(scope)
+            await serve(
+                self._app, self._sessions, scope, receive, send,
+                passive=passive, unrotated=unrotated,
+            )  # fmt: skip
         else:
             await self._serve(scope, receive, send)
+
+    def _is_passive(self, scope: Scope) -> bool:
+        return self._passive is not None and path(scope).startswith(self._passive)
+
+    def _is_unrotated(self, scope: Scope) -> bool:
+        return self._unrotated is not None and path(scope).startswith(self._unrotated)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         context, request = self._context, AsgiRequest(scope)
@@ -123,10 +137,11 @@ class SessionMiddleware:
         if refused is not None:
             await respond(send, refused)
             return
-        passive = self._passive is not None and path(scope).startswith(self._passive)
         exchange = Exchange(
-            context, request, (scope, receive, send), self._varies, self._answers, passive=passive
-        )
+            context, request, (scope, receive, send), self._varies, self._answers,
+            passive=self._passive is not None and self._is_passive(scope),
+            unrotated=self._unrotated is not None and self._is_unrotated(scope),
+        )  # fmt: skip
         scope[SESSIONS] = self._sessions
         try:
             if self._lazy:
@@ -155,6 +170,7 @@ class Exchange:
         varies: the request headers that the answer depends on.
         answers: the application's own, to errors that no handler meets.
         passive: whether the request is no sign of life.
+        unrotated: whether it turns no ticket.
 
     Attributes:
         saved: the session's state, once it was committed.
@@ -163,7 +179,7 @@ class Exchange:
     __slots__ = (
         "_answers", "_app", "_context", "_has_left", "_headers", "_is_replaced", "_outage",
         "_passive", "_receive", "_request", "_scope", "_send", "_session", "_transaction",
-        "_varies", "saved",
+        "_unrotated", "_varies", "saved",
     )  # fmt: skip
 
     def __init__(
@@ -175,11 +191,13 @@ class Exchange:
         answers: Mapping[type, App],
         *,
         passive: bool = False,
+        unrotated: bool = False,
     ) -> None:
         self._answers = answers
         self._app = call[0].get("app")  # one that is mounted in it puts itself there
         self._context = context
         self._passive = passive
+        self._unrotated = unrotated
         self._request = request
         self._scope, self._receive, self._send = call
         self._varies = varies
@@ -194,7 +212,9 @@ class Exchange:
     async def load(self) -> Session:
         """Return the request's session, read from the store once."""
         if self._session is None:
-            flow = open_transaction(self._context, self._request, passive=self._passive)
+            flow = open_transaction(
+                self._context, self._request, passive=self._passive, unrotated=self._unrotated
+            )
             try:
                 transaction = await arun(flow)
             except (StoreUnavailable, LostRace) as error:

@@ -136,6 +136,7 @@ class Sessile(SessionInterface):
         app: the application; None leaves it to ``init_app``.
         sessions: where sessions live; None is ``Sessions()``.
         passive: path prefixes whose requests are no sign of life; see ``web.wsgi``.
+        unrotated: path prefixes whose requests turn no ticket; see there.
     """
 
     def __init__(
@@ -144,9 +145,10 @@ class Sessile(SessionInterface):
         sessions: Sessions | None = None,
         *,
         passive: Iterable[str] = (),
+        unrotated: Iterable[str] = (),
     ) -> None:
         self._sessions = Sessions() if sessions is None else sessions
-        self._passive = passive
+        self._passive, self._unrotated = passive, unrotated
         if app is not None:
             self.init_app(app)
 
@@ -166,7 +168,11 @@ class Sessile(SessionInterface):
         app.session_interface = self
         answers: dict[type[Exception], WSGIApplication] = {SessileError: _page(app)}
         middleware = _Middleware(
-            app.wsgi_app, self._sessions, passive=self._passive, answers=answers
+            app.wsgi_app,
+            self._sessions,
+            passive=self._passive,
+            unrotated=self._unrotated,
+            answers=answers,
         )
         middleware.app = app
         app.wsgi_app = middleware  # type: ignore[method-assign]  # Flask's own advice

@@ -26,6 +26,7 @@ class RequestSession:
         sessions: the application's.
         request: what the request says; let go of with the last chance to open the session.
         passive: whether it is no sign of life.
+        unrotated: whether it turns no ticket, and is handed none of the session it comes with.
 
     Attributes:
         sessions: the application's.
@@ -36,13 +37,21 @@ class RequestSession:
 
     __slots__ = (
         "_headers", "_late", "_passive", "_remember", "_request", "_state", "_transaction",
-        "outage", "over", "sessions", "touched",
+        "_unrotated", "outage", "over", "sessions", "touched",
     )  # fmt: skip
 
-    def __init__(self, sessions: Sessions, request: Request, *, passive: bool = False) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        request: Request,
+        *,
+        passive: bool = False,
+        unrotated: bool = False,
+    ) -> None:
         self.sessions = sessions
         self._request: Request | None = request
         self._passive = passive
+        self._unrotated = unrotated
         self._transaction: Transaction | None = None
         self._state: SessionState | None = None
         self._headers: SessionHeaders = ()
@@ -100,7 +109,10 @@ class RequestSession:
             return self._state
         context, request, self.touched = context_of(self.sessions), self.request, True
         try:
-            transaction = run(open_transaction(context, request, passive=self._passive))
+            flow = open_transaction(
+                context, request, passive=self._passive, unrotated=self._unrotated
+            )
+            transaction = run(flow)
         except (StoreUnavailable, LostRace) as error:
             self.outage = error
             raise

@@ -85,6 +85,7 @@ async def serve(
     send: Send,
     *,
     passive: bool = False,
+    unrotated: bool = False,
 ) -> None:
     """Serve one WebSocket. One that another site opened is declined before the application runs.
 
@@ -96,7 +97,9 @@ async def serve(
     refused = refuse_cross_site_handshake(sessions, request)
     if refused is None:
         try:
-            flow = open_transaction(context_of(sessions), request, passive=passive)
+            flow = open_transaction(
+                context_of(sessions), request, passive=passive, unrotated=unrotated
+            )
             transaction = await arun(flow)
         except REFUSED as error:
             refused = refusal(error)

@@ -52,6 +52,9 @@ class SessionMiddleware:
             not made there either.
         passive: path prefixes whose requests use the session and are no sign of life, as the polls
             of a page that nobody looks at: ``("/poll",)``. They do not move the idle clock.
+        unrotated: path prefixes whose requests turn no ticket, and are handed none of the session
+            that they come with, as those of a video player beside its page: ``("/media/",)``. It
+            keeps its copy of the cookie, and an old one from the session's own client opens these.
         answers: applications that answer errors which no handler meets, those of the save above
             all: ``{TooManySessions: page}``. ``environ["sessile.error"]`` is the error, and the
             session is a fresh one, without what was not saved.
@@ -69,6 +72,7 @@ class SessionMiddleware:
         *,
         exclude: Iterable[str] = (),
         passive: Iterable[str] = (),
+        unrotated: Iterable[str] = (),
         answers: Mapping[type[Exception], WSGIApplication] | None = None,
     ) -> None:
         check_sessions(sessions)
@@ -79,11 +83,12 @@ class SessionMiddleware:
         named = prefixes("exclude", exclude)
         self._exclude = _environ_paths(named)
         self._passive = _environ_paths(prefixes("passive", passive))
+        self._unrotated = _environ_paths(prefixes("unrotated", unrotated))
         self._no_session = no_session(named)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
-        if self._exclude and environ.get("PATH_INFO", "").startswith(self._exclude):
+        if self._exclude and _begins(environ, self._exclude):
             environ[KEY] = self._no_session
             return self._app(environ, start_response)
         request = environ_request(self._sessions, environ)
@@ -91,12 +96,13 @@ class SessionMiddleware:
         if refused is not None:
             start_response(f"{refused.status} {refused.reason}", list(refused.headers))
             return [refused.body]
-        life = RequestSession(self._sessions, request, passive=self._is_passive(environ))
+        life = RequestSession(
+            self._sessions, request,
+            passive=bool(self._passive) and _begins(environ, self._passive),
+            unrotated=bool(self._unrotated) and _begins(environ, self._unrotated),
+        )  # fmt: skip
         environ[KEY] = self.session_type(life)
         return self._serve(life, environ, start_response)
-
-    def _is_passive(self, environ: WSGIEnvironment) -> bool:
-        return bool(self._passive) and environ.get("PATH_INFO", "").startswith(self._passive)
 
     def _serve(
         self, life: RequestSession, environ: WSGIEnvironment, start_response: StartResponse
@@ -111,6 +117,10 @@ class SessionMiddleware:
 def _environ_paths(named: tuple[str, ...]) -> tuple[str, ...]:
     """Return paths as an environ tells them: bytes, told as Latin-1 (PEP 3333)."""
     return tuple(prefix.encode().decode("latin-1") for prefix in named)
+
+
+def _begins(environ: WSGIEnvironment, prefixes: tuple[str, ...]) -> bool:
+    return str(environ.get("PATH_INFO", "")).startswith(prefixes)
 
 
 def _is_inert(chunks: object, environ: WSGIEnvironment) -> bool:

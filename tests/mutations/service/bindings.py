@@ -48,10 +48,10 @@ def every_change_is_another_client(patch):
 def visitors_are_bound(patch):
     whole = opening._examine
 
-    def examine(transaction, opened, record, verdict, **more):
+    def examine(transaction, opened, record, verdict, since, **more):
         if record.owner is None and transaction.client_beside(record).address == ABROAD:
             opening._emit_mismatch(transaction, record)
-        return whole(transaction, opened, record, verdict, **more)
+        return whole(transaction, opened, record, verdict, since, **more)
 
     patch.setattr(opening, "_examine", examine)
 
@@ -116,11 +116,11 @@ def moves_are_noted_by_all(patch):
 def locked_sessions_are_told_to_move(patch):
     whole = opening._examine
 
-    def examine(transaction, opened, record, verdict, **more):
+    def examine(transaction, opened, record, verdict, since, **more):
         binding = transaction.context.policy.binding
         if not binding.holds(record.client, transaction.client_beside(record)):
             opening._emit_mismatch(transaction, record)
-        return whole(transaction, opened, record, verdict, **more)
+        return whole(transaction, opened, record, verdict, since, **more)
 
     patch.setattr(opening, "_examine", examine)
 
@@ -146,8 +146,8 @@ def parents_turn(patch):
 def successors_go_to_anyone(patch):
     whole = opening._examine
 
-    def examine(transaction, opened, record, verdict, **more):
-        found, act = whole(transaction, opened, record, verdict, **more)
+    def examine(transaction, opened, record, verdict, since, **more):
+        found, act = whole(transaction, opened, record, verdict, since, **more)
         if opened.ticket.proves(record.digest):
             return found, act
         successor = opened.ticket.successor(transaction.context.ring.newest)
@@ -252,6 +252,7 @@ def visitors_wait(patch):
 
 
 @breaks("polling_revives_no_locked_session", act=reads)
+@breaks("locked_session_ends_by_its_own_clocks")
 def polling_is_activity(patch):
     whole = commit._commit
 
@@ -271,12 +272,13 @@ def polling_is_activity(patch):
 def passive_is_active(patch):
     patch.setattr(
         "sessile.testing.world.open_transaction",
-        lambda context, request, passive: opening.open_transaction(context, request),
+        lambda context, request, **_: opening.open_transaction(context, request),
     )
 
 
 @breaks("unlocked_session_goes_on")
 @breaks("step_up_moves_no_overall_clock")
+@breaks("reopened_session_keeps_its_overall_clock")
 def clocks_start_anew(patch):
     making(patch, continues=lambda state: None)
 

@@ -49,7 +49,7 @@ def lost_successors_are_replays(patch):
 
 @breaks("interrupted_first_use_of_a_ticket_loses_nobody")
 def tickets_are_shown_once(patch):
-    patch.setitem(verdict.VERDICTS, (Kin.CURRENT, Successor.PAST_GRACE), Verdict.REPLAY)
+    patch.setitem(verdict.VERDICTS, (Kin.CURRENT, Successor.IN_GRACE), Verdict.REPLAY)
 
 
 @breaks("interrupted_login_is_made_again", policy=Policy())

@@ -19,9 +19,12 @@ from sessile.testing.promises.locks import Locks
 from sessile.testing.promises.outages import Outages
 from sessile.testing.promises.principals import Principals
 from sessile.testing.promises.proofs import Proofs
+from sessile.testing.promises.replay_locks import ReplayLocks
 from sessile.testing.promises.retries import Retries
+from sessile.testing.promises.stale import StaleTickets
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
+from sessile.testing.promises.unrotated import UnrotatedRequests
 
 FAILURES = (
     AssertionError,
@@ -34,8 +37,9 @@ FAILURES = (
 
 
 class Promises(
-    Concurrency, Tickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts, Events,
-    Integrity, Outages, Interruptions, Principals, Retries,
+    Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts,
+    Events, Integrity, Outages, Interruptions, Principals, Retries, UnrotatedRequests,
+    ReplayLocks,
 ):  # fmt: skip
     """All promises that the service keeps over any store."""
 

@@ -8,7 +8,7 @@ from mutations.service.registry import Table
 from sessile.core import merge, ticket, verdict
 from sessile.core.flow import Ask
 from sessile.core.merge import Merged
-from sessile.core.policy import Limit, Policy
+from sessile.core.policy import Limit, Policy, hours
 from sessile.core.record import Record
 from sessile.core.secrets import KeyRing
 from sessile.core.size import SizeLimit
@@ -17,6 +17,7 @@ from sessile.service import commit, end, regenerate, save
 from sessile.service import open as open_module
 from sessile.stores.memory import MemoryStore
 from sessile.testing.promises.stories import CROWD
+from sessile.testing.world import ABROAD, HOME
 
 PATIENCE = 20.0
 
@@ -127,9 +128,9 @@ def dead_cookies_are_deleted(patch):
     whole = commit.commit
 
     async def erased(transaction, **more):
-        cookie, opened = await whole(transaction, **more), transaction.opened
-        dead = cookie is None and opened.presented and opened.record is None
-        return opened.carrier.expire() if dead else cookie
+        given, opened = await whole(transaction, **more), transaction.opened
+        dead = not given and opened.presented and opened.record is None
+        return (opened.carrier.expire(),) if dead else given
 
     patch.setattr("sessile.testing.world.commit", erased)
 
@@ -151,12 +152,15 @@ def one_secret_is_tried(patch):
     patch.setattr(KeyRing, "__iter__", lambda self: iter(self.all[:1]))
 
 
-@breaks("replayed_predecessor_ends_the_session")
+@breaks("replayed_predecessor_ends_the_session", peer=HOME, stale=hours(1), late=3_601.0)
+@breaks("replayed_predecessor_ends_the_session", peer=HOME, stale=None, late=91.0)
 def replays_are_served(patch):
-    patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.PAST_GRACE), Verdict.HAND_OVER)
+    patch.setitem(verdict.VERDICTS, (Kin.PARENT, Successor.LONG_AGO), Verdict.HAND_OVER)
 
 
-@breaks("ancestor_ends_the_session")
+@breaks("ancestor_ends_the_session", peer=ABROAD, stale=hours(1), late=91.0)
+@breaks("ancestor_ends_the_session", peer=HOME, stale=hours(1), late=3_601.0)
+@breaks("ancestor_ends_the_session", peer=HOME, stale=None, late=91.0)
 def ancestors_are_strangers(patch):
     for seen in Successor:
         patch.setitem(verdict.VERDICTS, (Kin.ANCESTOR, seen), Verdict.ANONYMOUS)

@@ -95,6 +95,19 @@ def replays(world: World) -> None:
     world.ask(reads, cookie=stolen, peer=ABROAD)
 
 
+def lags(world: World) -> None:
+    """Come back with a used ticket: from a browser that was killed, and from a slow proxy."""
+    world.ask(logs_in())
+    old = world.cookie
+    world.ask(rotates)
+    world.ask(reads)
+    world.clock.advance(91)
+    world.ask(reads, cookie=old)
+    world.clock.advance(91)
+    world.ask(reads)
+    world.ask(reads, cookie=old)
+
+
 def moves(world: World) -> None:
     """Come from elsewhere and write."""
     world.ask(logs_in())
@@ -123,10 +136,16 @@ STORIES: Final[dict[str, tuple[Policy, Story, str]]] = {
     "an end": (Policy(), outlasts, "LoggedIn Expired"),
     "a turn": (Policy(), lambda w: (w.ask(logs_in()), w.ask(rotates)), "LoggedIn Rotated"),
     "strangers": (Policy(), knocks, "LoggedIn Ended LoggedIn" + " Refused" * 5),
+    "late": (Policy(), lags, "LoggedIn Rotated StaleTicket StaleTicket"),
     "theft": (
         Policy(on_replay=OnReplay.END_ALL),
         replays,
         "LoggedIn LoggedIn Rotated Ended Replayed Ended",
+    ),
+    "theft that locks": (
+        Policy(on_replay=OnReplay.LOCK),
+        replays,
+        "LoggedIn LoggedIn Rotated Replayed Locked",
     ),
     "recorded": (binding_policy(OnMismatch.RECORD), moves, "LoggedIn Mismatched"),
     "turned": (binding_policy(OnMismatch.ROTATE), moves, "LoggedIn Mismatched Rotated"),

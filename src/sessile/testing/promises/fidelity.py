@@ -30,6 +30,7 @@ def full(name: str = "a") -> Record:
         grants={"pay": T0 + 0.1},
         parent=EVERY_BYTE[:32],
         past=EVERY_BYTE,
+        replayed=T0 + 0.3,
         proof=EVERY_BYTE[::-1],
         digest=EVERY_BYTE[112:144],
         data={

@@ -185,10 +185,10 @@ class Outages:
         unwritable.refuses = True
         for _ in range(2):
             with pytest.raises(StoreUnavailable):
-                world.ask(reads, cookie=stolen)
+                world.ask(reads, cookie=stolen, peer=ABROAD)
         unwritable.refuses = False
 
-        assert world.ask(reads, cookie=stolen).user is None
+        assert world.ask(reads, cookie=stolen, peer=ABROAD).user is None
         assert len(world.events_of(Replayed)) == len(world.events_of(Ended)) == 1
         assert world.ask(reads).user is None
 

@@ -3,8 +3,11 @@
 Each race is stepped: one request is stopped before every act of I/O, and its rival runs there.
 """
 
+from typing import Final
+
 import pytest
 
+from sessile.core.policy import Policy, hours
 from sessile.service import events
 from sessile.stores.contract import Capability, Store
 from sessile.testing.clock import FakeClock
@@ -21,7 +24,10 @@ from sessile.testing.promises.stories import (
     rotates,
 )
 from sessile.testing.step import Stepped
-from sessile.testing.world import NEWER, SECRET, Reply, World
+from sessile.testing.world import ABROAD, HOME, NEWER, SECRET, Reply, World
+
+THEFTS: Final = ((ABROAD, hours(1), 91.0), (HOME, hours(1), 3_601.0), (HOME, None, 91.0))
+"""From where a used ticket comes, under which window, and how late: each time it is a replay."""
 
 
 class Tickets(Stories):
@@ -77,16 +83,22 @@ class Tickets(Stories):
 
     # P6: theft shows.
 
-    def test_replayed_predecessor_ends_the_session(self, store: Store, drive: Drive) -> None:
-        """A predecessor used after its successor was seen, beyond the grace, ends the session."""
-        world = self.world_with_login(store, drive)
+    @pytest.mark.parametrize(("peer", "stale", "late"), THEFTS)
+    def test_replayed_predecessor_ends_the_session(
+        self, store: Store, drive: Drive, peer: str, stale: float | None, late: float
+    ) -> None:
+        """A predecessor from elsewhere after the grace, or from anywhere after the stale window."""
+        policy = Policy(idle=hours(3), stale=stale)
+        world = self.world_with_login(store, drive, policy=policy)
         stolen = world.cookie
         world.clock.advance(901)
         world.ask(reads)
         world.ask(reads)
-        world.clock.advance(91)
+        world.clock.advance(61)
+        world.ask(reads)
+        world.clock.advance(late)
 
-        assert world.ask(reads, cookie=stolen).user is None
+        assert world.ask(reads, cookie=stolen, peer=peer).user is None
         assert world.ask(reads).user is None
         assert world.events_of(events.Replayed)
 
@@ -119,7 +131,7 @@ class Tickets(Stories):
         assert late.user == "alice"
         assert late.cookie == world.cookie
         world.clock.advance(31)  # 91 s after the first successor was shown
-        assert world.ask(reads, cookie=slow).user is None
+        assert world.ask(reads, cookie=slow, peer=ABROAD).user is None
         assert world.events_of(events.Replayed)
 
     @pytest.mark.parametrize("skew", [-59.0, -45.0, 45.0, 59.0])
@@ -127,8 +139,9 @@ class Tickets(Stories):
         self, store: Store, drive: Drive, skew: float
     ) -> None:
         """Whichever server turns the ticket, and sees it first: what overlaps is served."""
-        right = self.world_with_login(store, drive)
-        wrong = World(store, drive, clock=FakeClock(right.clock() + skew))
+        policy = Policy(stale=None)  # the strictest
+        right = self.world_with_login(store, drive, policy=policy)
+        wrong = World(store, drive, clock=FakeClock(right.clock() + skew), policy=policy)
         for turning, seeing in ((right, wrong), (wrong, right), (wrong, wrong)):
             right.clock.advance(1000)
             wrong.clock.advance(1000)
@@ -139,17 +152,22 @@ class Tickets(Stories):
             assert right.ask(reads, cookie=old).user == "alice"
             assert right.ask(reads).user == "alice"
 
-    def test_ancestor_ends_the_session(self, store: Store, drive: Drive) -> None:
-        """A ticket two rotations old ends the session, as its parent does."""
-        world = self.world_with_login(store, drive)
-        stolen = world.cookie
-        for _ in range(2):
-            world.clock.advance(901)
-            world.ask(reads)
-        world.clock.advance(91)
+    @pytest.mark.parametrize(("peer", "stale", "late"), THEFTS)
+    def test_ancestor_ends_the_session(
+        self, store: Store, drive: Drive, peer: str, stale: float | None, late: float
+    ) -> None:
+        """A ticket two rotations old ends the session, as its parent does, or nine."""
+        for turns in (2, 9):
+            policy = Policy(idle=hours(3), stale=stale)
+            world = self.world_with_login(store, drive, policy=policy)
+            stolen = world.cookie
+            for _ in range(turns):
+                world.clock.advance(901)
+                world.ask(reads)
+            world.clock.advance(late)
 
-        assert world.ask(reads, cookie=stolen).user is None
-        assert world.ask(reads).user is None
+            assert world.ask(reads, cookie=stolen, peer=peer).user is None
+            assert world.ask(reads).user is None
 
     def test_slow_request_with_an_old_ticket_turns_none(self, store: Store, drive: Drive) -> None:
         """A request that was overtaken by two rotations is handed the newest ticket, if any."""

@@ -20,7 +20,7 @@ from sessile.core.record import RecordKind
 from sessile.core.ticket import Key
 from sessile.core.trail import extend_trail
 from sessile.core.value import Instant
-from sessile.errors import ConfigError
+from sessile.errors import ConfigError, LostRace, StoreUnavailable
 from sessile.service.clients import peek_client
 from sessile.service.end import end_one
 from sessile.service.events import Created, End, Malformed, Work
@@ -80,9 +80,15 @@ async def commit(transaction: Transaction, *, rotate: bool = True) -> SessionHea
     flow = _commit(transaction, now, rotate=rotate)
     if context.has_hooks:
         flow = instrument(context, Work.SAVE, transaction.request, flow)
-    outcome = await flow
+    try:
+        outcome = await flow
+    except (StoreUnavailable, LostRace) as error:
+        context.log.tell_failure(Work.SAVE, error)
+        raise
     if outcome is None and not transaction.opened.is_ambiguous:
         return ()
+    if outcome is not None and context.log.failing:
+        context.log.tell_recovery(Work.SAVE)
     return _headers(transaction, outcome or CommitOutcome(None), now)
 
 
@@ -96,7 +102,11 @@ async def accept(transaction: Transaction) -> SessionHeaders:
     flow = _commit(transaction, now, rotate=False)
     if context.has_hooks:
         flow = instrument(context, Work.SAVE, transaction.request, flow)
-    outcome = await flow or CommitOutcome(transaction.opened.record)
+    try:
+        outcome = await flow or CommitOutcome(transaction.opened.record)
+    except (StoreUnavailable, LostRace) as error:
+        context.log.tell_failure(Work.SAVE, error)
+        raise
     headers = _headers(transaction, outcome, now)
     transaction.resume(outcome, done)
     return headers

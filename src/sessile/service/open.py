@@ -17,7 +17,7 @@ from sessile.core.ticket import Key, NoTicket, Ticket
 from sessile.core.trail import TURNED_AWAY, extend_trail, has_entry, pack_trail
 from sessile.core.value import Instant
 from sessile.core.verdict import Verdict, judge, judge_retry
-from sessile.errors import LostRace
+from sessile.errors import LostRace, StoreUnavailable
 from sessile.service.clients import peek_client
 from sessile.service.context import Context
 from sessile.service.end import end_stolen
@@ -98,7 +98,7 @@ def open_transaction(
     return _open(transaction)
 
 
-async def _open(  # noqa: C901, PLR0911  (one return for each thing that may have come)
+async def _open(  # noqa: C901, PLR0911, PLR0912  (one return for each thing that may have come)
     transaction: Transaction,
 ) -> Transaction:
     # One piece, in the order in which a request goes: every request takes this way.
@@ -113,7 +113,13 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
     if ticket is None:
         return _refuse(transaction, carrier, None, RefusalReason.SHAPE)
     unrotated = transaction.unrotated or carrier in context.carriers.unrotated
-    record = await context.store.read(ticket.key)
+    try:
+        record = await context.store.read(ticket.key)
+    except StoreUnavailable as error:
+        context.log.tell_failure(Work.OPEN, error)
+        raise
+    if context.log.failing:
+        context.log.tell_recovery(Work.OPEN)
     told = False  # of a mismatch; a rival's commit makes us look again
     for _ in range(ATTEMPTS):
         if not isinstance(record, Record) or not record.live_at(now):

@@ -34,7 +34,7 @@ from sessile.service.options import (
 from sessile.service.require import use_grant
 from sessile.stores.contract import Store
 from sessile.stores.open import open_store
-from sessile.wire import log, system
+from sessile.wire import system
 from sessile.wire.background.tasks import BackgroundTasks
 
 DEFAULT_URL: Final = "sqlite:///sessile.db"
@@ -135,7 +135,6 @@ class Sessions:
             timer=system.timer,
             entropy=entropy,
             hooks=hooks,
-            report_failure=log.log_hook_failure,
             tasks=BackgroundTasks(),
         )
         self.sync = SyncSessions(self._context)

@@ -1,16 +1,23 @@
 """Log for the operator, through ``logging``, what no caller could be told."""
 
 import logging
+from enum import IntEnum
 from functools import cache
 from typing import Final
 
 _log: Final = logging.getLogger("sessile")
 
 
-def log_hook_failure(hook: object, error: BaseException) -> None:
-    """Log that a listener failed; its event concerned a request that must not suffer for it."""
-    name = getattr(hook, "__qualname__", type(hook).__qualname__)
-    _log.error("the hook %s failed with %s; the request went on", name, type(error).__qualname__)
+class Severity(IntEnum):
+    """How serious a line is, as ``logging`` counts it."""
+
+    WARNING = logging.WARNING  # look at it
+    ERROR = logging.ERROR  # requests fail
+
+
+def log_line(level: Severity, words: str) -> None:
+    """Log words that somebody else chose; ``service.operator_log`` does."""
+    _log.log(level, "%s", words)
 
 
 def log_dropped_hooks(number: int) -> None:
@@ -36,11 +43,6 @@ def log_new_file(store: str, *, is_empty: bool) -> None:
             "and those of the old one are gone",
             store,
         )
-
-
-def log_outage(store: str, why: str) -> None:
-    """Log that a store cannot be used until an operator puts it right."""
-    _log.error("%s is unavailable: %s; requests that need it are answered with 503", store, why)
 
 
 def log_stall(store: str, took: float) -> None:
@@ -75,17 +77,6 @@ def log_lost_generation(store: str) -> None:
 def log_undurable_end(store: str, risk: str) -> None:
     """Log that everybody was ended, and that a crash of the store may bring them back."""
     _log.warning("every session in %s has ended, but %s", store, risk)
-
-
-def log_malformed(store: str) -> None:
-    """Log that a store holds what is no record of ours; the event ``Malformed`` names each."""
-    _log.warning(
-        "%s holds a record that does not prove genuine, so whoever comes for it is logged out: "
-        "these secrets (or the key file) are not those it was stored under, or sealing was "
-        "switched, or another version stored it, or somebody wrote into the store. The event "
-        "Malformed names each",
-        store,
-    )
 
 
 @cache  # once in a process

@@ -267,6 +267,7 @@ def _headers(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> 
     record, ticket = outcome.record, outcome.ticket
     own: SessionHeaders = ()
     if ticket is not None and record is not None:
+        context.log.tell_if_lost(opened.carrier, transaction.request)
         own = (opened.carrier.issue(ticket.reveal(), context.policy.max_age(record, now)),)
     elif (
         transaction.state.intent is Intent.LOGOUT

@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from sessile.core.carrier import Carrier, CookieCarrier
+from sessile.core.plain_http import loses
+from sessile.core.request import Request
 from sessile.core.value import Instant
 from sessile.errors import LostRace, StoreUnavailable
 from sessile.service.events import (
@@ -87,12 +90,13 @@ class OperatorLog:
         failing: since when the store fails, when it is asked and when it is written.
     """
 
-    __slots__ = ("_clock", "_store", "_throttle", "failing")
+    __slots__ = ("_clock", "_store", "_throttle", "_told_lost", "failing")
 
     def __init__(self, store: str, clock: Callable[[], Instant]) -> None:
         self._store = store
         self._clock = clock
         self._throttle = Throttle(clock)
+        self._told_lost = False
         self.failing: dict[Work, Instant] = {}
 
     def tell(self, event: Event) -> None:
@@ -129,6 +133,22 @@ class OperatorLog:
         name = getattr(hook, "__qualname__", type(hook).__qualname__)
         words = f"the hook {name} failed with {type(error).__qualname__}; the request went on"
         self._log(Severity.ERROR, ("hook", name), lambda: words)
+
+    def tell_if_lost(self, carrier: Carrier, request: Request) -> None:
+        """Log, once, that a ticket was handed over in a cookie that does not come back."""
+        if self._told_lost or not isinstance(carrier, CookieCarrier):
+            return
+        if loses(carrier.cookie, request):
+            self._told_lost = True
+            log_line(
+                Severity.WARNING,
+                f"the cookie {carrier.cookie.full_name} is Secure and was set in an answer over "
+                f"http, to a client of {request.header('host')[:256]!a}, which will not send "
+                "it back, so no login lasts: serve https; for http in development write "
+                "Sessions(cookie=Cookie(secure=False)); a test client takes "
+                'base_url="https://testserver"; a proxy that speaks https to the browser has to '
+                "send X-Forwarded-Proto",
+            )
 
     def _log(self, level: Severity, kind: object, words: Callable[[], str]) -> None:
         left_out = self._throttle.admit(kind)

@@ -97,7 +97,7 @@ def test_a23_session_that_was_hidden_ends_with_the_others(site):
 def planted_rows_stay(patch):
     """A store that says it is full is believed."""
 
-    async def stays(context, owner):
+    async def stays(context, owner, now):
         return False
 
     patch.setattr(regenerate, "remove_planted", stays)

@@ -7,7 +7,7 @@ from typing import Any, Final, TypedDict, TypeVar
 
 from sessile.core.binding import Binding
 from sessile.core.options import suggest_options
-from sessile.core.record import Record
+from sessile.core.record import Record, RecordKind
 from sessile.core.size import SizeLimit
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
@@ -64,6 +64,10 @@ class Level:
 AAL1: Final = Level("AAL1", absolute=days(30), idle=None, reopens=True)
 AAL2: Final = Level("AAL2", absolute=hours(24), idle=hours(1), reopens=True)
 AAL3: Final = Level("AAL3", absolute=hours(12), idle=minutes(15), reopens=False)
+
+AHEAD: Final[Seconds] = days(1)
+"""What a clock made that was further ahead opens nothing: it would live for years. What was made by
+one that is ahead by hours, as by a wrong time zone, lives so much longer, and logs nobody out."""
 
 
 class Touch(TypedDict):
@@ -288,6 +292,29 @@ class Policy:
                 "nobody; leave remember out"
             )
         return self.remember_absolute
+
+    def lives(self, record: Record, now: Instant) -> bool:
+        """Tell whether a record's time is not over: by what was stored, and by these clocks.
+
+        So of a policy that became stricter its clocks count at once, of a milder one those of old;
+        and what a clock made that was far ahead is nobody's.
+        """
+        if now >= record.idle_until or now >= record.until:
+            return False
+        if record.kind is not RecordKind.SESSION:
+            return True
+        idle, absolute = self.idle, self.absolute
+        if record.persistent:
+            if self.remember_absolute is None:
+                return False
+            idle, absolute = self.remember_idle, self.remember_absolute
+        lock = 0.0 if self.lock is None or record.owner is None else self.lock
+        is_old = now >= record.created + absolute or now >= record.seen + idle + lock
+        return not is_old and record.seen <= now + AHEAD
+
+    def is_ahead(self, record: Record, now: Instant) -> bool:
+        """Tell whether a record was made, or used, by a clock that was far ahead of this one."""
+        return record.seen > now + AHEAD
 
     def is_locked(self, record: Record, now: Instant) -> bool:
         """Tell whether a record that lives opens by a factor alone: long idle, or stolen."""

@@ -156,7 +156,11 @@ async def is_alive(transaction: Transaction) -> bool:
         return False
     now = context.clock()
     record = context.intact(await context.store.read(Key(known.key)))
-    if record is None or record.kind is not RecordKind.SESSION or not record.live_at(now):
+    if (
+        record is None
+        or record.kind is not RecordKind.SESSION
+        or not context.policy.lives(record, now)
+    ):
         return False
     return record.owner == known.owner and not context.policy.is_locked(record, now)
 
@@ -235,7 +239,7 @@ async def _log_out(transaction: Transaction, now: Instant) -> CommitOutcome:
     old = opened.record
     if old is None and opened.replaced_by is not None:
         found = context.intact(await context.store.read(opened.replaced_by))
-        old = found if found is not None and found.live_at(now) else None
+        old = found if found is not None and context.policy.lives(found, now) else None
     if old is not None:
         client = transaction.client
         await end_one(context, Key(old.key), old.owner, End.LOGOUT, now, client=client)

@@ -122,7 +122,7 @@ async def _open(  # noqa: C901, PLR0911, PLR0912  (one return for each thing tha
         context.log.tell_recovery(Work.OPEN)
     told = False  # of a mismatch; a rival's commit makes us look again
     for _ in range(ATTEMPTS):
-        if not isinstance(record, Record) or not record.live_at(now):
+        if not isinstance(record, Record) or not context.policy.lives(record, now):
             return _absent(transaction, carrier, ticket, record)
         if record.kind is not RecordKind.SESSION:
             return await _open_after_end(transaction, carrier, ticket, record)
@@ -308,6 +308,8 @@ def _absent(
     record = context.intact(found)
     if record is None or record.kind is not RecordKind.SESSION or not ticket.proves(record.digest):
         return _refuse(transaction, carrier, ticket.key, RefusalReason.UNKNOWN)
+    if context.policy.is_ahead(record, transaction.now):
+        context.log.tell_ahead(ticket.key)
     if context.has_hooks:
         client = peek_client(context, transaction.request)
         context.emit(Expired(transaction.now, ticket.key, record.owner, client=client))

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sessile.core.carrier import Carrier, CookieCarrier
 from sessile.core.plain_http import loses
 from sessile.core.request import Request
+from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import LostRace, StoreUnavailable
 from sessile.service.events import (
@@ -133,6 +134,18 @@ class OperatorLog:
         name = getattr(hook, "__qualname__", type(hook).__qualname__)
         words = f"the hook {name} failed with {type(error).__qualname__}; the request went on"
         self._log(Severity.ERROR, ("hook", name), lambda: words)
+
+    def tell_ahead(self, key: Key) -> None:
+        """Log that a session was refused because the clock that made it was far ahead."""
+        self._log(
+            Severity.WARNING,
+            "ahead",
+            lambda: (
+                f"{self._store}: session {key} is from more than a day ahead of this server's "
+                "clock, and opens nothing: that clock or this one is, or was, wrong; synchronise "
+                "both with NTP"
+            ),
+        )
 
     def tell_if_lost(self, carrier: Carrier, request: Request) -> None:
         """Log, once, that a ticket was handed over in a cookie that does not come back."""

@@ -86,7 +86,8 @@ def save(transaction: Transaction, now: Instant, attempt: Attempt | None) -> Flo
     if attempt is None:
         return _hand_over(transaction, now)
     record = attempt.record
-    if record.live_at(now) and not transaction.context.policy.is_locked(record, now):
+    policy = transaction.context.policy
+    if policy.lives(record, now) and not policy.is_locked(record, now):
         return _commit(transaction, now, attempt)
     return _commit_late(transaction, now, attempt)
 
@@ -114,7 +115,7 @@ async def _follow(transaction: Transaction, record: Record | None, now: Instant)
     if record is None or record.kind is not RecordKind.TOMBSTONE:
         return record
     record = await follow_tombstones(context, record)
-    if record is None or opened is None or not record.live_at(now):
+    if record is None or opened is None or not context.policy.lives(record, now):
         return None
     same = record.owner == opened.owner and _matches(transaction, record)
     return record if same else None
@@ -124,7 +125,7 @@ async def read_late(transaction: Transaction, outlived: Record, now: Instant) ->
     """Read the session that a slow request has outlived; None unless it lives or was replaced."""
     context = transaction.context
     newest = context.intact(await context.store.read(Key(outlived.key)))
-    if newest is None or newest.kind is not RecordKind.SESSION or newest.live_at(now):
+    if newest is None or newest.kind is not RecordKind.SESSION or context.policy.lives(newest, now):
         return newest
     context.emit(Expired(now, Key(newest.key), newest.owner, client=transaction.client))
     return None
@@ -148,7 +149,9 @@ async def _hand_over(transaction: Transaction, now: Instant) -> CommitOutcome:
     if reissue is None:
         return CommitOutcome(opened.record)
     record = context.intact(await context.store.read(reissue.key))
-    current = record is not None and record.live_at(now) and reissue.proves(record.digest)
+    current = (
+        record is not None and context.policy.lives(record, now) and reissue.proves(record.digest)
+    )
     return CommitOutcome(opened.record, reissue if current else None)
 
 

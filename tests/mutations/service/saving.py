@@ -210,7 +210,22 @@ def use_extends_nothing(patch):
 
 @breaks("busy_session_ends_at_its_absolute_time")
 def use_extends_everything(patch):
-    patch.setattr(Record, "live_at", lambda self, now: now < self.idle_until)
+    patch.setattr(Policy, "lives", lambda self, record, now: now < record.idle_until)
+
+
+@breaks("stricter_policy_holds_for_open_sessions")
+@breaks("record_from_the_future_opens_nothing")
+def what_was_stored_is_all_that_counts(patch):
+    patch.setattr(Policy, "lives", lambda self, record, now: record.live_at(now))
+
+
+@breaks("milder_policy_brings_nothing_back")
+def policy_alone_counts(patch):
+    patch.setattr(
+        Policy,
+        "lives",
+        lambda self, record, now: now < record.seen + self.idle_for(persistent=record.persistent),
+    )
 
 
 @breaks("remembered_session_has_its_own_clocks")

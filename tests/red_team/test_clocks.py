@@ -17,7 +17,7 @@ from sessile.web import asgi, wsgi
 HOUR, DAY = 3_600, 86_400
 IDLE, ABSOLUTE, ROTATE, GRACE = 1_800, 12 * HOUR, 900, 90  # the grace and the clock skew
 POLLED = {"passive": ("/poll/",)}
-STEPS = (1_700, -DAY, 600, DAY - 600, -HOUR, 900, 1_000, -DAY, DAY + 1_700)
+STEPS = (1_700, -DAY, 600, DAY - 600, -HOUR, 900, 1_000, 4_000 - DAY, DAY - 2_300)
 """Seconds by which the clock moves between requests: forward as in use, and by steps of NTP."""
 
 

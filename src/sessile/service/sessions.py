@@ -30,6 +30,7 @@ from sessile.service.options import (
     principal_of,
     ring_of_host,
     ring_of_settings,
+    tell_key_file,
 )
 from sessile.service.require import use_grant
 from sessile.stores.contract import Store
@@ -56,7 +57,7 @@ class Sessions:
         url: where sessions are kept; None takes ``SESSILE_URL``, else ``sqlite:///sessile.db``.
         secrets: the key ring, newest first, as ``sessile keygen`` prints them; None takes
             ``SESSILE_SECRETS`` (newest first, separated by commas), else a store on this host
-            keeps one of its own.
+            keeps one of its own. ``"file:sessile.db.key"`` is the one that it kept before.
         policy: lifetimes and limits.
         principal: where the values say who is logged in, for code that knows nothing of ``login``,
             as Flask-Login: a key, several of which the first counts that is there, or a function of
@@ -114,6 +115,8 @@ class Sessions:
             raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
         given = ring_of_settings(secrets)
         ring = given or ring_of_host(store, entropy)
+        if given is not None:
+            tell_key_file(store, given)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
         sealer: Sealer = AesGcmSealer(ring, entropy) if sealed else PlainSealer(ring)
         cookies = (one for one in carriers or () if isinstance(one, Cookie))

@@ -33,6 +33,7 @@ from sessile.stores.abilities import (
     FileBacked,
     HasDiagnosis,
     HasFeed,
+    HasKeyFile,
     HasServerTime,
 )
 from sessile.stores.finding import Finding
@@ -59,6 +60,7 @@ __all__ = [
     "Gone",
     "HasDiagnosis",
     "HasFeed",
+    "HasKeyFile",
     "HasServerTime",
     "Head",
     "Instant",

@@ -64,6 +64,20 @@ def log_other_secret(path: object) -> None:
     )
 
 
+@cache
+def log_key_file(path: object) -> None:
+    """Log that secrets were given where a key file was used before, whose sessions do not open."""
+    _log.warning(
+        "secrets are given, and the key file %s is there: sessions from before they were given do "
+        "not open. To keep them, write the file behind the others until the last one is over, as "
+        "in SESSILE_SECRETS=...,file:%s (or secrets=[..., 'file:%s']); then, or else now, delete "
+        "the file",
+        path,
+        path,
+        path,
+    )
+
+
 def log_lost_generation(store: str) -> None:
     """Log that a store went back behind an end of everybody, so that all have to log in again."""
     _log.error(

@@ -123,12 +123,12 @@ def _secret(given: str | bytes) -> str | bytes:
 
 def tell_key_file(store: Store, ring: KeyRing) -> None:
     """Log that a store has sessions of its key file, maybe, and the given secrets open none."""
-    path = left_key_file(store, ring)
+    path = find_key_file(store, ring)
     if path is not None:
         log_key_file(path)
 
 
-def left_key_file(store: Store, ring: KeyRing) -> Path | None:
+def find_key_file(store: Store, ring: KeyRing) -> Path | None:
     """Return the key file of a store that was used before secrets were given; None for none.
 
     It is not taken by itself: whoever could put one there could make any session.

@@ -1,6 +1,7 @@
 """The options of ``Sessions``: what cannot be meant is refused when it is made, in words."""
 
 from collections.abc import Callable, Iterable, Sequence
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from sessile.core.secrets import KeyRing
 from sessile.errors import ConfigError
 from sessile.stores.contract import Capability, HasKeyFile, Store
 from sessile.wire import system
+from sessile.wire.event_loop import green_threads
 from sessile.wire.keyfile import load
 from sessile.wire.log import log_key_file
 
@@ -42,6 +44,18 @@ def check_hooks(hooks: object) -> None:
     for hook in hooks:
         if not callable(hook):
             raise ConfigError(f"hooks=[{hook!r}]: write a function of one event")
+        green = green_threads()
+        if green is not None and _is_async(hook):
+            raise ConfigError(
+                f"hooks=[{hook!r}]: an async hook needs a thread for its event loop, and {green} "
+                f"has replaced threads: write a blocking one, which may hand its work to "
+                f"{green}.spawn"
+            )
+
+
+def _is_async(hook: Callable[..., object]) -> bool:
+    call = getattr(hook, "__call__", None)  # noqa: B004  (the method of an object that is a hook)
+    return iscoroutinefunction(hook) or iscoroutinefunction(call)
 
 
 def principal_of(where: str | Sequence[str] | PrincipalOf | None) -> Principal | None:

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from enum import Enum
-from typing import Final
+from typing import Final, TypeVar
 
 from sessile.codecs.msgpack import ValueCodec
 from sessile.codecs.sealing import AesGcmSealer, PlainSealer, Sealer
 from sessile.core.carrier import Carrier, Carriers
 from sessile.core.cookie import Cookie
-from sessile.core.flow import arun, run
+from sessile.core.flow import Flow, arun, run
 from sessile.core.info import SessionInfo
 from sessile.core.options import suggest_options
 from sessile.core.origin import Origins
@@ -37,6 +37,9 @@ from sessile.stores.contract import Store
 from sessile.stores.open import open_store
 from sessile.wire import system
 from sessile.wire.background.tasks import BackgroundTasks
+from sessile.wire.event_loop import require_asyncio
+
+R = TypeVar("R")
 
 DEFAULT_URL: Final = "sqlite:///sessile.db"
 _SWEEP: Final = 1000
@@ -149,15 +152,15 @@ class Sessions:
             NoUser: ``user`` is no text, as None.
             ConfigError: the store keeps no index of a user's sessions.
         """
-        return await arun(manage.sessions_of(self._context, user, current))
+        return await _arun(manage.sessions_of(self._context, user, current))
 
     async def show(self, session_id: str) -> SessionInfo | None:
         """Return one live session; None when there is none of that id."""
-        return await arun(manage.show(self._context, session_id))
+        return await _arun(manage.show(self._context, session_id))
 
     async def evidence(self, session_id: str) -> SessionInfo | None:
         """Return the evidence of a session that was ended for theft; its trail ends with why."""
-        return await arun(manage.evidence(self._context, session_id))
+        return await _arun(manage.evidence(self._context, session_id))
 
     async def spend(self, session: Session, purpose: str) -> None:
         """Spend the grant of a step-up, once and for all, before doing what it was given for.
@@ -165,7 +168,7 @@ class Sessions:
         Raises:
             StepUpNeeded: there is none, it is too old, or it is spent.
         """
-        await arun(use_grant(self._context, session, purpose))
+        await _arun(use_grant(self._context, session, purpose))
 
     async def end(self, session_id: str, *, owner: str | AnyOwner | None = AnyOwner.ANY) -> bool:
         """End one session; every server refuses it at once. False when there was none.
@@ -178,7 +181,7 @@ class Sessions:
         Raises:
             NoUser: ``owner`` is no text.
         """
-        return await arun(manage.end(self._context, session_id, owner))
+        return await _arun(manage.end(self._context, session_id, owner))
 
     async def end_all(self, user: str, *, keep: Key | Session | None = None) -> int:
         """End a user's sessions but the one to keep; return how many ended.
@@ -190,7 +193,7 @@ class Sessions:
             NoUser: ``user`` is no text, as None.
             ConfigError: the store keeps no index of a user's sessions.
         """
-        return await arun(manage.end_all(self._context, user, keep))
+        return await _arun(manage.end_all(self._context, user, keep))
 
     async def end_everybody(self) -> str | None:
         """End every session of everybody, as one act; every server refuses them at once.
@@ -198,11 +201,11 @@ class Sessions:
         For an operator who suspects that sessions were stolen. How many ended nobody counts. Return
         None where no crash of the store can bring them back; else why it may, which is logged too.
         """
-        return await arun(manage.end_everybody(self._context))
+        return await _arun(manage.end_everybody(self._context))
 
     async def sweep(self) -> AsyncIterator[int]:
         """Remove expired sessions in batches, yielding the size of each."""
-        while removed := await arun(manage.sweep(self._context, _SWEEP)):
+        while removed := await _arun(manage.sweep(self._context, _SWEEP)):
             yield removed
 
     async def scan(self) -> AsyncIterator[SessionInfo]:
@@ -214,7 +217,7 @@ class Sessions:
         seen: set[Key] = set()
         cursor: str | None = None
         while True:
-            found, cursor = await arun(manage.scan(self._context, cursor))
+            found, cursor = await _arun(manage.scan(self._context, cursor))
             for info in found:
                 if info.id not in seen:
                     seen.add(info.id)
@@ -224,7 +227,7 @@ class Sessions:
 
     async def count(self) -> int:
         """Return about how many sessions there are, some that expired lately included."""
-        return await arun(self._context.store.count())
+        return await _arun(self._context.store.count())
 
     def csrf_token(self, session: Session) -> str:
         """Return a CSRF token for a page of this session; another text each time.
@@ -252,12 +255,12 @@ class Sessions:
 
     async def ping(self) -> None:
         """Return when the store answers; ``StoreUnavailable`` when it does not."""
-        await arun(self._context.store.ping())
+        await _arun(self._context.store.ping())
 
     async def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
         await self._context.tasks.aclose()
-        await arun(self._context.store.close())
+        await _arun(self._context.store.close())
 
     def __repr__(self) -> str:
         return f"<Sessions in {self._context.store.name}>"
@@ -357,6 +360,16 @@ class SyncSessions:
         """Let async hooks finish, for a few seconds; give connections and files back."""
         self._context.tasks.close()
         run(self._context.store.close())
+
+
+def _arun(flow: Flow[R]) -> Flow[R]:
+    """Return the flow, to be finished on the event loop, which has to be asyncio's."""
+    try:
+        require_asyncio()
+    except ConfigError:
+        flow.close()
+        raise
+    return arun(flow)
 
 
 def context_of(sessions: Sessions) -> Context:

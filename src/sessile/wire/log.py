@@ -29,6 +29,17 @@ def log_dropped_hooks(number: int) -> None:
     )
 
 
+@cache
+def log_green_hooks(green: str) -> None:
+    """Log that async hooks are not run where there is no thread for an event loop."""
+    _log.error(
+        "async hooks do not run under %s, and none of theirs does: write a blocking hook, which "
+        "may hand its work to %s.spawn",
+        green,
+        green,
+    )
+
+
 def log_new_file(store: str, *, is_empty: bool) -> None:
     """Log that somebody deleted the file of a store, or put another one in its place."""
     if is_empty:
@@ -118,11 +129,13 @@ def log_likely_principal(key: str) -> None:
 
 @cache
 def log_ambiguous(cookie: str) -> None:
-    """Log that two cookies of one name came, so that nobody is logged in."""
+    """Log that two cookies of one name came, or one behind a comma, so that nobody is logged in."""
     _log.warning(
         "a request brought the cookie %s twice, so neither counts: if its domain, its path or "
         "partitioned was another one before, write Cookie(former=[Cookie(...)]) with what it was; "
-        "else somebody has planted one",
+        "if it stands behind a comma, a proxy sends several Cookie fields, which your WSGI server "
+        "joins with it: have the proxy join them with '; ' (RFC 9113, 8.2.3); else somebody has "
+        "planted one",
         cookie,
     )
 

@@ -1,18 +1,17 @@
 """The policy: how long a session lives, how often its ticket turns, how many a user may have."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, TypedDict, TypeVar
+from typing import Any, Final, TypedDict
 
 from sessile.core.binding import Binding
+from sessile.core.limit import MOST_SESSIONS, Limit, OnLimit
 from sessile.core.options import suggest_options
 from sessile.core.record import Record, RecordKind
 from sessile.core.size import SizeLimit
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
-
-K = TypeVar("K")
 
 _TOUCH: Final = 20
 """``seen`` moves when a twentieth of the idle time has passed, so that readers rarely write."""
@@ -21,7 +20,6 @@ BRIEF: Final[Seconds] = 60.0
 """For how long a new ticket may have been used and still not be kept, where a browser was killed:
 Chromium writes its cookies every half minute."""
 
-_LARGEST_LIMIT: Final = 10_000
 _COOKIE_CAP: Final = 400 * 86_400  # RFC 6265bis, 5.5: user agents cap Max-Age at 400 days
 
 
@@ -86,57 +84,6 @@ class OnReplay(Enum):
     END_ALL = "end all sessions of its owner"  # whoever stole one may have stolen more
 
 
-class OnLimit(Enum):
-    """What happens when a user has as many sessions as allowed, and logs in once more."""
-
-    END_OLDEST = "end oldest"  # the newest login wins; a thief with the password throws you out
-    END_OTHERS = "end others"  # the newest login alone stays
-    REFUSE = "refuse"  # the oldest wins; whoever forgot to log out waits for the idle clock
-
-
-@suggest_options
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How many sessions a user may have, and what happens beyond.
-
-    Args:
-        number: of sessions, the new one included; a login beyond it looks at so many.
-        on_limit: what happens beyond.
-
-    Raises:
-        ConfigError: no such number, or no such thing.
-    """
-
-    number: int
-    on_limit: OnLimit = OnLimit.END_OLDEST
-
-    def __post_init__(self) -> None:
-        if type(self.number) is not int or not 1 <= self.number <= _LARGEST_LIMIT:
-            raise ConfigError(
-                f"limit={self.number!r}: write a whole number from 1 to {_LARGEST_LIMIT}, or None"
-            )
-        if not isinstance(self.on_limit, OnLimit):
-            members = ", ".join(f"OnLimit.{member.name}" for member in OnLimit)
-            raise ConfigError(f"on_limit={self.on_limit!r}: write one of {members}")
-
-    def excess(self, others: Sequence[K]) -> Sequence[K] | None:
-        """Return which of a user's other sessions end for the sake of one more; None refuses it.
-
-        Args:
-            others: those that live, oldest login first; none that is nobody's by now.
-        """
-        over = len(others) + 1 - self.number
-        if over <= 0:
-            return ()
-        if self.on_limit is OnLimit.REFUSE:
-            return None
-        return others if self.on_limit is OnLimit.END_OTHERS else others[:over]
-
-
-MOST_SESSIONS: Final = Limit(1_000)
-"""A user's sessions where no limit is given: more than anybody has who is no runaway script."""
-
-
 @suggest_options
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -160,6 +107,9 @@ class Policy:
             the successor may have been shown to the slowest one. 0 is for a single host.
         remember_idle: the idle time of ``login(remember=True)``.
         remember_absolute: its absolute time; None refuses to remember anybody.
+        anonymous_idle: the idle time of sessions of nobody, whose cookie then outlives the browser,
+            as for a cart; None is ``idle``, and the cookie ends with the browser.
+        anonymous_absolute: their absolute time, where ``anonymous_idle`` is given.
         limit: how many sessions one user may have; of more than a thousand the oldest go where it
             is not given. None is no limit at all. A function of the user may return a number, a
             ``Limit`` or None.
@@ -189,6 +139,8 @@ class Policy:
     clock_skew: Seconds = minutes(1)
     remember_idle: Seconds = days(14)
     remember_absolute: Seconds | None = days(30)
+    anonymous_idle: Seconds | None = None
+    anonymous_absolute: Seconds = days(365)
     limit: int | Limit | Callable[[str], int | Limit | None] | None = MOST_SESSIONS
     on_limit: OnLimit = OnLimit.END_OLDEST
     binding: Binding = Binding()
@@ -219,9 +171,13 @@ class Policy:
             _check_level(self, self.level)
 
     def _check_times(self) -> None:
-        for name in ("idle", "absolute", "grace", "remember_idle", "evidence"):
+        always = ("idle", "absolute", "grace", "remember_idle", "anonymous_absolute", "evidence")
+        for name in always:
             _check_positive(name, getattr(self, name))
-        for name in ("stale", "lock", "rotate", "remember_absolute", "know_devices"):
+        optional = (
+            "stale", "lock", "rotate", "remember_absolute", "anonymous_idle", "know_devices",
+        )  # fmt: skip
+        for name in optional:
             if getattr(self, name) is not None:
                 _check_positive(name, getattr(self, name))
         if self.clock_skew != 0 or isinstance(self.clock_skew, bool):
@@ -230,6 +186,10 @@ class Policy:
         if self.remember_absolute is not None:
             _check_order(
                 "remember_idle", self.remember_idle, "remember_absolute", self.remember_absolute
+            )
+        if self.anonymous_idle is not None:
+            _check_order(
+                "anonymous_idle", self.anonymous_idle, "anonymous_absolute", self.anonymous_absolute
             )
         if self.lock is not None:
             _check_order("lock", self.lock, "absolute", self.absolute)
@@ -308,6 +268,8 @@ class Policy:
             if self.remember_absolute is None:
                 return False
             idle, absolute = self.remember_idle, self.remember_absolute
+        elif self.anonymous_idle is not None and record.owner is None and record.pending is None:
+            idle, absolute = self.anonymous_idle, self.anonymous_absolute
         lock = 0.0 if self.lock is None or record.owner is None else self.lock
         is_old = now >= record.created + absolute or now >= record.seen + idle + lock
         return not is_old and record.seen <= now + AHEAD
@@ -327,6 +289,8 @@ class Policy:
     def touch_due(self, record: Record, now: Instant) -> bool:
         """Tell whether ``seen`` is old enough to be moved."""
         idle = self.remember_idle if record.persistent else self.idle
+        if self.anonymous_idle is not None and not record.bound:
+            idle = self.anonymous_idle
         if now - record.seen >= idle / _TOUCH:
             return True
         if not record.parent or record.confirmed is None or self.stale is None:
@@ -338,12 +302,19 @@ class Policy:
         """Return the fields of a record that use moves. Its clocks never run backwards."""
         seen = record.seen if self.is_locked(record, now) else max(now, record.seen)
         idle_until = self.idle_until(
-            seen, owned=record.owner is not None, persistent=record.persistent
+            seen,
+            owned=record.owner is not None,
+            persistent=record.persistent,
+            anonymous=not record.bound,
         )
         return {"seen": seen, "idle_until": max(idle_until, record.idle_until)}
 
-    def idle_until(self, seen: Instant, *, owned: bool, persistent: bool) -> Instant:
+    def idle_until(
+        self, seen: Instant, *, owned: bool, persistent: bool, anonymous: bool = False
+    ) -> Instant:
         """Return when a session ends that was last used at that time."""
+        if anonymous and self.anonymous_idle is not None:
+            return seen + self.anonymous_idle
         lock = self.lock if owned and self.lock is not None else 0.0
         return seen + self.idle_for(persistent=persistent) + lock
 
@@ -353,7 +324,7 @@ class Policy:
 
     def max_age(self, record: Record, now: Instant) -> int | None:
         """Return the cookie's Max-Age in seconds; None lets it end with the browser."""
-        if not record.persistent:
+        if not (record.persistent or (self.anonymous_idle is not None and not record.bound)):
             return None
         return min(max(int(record.until - now), 1), _COOKIE_CAP)
 
@@ -398,6 +369,8 @@ _EXAMPLES: Final = {
     "lock": "hours(1)",
     "rotate": "minutes(15)",
     "remember_absolute": "days(30)",
+    "anonymous_idle": "days(30)",
+    "anonymous_absolute": "days(365)",
     "know_devices": "days(90)",
 }
 

@@ -5,7 +5,8 @@ from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Final
 
-from sessile.core.policy import MOST_SESSIONS, OnReplay, Policy
+from sessile.core.limit import MOST_SESSIONS
+from sessile.core.policy import OnReplay, Policy
 from sessile.core.principal import WELL_KNOWN, Principal, PrincipalOf
 from sessile.core.secrets import KeyRing
 from sessile.errors import ConfigError

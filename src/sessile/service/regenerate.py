@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from sessile.core.identity import Intent, Pending
+from sessile.core.limit import Limit
 from sessile.core.merge import Delta, merge
-from sessile.core.policy import Limit
 from sessile.core.record import Record, RecordKind, tombstone
 from sessile.core.ticket import Key, Ticket, retry_ticket
 from sessile.core.trail import Trail, extend_trail

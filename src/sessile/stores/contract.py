@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 import msgspec
 
 from sessile.core.flow import Ask
-from sessile.core.policy import Limit, OnLimit
+from sessile.core.limit import Limit, OnLimit
 from sessile.core.record import (
     HEAD_BYTES,
     UNCLAIMED_TTL,

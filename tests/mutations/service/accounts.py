@@ -4,7 +4,8 @@ import msgspec
 
 from mutations.service.registry import Table
 from sessile.codecs.sealing import AesGcmSealer, PlainSealer
-from sessile.core.policy import Limit, OnReplay, Policy
+from sessile.core.limit import Limit
+from sessile.core.policy import OnReplay, Policy
 from sessile.core.record import Record, RecordKind, evolve, tombstone
 from sessile.core.session import state_of
 from sessile.core.state import SessionState

@@ -4,7 +4,8 @@ import contextlib
 
 from mutations.service.registry import Table
 from sessile.core import verdict
-from sessile.core.policy import Limit, Policy
+from sessile.core.limit import Limit
+from sessile.core.policy import Policy
 from sessile.core.verdict import Kin, Successor, Verdict
 from sessile.errors import StoreUnavailable
 from sessile.service import commit, devices, end, manage, regenerate, require, save, tombstones

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from mutations.service.registry import Table
 from sessile.core import merge, ticket, verdict
 from sessile.core.flow import Ask
+from sessile.core.limit import Limit
 from sessile.core.merge import Merged
-from sessile.core.policy import Limit, Policy, hours
+from sessile.core.policy import Policy, hours
 from sessile.core.record import Record
 from sessile.core.secrets import KeyRing
 from sessile.core.size import SizeLimit
@@ -217,6 +218,25 @@ def use_extends_everything(patch):
 @breaks("record_from_the_future_opens_nothing")
 def what_was_stored_is_all_that_counts(patch):
     patch.setattr(Policy, "lives", lambda self, record, now: record.live_at(now))
+
+
+@breaks("anonymous_session_has_its_own_clocks")
+def carts_end_with_the_browser(patch):
+    patch.setattr(
+        Policy,
+        "max_age",
+        lambda self, record, now: int(record.until - now) if record.persistent else None,
+    )
+
+
+@breaks("anonymous_session_has_its_own_clocks")
+def carts_have_the_ordinary_clocks(patch):
+    idle_until = Policy.idle_until
+    patch.setattr(
+        Policy,
+        "idle_until",
+        lambda self, seen, **kind: idle_until(self, seen, **kind | {"anonymous": False}),
+    )
 
 
 @breaks("milder_policy_brings_nothing_back")

@@ -5,7 +5,7 @@ Each race is stepped: one request is stopped before every act of I/O, and its ri
 
 import math
 
-from sessile.core.policy import Policy, hours
+from sessile.core.policy import Policy, days, hours
 from sessile.core.ticket import Ticket
 from sessile.stores.contract import Capability, OnLimit, Store
 from sessile.testing.clock import T0, FakeClock
@@ -163,6 +163,35 @@ class Lifetimes(Stories):
             assert world.ask(reads).user == user
             world.clock.now = T0 + hours(12)
             assert world.ask(reads).user == user
+
+    def test_anonymous_session_has_its_own_clocks(self, store: Store, drive: Drive) -> None:
+        """A cart outlives the browser where the policy says so, and ends by its own idle time.
+
+        A login remembers nobody for that: its cookie ends with the browser, by the ordinary clocks.
+        """
+        policy = Policy(anonymous_idle=days(30), anonymous_absolute=days(90))
+        world = World(store, drive, policy=policy)
+        first = world.ask(puts(cart="socks"))
+        assert "Max-Age=7776000" in str(first.set_cookie)
+        for _ in range(3):
+            world.clock.advance(days(29))
+            reply = world.ask(lambda session: session.get("cart"))
+            assert reply.result == "socks"
+        world.clock.advance(days(3))
+        assert world.values() == {}
+        world = World(store, drive, policy=policy, clock=world.clock)
+        world.ask(puts(cart="hats"))
+        world.clock.advance(days(30))
+        assert world.values() == {}
+        world.ask(puts(cart="gloves"))
+        login = world.ask(logs_in("alice"))
+        assert "Max-Age" not in str(login.set_cookie)
+        assert world.ask(lambda session: (session.user, session["cart"])).result == (
+            "alice", "gloves",
+        )  # fmt: skip
+        world.clock.advance(1800)
+
+        assert world.ask(reads).user is None
 
     # P9: no session without cause.
 

@@ -30,7 +30,8 @@ from sessile.wire.throttle import Throttle
 def _tell_replay(event: Replayed) -> str:
     return (
         f"a used ticket of session {event.session} came back{_from(event)}, as from a thief, so "
-        f"the session was ended; await sessions.evidence({event.session!r}) tells more"
+        "the session was ended, or locked if the policy says so; "
+        f"await sessions.evidence({event.session!r}) tells more"
     )
 
 

@@ -10,7 +10,6 @@ from sessile.core.flow import Ask
 from sessile.core.limit import Limit
 from sessile.core.merge import Merged
 from sessile.core.policy import Policy, hours
-from sessile.core.record import Record
 from sessile.core.secrets import KeyRing
 from sessile.core.size import SizeLimit
 from sessile.core.verdict import Kin, Successor, Verdict

@@ -83,8 +83,8 @@ BOUNDS = {
         Bound("a note, or the name of a device", "core.trail:_MAX_LENGTH", "cut", C),
     ],
     "user": [
-        Bound("sessions, where no `Policy(limit=)` is given", "core.policy:MOST_SESSIONS.number", "the oldest end"),
-        Bound("sessions that a limit can allow; `limit=None` is no limit", "core.policy:_LARGEST_LIMIT", "`ConfigError`"),
+        Bound("sessions, where no `Policy(limit=)` is given", "core.limit:MOST_SESSIONS.number", "the oldest end"),
+        Bound("sessions that a limit can allow; `limit=None` is no limit", "core.limit:_LARGEST_LIMIT", "`ConfigError`"),
         Bound("sessions that one login ends by itself", "stores.contract:MOST_ENDED", "the others end page by page, right after it"),
         Bound("sessions whose time is over that one act of a login looks at", "stores.excess:MOST_DEAD", "they are removed, and it goes on"),
         Bound("rows that somebody planted in the index that one login removes", "service.end:_MOST_REMOVED", "the next login removes more"),

@@ -15,7 +15,7 @@ import pytest
 import sessile
 from sessile import Session, Sessions, errors
 from sessile.codecs.msgpack import ValueCodec
-from sessile.core.policy import Limit
+from sessile.core.limit import Limit
 from sessile.core.session_values import SessionValues
 from sessile.core.state import SessionState
 from sessile.core.ticket import Ticket

@@ -4,8 +4,9 @@ from sessile.core.binding import AddressMatch, AgentMatch, Binding, OnMismatch
 from sessile.core.carrier import Bearer, Carrier, ForgeableBody, LeakyQuery
 from sessile.core.cookie import Cookie, SameSite
 from sessile.core.info import SessionInfo
+from sessile.core.limit import Limit, OnLimit
 from sessile.core.origin import OriginCheck, Origins
-from sessile.core.policy import Limit, OnLimit, OnReplay, Policy, days, hours, minutes
+from sessile.core.policy import OnReplay, Policy, days, hours, minutes
 from sessile.core.proxies import ForwardedHeader, Proxies
 from sessile.core.request import Request
 from sessile.core.require import require

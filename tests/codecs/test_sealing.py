@@ -104,12 +104,31 @@ def test_plain_values_are_proved_and_stored_as_they_are():
     assert not PlainSealer(RING).holds(later)
 
 
-def test_plain_and_sealed_are_never_taken_for_each_other():
-    """A sealed record is none to who does not seal, and the other way round."""
-    row, _ = PlainSealer(RING).seal(record(data={}), {"a": b"1"}, NONE)
-
-    assert not sealer().holds(row)
+def test_sealed_record_is_none_to_who_does_not_seal():
+    """Who has the secrets and seals nothing does not take a sealed value for a plain one."""
     assert not PlainSealer(RING).holds(sealed(a=b"1"))
+
+
+def test_record_from_before_sealing_is_read_and_sealed():
+    """What was proved in plain under a secret of the ring opens, and is sealed with its change."""
+    row, _ = PlainSealer(RING).seal(record(data={}), {"a": b"1", "b": b"2"}, NONE)
+    assert sealer().holds(row)
+    assert sealer().unseal(row) == {"a": b"1", "b": b"2"}
+    later, _ = sealer().seal(row, {"b": b"3"}, NONE, version=2)
+
+    assert sealer().unseal(later) == {"a": b"1", "b": b"3"}
+    assert later.data["a"] != b"1"
+    assert PlainSealer(RING).holds(later) is False
+
+
+@pytest.mark.parametrize("plain", [b"1", b"\x01", b"\x01" + bytes(40)])
+def test_unproved_record_in_plain_is_forged(plain):
+    """Whoever writes a plain record, or puts plain values into a sealed one, has no proof."""
+    strangers, _ = PlainSealer(KeyRing([NEWER])).seal(record(data={}), {"a": plain}, NONE)
+    for row in (strangers, evolve(sealed(a=b"1"), data={"a": plain}), record(data={"a": plain})):
+        assert not sealer().holds(row)
+        with pytest.raises(Forged):
+            sealer().unseal(row)
 
 
 @pytest.mark.parametrize("make", SEALERS.values(), ids=SEALERS)

@@ -288,3 +288,25 @@ def test_former_cookies_are_of_the_same_name_and_another_place():
 def test_path_is_matched_as_browsers_do(own, path, reaches):
     """RFC 6265, 5.1.4: whole segments."""
     assert Cookie(name="sid", path=own).reaches(path) is reaches
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (f"{NAME}={TICKET},theme=dark", TICKET),
+        (f"{NAME}={TICKET}, theme=dark; a=b", TICKET),
+        (f"a=b; {NAME}={TICKET},{NAME}=planted", TICKET),
+        (f"prefs=x,{NAME}=planted; {NAME}={TICKET}", TICKET),
+        (f"theme=dark,{NAME}={TICKET}", NoTicket.AMBIGUOUS),
+        (f"theme=dark, {NAME}={TICKET}; a=b", NoTicket.AMBIGUOUS),
+        (f"theme=dark,x{NAME}={TICKET}", NoTicket.ABSENT),
+        ("theme=dark,light", NoTicket.ABSENT),
+    ],
+)
+def test_comma_never_makes_a_cookie(header, found):
+    """A server joined two fields, or a sibling host set ``prefs=x,__Host-sid=planted``: who knows.
+
+    What stands before a comma is the cookie's own; what stands behind one opens nothing, and is
+    told.
+    """
+    assert Cookie().find(header) == found

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessile.core.policy import Limit, OnLimit, Policy, days, hours, minutes
+from sessile.core.limit import Limit, OnLimit
+from sessile.core.policy import Policy, days, hours, minutes
 from sessile.core.record import evolve
 from sessile.errors import ConfigError
 from sessile.testing.clock import T0

@@ -1,10 +1,16 @@
-"""HTTP servers on 127.0.0.1, each in a thread: uvicorn for ASGI, werkzeug for WSGI."""
+"""HTTP servers on 127.0.0.1: in a thread uvicorn, werkzeug or waitress; any as a program."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import uvicorn
+import waitress.server
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 
@@ -43,3 +49,41 @@ def serve_wsgi(app):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def serve_waitress(app):
+    """Serve an application over HTTP, by waitress; give its address."""
+    server = waitress.server.create_server(app, host="127.0.0.1", port=0, threads=2)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}"
+    finally:
+        server.close()
+        thread.join(10)
+        waitress.wasyncore.close_all(server._map)
+
+
+@contextmanager
+def serve_program(folder, *words, port=None):
+    """Serve by a program in that folder, ``python`` with those words; give its process.
+
+    It answers on that port, if one is given, or is over by itself. What it says is in ``said``.
+    """
+    environ = os.environ | {"HOME": str(folder), "PYTHONPATH": str(SOURCE)}
+    with (folder / "said").open("wb") as said:
+        command = [sys.executable, *words]
+        process = subprocess.Popen(command, cwd=folder, env=environ, stdout=said, stderr=said)
+        try:
+            while port is not None and process.poll() is None:
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    break
+                time.sleep(0.02)  # until it listens: no test depends on how long it takes
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
+
+
+SOURCE = Path(__file__).parents[2] / "src"

@@ -4,7 +4,7 @@ import msgspec
 
 from sessile.core import verdict
 from sessile.core.binding import Binding
-from sessile.core.record import Record
+from sessile.core.policy import Policy
 from sessile.core.ticket import Ticket
 from sessile.core.verdict import Kin, Successor, Verdict
 from sessile.service import end, regenerate, save
@@ -72,7 +72,7 @@ def predecessors_turn_into_the_current(patch):
 
 def absolute_time_is_forgotten(patch):
     """A session lives as long as it is used."""
-    patch.setattr(Record, "live_at", lambda record, now: now < record.idle_until)
+    patch.setattr(Policy, "lives", lambda policy, record, now: now < record.idle_until)
 
 
 def every_client_is_at_home(patch):

@@ -131,14 +131,14 @@ def test_a42_thief_cannot_lock_the_victim_out(site):
 
 def evidence_is_judged_again(patch):
     """The ticket of a session that was ended for theft ends what its owner has by now."""
-    whole = opening._begin_after_end
+    whole = opening.begin_after_end
 
     def again(transaction, carrier, ticket, record):
         if record.kind is RecordKind.EVIDENCE:
             run(end_owned(transaction.context, record.owner, End.THEFT, transaction.now))
         return whole(transaction, carrier, ticket, record)
 
-    patch.setattr(opening, "_begin_after_end", again)
+    patch.setattr(opening, "begin_after_end", again)
 
 
 @weakened_by(evidence_is_judged_again, policy=WARY)

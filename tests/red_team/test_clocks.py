@@ -17,12 +17,13 @@ from sessile.web import asgi, wsgi
 HOUR, DAY = 3_600, 86_400
 IDLE, ABSOLUTE, ROTATE, GRACE = 1_800, 12 * HOUR, 900, 90  # the grace and the clock skew
 POLLED = {"passive": ("/poll/",)}
-STEPS = (1_700, -DAY, 600, DAY - 600, -HOUR, 900, 1_000, -10 * DAY, 10 * DAY + 1_700)
+STEPS = (1_700, -DAY, 600, DAY - 600, -HOUR, 900, 1_000, 4_000 - DAY, DAY - 2_300)
 """Seconds by which the clock moves between requests: forward as in use, and by steps of NTP."""
 
 
 def deadlines_follow_the_clock(patch):
     """A session's end is counted anew from each use."""
+    patch.setattr(Policy, "lives", lambda policy, record, now: record.live_at(now))
     patch.setattr(
         Policy,
         "touch",
@@ -103,6 +104,7 @@ def excluded_paths_are_served(patch):
 def idle_time_is_forgotten(patch):
     """Only the absolute time ends a session."""
     patch.setattr(Policy, "idle_for", lambda policy, **_: policy.absolute)
+    patch.setattr(Policy, "lives", lambda policy, record, now: record.live_at(now))
 
 
 @weakened_by(excluded_paths_are_served, idle_time_is_forgotten, middleware={"exclude": ("/poll/",)})

@@ -16,8 +16,8 @@ from red_team.attack import events_of, weakened_by
 from red_team.workers import workers
 from sessile import Policy
 from sessile.core.flow import Ask
+from sessile.core.limit import Limit
 from sessile.core.merge import Merged
-from sessile.core.policy import Limit
 from sessile.core.record import RecordKind
 from sessile.core.ticket import Key, Ticket
 from sessile.service import events, save

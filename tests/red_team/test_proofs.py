@@ -174,7 +174,7 @@ def grants_never_age(patch):
     patch.setattr(
         requiring,
         "_has_grant",
-        lambda context, record, user, purpose, now: has_grant(context, record, user, purpose, 0.0),
+        lambda *given: has_grant(*given[:-1], given[1].seen),
     )
 
 

@@ -4,7 +4,8 @@ from harness.handlers import logs_in, logs_out, names, puts, who
 from red_team.attack import events_of, weakened_by
 from red_team.rows import rows_of
 from red_team.test_planted import enters, fields_are_not_proved, key_of, proofs_are_not_checked
-from sessile.core.policy import OnLimit, Policy, minutes
+from sessile.core.limit import OnLimit
+from sessile.core.policy import Policy, minutes
 from sessile.core.record import FORMAT, Record, RecordKind, evolve, pack
 from sessile.core.ticket import ENTROPY, Ticket
 from sessile.service import end, regenerate, tombstones
@@ -97,7 +98,7 @@ def test_a23_session_that_was_hidden_ends_with_the_others(site):
 def planted_rows_stay(patch):
     """A store that says it is full is believed."""
 
-    async def stays(context, owner):
+    async def stays(context, owner, now):
         return False
 
     patch.setattr(regenerate, "remove_planted", stays)

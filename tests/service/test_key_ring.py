@@ -7,13 +7,14 @@ from sessile.core.flow import run
 from sessile.core.record import pack
 from sessile.core.request import PlainRequest
 from sessile.core.session import Session
-from sessile.errors import WeakSecret
+from sessile.errors import ConfigError, WeakSecret
 from sessile.service import events
 from sessile.service.commit import commit
 from sessile.service.open import open_transaction
 from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
 from sessile.testing.world import NEWER, SECRET, World
+from sessile.wire.log import log_key_file
 
 
 def test_ring_is_bounded():
@@ -39,6 +40,90 @@ def test_server_without_secrets_opens_no_sealed_session():
 
     assert seen == (None, None)
     assert right.values() == {"cart": [1]}
+
+
+def first_secrets(path, secrets, monkeypatch):
+    """Open a file of sessions that ran with its own key, with these secrets of the environment."""
+    monkeypatch.setenv("SESSILE_SECRETS", secrets)
+    return Sessions(f"sqlite:///{path}")
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A file of sessions that ran without secrets, and the cookie of a user whose ticket turned."""
+    path = tmp_path / "shop.db"
+    sessions = Sessions(f"sqlite:///{path}")
+    cookie = ask(sessions, "", lambda s: (s.login("alice"), s.update(cart=[1])))[1]
+    lost = ask(sessions, cookie, lambda s: s.rotate())[1]
+    assert lost != cookie
+    sessions.sync.close()
+    return path, cookie
+
+
+def ask(sessions, cookie, act):
+    context = context_of(sessions)
+    transaction = run(open_transaction(context, PlainRequest({"cookie": cookie})))
+    session = Session(transaction.state)
+    act(session)
+    seen = (session.user, session.get("cart"))
+    given = run(commit(transaction))
+    return seen, given[-1][1].partition(";")[0] if given else cookie
+
+
+def test_first_secrets_are_told_what_opens_the_sessions_from_before(kept, monkeypatch, caplog):
+    """Nobody is logged out in silence: a line says what to write, and written it opens them all.
+
+    The key file is not taken by itself: whoever can put a file there could make any session.
+    """
+    path, cookie = kept
+    log_key_file.cache_clear()
+    sessions = first_secrets(path, SECRET, monkeypatch)
+    assert ask(sessions, cookie, dict)[0] == (None, None)
+    line = f"SESSILE_SECRETS=...,file:{path}.key"
+    assert line in caplog.text
+    sessions.sync.close()
+    caplog.clear()
+    log_key_file.cache_clear()
+    sessions = first_secrets(path, f"{SECRET},file:{path}.key", monkeypatch)
+    seen, current = ask(sessions, cookie, lambda s: s.update(seen=1))  # its successor was lost
+
+    assert seen == ("alice", [1])
+    assert ask(sessions, current, dict)[0] == ("alice", [1])
+    assert caplog.records == []
+    (row,) = run(context_of(sessions).store.scan()).records
+    assert all(value[:1] == b"\x01" for value in row.data.values())  # sealed by now
+    sessions.sync.close()
+    sessions = first_secrets(path, SECRET, monkeypatch)
+    assert ask(sessions, current, dict)[0] == ("alice", [1])  # once changed it needs no old secret
+    sessions.sync.close()
+
+
+def test_key_file_that_is_gone_is_named_by_nobody(kept, monkeypatch, caplog):
+    """Without the file there is nothing to say; one that others could read opens nothing."""
+    path, _ = kept
+    key = path.with_name("shop.db.key")
+    key.chmod(0o644)
+    log_key_file.cache_clear()
+    first_secrets(path, SECRET, monkeypatch).sync.close()
+    with pytest.raises(ConfigError, match="chmod 600"):
+        first_secrets(path, f"{SECRET},file:{key}", monkeypatch)
+    key.unlink()
+    first_secrets(path, SECRET, monkeypatch).sync.close()
+
+    assert caplog.records == []
+    assert not key.exists()
+
+
+@pytest.mark.parametrize("name", ["SESSILE_SECRETS", "SESSILE_URL"])
+@pytest.mark.parametrize("text", ["", " "])
+def test_setting_that_is_empty_is_refused(name, text, tmp_path, monkeypatch):
+    """``SESSILE_SECRETS=${UNSET}`` is a mistake, and not a wish for unsealed sessions elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ConfigError, match=f"{name} is set and empty: .*unset it"):
+        Sessions()
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_reader_of_a_corrupt_value_writes_nothing():

@@ -49,6 +49,7 @@ TESTS = {
     ],
     "new_record": ["promises/lifetimes.py", "tests/service/test_sessions.py"],
     "open": ["promises/tickets.py", "promises/bindings.py", "promises/locks.py"],
+    "operator_log": ["tests/service/test_operator_log.py"],
     "options": ["tests/service/test_sessions.py", "tests/core/test_secrets.py"],
     "owned": ["promises/accounts.py", "promises/integrity.py", "tests/stores/test_crowds.py"],
     "owner_row": ["tests/service/test_devices.py", "promises/thefts.py"],
@@ -83,6 +84,7 @@ TESTS = {
         "tests/service/test_long_lived.py",
         "tests/service/test_interleavings.py",
     ],
+    "visitor": ["promises/tickets.py", "promises/concurrency.py"],
     "transaction": [
         "tests/service/test_transaction.py",
         "promises/locks.py",

@@ -9,7 +9,8 @@ import pytest
 
 from service.logins import CONTINUING, LOGINS, before_replacing, locked_world, logged_in
 from sessile.core.flow import run
-from sessile.core.policy import OnLimit, Policy
+from sessile.core.limit import OnLimit
+from sessile.core.policy import Policy
 from sessile.core.record import tombstone
 from sessile.errors import LostRace
 from sessile.service import events, regenerate

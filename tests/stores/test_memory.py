@@ -53,10 +53,27 @@ def test_forgotten_session_leaves_its_owner():
     """A session that had to go is in no owner's list."""
     store = MemoryStore(most=1)
     run(store.replace(login(record("a", owner="alice"))))
-    run(store.create(record("b")))
+    run(store.replace(login(record("b", owner="bob"))))
 
     assert records_of(store, run, "alice") == []
-    assert store._owners == {}
+    assert list(store._owners) == ["bob"]
+
+
+def test_sessions_of_nobody_go_before_those_of_users():
+    """A crawler that is given a session with every page pushes out visitors, and no user."""
+    store = MemoryStore.from_url("memory://?most=5")
+    for name in ("alice", "bob"):
+        run(store.replace(login(record(name, owner=name))))
+    for n in range(1_000):
+        run(store.create(record(f"crawler {n}")))
+    run(store.read(key("crawler 997")))  # used again, so it stays longer than those after it
+    run(store.create(record("last"))), run(store.create(record("very last")))
+    kept = {one.key for one in run(store.scan()).records}
+
+    assert kept == {*map(key, ("alice", "bob", "crawler 997", "last", "very last"))}
+    assert set(store._visitors) == kept - {key("alice"), key("bob")}
+    run(store.delete(key("last")))
+    assert key("last") not in store._visitors
 
 
 @pytest.mark.parametrize(

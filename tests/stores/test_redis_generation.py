@@ -28,7 +28,7 @@ def test_end_touches_no_row(store, server, drive):
     drive(store.end_everybody())
 
     assert sorted(server.ask("KEYS", "sessile:[^@]*")) == sorted(rows)
-    assert {0 < server.ask("TTL", row) <= 660 for row in rows} == {True}
+    assert {0 < server.ask("TTL", row) <= 1200 for row in rows} == {True}
     assert server.ask("TTL", GENERATION) == -1
 
 

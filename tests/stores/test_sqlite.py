@@ -6,8 +6,9 @@ import stat
 
 import pytest
 
+from sessile import Sessions
 from sessile.core.flow import run
-from sessile.errors import StoreUnavailable
+from sessile.errors import ConfigError, StoreUnavailable
 from sessile.stores.sqlite import SQLiteStore
 from sessile.testing.sample import key, record
 
@@ -117,3 +118,22 @@ def test_damage_in_use_is_unavailable_and_heals(path, store):
         run(store.read(key("a")))
 
     assert run(store.read(key("a"))) is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes mean something on POSIX")
+def test_folder_that_all_may_write_is_taken_by_who_says_so(tmp_path):
+    """An ``emptyDir`` has mode 0777, and under WSL so has everything: the error has the words."""
+    tmp_path.chmod(0o777)
+    url = f"sqlite:///{tmp_path}/sessile.db"
+    with pytest.raises(ConfigError, match=r"anybody on this host.*write \?world-writable=yes"):
+        Sessions(url)
+    assert list(tmp_path.iterdir()) == []
+    known = f"{url}?world-writable=yes"
+    Sessions(known).sync.close()
+    for name in ("sessile.db", "sessile.db.key"):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o777)
+
+    sessions = Sessions(known)
+    sessions.sync.ping()
+    sessions.sync.close()

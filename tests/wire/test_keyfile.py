@@ -100,3 +100,19 @@ def test_errors_never_show_the_secret(path, spoil):
 
     assert "fresh" not in str(caught.value)
     assert "vain" not in str(caught.value)
+
+
+def test_mode_means_nothing_where_nobody_else_is(path):
+    """Under WSL every file has mode 0777: who says that nobody else is there may go on."""
+    path.write_bytes(FRESH)
+    path.chmod(0o777)
+
+    assert keyfile.load_or_create(path, b"another", any_mode=True) == FRESH
+
+
+def test_loading_makes_no_file(path):
+    """A key file that is named and not there is an error, and is not made."""
+    with pytest.raises(ConfigError, match="No such file"):
+        keyfile.load(path)
+
+    assert not path.exists()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sessile.cli.arguments import Url
+from sessile.cli.arguments import App, Url
 from sessile.cli.demo import demo
 from sessile.cli.doctor import doctor
 from sessile.cli.end import end
@@ -54,6 +54,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def sessile(
     url: Url = None,
+    app: App = None,
     version: Annotated[
         bool,
         typer.Option(

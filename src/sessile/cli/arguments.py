@@ -11,9 +11,21 @@ def _resolve_url(context: typer.Context, url: str | None) -> str | None:
     """Take the URL of this command, else the one before the command's name."""
     if url == "":  # as from --url "$UNSET": the default might be quite another store
         raise typer.BadParameter("it is empty; write a URL, or leave the option out")
-    if url is not None:
-        context.obj = url
-    return context.obj if isinstance(context.obj, str) else None
+    return _remember(context, "url", url)
+
+
+def _resolve_app(context: typer.Context, app: str | None) -> str | None:
+    """Take the application of this command, else the one before the command's name."""
+    if app == "":
+        raise typer.BadParameter("it is empty; write module:name, or leave the option out")
+    return _remember(context, "app", app)
+
+
+def _remember(context: typer.Context, option: str, given: str | None) -> str | None:
+    if given is not None:
+        context.meta[f"sessile.{option}"] = given
+    found = context.meta.get(f"sessile.{option}")
+    return found if isinstance(found, str) else None
 
 
 def session_id(text: str) -> Key:
@@ -46,6 +58,16 @@ Url: TypeAlias = Annotated[
         metavar="URL",
         help="Where sessions are kept, as in redis://localhost:6379/0. Without it SESSILE_URL, "
         "which keeps a password out of the list of processes; else sqlite:///sessile.db.",
+    ),
+]
+App: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--app",
+        callback=_resolve_app,
+        metavar="MODULE:NAME",
+        help="The application's own Sessions, as in shop:sessions, with its URL, secrets and "
+        "policy. The module is imported, so run it where the application runs, as its user.",
     ),
 ]
 SessionId: TypeAlias = Annotated[

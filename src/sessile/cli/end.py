@@ -2,16 +2,16 @@
 
 import typer
 
-from sessile.cli.arguments import SessionId, Url
+from sessile.cli.arguments import App, SessionId, Url
 from sessile.cli.operator import connect
 
 
-def end(id: SessionId, url: Url = None) -> None:  # noqa: A002
+def end(id: SessionId, url: Url = None, app: App = None) -> None:  # noqa: A002
     """End one session.
 
     Every server refuses it at once.
     """
-    with connect(url) as sessions:
+    with connect(url, app) as sessions:
         if not sessions.sync.end(id):
             typer.echo(f"no live session has the id {id}; nothing was ended", err=True)
             raise typer.Exit(1)

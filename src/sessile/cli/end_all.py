@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sessile.cli.arguments import Owner, Url, session_id
+from sessile.cli.arguments import App, Owner, Url, session_id
 from sessile.cli.operator import connect
 from sessile.cli.printable import pluralize, printable
 from sessile.core.ticket import Key
@@ -16,12 +16,12 @@ Keep = Annotated[
 ]
 
 
-def end_all(owner: Owner, url: Url = None, keep: Keep = None) -> None:
+def end_all(owner: Owner, url: Url = None, app: App = None, keep: Keep = None) -> None:
     """End all sessions of a user.
 
     Every server refuses them at once.
     """
-    with connect(url) as sessions:
+    with connect(url, app) as sessions:
         if keep is not None:
             _require_own(sessions, owner, keep)
         ended = sessions.sync.end_all(owner, keep=keep)

@@ -4,21 +4,21 @@ from typing import Annotated
 
 import typer
 
-from sessile.cli.arguments import Url
+from sessile.cli.arguments import App, Url
 from sessile.cli.operator import connect, place
 from sessile.cli.printable import printable
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
-def end_everybody(url: Url = None, yes: Yes = False) -> None:
+def end_everybody(url: Url = None, app: App = None, yes: Yes = False) -> None:
     """End every session of everybody.
 
     For when sessions may have been stolen. Every server refuses them at once, and everybody has to
     log in again. Evidence of thefts and known devices go with them. Where a crash of the store may
     bring them back, a line on stderr says why and what to do.
     """
-    with connect(url) as sessions:
+    with connect(url, app) as sessions:
         where = place(sessions)
         if not yes:
             sessions.sync.ping()  # a question about what cannot be reached is not worth an answer

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 
-from sessile.cli.arguments import Json, OneOwner, Url
+from sessile.cli.arguments import App, Json, OneOwner, Url
 from sessile.cli.listing import print_json, print_lines, print_table
 from sessile.cli.operator import connect
 from sessile.cli.progress import show_count
@@ -12,7 +12,9 @@ from sessile.service.sessions import Sessions
 from sessile.wire import system
 
 
-def list_sessions(owner: OneOwner = None, url: Url = None, json: Json = False) -> None:
+def list_sessions(
+    owner: OneOwner = None, url: Url = None, app: App = None, json: Json = False
+) -> None:
     """List live sessions.
 
     Those of everybody, or of one user, oldest login first. On a terminal this is a table. In a
@@ -20,7 +22,7 @@ def list_sessions(owner: OneOwner = None, url: Url = None, json: Json = False) -
     and remembered, as in: sessile list | cut -f1
     """
     on_terminal = sys.stdout.isatty()
-    with connect(url) as sessions:
+    with connect(url, app) as sessions:
         found: Iterable[SessionInfo]
         found = _all(sessions) if owner is None else sessions.sync.of(owner)
         if on_terminal:  # which the progress would share with the list

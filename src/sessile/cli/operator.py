@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sessile.cli.application import load_sessions
 from sessile.codecs.sealing import PlainSealer
+from sessile.core.policy import Policy
 from sessile.core.record import Record
+from sessile.core.value import Instant
 from sessile.errors import ConfigError
 from sessile.service.sessions import Sealing, Sessions, context_of
 from sessile.stores.contract import Capability, FileBacked, Store
@@ -13,23 +16,42 @@ from sessile.wire import system
 
 
 @contextmanager
-def connect(url: str | None) -> Iterator[Sessions]:
-    """Connect an operator to the sessions at a URL; None is where the application keeps them.
+def connect(url: str | None, app: str | None = None) -> Iterator[Sessions]:
+    """Connect an operator to the sessions at a URL, or of an application that is named.
 
-    To list and to end takes no secret, so none has to be given and none is kept: the ring is drawn
-    for the occasion, and records are taken as they stand. Whoever reaches the store may end what is
-    in it anyway; what somebody planted there is listed as well, and opens nothing.
+    Without either it is where the application keeps them by default.
+
+    To list and to end takes no secret, so without ``app`` none has to be given and none is kept:
+    the ring is drawn for the occasion, and records are taken as they stand. Whoever reaches the
+    store may end what is in it anyway; what somebody planted there is listed as well, and opens
+    nothing.
 
     Raises:
         ConfigError: there is nothing to see, and looking would make it.
     """
-    sessions = Sessions(url, secrets=[system.entropy(32)], sealing=Sealing.OFF)
-    context_of(sessions).sealer = _Unproved(context_of(sessions).ring)
+    sessions = _open(url) if app is None else open_application(app, url)
     try:
         _refuse_invisible(context_of(sessions).store)
         yield sessions
     finally:
         sessions.sync.close()
+
+
+def _open(url: str | None) -> Sessions:
+    sessions = Sessions(url, secrets=[system.entropy(32)], sealing=Sealing.OFF, policy=_Unknown())
+    context_of(sessions).sealer = _Unproved(context_of(sessions).ring)
+    return sessions
+
+
+def open_application(app: str, url: str | None) -> Sessions:
+    """Return the application's own sessions.
+
+    Raises:
+        ConfigError: there are none of that name, or a URL says something else.
+    """
+    if url is not None:
+        raise ConfigError("--app and --url each say where sessions are: drop one of them")
+    return load_sessions(app)
 
 
 class _Unproved(PlainSealer):
@@ -44,6 +66,16 @@ class _Unproved(PlainSealer):
     def prove(self, record: Record) -> Record:
         """Leave it."""
         return record
+
+
+class _Unknown(Policy):
+    """Takes what was stored for true: the application's own policy may be a milder one."""
+
+    __slots__ = ()
+
+    def lives(self, record: Record, now: Instant) -> bool:
+        """Tell whether its time is not over."""
+        return record.live_at(now)
 
 
 def _refuse_invisible(store: Store) -> None:

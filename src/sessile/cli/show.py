@@ -2,19 +2,19 @@
 
 import typer
 
-from sessile.cli.arguments import Json, SessionId, Url
+from sessile.cli.arguments import App, Json, SessionId, Url
 from sessile.cli.listing import print_one, print_one_json
 from sessile.cli.operator import connect
 from sessile.wire import system
 
 
-def show(id: SessionId, url: Url = None, json: Json = False) -> None:  # noqa: A002
+def show(id: SessionId, url: Url = None, app: App = None, json: Json = False) -> None:  # noqa: A002
     """Show one session.
 
     Who, which device, from where, since when and until when, and what was done with it; never its
     values.
     """
-    with connect(url) as sessions:
+    with connect(url, app) as sessions:
         found = sessions.sync.show(id)
         if found is None:
             typer.echo(f"no live session has the id {id}", err=True)

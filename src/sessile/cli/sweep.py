@@ -2,7 +2,7 @@
 
 import typer
 
-from sessile.cli.arguments import Url
+from sessile.cli.arguments import App, Url
 from sessile.cli.operator import connect
 from sessile.cli.printable import pluralize
 from sessile.cli.progress import show_count
@@ -10,14 +10,14 @@ from sessile.service.sessions import context_of
 from sessile.stores.contract import Capability
 
 
-def sweep(url: Url = None) -> None:
+def sweep(url: Url = None, app: App = None) -> None:
     """Remove expired sessions.
 
     Prints how many there were. Applications remove some with every 64th new session; this removes
     all of them.
     """
     removed = 0
-    with connect(url) as sessions, show_count("sweeping") as count:
+    with connect(url, app) as sessions, show_count("sweeping") as count:
         for batch in sessions.sync.sweep():
             removed += batch
             count(batch)

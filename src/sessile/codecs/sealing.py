@@ -7,7 +7,9 @@ none: he can delete one, or put a whole older one back. ``PlainSealer`` does no 
 ``AesGcmSealer`` encrypts the values as well, with AES-256-GCM. Each record has a key of its own,
 derived from the ring's secret and the record's selector, so that a nonce drawn at random is never
 at risk of repeating under one key. A sealed value is bound to its record, its field and its
-purpose. There is no fallback: what does not open is a forgery.
+purpose. A whole record that was proved under a secret of the ring before values were sealed is read
+as it is, and sealed with its next change; there is no other fallback: what does not open is a
+forgery.
 """
 
 import hmac
@@ -98,7 +100,13 @@ class _Prover:
         """Tell whether the record is as somebody with a secret of the ring left it."""
         proof = record.proof
         keys = self._keys.get(proof[:_ID])
-        return keys is not None and hmac.compare_digest(keys.proof_of(record), proof)
+        if keys is None:
+            return self._holds_plain(record)
+        return hmac.compare_digest(keys.proof_of(record), proof)
+
+    def _holds_plain(self, _: Record) -> bool:
+        """Tell whether the record was proved by another sealer, whose word is taken."""
+        return False
 
     def prove(self, record: Record) -> Record:
         """Return the record with its proof: for one without values of an application."""
@@ -146,11 +154,16 @@ class AesGcmSealer(_Prover):
         entropy: ``n`` random bytes from a cryptographic source.
     """
 
-    __slots__ = ("_entropy",)
+    __slots__ = ("_entropy", "_plain")
 
     def __init__(self, ring: KeyRing, entropy: Callable[[int], bytes]) -> None:
         super().__init__(ring, _SEALED_PURPOSE)
         self._entropy = entropy
+        self._plain = PlainSealer(ring)
+
+    def _holds_plain(self, record: Record) -> bool:
+        """Tell whether it was proved before values were sealed."""
+        return self._plain.holds(record)
 
     def unseal(self, record: Record) -> Encoded:
         """Return the values in plain, once the record's proof has held."""
@@ -163,9 +176,11 @@ class AesGcmSealer(_Prover):
                 keys = newest if sealed.startswith(newest.head) else self._keys_of(key, sealed)
                 aad = prefix + field.encode()
                 plain[field] = keys.cipher(key).decrypt(sealed[_ID_END:_HEAD], sealed[_HEAD:], aad)
-        except Forged:
-            raise
-        except (InvalidTag, ValueError):
+        except (InvalidTag, ValueError) as error:
+            if record.proof[:_ID] not in self._keys:  # proved, and not sealed yet
+                return record.data
+            if isinstance(error, Forged):
+                raise
             raise Forged(f"record {key}: a value was changed or moved") from None
         return plain
 

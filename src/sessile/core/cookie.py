@@ -64,6 +64,7 @@ class Cookie:
     full_name: str = field(init=False, repr=False)
     _attributes: str = field(init=False, repr=False)
     _values: Callable[[str], list[str]] = field(init=False, repr=False, compare=False)
+    _behind_comma: Callable[[str], object] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         name = self._default_name() if self.name is None else self.name
@@ -73,7 +74,8 @@ class Cookie:
         put(self, "full_name", name)
         put(self, "former", _check_former(self))
         put(self, "_attributes", self._format())
-        put(self, "_values", re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}=([^;]*)").findall)
+        put(self, "_values", re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}=([^;,]*)").findall)
+        put(self, "_behind_comma", re.compile(rf",[ \t]*{re.escape(name)}=").search)
 
     def reaches(self, path: str) -> bool:
         """Tell whether browsers send it with a request for that path (RFC 6265, 5.1.4)."""
@@ -95,7 +97,9 @@ class Cookie:
     def find(self, header: str) -> str | NoTicket:
         """Return the cookie's value in a Cookie header, or why there is none.
 
-        Several header fields (RFC 9113, 8.2.3) are joined with ``"; "`` before.
+        Several header fields (RFC 9113, 8.2.3) are joined with ``"; "`` before. WSGI servers join
+        them with a comma, and nobody can tell that from a comma in a value, which a sibling host
+        may have planted: so what stands behind one is told, and does not count.
         """
         if self.full_name not in header:
             return NoTicket.ABSENT
@@ -103,7 +107,9 @@ class Cookie:
         if len(values) == 1:
             value: str = values[0].rstrip(" \t")
             return value
-        return NoTicket.AMBIGUOUS if values else NoTicket.ABSENT
+        if values or self._behind_comma(header):
+            return NoTicket.AMBIGUOUS
+        return NoTicket.ABSENT
 
     def issue(self, value: str, max_age: int | None = None) -> str:
         """Return the Set-Cookie value that hands over a ticket; ``max_age`` is in seconds."""

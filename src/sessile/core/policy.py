@@ -1,18 +1,18 @@
 """The policy: how long a session lives, how often its ticket turns, how many a user may have."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, TypedDict, TypeVar
+from typing import Any, Final, TypedDict
 
 from sessile.core.binding import Binding
+from sessile.core.level import AAL1, AAL2, AAL3, Level
+from sessile.core.limit import MOST_SESSIONS, Limit, OnLimit
 from sessile.core.options import suggest_options
-from sessile.core.record import Record
+from sessile.core.record import Record, RecordKind
 from sessile.core.size import SizeLimit
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
-
-K = TypeVar("K")
 
 _TOUCH: Final = 20
 """``seen`` moves when a twentieth of the idle time has passed, so that readers rarely write."""
@@ -21,7 +21,6 @@ BRIEF: Final[Seconds] = 60.0
 """For how long a new ticket may have been used and still not be kept, where a browser was killed:
 Chromium writes its cookies every half minute."""
 
-_LARGEST_LIMIT: Final = 10_000
 _COOKIE_CAP: Final = 400 * 86_400  # RFC 6265bis, 5.5: user agents cap Max-Age at 400 days
 
 
@@ -40,30 +39,9 @@ def days(n: float) -> Seconds:
     return n * 86_400.0
 
 
-# Authentication assurance levels: the session limits of NIST SP 800-63B-4, sections 2.1.3, 2.2.3,
-# 2.3.3 and 5 (July 2025). What the text says SHOULD be is held to as what it says SHALL be.
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """What one level demands of a session. Bearer tickets are never kept by the browser (5.1).
-
-    Attributes:
-        name: as in ``"AAL2"``.
-        absolute: the longest overall time.
-        idle: the longest time of inactivity; None leaves it to the application.
-        reopens: whether one factor and the ticket may reopen an idle session.
-    """
-
-    name: str
-    absolute: Seconds
-    idle: Seconds | None
-    reopens: bool
-
-
-AAL1: Final = Level("AAL1", absolute=days(30), idle=None, reopens=True)
-AAL2: Final = Level("AAL2", absolute=hours(24), idle=hours(1), reopens=True)
-AAL3: Final = Level("AAL3", absolute=hours(12), idle=minutes(15), reopens=False)
+AHEAD: Final[Seconds] = days(1)
+"""What a clock made that was further ahead opens nothing: it would live for years. What was made by
+one that is ahead by hours, as by a wrong time zone, lives so much longer, and logs nobody out."""
 
 
 class Touch(TypedDict):
@@ -80,57 +58,6 @@ class OnReplay(Enum):
 
     END_SESSION = "end the session"  # the owner's other devices stay logged in
     END_ALL = "end all sessions of its owner"  # whoever stole one may have stolen more
-
-
-class OnLimit(Enum):
-    """What happens when a user has as many sessions as allowed, and logs in once more."""
-
-    END_OLDEST = "end oldest"  # the newest login wins; a thief with the password throws you out
-    END_OTHERS = "end others"  # the newest login alone stays
-    REFUSE = "refuse"  # the oldest wins; whoever forgot to log out waits for the idle clock
-
-
-@suggest_options
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How many sessions a user may have, and what happens beyond.
-
-    Args:
-        number: of sessions, the new one included; a login beyond it looks at so many.
-        on_limit: what happens beyond.
-
-    Raises:
-        ConfigError: no such number, or no such thing.
-    """
-
-    number: int
-    on_limit: OnLimit = OnLimit.END_OLDEST
-
-    def __post_init__(self) -> None:
-        if type(self.number) is not int or not 1 <= self.number <= _LARGEST_LIMIT:
-            raise ConfigError(
-                f"limit={self.number!r}: write a whole number from 1 to {_LARGEST_LIMIT}, or None"
-            )
-        if not isinstance(self.on_limit, OnLimit):
-            members = ", ".join(f"OnLimit.{member.name}" for member in OnLimit)
-            raise ConfigError(f"on_limit={self.on_limit!r}: write one of {members}")
-
-    def excess(self, others: Sequence[K]) -> Sequence[K] | None:
-        """Return which of a user's other sessions end for the sake of one more; None refuses it.
-
-        Args:
-            others: those that live, oldest login first; none that is nobody's by now.
-        """
-        over = len(others) + 1 - self.number
-        if over <= 0:
-            return ()
-        if self.on_limit is OnLimit.REFUSE:
-            return None
-        return others if self.on_limit is OnLimit.END_OTHERS else others[:over]
-
-
-MOST_SESSIONS: Final = Limit(1_000)
-"""A user's sessions where no limit is given: more than anybody has who is no runaway script."""
 
 
 @suggest_options
@@ -156,6 +83,9 @@ class Policy:
             the successor may have been shown to the slowest one. 0 is for a single host.
         remember_idle: the idle time of ``login(remember=True)``.
         remember_absolute: its absolute time; None refuses to remember anybody.
+        anonymous_idle: the idle time of sessions of nobody, whose cookie then outlives the browser,
+            as for a cart; None is ``idle``, and the cookie ends with the browser.
+        anonymous_absolute: their absolute time, where ``anonymous_idle`` is given.
         limit: how many sessions one user may have; of more than a thousand the oldest go where it
             is not given. None is no limit at all. A function of the user may return a number, a
             ``Limit`` or None.
@@ -185,6 +115,8 @@ class Policy:
     clock_skew: Seconds = minutes(1)
     remember_idle: Seconds = days(14)
     remember_absolute: Seconds | None = days(30)
+    anonymous_idle: Seconds | None = None
+    anonymous_absolute: Seconds = days(365)
     limit: int | Limit | Callable[[str], int | Limit | None] | None = MOST_SESSIONS
     on_limit: OnLimit = OnLimit.END_OLDEST
     binding: Binding = Binding()
@@ -215,9 +147,13 @@ class Policy:
             _check_level(self, self.level)
 
     def _check_times(self) -> None:
-        for name in ("idle", "absolute", "grace", "remember_idle", "evidence"):
+        always = ("idle", "absolute", "grace", "remember_idle", "anonymous_absolute", "evidence")
+        for name in always:
             _check_positive(name, getattr(self, name))
-        for name in ("stale", "lock", "rotate", "remember_absolute", "know_devices"):
+        optional = (
+            "stale", "lock", "rotate", "remember_absolute", "anonymous_idle", "know_devices",
+        )  # fmt: skip
+        for name in optional:
             if getattr(self, name) is not None:
                 _check_positive(name, getattr(self, name))
         if self.clock_skew != 0 or isinstance(self.clock_skew, bool):
@@ -226,6 +162,10 @@ class Policy:
         if self.remember_absolute is not None:
             _check_order(
                 "remember_idle", self.remember_idle, "remember_absolute", self.remember_absolute
+            )
+        if self.anonymous_idle is not None:
+            _check_order(
+                "anonymous_idle", self.anonymous_idle, "anonymous_absolute", self.anonymous_absolute
             )
         if self.lock is not None:
             _check_order("lock", self.lock, "absolute", self.absolute)
@@ -289,6 +229,49 @@ class Policy:
             )
         return self.remember_absolute
 
+    def lives(self, record: Record, now: Instant) -> bool:
+        """Tell whether a record's time is not over: by what was stored, and by these clocks.
+
+        So of a policy that became stricter its clocks count at once, of a milder one those of old;
+        and what a clock made that was far ahead is nobody's.
+        """
+        if now >= record.idle_until or now >= record.until:
+            return False
+        if record.kind is not RecordKind.SESSION:
+            return True
+        idle, absolute = self.idle, self.absolute
+        if record.persistent:
+            if self.remember_absolute is None:
+                return False
+            idle, absolute = self.remember_idle, self.remember_absolute
+        elif self.anonymous_idle is not None and record.owner is None and record.pending is None:
+            idle, absolute = self.anonymous_idle, self.anonymous_absolute
+        lock = 0.0 if self.lock is None or record.owner is None else self.lock
+        is_old = now >= record.created + absolute or now >= record.seen + idle + lock
+        return not is_old and record.seen <= now + AHEAD
+
+    def serves_late(self, record: Record, began: Instant, now: Instant) -> bool:
+        """Tell whether a record takes what a request brings that began while it lived.
+
+        A request under way is a sign of life that the idle clock does not see.
+        """
+        ends = record.created + self._absolute_of(record)
+        return self.lives(record, began) and now < record.until and now < ends
+
+    def _absolute_of(self, record: Record) -> Seconds:
+        if record.persistent:
+            return self.remember_absolute or 0.0
+        is_nobodys = record.owner is None and record.pending is None
+        return (
+            self.anonymous_absolute
+            if is_nobodys and self.anonymous_idle is not None
+            else self.absolute
+        )
+
+    def is_ahead(self, record: Record, now: Instant) -> bool:
+        """Tell whether a record was made, or used, by a clock that was far ahead of this one."""
+        return record.seen > now + AHEAD
+
     def is_locked(self, record: Record, now: Instant) -> bool:
         """Tell whether a record that lives opens by a factor alone: long idle, or stolen."""
         if record.replayed is not None:
@@ -300,6 +283,8 @@ class Policy:
     def touch_due(self, record: Record, now: Instant) -> bool:
         """Tell whether ``seen`` is old enough to be moved."""
         idle = self.remember_idle if record.persistent else self.idle
+        if self.anonymous_idle is not None and not record.bound:
+            idle = self.anonymous_idle
         if now - record.seen >= idle / _TOUCH:
             return True
         if not record.parent or record.confirmed is None or self.stale is None:
@@ -311,12 +296,19 @@ class Policy:
         """Return the fields of a record that use moves. Its clocks never run backwards."""
         seen = record.seen if self.is_locked(record, now) else max(now, record.seen)
         idle_until = self.idle_until(
-            seen, owned=record.owner is not None, persistent=record.persistent
+            seen,
+            owned=record.owner is not None,
+            persistent=record.persistent,
+            anonymous=not record.bound,
         )
         return {"seen": seen, "idle_until": max(idle_until, record.idle_until)}
 
-    def idle_until(self, seen: Instant, *, owned: bool, persistent: bool) -> Instant:
+    def idle_until(
+        self, seen: Instant, *, owned: bool, persistent: bool, anonymous: bool = False
+    ) -> Instant:
         """Return when a session ends that was last used at that time."""
+        if anonymous and self.anonymous_idle is not None:
+            return seen + self.anonymous_idle
         lock = self.lock if owned and self.lock is not None else 0.0
         return seen + self.idle_for(persistent=persistent) + lock
 
@@ -326,7 +318,7 @@ class Policy:
 
     def max_age(self, record: Record, now: Instant) -> int | None:
         """Return the cookie's Max-Age in seconds; None lets it end with the browser."""
-        if not record.persistent:
+        if not (record.persistent or (self.anonymous_idle is not None and not record.bound)):
             return None
         return min(max(int(record.until - now), 1), _COOKIE_CAP)
 
@@ -371,6 +363,8 @@ _EXAMPLES: Final = {
     "lock": "hours(1)",
     "rotate": "minutes(15)",
     "remember_absolute": "days(30)",
+    "anonymous_idle": "days(30)",
+    "anonymous_absolute": "days(365)",
     "know_devices": "days(90)",
 }
 

@@ -36,10 +36,11 @@ class Principal:
         is_assumed: nobody said that it is there, so a value that names no user is passed over.
 
     Attributes:
+        is_assumed: the argument.
         watched: the keys by which it can change; None is any.
     """
 
-    __slots__ = ("_function", "_is_assumed", "_keys", "watched")
+    __slots__ = ("_function", "_keys", "is_assumed", "watched")
 
     def __init__(
         self,
@@ -50,13 +51,13 @@ class Principal:
     ) -> None:
         self._keys = tuple(keys)
         self._function = function
-        self._is_assumed = is_assumed
+        self.is_assumed = is_assumed
         guessed = LIKELY if is_assumed else frozenset()
         self.watched = None if function else guessed.union(keys)
 
     def guess(self, values: Values) -> str | None:
         """Return a key that was written and may say who is logged in, where nobody said which."""
-        keys = sorted(LIKELY | {_TUTORIAL}) if self._is_assumed else ()
+        keys = sorted(LIKELY | {_TUTORIAL}) if self.is_assumed else ()
         return next((key for key in keys if values.has_written(frozenset((key,)))), None)
 
     def user_in(self, values: Values) -> str | None:
@@ -75,7 +76,7 @@ class Principal:
             try:
                 user = _user_key(value, f"session[{key!r}]")
             except ConfigError:
-                if not self._is_assumed:
+                if not self.is_assumed:
                     raise
                 continue
             if user is not None:

@@ -111,13 +111,6 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         """Tell whether the session lives; at its deadline it no longer does."""
         return now < self.idle_until and now < self.until
 
-    def serves_late(self, began: Instant, now: Instant) -> bool:
-        """Tell whether it takes what a request brings that began while it lived.
-
-        A request under way is a sign of life that the idle clock does not see.
-        """
-        return began < self.idle_until and now < self.until
-
     @property
     def presented(self) -> bool:
         """Whether its client has shown a ticket of it yet: no more than that can change it."""

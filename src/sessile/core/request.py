@@ -11,6 +11,7 @@ class Request(Protocol):
     Attributes:
         method: in capitals, as in ``"POST"``.
         path: the whole one, as the browser asked for it, but for what it escaped.
+        scheme: by which the server was asked, as in ``"https"``; a proxy may be asked by another.
         peer: the address of the socket's other end; empty where it has none, as a Unix socket.
         agent: the User-Agent header; empty when it is absent.
         cookie: the Cookie header, several fields joined with ``"; "`` (RFC 9113, 8.2.3).
@@ -23,6 +24,9 @@ class Request(Protocol):
 
     @property
     def path(self) -> str: ...  # noqa: D102
+
+    @property
+    def scheme(self) -> str: ...  # noqa: D102
 
     @property
     def peer(self) -> str: ...  # noqa: D102
@@ -57,6 +61,7 @@ class PlainRequest:
     query: str = field(default="", repr=False)
     body: bytes = field(default=b"", repr=False)
     path: str = "/"
+    scheme: str = "https"
 
     def header(self, name: str) -> str:
         """Return a header by its name in lower case; ``""`` when it is absent."""

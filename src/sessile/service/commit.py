@@ -20,7 +20,7 @@ from sessile.core.record import RecordKind
 from sessile.core.ticket import Key
 from sessile.core.trail import extend_trail
 from sessile.core.value import Instant
-from sessile.errors import ConfigError
+from sessile.errors import ConfigError, LostRace, StoreUnavailable
 from sessile.service.clients import peek_client
 from sessile.service.end import end_one
 from sessile.service.events import Created, End, Malformed, Work
@@ -81,9 +81,15 @@ async def commit(transaction: Transaction, *, rotate: bool = True) -> SessionHea
     flow = _commit(transaction, now, rotate=rotate)
     if context.has_hooks:
         flow = instrument(context, Work.SAVE, transaction.request, flow)
-    outcome = await flow
+    try:
+        outcome = await flow
+    except (StoreUnavailable, LostRace) as error:
+        context.log.tell_failure(Work.SAVE, error)
+        raise
     if outcome is None and not transaction.opened.is_ambiguous:
         return ()
+    if outcome is not None and context.log.failing:
+        context.log.tell_recovery(Work.SAVE)
     return _headers(transaction, outcome or CommitOutcome(None), now)
 
 
@@ -97,7 +103,11 @@ async def accept(transaction: Transaction) -> SessionHeaders:
     flow = _commit(transaction, now, rotate=False)
     if context.has_hooks:
         flow = instrument(context, Work.SAVE, transaction.request, flow)
-    outcome = await flow or CommitOutcome(transaction.opened.record)
+    try:
+        outcome = await flow or CommitOutcome(transaction.opened.record)
+    except (StoreUnavailable, LostRace) as error:
+        context.log.tell_failure(Work.SAVE, error)
+        raise
     headers = _headers(transaction, outcome, now)
     transaction.resume(outcome, done)
     return headers
@@ -147,7 +157,11 @@ async def is_alive(transaction: Transaction) -> bool:
         return False
     now = context.clock()
     record = context.intact(await context.store.read(Key(known.key)))
-    if record is None or record.kind is not RecordKind.SESSION or not record.live_at(now):
+    if (
+        record is None
+        or record.kind is not RecordKind.SESSION
+        or not context.policy.lives(record, now)
+    ):
         return False
     return record.owner == known.owner and not context.policy.is_locked(record, now)
 
@@ -228,7 +242,7 @@ async def _log_out(transaction: Transaction, now: Instant) -> CommitOutcome:
     old = opened.record
     if old is None and opened.replaced_by is not None:
         found = context.intact(await context.store.read(opened.replaced_by))
-        old = found if found is not None and found.live_at(now) else None
+        old = found if found is not None and context.policy.lives(found, now) else None
     if old is not None:
         client = transaction.client
         await end_one(context, Key(old.key), old.owner, End.LOGOUT, now, client=client)
@@ -260,6 +274,7 @@ def _headers(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> 
     record, ticket = outcome.record, outcome.ticket
     own: SessionHeaders = ()
     if ticket is not None and record is not None:
+        context.log.tell_if_lost(opened.carrier, transaction.request)
         own = (opened.carrier.issue(ticket.reveal(), context.policy.max_age(record, now)),)
     elif (
         transaction.state.intent is Intent.LOGOUT

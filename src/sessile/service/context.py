@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from inspect import isawaitable
-from math import inf
-from typing import Final
 
 from sessile.codecs.sealing import Forged, Sealer
 from sessile.core.carrier import Carriers
@@ -18,11 +16,9 @@ from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.core.value import Codec, Encoded, Instant, Seconds
 from sessile.errors import ConfigError
 from sessile.service.events import Event, Hook, Malformed, Timed
+from sessile.service.operator_log import LINES, OperatorLog
 from sessile.stores.contract import CommitResult, Conflict, ReplaceResult, Store
 from sessile.wire.background.tasks import BackgroundTasks
-from sessile.wire.log import log_malformed
-
-_SELDOM: Final[Seconds] = 60.0
 
 
 class Context:
@@ -32,16 +28,16 @@ class Context:
         has_hooks: whether anybody listens to events.
         is_timed: whether anybody wants to know how long things took.
         created: how many records were made so far.
-        reopen_store: opens the store again after a close; None where that is not ours to do.
         is_closed: whether the store was closed.
+        log: what an operator is told without a hook.
+        reopen_store: opens the store again after a close; None where that is not ours to do.
         rests_until: when housekeeping is tried again, by ``timer``; see ``service.housekeeping``.
     """
 
     __slots__ = (
-        "_hooks", "_malformed_at", "_timers", "carriers", "clock", "codec", "created", "entropy",
-        "has_hooks", "is_closed", "is_timed", "origins", "policy", "principal", "proxies",
-        "reopen_store", "report_failure",
-        "rests_until", "ring", "sealer", "store", "tasks", "timer",
+        "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "has_hooks",
+        "is_closed", "is_timed", "log", "origins", "policy", "principal", "proxies",
+        "reopen_store", "rests_until", "ring", "sealer", "store", "tasks", "timer",
     )  # fmt: skip
 
     def __init__(
@@ -60,7 +56,6 @@ class Context:
         timer: Callable[[], Seconds],
         entropy: Callable[[int], bytes],
         hooks: Sequence[Hook] = (),
-        report_failure: Callable[[Hook, BaseException], None],
         tasks: BackgroundTasks,
     ) -> None:
         self.store = store
@@ -76,12 +71,11 @@ class Context:
         self.timer = timer
         self.entropy = entropy
         self.tasks = tasks
-        self.report_failure = report_failure
+        self.log = OperatorLog(store.name, clock)
         self.created = 0
         self.is_closed = False
         self.reopen_store: Callable[[], Store] | None = None
         self.rests_until = 0.0
-        self._malformed_at = -inf
         self._set_hooks(hooks)
 
     def listen(self, hook: Hook) -> None:
@@ -122,6 +116,8 @@ class Context:
         """Call every hook; what an async one does goes on by itself. A failure harms no request."""
         for hook in self._hooks:
             self._call(hook, event)
+        if type(event) in LINES:
+            self.log.tell(event)
 
     def emit_timing(self, event: Timed) -> None:
         """Call the hooks that want to know how long things took."""
@@ -135,7 +131,7 @@ class Context:
         """
         if found is None or (isinstance(found, Record) and self.sealer.holds(found)):
             return found
-        self._report_malformed(self.clock(), Key(found.key))
+        self.emit(Malformed(self.clock(), Key(found.key)))
         return None
 
     def newest(self, result: CommitResult | ReplaceResult) -> Record | None:
@@ -149,20 +145,13 @@ class Context:
         try:
             return self.sealer.unseal(record)
         except Forged:
-            self._report_malformed(now, Key(record.key))
+            self.emit(Malformed(now, Key(record.key)))
             return None
-
-    def _report_malformed(self, now: Instant, key: Key) -> None:
-        """Tell the hooks of each, and the log once in a while: all come at once after a mistake."""
-        self.emit(Malformed(now, key))
-        if now - self._malformed_at >= _SELDOM:
-            self._malformed_at = now
-            log_malformed(self.store.name)
 
     def _call(self, hook: Hook, event: Event) -> None:
         try:
             result = hook(event)
             if result is not None and isawaitable(result):
-                self.tasks.start(result, partial(self.report_failure, hook))
+                self.tasks.start(result, partial(self.log.tell_hook_failure, hook))
         except Exception as error:  # noqa: BLE001  (whatever a listener does wrong)
-            self.report_failure(hook, error)
+            self.log.tell_hook_failure(hook, error)

@@ -141,17 +141,20 @@ async def end_owned(
         await pause(_PAUSE)
 
 
-async def remove_planted(context: Context, owner: str) -> bool:
+async def remove_planted(context: Context, owner: str, now: Instant) -> bool:
     """Remove what is in an owner's index and is no session of theirs; tell whether anything was.
 
-    A store counts what it finds there, and cannot tell who put it there. Of very many planted rows
+    A store counts what it finds there, and cannot tell who put it there, nor that the policy has
+    become stricter. Of very many planted rows
     each call removes some, so that a later login finds room.
     """
+    policy = context.policy
 
     def key_of_planted(found: Record | Corrupt) -> Key | None:
         record = context.intact(found)
-        is_theirs = record is not None and record.index_owner == owner
-        return None if is_theirs else Key(found.key)
+        if record is not None and record.index_owner == owner and policy.lives(record, now):
+            return None
+        return Key(found.key)
 
     keys = await gather_owned(context, owner, key_of_planted, _MOST_REMOVED)
     for key in keys:
@@ -185,7 +188,7 @@ async def end_stolen(transaction: Transaction, record: Record, reason: End) -> N
         after = None if last is None else replacement_of(last)
         found = None if after is None else await context.store.read(after)
         stolen = context.intact(found)
-        if stolen is not None and not stolen.live_at(now):
+        if stolen is not None and not context.policy.lives(stolen, now):
             return
 
 

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from sessile.core.flow import Flow
 from sessile.core.value import Seconds
 from sessile.errors import StoreUnavailable
+from sessile.service.events import Work
 from sessile.service.instrument import emit_failure
 from sessile.service.transaction import Transaction
 
@@ -38,5 +39,6 @@ async def try_housekeeping(transaction: Transaction, work: Callable[[], Flow[R]]
         return await work()
     except StoreUnavailable as error:
         context.rests_until = context.timer() + PAUSE
+        context.log.tell_failure(Work.SAVE, error)
         emit_failure(context, context.clock(), transaction.request, error)
         return None

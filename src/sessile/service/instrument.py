@@ -32,7 +32,7 @@ async def instrument(context: Context, work: Work, request: Request, flow: Flow[
 def emit_failure(
     context: Context, at: Instant, request: Request, error: StoreUnavailable | LostRace
 ) -> None:
-    """Tell that the store failed somebody's request."""
+    """Tell the hooks that the store failed somebody's request."""
     if context.has_hooks:
         client = peek_client(context, request)
         context.emit(StoreFailing(at, None, context.store.name, _why(error), client=client))

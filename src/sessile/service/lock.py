@@ -29,7 +29,11 @@ async def lock_stolen(transaction: Transaction, record: Record) -> Record | None
     context, now, client = transaction.context, transaction.now, transaction.client_beside(record)
     found: Record | None = record
     for _ in range(_ATTEMPTS):
-        if found is None or found.kind is not RecordKind.SESSION or not found.live_at(now):
+        if (
+            found is None
+            or found.kind is not RecordKind.SESSION
+            or not context.policy.lives(found, now)
+        ):
             return None
         if found.replayed is not None:
             return found  # a rival saw it too

@@ -67,9 +67,7 @@ async def scan(context: Context, cursor: str | None = None) -> tuple[list[Sessio
 async def show(context: Context, session_id: str) -> SessionInfo | None:
     """Return one live session; None when there is none of that id."""
     record = await _read(context, session_id)
-    if record is None or record.kind is not RecordKind.SESSION:
-        return None
-    return _info(context, record, context.clock())
+    return None if record is None else _live(context, record, context.clock())
 
 
 async def evidence(context: Context, session_id: str) -> SessionInfo | None:
@@ -141,9 +139,9 @@ def _live(
 ) -> SessionInfo | None:
     """Return the session that was found; None where it is none, or lives no more."""
     record = context.intact(found)
-    if record is None or record.kind is not RecordKind.SESSION or not record.live_at(now):
+    if record is None or record.kind is not RecordKind.SESSION:
         return None
-    return _info(context, record, now, current)
+    return _info(context, record, now, current) if context.policy.lives(record, now) else None
 
 
 def _info(

@@ -5,6 +5,7 @@ from typing import Final
 
 from sessile.core.client import NOBODY, Client
 from sessile.core.identity import Identity
+from sessile.core.policy import Policy
 from sessile.core.record import FORMAT, LATE_TTL, Record
 from sessile.core.state import SessionState
 from sessile.core.ticket import Ticket
@@ -47,17 +48,20 @@ def new_record(
     """
     who, policy = state.identity, context.policy
     owned = who.owner is not None
+    anonymous = not (owned or who.pending)
     record = Record(
         format=FORMAT,
         key=ticket.key,
         version=1,
         created=now if continues is None else continues.created,
         seen=now,
-        idle_until=policy.idle_until(now, owned=owned, persistent=who.persistent),
-        until=_until(context, who, now) if continues is None else continues.until,
+        idle_until=policy.idle_until(
+            now, owned=owned, persistent=who.persistent, anonymous=anonymous
+        ),
+        until=_until(policy, who, now) if continues is None else continues.until,
         digest=ticket.digest,
         rotated=now,
-        confirmed=None if owned or who.pending else now,
+        confirmed=now if anonymous else None,
         owner=who.owner,
         assurance=who.assurance,
         authenticated_at=who.authenticated_at,
@@ -72,9 +76,11 @@ def new_record(
     return context.sealer.seal(record, dict(values), frozenset())[0]
 
 
-def _until(context: Context, who: Identity, now: Instant) -> Instant:
+def _until(policy: Policy, who: Identity, now: Instant) -> Instant:
     """Return when a new session ends at the latest: as the policy says, or its login if sooner."""
-    until = now + context.policy.absolute_for(persistent=who.persistent)
+    if who.owner is None and who.pending is None and policy.anonymous_idle is not None:
+        return now + policy.anonymous_absolute
+    until = now + policy.absolute_for(persistent=who.persistent)
     return until if who.until is None else min(until, who.until)
 
 

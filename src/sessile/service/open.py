@@ -11,23 +11,20 @@ from sessile.core.carrier import Carrier
 from sessile.core.flow import Flow
 from sessile.core.identity import Lock
 from sessile.core.policy import OnReplay
-from sessile.core.record import Record, RecordKind, login_of, replacement_of, retry_of
+from sessile.core.record import Record, RecordKind, retry_of
 from sessile.core.request import Request
 from sessile.core.ticket import Key, NoTicket, Ticket
 from sessile.core.trail import TURNED_AWAY, extend_trail, has_entry, pack_trail
 from sessile.core.value import Instant
 from sessile.core.verdict import Verdict, judge, judge_retry
-from sessile.errors import LostRace
-from sessile.service.clients import peek_client
+from sessile.errors import LostRace, StoreUnavailable
 from sessile.service.context import Context
 from sessile.service.end import end_stolen
 from sessile.service.events import (
     End,
-    Expired,
     Locked,
     Mismatched,
     RefusalReason,
-    Refused,
     Work,
 )
 from sessile.service.housekeeping import try_housekeeping
@@ -36,7 +33,8 @@ from sessile.service.lock import lock_stolen
 from sessile.service.stale import is_own_client, serve_late, tell_stale
 from sessile.service.tombstones import follow_retries
 from sessile.service.transaction import Opened, Standing, Transaction
-from sessile.stores.contract import Change, Committed, Corrupt
+from sessile.service.visitor import absent, begin_after_end, close_expired, refuse
+from sessile.stores.contract import Change, Committed
 
 ATTEMPTS: Final = 128
 """Commits tried before ``LostRace``. Of rivals one always wins, so this many may run at once."""
@@ -98,7 +96,7 @@ def open_transaction(
     return _open(transaction)
 
 
-async def _open(  # noqa: C901, PLR0911  (one return for each thing that may have come)
+async def _open(  # noqa: C901, PLR0911, PLR0912  (one return for each thing that may have come)
     transaction: Transaction,
 ) -> Transaction:
     # One piece, in the order in which a request goes: every request takes this way.
@@ -107,19 +105,25 @@ async def _open(  # noqa: C901, PLR0911  (one return for each thing that may hav
     if not isinstance(found, str):
         if found is NoTicket.ABSENT:
             return transaction.begin(Opened(Standing.ANONYMOUS, carrier, presented=False))
-        return _refuse(transaction, carrier, None, RefusalReason.AMBIGUOUS)
+        return refuse(transaction, carrier, None, RefusalReason.AMBIGUOUS)
     ticket = Ticket.parse(found)
     del found  # the secret itself, and a traceback shows locals: none holds it at a wait
     if ticket is None:
-        return _refuse(transaction, carrier, None, RefusalReason.SHAPE)
+        return refuse(transaction, carrier, None, RefusalReason.SHAPE)
     unrotated = transaction.unrotated or carrier in context.carriers.unrotated
-    record = await context.store.read(ticket.key)
+    try:
+        record = await context.store.read(ticket.key)
+    except StoreUnavailable as error:
+        context.log.tell_failure(Work.OPEN, error)
+        raise
+    if context.log.failing:
+        context.log.tell_recovery(Work.OPEN)
     told = False  # of a mismatch; a rival's commit makes us look again
     for _ in range(ATTEMPTS):
-        if not isinstance(record, Record) or not record.live_at(now):
-            newer = await _close_expired(transaction, ticket, record)
+        if not isinstance(record, Record) or not context.policy.lives(record, now):
+            newer = await close_expired(transaction, ticket, record)
             if newer is None:
-                return _absent(transaction, carrier, ticket, record)
+                return absent(transaction, carrier, ticket, record)
             record = newer
         if record.kind is not RecordKind.SESSION:
             return await _open_after_end(transaction, carrier, ticket, record)
@@ -250,7 +254,7 @@ async def _settle(
     if act is _Act.SERVE_LATE:
         return serve_late(transaction, opened, record)
     if act is _Act.REFUSE:
-        return _refuse(transaction, opened.carrier, Key(record.key), RefusalReason.STRANGER)
+        return refuse(transaction, opened.carrier, Key(record.key), RefusalReason.STRANGER)
     if act is _Act.TURN_AWAY:
         return transaction.begin(await _turn_away(transaction, opened, record))
     if act is _Act.LOCK_REPLAYED:
@@ -297,44 +301,6 @@ def _emit_mismatch(transaction: Transaction, record: Record) -> None:
     )
 
 
-async def _close_expired(
-    transaction: Transaction, ticket: Ticket, found: Record | Corrupt | None
-) -> Record | None:
-    """Make it final that an idle session is over, before its client is told so.
-
-    A request that is under way since before would save into it, and so bring it back. Return the
-    record as such a one left it, if it was faster; None where the session is over.
-    """
-    context, now = transaction.context, transaction.now
-    record = context.intact(found) if isinstance(found, Record) and now < found.until else None
-    if record is None or record.kind is not RecordKind.SESSION:
-        return None
-    if not (ticket.proves(record.digest) or (record.parent and ticket.proves(record.parent))):
-        return None
-    version = record.version + 1
-    draft, written = context.sealer.seal(
-        record, {}, frozenset(), version=version, until=record.idle_until
-    )
-    change = Change(draft, record.version, written)
-    result = await try_housekeeping(transaction, partial(context.store.commit, change))
-    newest = None if result is None else context.newest(result)
-    return newest if newest is not None and newest.live_at(now) else None
-
-
-def _absent(
-    transaction: Transaction, carrier: Carrier, ticket: Ticket, found: Record | Corrupt | None
-) -> Transaction:
-    """Begin as a visitor whose ticket has no record, or one whose time is over."""
-    context = transaction.context
-    record = context.intact(found)
-    if record is None or record.kind is not RecordKind.SESSION or not ticket.proves(record.digest):
-        return _refuse(transaction, carrier, ticket.key, RefusalReason.UNKNOWN)
-    if context.has_hooks:
-        client = peek_client(context, transaction.request)
-        context.emit(Expired(transaction.now, ticket.key, record.owner, client=client))
-    return transaction.begin(Opened(Standing.ANONYMOUS, carrier))
-
-
 async def _open_after_end(
     transaction: Transaction, carrier: Carrier, ticket: Ticket, record: Record
 ) -> Transaction:
@@ -346,7 +312,7 @@ async def _open_after_end(
     if retry_of(record) is not None:
         opened = await _open_retry(transaction, carrier, ticket, record)
     if opened is None or opened.record is None:
-        return _begin_after_end(transaction, carrier, ticket, record)
+        return begin_after_end(transaction, carrier, ticket, record)
     now, current = transaction.now, opened.record
     is_idle = transaction.context.policy.is_locked(current, now)
     opened, act = _examine(
@@ -375,36 +341,6 @@ async def _open_retry(
         Standing.LIVE, carrier, record=found, values=values, ticket=ticket,
         reissue=None if unrotated else reissue, unrotated=unrotated,
     )  # fmt: skip
-
-
-def _begin_after_end(
-    transaction: Transaction, carrier: Carrier, ticket: Ticket, record: Record
-) -> Transaction:
-    """Begin as a visitor whose session has ended; after its tombstone the request is stale."""
-    if transaction.context.intact(record) is None or record.kind is not RecordKind.TOMBSTONE:
-        return _refuse(transaction, carrier, ticket.key, RefusalReason.UNKNOWN)
-    _emit_refusal(transaction, ticket.key, RefusalReason.OVER)
-    opened = Opened(Standing.STALE, carrier, ticket=ticket)
-    if ticket.proves(record.digest):
-        opened = msgspec.structs.replace(
-            opened, replaced_by=replacement_of(record), login=login_of(record)
-        )
-    return transaction.begin(opened)
-
-
-def _refuse(
-    transaction: Transaction, carrier: Carrier, key: Key | None, reason: RefusalReason
-) -> Transaction:
-    _emit_refusal(transaction, key, reason)
-    is_ambiguous = reason is RefusalReason.AMBIGUOUS
-    return transaction.begin(Opened(Standing.ANONYMOUS, carrier, is_ambiguous=is_ambiguous))
-
-
-def _emit_refusal(transaction: Transaction, key: Key | None, reason: RefusalReason) -> None:
-    context = transaction.context
-    if context.has_hooks:
-        client = peek_client(context, transaction.request)
-        context.emit(Refused(transaction.now, key, reason, client=client))
 
 
 def _confirm(transaction: Transaction, record: Record) -> Change:

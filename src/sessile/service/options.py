@@ -1,13 +1,20 @@
 """The options of ``Sessions``: what cannot be meant is refused when it is made, in words."""
 
 from collections.abc import Callable, Iterable, Sequence
+from inspect import iscoroutinefunction
+from pathlib import Path
+from typing import Final
 
-from sessile.core.policy import MOST_SESSIONS, OnReplay, Policy
+from sessile.core.limit import MOST_SESSIONS
+from sessile.core.policy import OnReplay, Policy
 from sessile.core.principal import WELL_KNOWN, Principal, PrincipalOf
 from sessile.core.secrets import KeyRing
 from sessile.errors import ConfigError
-from sessile.stores.contract import Capability, Store
+from sessile.stores.contract import Capability, HasKeyFile, Store
 from sessile.wire import system
+from sessile.wire.event_loop import green_threads
+from sessile.wire.keyfile import load
+from sessile.wire.log import log_key_file
 
 
 def check_kind(kind: type, advice: str, **option: object) -> None:
@@ -42,6 +49,18 @@ def check_hooks(hooks: object) -> None:
             raise ConfigError(
                 f"hooks=[{hook.__name__}] is a class: write hooks=[{hook.__name__}()]"
             )
+        green = green_threads()
+        if green is not None and _is_async(hook):
+            raise ConfigError(
+                f"hooks=[{hook!r}]: an async hook needs a thread for its event loop, and {green} "
+                f"has replaced threads: write a blocking one, which may hand its work to "
+                f"{green}.spawn"
+            )
+
+
+def _is_async(hook: Callable[..., object]) -> bool:
+    call = getattr(hook, "__call__", None)  # noqa: B004  (the method of an object that is a hook)
+    return iscoroutinefunction(hook) or iscoroutinefunction(call)
 
 
 def check_store(store: object) -> None:
@@ -122,16 +141,51 @@ def check_owners(store: Store, advice: str) -> None:
         )
 
 
+_FILE: Final = "file:"
+
+
 def ring_of_settings(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
     """Return the ring of the secrets that were given, else of ``SESSILE_SECRETS``, if any.
+
+    One that is written ``file:sessile.db.key`` is what that key file holds.
 
     Raises:
         ConfigError: they are no secrets, or weak ones.
     """
-    if secrets is not None:
+    if secrets is None:
+        setting = system.setting("SESSILE_SECRETS")
+        if setting is None:
+            return None
+        secrets = [part.strip() for part in setting.split(",")]
+    if isinstance(secrets, str) or not isinstance(secrets, Iterable):
         return KeyRing(secrets)
-    setting = system.setting("SESSILE_SECRETS")
-    return KeyRing(part.strip() for part in setting.split(",")) if setting else None
+    return KeyRing(map(_secret, secrets))
+
+
+def _secret(given: str | bytes) -> str | bytes:
+    if isinstance(given, str) and given.startswith(_FILE):
+        return load(Path(given.removeprefix(_FILE)))
+    return given
+
+
+def tell_key_file(store: Store, ring: KeyRing) -> None:
+    """Log that a store has sessions of its key file, maybe, and the given secrets open none."""
+    path = find_key_file(store, ring)
+    if path is not None:
+        log_key_file(path)
+
+
+def find_key_file(store: Store, ring: KeyRing) -> Path | None:
+    """Return the key file of a store that was used before secrets were given; None for none.
+
+    It is not taken by itself: whoever could put one there could make any session.
+    """
+    if not isinstance(store, HasKeyFile) or not store.key_path.exists():
+        return None
+    try:
+        return None if load(store.key_path) in ring.all else store.key_path
+    except ConfigError:  # so nobody can have used it of late
+        return None
 
 
 def ring_of_host(store: Store, entropy: Callable[[int], bytes]) -> KeyRing:

@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from sessile.core.identity import Intent, Pending
+from sessile.core.limit import Limit
 from sessile.core.merge import Delta, merge
-from sessile.core.policy import Limit
 from sessile.core.record import Record, RecordKind, tombstone
 from sessile.core.ticket import Key, Ticket, retry_ticket
 from sessile.core.trail import Trail, extend_trail
@@ -83,8 +83,9 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
     delta = state.values.delta()
     limit, purged = _limit(transaction), False
     base: _Base | None = _Base(opened.record, opened.values)
-    if state.intent in CONTINUING and opened.record and not opened.record.live_at(now):
-        newest = await read_late(transaction, opened.record, now)
+    outlived, policy = opened.record, context.policy
+    if state.intent in CONTINUING and outlived and not policy.lives(outlived, now):
+        newest = await read_late(transaction, outlived, now)
         base = _genuine(transaction, newest, now)
     if opened.standing is Standing.STALE and state.intent not in CONTINUING:
         base = await _base_of_retry(transaction, now)
@@ -111,7 +112,7 @@ async def regenerate(transaction: Transaction, now: Instant) -> CommitOutcome:
         if isinstance(result, Full):
             if lost is not None and not purged:
                 await _end_lost(transaction, lost, now)
-            elif purged or not await remove_planted(context, new.owner or ""):
+            elif purged or not await remove_planted(context, new.owner or "", now):
                 return _refuse(transaction, now, limit)
             purged = True
             continue
@@ -136,7 +137,11 @@ async def _base_of_retry(transaction: Transaction, now: Instant) -> _Base:
     after = opened.login or opened.replaced_by
     record = None if after is None else context.intact(await context.store.read(after))
     record = await follow_tombstones(context, record, logins=True)
-    if record is None or record.kind is not RecordKind.SESSION or not record.live_at(now):
+    if (
+        record is None
+        or record.kind is not RecordKind.SESSION
+        or not context.policy.lives(record, now)
+    ):
         return _Base(None, {})
     values = context.unseal(record, now) if _is_of(transaction, record) else None
     if values is None:
@@ -163,7 +168,11 @@ async def _find_lost(transaction: Transaction, now: Instant) -> _Base | None:
         return None
     found = context.intact(await context.store.read(Key(record.pending.lost)))
     found = await follow_tombstones(context, found, logins=True)
-    if found is None or found.kind is not RecordKind.SESSION or not found.live_at(now):
+    if (
+        found is None
+        or found.kind is not RecordKind.SESSION
+        or not context.policy.lives(found, now)
+    ):
         return None
     if found.owner is None or found.owner != state.identity.owner or found.presented:
         return None

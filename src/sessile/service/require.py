@@ -76,7 +76,7 @@ def _has_grant(
     """Tell whether that record, of the session in hand, has the grant."""
     if record.kind is not RecordKind.SESSION or record.owner is None or record.owner != user:
         return False
-    if not record.live_at(now) or context.policy.is_locked(record, now):
+    if not context.policy.lives(record, now) or context.policy.is_locked(record, now):
         return False
     return now < record.grants.get(purpose, 0.0) and context.unseal(record, now) is not None
 

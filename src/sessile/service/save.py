@@ -89,7 +89,8 @@ def save(transaction: Transaction, now: Instant, attempt: Attempt | None) -> Flo
     if attempt is None:
         return _hand_over(transaction, now)
     record = attempt.record
-    if record.live_at(now) and not transaction.context.policy.is_locked(record, now):
+    policy = transaction.context.policy
+    if policy.lives(record, now) and not policy.is_locked(record, now):
         return _commit(transaction, now, attempt)
     return _commit_late(transaction, now, attempt)
 
@@ -107,7 +108,8 @@ async def _commit_late(transaction: Transaction, now: Instant, attempt: Attempt)
         lock = Lock.IDLE if newest.replayed is None else Lock.REPLAY
         context.emit(Locked(now, key, lock, owner, client=client))
         newest = None
-    if newest is not None and not newest.live_at(now) and await _is_crowded_out(context, newest):
+    is_over = newest is not None and not context.policy.lives(newest, now)
+    if newest is not None and is_over and await _is_crowded_out(context, newest):
         newest = None
     return await _commit(transaction, now, _rebase(transaction, now, attempt, newest))
 
@@ -122,7 +124,7 @@ async def _follow(transaction: Transaction, record: Record | None, now: Instant)
     if record is None or record.kind is not RecordKind.TOMBSTONE:
         return record
     record = await follow_tombstones(context, record)
-    if record is None or opened is None or not record.live_at(now):
+    if record is None or opened is None or not context.policy.lives(record, now):
         return None
     same = record.owner == opened.owner and _matches(transaction, record)
     return record if same else None
@@ -150,7 +152,7 @@ async def _is_crowded_out(context: Context, late: Record) -> bool:
 
     def pick(found: Record | Corrupt) -> bool | None:
         record = context.intact(found)
-        return (record is not None and record.live_at(now)) or None
+        return (record is not None and context.policy.lives(record, now)) or None
 
     return len(await gather_owned(context, late.owner, pick, limit.number)) >= limit.number
 
@@ -173,7 +175,9 @@ async def _hand_over(transaction: Transaction, now: Instant) -> CommitOutcome:
     if reissue is None:
         return CommitOutcome(opened.record)
     record = context.intact(await context.store.read(reissue.key))
-    current = record is not None and record.live_at(now) and reissue.proves(record.digest)
+    current = (
+        record is not None and context.policy.lives(record, now) and reissue.proves(record.digest)
+    )
     return CommitOutcome(opened.record, reissue if current else None)
 
 

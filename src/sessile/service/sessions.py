@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from sessile.codecs.msgpack import ValueCodec
 from sessile.codecs.sealing import AesGcmSealer, PlainSealer, Sealer
 from sessile.core.carrier import Carrier, Carriers
 from sessile.core.cookie import Cookie
-from sessile.core.flow import arun, run
+from sessile.core.flow import Flow, arun, run
 from sessile.core.info import SessionInfo
 from sessile.core.options import suggest_options
 from sessile.core.origin import Origins
@@ -33,12 +33,16 @@ from sessile.service.options import (
     principal_of,
     ring_of_host,
     ring_of_settings,
+    tell_key_file,
 )
 from sessile.service.require import use_grant
 from sessile.stores.contract import Store
 from sessile.stores.open import open_store
-from sessile.wire import log, system
+from sessile.wire import system
 from sessile.wire.background.tasks import BackgroundTasks
+from sessile.wire.event_loop import require_asyncio
+
+R = TypeVar("R")
 
 DEFAULT_URL: Final = "sqlite:///sessile.db"
 _SWEEP: Final = 1000
@@ -59,7 +63,7 @@ class Sessions:
         url: where sessions are kept; None takes ``SESSILE_URL``, else ``sqlite:///sessile.db``.
         secrets: the key ring, newest first, as ``sessile keygen`` prints them; None takes
             ``SESSILE_SECRETS`` (newest first, separated by commas), else a store on this host
-            keeps one of its own.
+            keeps one of its own. ``"file:sessile.db.key"`` is the one that it kept before.
         policy: lifetimes and limits.
         principal: where the values say who is logged in, for code that knows nothing of ``login``,
             as Flask-Login: a key, several of which the first counts that is there, or a function of
@@ -122,6 +126,8 @@ class Sessions:
         check_store(store)
         given = ring_of_settings(secrets)
         ring = given or ring_of_host(store, entropy)
+        if given is not None:
+            tell_key_file(store, given)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
         sealer: Sealer = AesGcmSealer(ring, entropy) if sealed else PlainSealer(ring)
         cookies = (one for one in carriers or () if isinstance(one, Cookie))
@@ -143,7 +149,6 @@ class Sessions:
             timer=system.timer,
             entropy=entropy,
             hooks=hooks,
-            report_failure=log.log_hook_failure,
             tasks=BackgroundTasks(),
         )
         self._context.reopen_store = reopen
@@ -156,15 +161,15 @@ class Sessions:
             NoUser: ``user`` is no text, as None.
             ConfigError: the store keeps no index of a user's sessions.
         """
-        return await arun(manage.sessions_of(self._context, user, current))
+        return await _arun(manage.sessions_of(self._context, user, current))
 
     async def show(self, session_id: str) -> SessionInfo | None:
         """Return one live session; None when there is none of that id."""
-        return await arun(manage.show(self._context, session_id))
+        return await _arun(manage.show(self._context, session_id))
 
     async def evidence(self, session_id: str) -> SessionInfo | None:
         """Return the evidence of a session that was ended for theft; its trail ends with why."""
-        return await arun(manage.evidence(self._context, session_id))
+        return await _arun(manage.evidence(self._context, session_id))
 
     async def spend(self, session: Session, purpose: str) -> None:
         """Spend the grant of a step-up, once and for all, before doing what it was given for.
@@ -172,7 +177,7 @@ class Sessions:
         Raises:
             StepUpNeeded: there is none, it is too old, or it is spent.
         """
-        await arun(use_grant(self._context, session, purpose))
+        await _arun(use_grant(self._context, session, purpose))
 
     async def end(self, session_id: str, *, owner: str | AnyOwner | None = AnyOwner.ANY) -> bool:
         """End one session; every server refuses it at once. False when there was none.
@@ -185,7 +190,7 @@ class Sessions:
         Raises:
             NoUser: ``owner`` is no text.
         """
-        return await arun(manage.end(self._context, session_id, owner))
+        return await _arun(manage.end(self._context, session_id, owner))
 
     async def end_all(self, user: str, *, keep: Key | Session | None = None) -> int:
         """End a user's sessions but the one to keep; return how many ended.
@@ -197,7 +202,7 @@ class Sessions:
             NoUser: ``user`` is no text, as None.
             ConfigError: the store keeps no index of a user's sessions.
         """
-        return await arun(manage.end_all(self._context, user, keep))
+        return await _arun(manage.end_all(self._context, user, keep))
 
     async def end_everybody(self) -> str | None:
         """End every session of everybody, as one act; every server refuses them at once.
@@ -205,11 +210,11 @@ class Sessions:
         For an operator who suspects that sessions were stolen. How many ended nobody counts. Return
         None where no crash of the store can bring them back; else why it may, which is logged too.
         """
-        return await arun(manage.end_everybody(self._context))
+        return await _arun(manage.end_everybody(self._context))
 
     async def sweep(self) -> AsyncIterator[int]:
         """Remove expired sessions in batches, yielding the size of each."""
-        while removed := await arun(manage.sweep(self._context, _SWEEP)):
+        while removed := await _arun(manage.sweep(self._context, _SWEEP)):
             yield removed
 
     async def scan(self) -> AsyncIterator[SessionInfo]:
@@ -221,7 +226,7 @@ class Sessions:
         seen: set[Key] = set()
         cursor: str | None = None
         while True:
-            found, cursor = await arun(manage.scan(self._context, cursor))
+            found, cursor = await _arun(manage.scan(self._context, cursor))
             for info in found:
                 if info.id not in seen:
                     seen.add(info.id)
@@ -231,7 +236,7 @@ class Sessions:
 
     async def count(self) -> int:
         """Return about how many sessions there are, some that expired lately included."""
-        return await arun(self._context.store.count())
+        return await _arun(self._context.store.count())
 
     def csrf_token(self, session: Session) -> str:
         """Return a CSRF token for a page of this session; another text each time.
@@ -259,7 +264,7 @@ class Sessions:
 
     async def ping(self) -> None:
         """Return when the store answers; ``StoreUnavailable`` when it does not."""
-        await arun(self._context.store.ping())
+        await _arun(self._context.store.ping())
 
     async def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back.
@@ -268,7 +273,7 @@ class Sessions:
         """
         self._context.is_closed = True
         await self._context.tasks.aclose()
-        await arun(self._context.store.close())
+        await _arun(self._context.store.close())
 
     def __repr__(self) -> str:
         return f"<Sessions in {self._context.store.name}>"
@@ -369,6 +374,16 @@ class SyncSessions:
         self._shared.is_closed = True
         self._shared.tasks.close()
         run(self._shared.store.close())
+
+
+def _arun(flow: Flow[R]) -> Flow[R]:
+    """Return the flow, to be finished on the event loop, which has to be asyncio's."""
+    try:
+        require_asyncio()
+    except ConfigError:
+        flow.close()
+        raise
+    return arun(flow)
 
 
 def context_of(sessions: Sessions) -> Context:

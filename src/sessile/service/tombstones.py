@@ -46,7 +46,7 @@ async def follow_retries(
         if after is None or context.intact(record) is None or not ticket.proves(record.digest):
             break
         found = context.intact(await context.store.read(after))
-        if found is None or not found.live_at(now):
+        if found is None or not context.policy.lives(found, now):
             break
         ticket, record = _retry(context, ticket, found), found
     return ticket, record

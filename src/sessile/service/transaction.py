@@ -143,9 +143,10 @@ class Transaction:
 
         A request that is under way keeps its session alive; a WebSocket, and a poll, do not.
         """
-        if record.live_at(now):
+        policy = self.context.policy
+        if policy.lives(record, now):
             return True
-        return self.is_sign_of_life and record.serves_late(self.now, now)
+        return self.is_sign_of_life and policy.serves_late(record, self.now, now)
 
     @property
     def client(self) -> Client:

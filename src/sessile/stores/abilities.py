@@ -26,6 +26,17 @@ class FileBacked(Protocol):
 
 
 @runtime_checkable
+class HasKeyFile(Protocol):
+    """A store whose secret is in a file, where none is given.
+
+    Attributes:
+        key_path: the file, absolute; made when the secret is first needed.
+    """
+
+    key_path: Path
+
+
+@runtime_checkable
 class HasServerTime(Protocol):
     """A store whose server has a clock; ``sessile doctor`` compares it with this machine's."""
 

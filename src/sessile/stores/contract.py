@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 import msgspec
 
 from sessile.core.flow import Ask
-from sessile.core.policy import Limit, OnLimit
+from sessile.core.limit import Limit, OnLimit
 from sessile.core.record import (
     HEAD_BYTES,
     LATE_TTL,
@@ -34,6 +34,7 @@ from sessile.stores.abilities import (
     FileBacked,
     HasDiagnosis,
     HasFeed,
+    HasKeyFile,
     HasServerTime,
 )
 from sessile.stores.finding import Finding
@@ -61,6 +62,7 @@ __all__ = [
     "Gone",
     "HasDiagnosis",
     "HasFeed",
+    "HasKeyFile",
     "HasServerTime",
     "Head",
     "Instant",

@@ -61,6 +61,8 @@ _FORKED: Final = (
 class MemoryStore:
     """Records in a dict, in the order of their last use; beyond ``most`` the least used go.
 
+    Those of nobody go first: a crawler that gets a session with every page logs nobody out.
+
     Args:
         most: how many sessions are kept.
         per_process: after a fork each process goes on with sessions of its own; without it, use
@@ -73,6 +75,7 @@ class MemoryStore:
         self.name = "memory://"
         self._most = most
         self._rows: OrderedDict[str, bytes] | None = OrderedDict()
+        self._visitors: OrderedDict[str, None] = OrderedDict()  # the keys of nobody's, likewise
         self._owners: dict[str, dict[str, int]] = {}  # owner to keys, each with its login's number
         self._logins = numbers(1)
         self._secret: bytes | None = None
@@ -159,6 +162,7 @@ class MemoryStore:
         """Forget everything."""
         self._rows = None
         self._owners = {}
+        self._visitors.clear()
 
     def keep_secret(self, fresh: bytes) -> bytes | None:
         """Keep the first one for the life of the store."""
@@ -181,6 +185,8 @@ class MemoryStore:
         blob = rows.get(key)
         if blob is not None:
             rows.move_to_end(key)
+            if key in self._visitors:
+                self._visitors.move_to_end(key)
         return blob
 
     def _load(self, key: str) -> Record | Corrupt | None:
@@ -192,8 +198,10 @@ class MemoryStore:
         if record.key in rows:
             raise KeyTaken(record.key)
         rows[record.key] = pack(record)
+        if not record.bound:
+            self._visitors[record.key] = None
         while len(rows) > self._most:
-            self._remove(next(iter(rows)), None)
+            self._remove(next(iter(self._visitors or rows)), None)
 
     def _commit(self, change: Change) -> CommitResult:
         changed = self._conflict(change.record.key, change.expected)
@@ -251,6 +259,7 @@ class MemoryStore:
     def _remove(self, key: str, owner: str | None) -> Record | Corrupt | None:
         last = self._load(key)
         self._open_rows().pop(key, None)
+        self._visitors.pop(key, None)
         holder = last.owner if isinstance(last, Record) else owner
         entries = self._owners.get(holder or "", {})
         entries.pop(key, None)
@@ -260,6 +269,7 @@ class MemoryStore:
 
     def _clear(self) -> None:
         self._open_rows().clear()
+        self._visitors.clear()
         self._owners.clear()
 
     def _delete_owned(

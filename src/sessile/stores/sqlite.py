@@ -35,7 +35,7 @@ from sessile.stores.contract import (
     unpack,
 )
 from sessile.stores.finding import Finding
-from sessile.stores.location import Location, seconds
+from sessile.stores.location import Location, seconds, yes
 from sessile.stores.paging import cut
 from sessile.stores.sqlite_acts import READ, fetch_all, fetch_page, load_row, transaction
 from sessile.stores.sqlite_diagnosis import diagnose
@@ -90,6 +90,8 @@ class SQLiteStore:
     Args:
         path: the file, made when there is none; a relative one stands for where it is now.
         limit: seconds that a locked file is waited for.
+        world_writable: take a file, or a folder, that every user of this host can write: there is
+            nobody else.
 
     Raises:
         ConfigError: the file can never be opened, or SQLite is too old.
@@ -99,10 +101,13 @@ class SQLiteStore:
         Capability.OWNERS | Capability.SCAN | Capability.SHARED | Capability.DURABLE
     )
 
-    def __init__(self, path: str | Path, *, limit: Seconds = LIMIT) -> None:
-        self.path = _check_path(Path(path))
+    def __init__(
+        self, path: str | Path, *, limit: Seconds = LIMIT, world_writable: bool = False
+    ) -> None:
+        self.path = _check_path(Path(path), world_writable=world_writable)
         self.name = f"sqlite:///{path}"
-        self._key_file = KeyFile(self.path.with_name(f"{self.path.name}.key"))
+        self.key_path = self.path.with_name(f"{self.path.name}.key")
+        self._key_file = KeyFile(self.key_path, any_mode=world_writable)
         self._file = SQLiteFile(
             str(self.path), name=self.name, limit=limit, prepare=_PREPARE,
             on_new_file=self._key_file.restore,
@@ -113,6 +118,7 @@ class SQLiteStore:
         """Return the store of ``sqlite:///relative.db`` or ``sqlite:////absolute/path.db``."""
         place = Location(url)
         limit = place.option("timeout", seconds, LIMIT)
+        world_writable = place.option("world-writable", yes, default=False)
         place.refuse_leftovers()
         path = place.path[1:]
         if any((place.host, place.username, place.password)) or not path or path == ":memory:":
@@ -121,7 +127,7 @@ class SQLiteStore:
                 "application starts, sqlite:////var/lib/app/sessile.db for one anywhere, "
                 "or memory:// for none"
             )
-        return cls(path, limit=limit)
+        return cls(path, limit=limit, world_writable=world_writable)
 
     async def read(self, key: Key) -> Record | Corrupt | None:
         """Return the record of that key."""
@@ -216,7 +222,7 @@ class SQLiteStore:
 
     async def diagnose(self) -> list[Finding]:
         """Look at who else can read or change the file."""
-        return diagnose(self.path, self._key_file.path)
+        return diagnose(self.path, self.key_path)
 
     async def close(self) -> None:
         """Close every connection of this process."""
@@ -227,7 +233,7 @@ class SQLiteStore:
         return self._key_file.keep(fresh)
 
 
-def _check_path(path: Path) -> Path:
+def _check_path(path: Path, *, world_writable: bool) -> Path:
     if sqlite3.sqlite_version_info < (3, 35):
         raise ConfigError(
             f"this Python brings SQLite {sqlite3.sqlite_version}; sessile needs 3.35 or newer: "
@@ -238,7 +244,8 @@ def _check_path(path: Path) -> Path:
         raise ConfigError(f"the folder {place.parent} does not exist: make it, or write another")
     if place.is_dir():
         raise ConfigError(f"{place} is a folder: write a file in it, as in {place / 'sessile.db'}")
-    refuse_world_writable(place)
+    if not world_writable:
+        refuse_world_writable(place)
     return place
 
 

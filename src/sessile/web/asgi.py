@@ -32,6 +32,7 @@ from sessile.web.refusal import REFUSED, refusal
 from sessile.web.request import AsgiRequest, peek_form
 from sessile.web.scope import SESSIONS, App, Message, Receive, Scope, Send, encode, path, respond
 from sessile.web.websocket import serve
+from sessile.wire.event_loop import require_asyncio
 
 _EXCHANGE: Final = "sessile.exchange"
 _PENDING: Final = NoSession(
@@ -92,6 +93,7 @@ class SessionMiddleware:
         self._sessions = sessions
         self._context = context_of(sessions)
         get_ready()
+        self._is_on_asyncio = False
         self._lazy = _parse_load(load) is Load.LAZY
         self._passive = prefixes("passive", passive) or None
         self._unrotated = prefixes("unrotated", unrotated) or None
@@ -101,6 +103,9 @@ class SessionMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the lifespan."""
+        if not self._is_on_asyncio:  # looked at once
+            require_asyncio()
+            self._is_on_asyncio = True
         kind = scope["type"]
         if kind == "lifespan":
             self._context.reopen()

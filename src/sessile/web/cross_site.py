@@ -29,8 +29,6 @@ def refuse_cross_site_handshake(sessions: Sessions, request: Request) -> Refusal
 def _refuse(context: Context, request: Request, why: str) -> Refusal | None:
     if context.carriers.exempt(request):
         return None
-    if context.has_hooks:
-        client = peek_client(context, request)
-        origin = request.header("origin")
-        context.emit(CrossSite(context.clock(), None, origin, client=client))
+    client, origin = peek_client(context, request), request.header("origin")
+    context.emit(CrossSite(context.clock(), None, origin, client=client))
     return forbidden(f"This request came from another site.\n\nFor its developers: {why}.")

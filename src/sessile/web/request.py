@@ -23,7 +23,9 @@ _ODD: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH
 class AsgiRequest:
     """What an ASGI scope says. It does not hold the scope, which may come to hold the session."""
 
-    __slots__ = ("_headers", "_path", "_query", "agent", "body", "cookie", "method", "peer")
+    __slots__ = (
+        "_headers", "_path", "_query", "agent", "body", "cookie", "method", "peer", "scheme",
+    )  # fmt: skip
 
     def __init__(self, scope: Scope) -> None:
         client = scope.get("client")
@@ -41,6 +43,7 @@ class AsgiRequest:
         self.cookie = headers.get(b"cookie", b"").decode("latin-1")
         self.method: str = scope.get("method", "GET")  # a WebSocket's scope has none
         self.peer: str = client[0] if client else ""
+        self.scheme: str = scope.get("scheme", "http")
 
     @property
     def path(self) -> str:
@@ -88,6 +91,11 @@ class EnvironRequest:
         """The whole path."""
         environ = self._environ
         return f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}" or "/"
+
+    @property
+    def scheme(self) -> str:
+        """By which the server was asked."""
+        return str(self._environ.get("wsgi.url_scheme", "http"))
 
     @property
     def peer(self) -> str:

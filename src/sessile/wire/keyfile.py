@@ -17,17 +17,19 @@ class KeyFile:
 
     Args:
         path: where it is, or is to be.
+        any_mode: whether others may read or replace it, because there are none.
     """
 
-    __slots__ = ("_secret", "path")
+    __slots__ = ("_any_mode", "_secret", "path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, any_mode: bool = False) -> None:
         self.path = path
+        self._any_mode = any_mode
         self._secret: bytes | None = None
 
     def keep(self, fresh: bytes) -> bytes:
         """Return the secret, as ``load_or_create`` does, and remember it."""
-        self._secret = load_or_create(self.path, fresh)
+        self._secret = load_or_create(self.path, fresh, any_mode=self._any_mode)
         return self._secret
 
     def restore(self) -> None:
@@ -35,14 +37,26 @@ class KeyFile:
         if self._secret is None:
             return
         try:
-            found = load_or_create(self.path, self._secret)
+            found = load_or_create(self.path, self._secret, any_mode=self._any_mode)
         except ConfigError:
             found = b""
         if not hmac.compare_digest(found, self._secret):
             log_other_secret(self.path)
 
 
-def load_or_create(path: Path, fresh: bytes) -> bytes:
+def load(path: Path, *, any_mode: bool = False) -> bytes:
+    """Return the secret of a file that is there.
+
+    Raises:
+        ConfigError: there is none, or it is not to be trusted.
+    """
+    try:
+        return _read(path, any_mode=any_mode)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def load_or_create(path: Path, fresh: bytes, *, any_mode: bool = False) -> bytes:
     """Return the secret of that file; create it with ``fresh`` where there is none.
 
     Processes that start at once agree on one: the file appears whole or not at all.
@@ -53,16 +67,18 @@ def load_or_create(path: Path, fresh: bytes) -> bytes:
     try:
         if not os.path.lexists(path):
             _create(path, fresh)
-        return _read(path)
     except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise ConfigError(
-                f"the key file {path} is a symbolic link: move the file itself there"
-            ) from error
-        raise ConfigError(
-            f"the key file {path} cannot be used ({error.strerror}): let this user read and write "
-            "it, or set SESSILE_SECRETS to what `sessile keygen` prints"
-        ) from error
+        raise _unusable(path, error) from error
+    return load(path, any_mode=any_mode)
+
+
+def _unusable(path: Path, error: OSError) -> ConfigError:
+    if error.errno == errno.ELOOP:
+        return ConfigError(f"the key file {path} is a symbolic link: move the file itself there")
+    return ConfigError(
+        f"the key file {path} cannot be used ({error.strerror}): let this user read and write it, "
+        "or set SESSILE_SECRETS to what `sessile keygen` prints"
+    )
 
 
 def _create(path: Path, fresh: bytes) -> None:
@@ -79,20 +95,20 @@ def _create(path: Path, fresh: bytes) -> None:
         draft.unlink()
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, *, any_mode: bool) -> bytes:
     file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        _check(path, os.fstat(file))
+        _check(path, os.fstat(file), any_mode=any_mode)
         return os.read(file, 1 << 16)
     finally:
         os.close(file)
 
 
-def _check(path: Path, found: os.stat_result) -> None:
+def _check(path: Path, found: os.stat_result, *, any_mode: bool) -> None:
     mode = stat.S_IMODE(found.st_mode)
     if not stat.S_ISREG(found.st_mode):
         raise ConfigError(f"the key file {path} is no plain file: move it away")
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if mode & (stat.S_IRWXG | stat.S_IRWXO) and not any_mode:
         raise ConfigError(
             f"the key file {path} has mode {mode:04o}, so others can read or replace the secret: "
             f"delete it for a new one, which ends every session, or trust it: chmod 600 {path}"

@@ -1,16 +1,23 @@
 """Log for the operator, through ``logging``, what no caller could be told."""
 
 import logging
+from enum import IntEnum
 from functools import cache
 from typing import Final
 
 _log: Final = logging.getLogger("sessile")
 
 
-def log_hook_failure(hook: object, error: BaseException) -> None:
-    """Log that a listener failed; its event concerned a request that must not suffer for it."""
-    name = getattr(hook, "__qualname__", type(hook).__qualname__)
-    _log.error("the hook %s failed with %s; the request went on", name, type(error).__qualname__)
+class Severity(IntEnum):
+    """How serious a line is, as ``logging`` counts it."""
+
+    WARNING = logging.WARNING  # look at it
+    ERROR = logging.ERROR  # requests fail
+
+
+def log_line(level: Severity, words: str) -> None:
+    """Log words that somebody else chose; ``service.operator_log`` does."""
+    _log.log(level, "%s", words)
 
 
 def log_dropped_hooks(number: int) -> None:
@@ -19,6 +26,17 @@ def log_dropped_hooks(number: int) -> None:
         "%d async hooks were dropped: too many were under way, or the server was stopping; "
         "the requests went on",
         number,
+    )
+
+
+@cache
+def log_green_hooks(green: str) -> None:
+    """Log that async hooks are not run where there is no thread for an event loop."""
+    _log.error(
+        "async hooks do not run under %s, and none of theirs does: write a blocking hook, which "
+        "may hand its work to %s.spawn",
+        green,
+        green,
     )
 
 
@@ -36,11 +54,6 @@ def log_new_file(store: str, *, is_empty: bool) -> None:
             "and those of the old one are gone",
             store,
         )
-
-
-def log_outage(store: str, why: str) -> None:
-    """Log that a store cannot be used until an operator puts it right."""
-    _log.error("%s is unavailable: %s; requests that need it are answered with 503", store, why)
 
 
 def log_stall(store: str, took: float) -> None:
@@ -62,6 +75,20 @@ def log_other_secret(path: object) -> None:
     )
 
 
+@cache
+def log_key_file(path: object) -> None:
+    """Log that secrets were given where a key file was used before, whose sessions do not open."""
+    _log.warning(
+        "secrets are given, and the key file %s is there: sessions from before they were given do "
+        "not open. To keep them, write the file behind the others until the last one is over, as "
+        "in SESSILE_SECRETS=...,file:%s (or secrets=[..., 'file:%s']); then, or else now, delete "
+        "the file",
+        path,
+        path,
+        path,
+    )
+
+
 def log_lost_generation(store: str) -> None:
     """Log that a store went back behind an end of everybody, so that all have to log in again."""
     _log.error(
@@ -75,17 +102,6 @@ def log_lost_generation(store: str) -> None:
 def log_undurable_end(store: str, risk: str) -> None:
     """Log that everybody was ended, and that a crash of the store may bring them back."""
     _log.warning("every session in %s has ended, but %s", store, risk)
-
-
-def log_malformed(store: str) -> None:
-    """Log that a store holds what is no record of ours; the event ``Malformed`` names each."""
-    _log.warning(
-        "%s holds a record that does not prove genuine, so whoever comes for it is logged out: "
-        "these secrets (or the key file) are not those it was stored under, or sealing was "
-        "switched, or another version stored it, or somebody wrote into the store. The event "
-        "Malformed names each",
-        store,
-    )
 
 
 @cache  # once in a process
@@ -145,11 +161,13 @@ def log_likely_principal(key: str) -> None:
 
 @cache
 def log_ambiguous(cookie: str) -> None:
-    """Log that two cookies of one name came, so that nobody is logged in."""
+    """Log that two cookies of one name came, or one behind a comma, so that nobody is logged in."""
     _log.warning(
         "a request brought the cookie %s twice, so neither counts: if its domain, its path or "
         "partitioned was another one before, write Cookie(former=[Cookie(...)]) with what it was; "
-        "else somebody has planted one",
+        "if it stands behind a comma, a proxy sends several Cookie fields, which your WSGI server "
+        "joins with it: have the proxy join them with '; ' (RFC 9113, 8.2.3); else somebody has "
+        "planted one",
         cookie,
     )
 

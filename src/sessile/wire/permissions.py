@@ -3,8 +3,14 @@
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from sessile.errors import ConfigError
+
+_KNOWN: Final = (
+    "; where nobody else has a login here, as in a container or under WSL, say so: write "
+    "?world-writable=yes behind the URL"
+)
 
 
 def refuse_world_writable(path: Path) -> None:
@@ -21,7 +27,7 @@ def refuse_world_writable(path: Path) -> None:
     if folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
         raise ConfigError(
             f"anybody on this host can replace {path}: chmod o-w {path.parent}, "
-            "or keep the file in a folder of its own"
+            f"or keep the file in a folder of its own{_KNOWN}"
         )
     if path.exists() and path.stat().st_mode & stat.S_IWOTH:
-        raise ConfigError(f"anybody on this host can write {path}: chmod o-w {path}")
+        raise ConfigError(f"anybody on this host can write {path}: chmod o-w {path}{_KNOWN}")

@@ -5,6 +5,8 @@ import secrets
 import time
 from typing import Final
 
+from sessile.errors import ConfigError
+
 clock: Final = time.time
 """Seconds since 1970-01-01T00:00:00Z, as every ``Instant``."""
 
@@ -16,5 +18,15 @@ entropy: Final = secrets.token_bytes
 
 
 def setting(name: str) -> str | None:
-    """Return an environment variable; unset and empty are None."""
-    return os.environ.get(name) or None
+    """Return an environment variable; None where it is not set.
+
+    Raises:
+        ConfigError: it is set and empty, as by ``${UNSET}`` in a file of a deployment. To pass over
+            it would be to keep sessions in another place, or unsealed, without a word.
+    """
+    text = os.environ.get(name)
+    if text is not None and not text.strip():
+        raise ConfigError(
+            f"{name} is set and empty: give it its value, or unset it if you mean the default"
+        )
+    return text

@@ -1,8 +1,10 @@
 """The number of the server's worker processes. ``stores.memory`` refuses more than one.
 
-What a program passes to its server in code, and what stands in a configuration file, is not seen.
+It stands on the command line, in the environment, in a configuration file or in a program's code.
+A server that has read them all is found on the stack: it is what imports the application.
 """
 
+import inspect
 import os
 import shlex
 import sys
@@ -37,6 +39,10 @@ SERVERS: Final[Mapping[str, ServerProgram]] = {
 }
 
 
+_SETTINGS: Final = {"gunicorn": "cfg", "uvicorn": "config", "hypercorn": "config"}
+"""Servers that hold their settings in such an attribute, ``workers`` among them."""
+
+
 def parse(argv: Sequence[str], environ: Mapping[str, str], uwsgi: int = 1) -> int:
     """Return the number of workers asked for; 1 where nothing says otherwise.
 
@@ -57,8 +63,29 @@ def parse(argv: Sequence[str], environ: Mapping[str, str], uwsgi: int = 1) -> in
 
 def count() -> int:
     """Return the number of workers that this process's server was started with."""
+    told = _count_on_stack()
+    if told is not None:
+        return told
     uwsgi = getattr(sys.modules.get("uwsgi"), "numproc", 1)  # uWSGI itself puts the module there
     return parse(sys.argv, os.environ, uwsgi)
+
+
+def _count_on_stack() -> int | None:
+    """Return the number of workers by the settings of the server that called us, if one did.
+
+    ``gunicorn.conf.py`` and ``uvicorn.run("shop:app", workers=4)`` leave no other in a worker.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        server = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if server in _SETTINGS:
+            for holder in (frame.f_locals.get("self"), frame.f_locals.get("config")):
+                for settings in (getattr(holder, _SETTINGS[server], None), holder):
+                    number = getattr(settings, "workers", None)
+                    if type(number) is int:
+                        return max(number, 1)
+        frame = frame.f_back
+    return None
 
 
 def _program(argv: Sequence[str]) -> str:

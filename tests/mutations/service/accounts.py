@@ -4,7 +4,8 @@ import msgspec
 
 from mutations.service.registry import Table
 from sessile.codecs.sealing import AesGcmSealer, PlainSealer
-from sessile.core.policy import Limit, OnReplay, Policy
+from sessile.core.limit import Limit
+from sessile.core.policy import OnReplay, Policy
 from sessile.core.record import Record, RecordKind, evolve, tombstone
 from sessile.core.session import state_of
 from sessile.core.state import SessionState
@@ -17,9 +18,9 @@ from sessile.service import (
     regenerate,
     require,
     tombstones,
+    visitor,
 )
 from sessile.service import evidence as listing
-from sessile.service import open as opening
 from sessile.service.context import Context
 from sessile.service.events import End, RefusalReason, Replayed
 from sessile.stores.contract import Conflict, OnLimit, Replacement
@@ -360,7 +361,7 @@ def facts_are_nobodys(patch):
 
 @breaks("refusals_say_why")
 def refusals_are_all_alike(patch):
-    patch.setattr(opening, "Refused", lambda at, key, reason, client: RefusalReason.UNKNOWN)
+    patch.setattr(visitor, "Refused", lambda at, key, reason, client: RefusalReason.UNKNOWN)
 
 
 @breaks("ends_say_why")

@@ -232,6 +232,7 @@ def thieves_write_as_they_like(patch):
 def nothing_ends_by_being_idle(patch):
     patch.setattr(Policy, "is_locked", lambda self, record, now: False)
     patch.setattr(Policy, "idle_until", lambda self, seen, **kind: seen + hours(9))
+    patch.setattr(Policy, "lives", lambda self, record, now: record.live_at(now))
 
 
 @breaks("session_locks_at_its_idle_time")
@@ -242,6 +243,7 @@ def sessions_lock_early(patch):
 @breaks("lock_runs_out")
 def locks_never_end(patch):
     patch.setattr(Policy, "idle_until", lambda self, seen, **kind: seen + hours(9))
+    patch.setattr(Policy, "lives", lambda self, record, now: record.live_at(now))
 
 
 @breaks("anonymous_session_is_not_locked")
@@ -249,6 +251,7 @@ def visitors_wait(patch):
     patch.setattr(
         Policy, "idle_until", lambda self, seen, **kind: seen + self.idle + (self.lock or 0)
     )
+    patch.setattr(Policy, "lives", lambda self, record, now: record.live_at(now))
 
 
 @breaks("polling_revives_no_locked_session", act=reads)

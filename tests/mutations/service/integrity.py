@@ -90,7 +90,7 @@ def what_is_read_is_believed(patch):
 
 @breaks("planted_rows_lock_nobody_out", on_limit=OnLimit.REFUSE)
 def full_is_full(patch):
-    async def stays(context, owner):
+    async def stays(context, owner, now):
         return False
 
     patch.setattr(regenerate, "remove_planted", stays)

@@ -4,11 +4,21 @@ import contextlib
 
 from mutations.service.registry import Table
 from sessile.core import verdict
-from sessile.core.policy import Limit, Policy
+from sessile.core.limit import Limit
+from sessile.core.policy import Policy
 from sessile.core.verdict import Kin, Successor, Verdict
 from sessile.errors import StoreUnavailable
-from sessile.service import commit, devices, end, manage, regenerate, require, save, tombstones
-from sessile.service import open as opening
+from sessile.service import (
+    commit,
+    devices,
+    end,
+    manage,
+    regenerate,
+    require,
+    save,
+    tombstones,
+    visitor,
+)
 from sessile.service.transaction import CommitOutcome
 from sessile.stores.contract import Deleted, Key, Replaced
 from sessile.stores.memory import MemoryStore
@@ -56,7 +66,7 @@ def tickets_are_shown_once(patch):
 @breaks("interrupted_login_is_made_again", policy=ONE)
 @breaks("login_that_is_lost_again_and_again_is_made_at_last")
 def lost_logins_are_forgotten(patch):
-    patch.setattr(opening, "login_of", lambda record: None)
+    patch.setattr(visitor, "login_of", lambda record: None)
 
 
 @breaks("login_that_is_lost_again_and_again_is_made_at_last")
@@ -110,7 +120,7 @@ def devices_matter(patch):
 @breaks("interrupted_step_up_is_undone_or_found_by_a_login")
 @breaks("interrupted_unlocking_is_undone_or_found_by_a_login")
 def lost_proofs_are_forgotten(patch):
-    patch.setattr(opening, "replacement_of", lambda record: None)
+    patch.setattr(visitor, "replacement_of", lambda record: None)
 
 
 @breaks("interrupted_use_of_a_grant_allows_nothing_twice")

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from mutations.service.registry import Table
 from sessile.core import merge, ticket, verdict
 from sessile.core.flow import Ask
+from sessile.core.limit import Limit
 from sessile.core.merge import Merged
-from sessile.core.policy import Limit, Policy, hours
-from sessile.core.record import Record
+from sessile.core.policy import Policy, hours
 from sessile.core.secrets import KeyRing
 from sessile.core.size import SizeLimit
 from sessile.core.verdict import Kin, Successor, Verdict
@@ -88,12 +88,12 @@ def late_changes_stay_behind(patch):
 
 @breaks("request_under_way_keeps_its_session_alive")
 def requests_under_way_are_idle(patch):
-    patch.setattr(Record, "serves_late", lambda *_: False)
+    patch.setattr(Policy, "serves_late", lambda *_: False)
 
 
 @breaks("absolute_time_holds_against_a_late_writer")
 def requests_under_way_stop_every_clock(patch):
-    patch.setattr(Record, "serves_late", lambda *_: True)
+    patch.setattr(Policy, "serves_late", lambda *_: True)
 
 
 @breaks("expiry_holds_against_a_late_writer")
@@ -101,7 +101,7 @@ def expiry_is_told_and_not_noted(patch):
     async def nothing(*_):
         return None
 
-    patch.setattr(open_module, "_close_expired", nothing)
+    patch.setattr(open_module, "close_expired", nothing)
 
 
 @breaks("late_writer_is_not_over_the_limit")
@@ -237,7 +237,41 @@ def use_extends_nothing(patch):
 
 @breaks("busy_session_ends_at_its_absolute_time")
 def use_extends_everything(patch):
-    patch.setattr(Record, "live_at", lambda self, now: now < self.idle_until)
+    patch.setattr(Policy, "lives", lambda self, record, now: now < record.idle_until)
+
+
+@breaks("stricter_policy_holds_for_open_sessions")
+@breaks("record_from_the_future_opens_nothing")
+def what_was_stored_is_all_that_counts(patch):
+    patch.setattr(Policy, "lives", lambda self, record, now: record.live_at(now))
+
+
+@breaks("anonymous_session_has_its_own_clocks")
+def carts_end_with_the_browser(patch):
+    patch.setattr(
+        Policy,
+        "max_age",
+        lambda self, record, now: int(record.until - now) if record.persistent else None,
+    )
+
+
+@breaks("anonymous_session_has_its_own_clocks")
+def carts_have_the_ordinary_clocks(patch):
+    idle_until = Policy.idle_until
+    patch.setattr(
+        Policy,
+        "idle_until",
+        lambda self, seen, **kind: idle_until(self, seen, **kind | {"anonymous": False}),
+    )
+
+
+@breaks("milder_policy_brings_nothing_back")
+def policy_alone_counts(patch):
+    patch.setattr(
+        Policy,
+        "lives",
+        lambda self, record, now: now < record.seen + self.idle_for(persistent=record.persistent),
+    )
 
 
 @breaks("remembered_session_has_its_own_clocks")

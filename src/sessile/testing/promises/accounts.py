@@ -4,7 +4,8 @@ from itertools import count
 
 import pytest
 
-from sessile.core.policy import Limit, Policy, days
+from sessile.core.limit import Limit
+from sessile.core.policy import Policy, days
 from sessile.core.session import Session
 from sessile.errors import TooManySessions
 from sessile.service import events

@@ -13,7 +13,8 @@ import pytest
 from sessile.core.binding import Binding, OnMismatch
 from sessile.core.client import Client
 from sessile.core.identity import Pending
-from sessile.core.policy import OnLimit, Policy, days, hours
+from sessile.core.limit import OnLimit
+from sessile.core.policy import Policy, days, hours
 from sessile.core.record import Record, RecordKind, evolve, tombstone
 from sessile.core.ticket import Ticket
 from sessile.errors import TooManySessions

@@ -5,10 +5,10 @@ Each race is stepped: one request is stopped before every act of I/O, and its ri
 
 import math
 
-from sessile.core.policy import Policy, hours
+from sessile.core.policy import Policy, days, hours
 from sessile.core.ticket import Ticket
 from sessile.stores.contract import Capability, OnLimit, Store
-from sessile.testing.clock import T0
+from sessile.testing.clock import T0, FakeClock
 from sessile.testing.drive import Drive
 from sessile.testing.place import needs
 from sessile.testing.promises.stories import CROWD, Act, Stories, logs_in, puts, reads
@@ -94,6 +94,104 @@ class Lifetimes(Stories):
 
         assert "Max-Age=2592000" in str(reply.set_cookie)
         assert world.ask(reads).user == "alice"
+
+    def test_stricter_policy_holds_for_open_sessions(self, store: Store, drive: Drive) -> None:
+        """The earlier counts, of what was stored and of what holds now; for lists and limits too.
+
+        So does the end of remembering.
+        """
+        old = Policy(idle=hours(12), absolute=hours(48), rotate=None)
+        strict = [
+            Policy(idle=hours(1), absolute=hours(48), rotate=None),
+            Policy(idle=hours(3), absolute=hours(3), rotate=None),
+        ]
+        for policy in strict:
+            world = self.world_with_login(store, drive, policy=old)
+            world.clock.advance(hours(2))
+            assert world.ask(reads).user == "alice"
+            world.clock.advance(hours(1))
+            later = World(store, drive, clock=world.clock, policy=policy)
+
+            assert later.ask(reads, world.cookie).user is None
+            assert later.sessions.sync.of("alice") == []
+            world.sessions.sync.end_all("alice")
+        self._assert_remembering_ends(store, drive)
+
+    def _assert_remembering_ends(self, store: Store, drive: Drive) -> None:
+        world = World(store, drive)
+        world.ask(lambda session: session.login("bob", remember=True))
+        nobody = Policy(remember_absolute=None)
+        later = World(store, drive, clock=world.clock, policy=nobody)
+
+        assert later.ask(reads, world.cookie).user is None
+        assert world.ask(reads).user == "bob"
+
+    def test_session_that_is_over_by_the_policy_takes_no_place(
+        self, store: Store, drive: Drive
+    ) -> None:
+        """Whom a stricter policy has logged out may log in, though the limit refuses more."""
+        old = Policy(idle=hours(12), rotate=None)
+        world = self.world_with_login(store, drive, policy=old)
+        world.ask(reads)
+        world.clock.advance(hours(2))
+        policy = Policy(idle=hours(1), limit=1, on_limit=OnLimit.REFUSE)
+        later = World(store, drive, clock=world.clock, policy=policy)
+        later.ask(logs_in("alice"))
+
+        assert later.ask(reads).user == "alice"
+
+    def test_milder_policy_brings_nothing_back(self, store: Store, drive: Drive) -> None:
+        """What was over by the clocks of its login stays over under longer ones."""
+        world = self.world_with_login(store, drive)
+        world.clock.advance(1800)
+        mild = Policy(idle=hours(12), rotate=None)
+        later = World(store, drive, clock=world.clock, policy=mild)
+
+        assert later.ask(reads, world.cookie).user is None
+
+    def test_record_from_the_future_opens_nothing(self, store: Store, drive: Drive) -> None:
+        """A login by a clock that was years ahead does not live for years once that is right.
+
+        One that was ahead by hours lives so much longer, and logs nobody out.
+        """
+        for ahead, user in ((10 * 365 * 86_400.0, None), (hours(13), "alice")):
+            clock = FakeClock(T0 + ahead)
+            world = World(store, drive, clock=clock)
+            world.ask(logs_in("alice"))
+            clock.now = T0
+
+            assert world.ask(reads).user == user
+            world.clock.now = T0 + hours(12)
+            assert world.ask(reads).user == user
+
+    def test_anonymous_session_has_its_own_clocks(self, store: Store, drive: Drive) -> None:
+        """A cart outlives the browser where the policy says so, and ends by its own idle time.
+
+        A login remembers nobody for that: its cookie ends with the browser, by the ordinary clocks.
+        """
+        policy = Policy(anonymous_idle=days(30), anonymous_absolute=days(90))
+        world = World(store, drive, policy=policy)
+        first = world.ask(puts(cart="socks"))
+        assert "Max-Age=7776000" in str(first.set_cookie)
+        for _ in range(3):
+            world.clock.advance(days(29))
+            reply = world.ask(lambda session: session.get("cart"))
+            assert reply.result == "socks"
+        world.clock.advance(days(3))
+        assert world.values() == {}
+        world = World(store, drive, policy=policy, clock=world.clock)
+        world.ask(puts(cart="hats"))
+        world.clock.advance(days(30))
+        assert world.values() == {}
+        world.ask(puts(cart="gloves"))
+        login = world.ask(logs_in("alice"))
+        assert "Max-Age" not in str(login.set_cookie)
+        assert world.ask(lambda session: (session.user, session["cart"])).result == (
+            "alice", "gloves",
+        )  # fmt: skip
+        world.clock.advance(1800)
+
+        assert world.ask(reads).user is None
 
     # P9: no session without cause.
 

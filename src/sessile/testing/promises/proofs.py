@@ -122,18 +122,6 @@ class Proofs(Stories):
         assert (after.created, after.ends) == (before.created, before.ends)
         assert world.ask(reads).user is None
 
-    def test_step_up_outlives_a_policy_that_remembers_nobody(
-        self, store: Store, drive: Drive
-    ) -> None:
-        """A remembered session goes on where the policy has changed its mind about the next."""
-        world = World(store, drive)
-        world.ask(lambda session: session.login("alice", remember=True))
-        strict = World(store, drive, clock=world.clock, policy=Policy(remember_absolute=None))
-        strict.cookie = world.cookie
-
-        assert strict.ask(steps_up()).user == "alice"
-        assert strict.ask(reads).user == "alice"
-
     @pytest.mark.parametrize("ending", ENDS)
     @pytest.mark.parametrize("act", [steps_up("pay"), unlocks])
     def test_ended_session_goes_on_in_no_other(

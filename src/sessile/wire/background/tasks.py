@@ -24,6 +24,7 @@ from typing import Any, Final
 from sessile.wire import log
 from sessile.wire.background.drops import DropCount
 from sessile.wire.background.loop import LoopThread
+from sessile.wire.event_loop import green_threads
 
 LIMIT: Final = 10_000
 CLOSE_TIMEOUT: Final = 5.0
@@ -172,6 +173,11 @@ class BackgroundTasks:
     def _start_on_thread(
         self, awaitable: Awaitable[Any], on_error: Callable[[BaseException], None]
     ) -> None:
+        green = green_threads()
+        if green is not None:  # its thread would be this very one, and stand still with the loop
+            log.log_green_hooks(green)
+            _close(awaitable)
+            return
         # under the lock, so that no other caller starts a second thread or closes this one
         with self._changed:
             thread = None if self._closed else self._thread or self._start_thread()

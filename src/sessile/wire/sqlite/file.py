@@ -22,11 +22,12 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from sessile.core.flow import Ask
 from sessile.errors import StoreUnavailable
-from sessile.wire.log import log_new_file, log_outage, log_stall
+from sessile.wire.log import log_new_file, log_stall
 from sessile.wire.sqlite.helper import Errand, Helper, Occupied
 from sessile.wire.sqlite.pool import SQLitePool
 from sessile.wire.sqlite.stall import LOOP_PATIENCE, PATIENCE, WARMTH, Stall
 from sessile.wire.sqlite.upkeep import Upkeep
+from sessile.wire.throttle import SELDOM
 
 R = TypeVar("R")
 
@@ -41,9 +42,6 @@ _PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)
 """Seconds between attempts. A writer is done in 20 µs, so the first only lets it run."""
 
 _LAST_PAUSE: Final = 0.025
-
-_LOG_INTERVAL: Final = 60.0
-"""Seconds between two lines about one outage."""
 
 
 class SQLiteFile:
@@ -63,7 +61,6 @@ class SQLiteFile:
         "_helper",
         "_limit",
         "_log_next",
-        "_logged",
         "_long_helper",
         "_name",
         "_pool",
@@ -87,7 +84,7 @@ class SQLiteFile:
         self._stall = Stall()
         self._helper = Helper()
         self._long_helper = Helper()  # who asks for many rows keeps nobody else waiting
-        self._logged, self._log_next = "", 0.0
+        self._log_next = 0.0
 
         def tell(*, is_empty: bool) -> None:
             log_new_file(name, is_empty=is_empty)
@@ -217,7 +214,7 @@ class SQLiteFile:
             stall.is_slow = ended - began > PATIENCE
             if ended - began < LOOP_PATIENCE:
                 stall.quick[what] = ended
-            elif stall.is_slow and self._may_log("stall"):
+            elif stall.is_slow and self._may_log():
                 log_stall(self._name, ended - began)
 
     @contextlib.contextmanager
@@ -254,16 +251,14 @@ class SQLiteFile:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise _DatabaseLocked from error
         self._pool.close_idle()
-        if self._may_log(str(error)):
-            log_outage(self._name, str(error))
         raise StoreUnavailable(self._name, str(error)) from error
 
-    def _may_log(self, why: str) -> bool:
-        """Tell whether the log has no line of this kind yet, or an old one."""
+    def _may_log(self) -> bool:
+        """Tell whether the log has no line of a stall yet, or an old one."""
         now = time.monotonic()
-        if why == self._logged and now < self._log_next:
+        if now < self._log_next:
             return False
-        self._logged, self._log_next = why, now + _LOG_INTERVAL
+        self._log_next = now + SELDOM
         return True
 
 

@@ -1,0 +1,177 @@
+"""What the log says by itself, without a hook: failures, and what an attack looks like.
+
+``service.context`` hands over every event; those of ``LINES`` leave a line, one a minute of each
+kind. ``sessile.sinks.jsonlines`` logs them all.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from sessile.core.carrier import Carrier, CookieCarrier
+from sessile.core.plain_http import loses
+from sessile.core.request import Request
+from sessile.core.ticket import Key
+from sessile.core.value import Instant
+from sessile.errors import LostRace, StoreUnavailable
+from sessile.service.events import (
+    CrossSite,
+    Event,
+    LimitReached,
+    Malformed,
+    Mismatched,
+    Replayed,
+    Work,
+)
+from sessile.wire.log import Severity, log_line
+from sessile.wire.throttle import Throttle
+
+
+def _tell_replay(event: Replayed) -> str:
+    return (
+        f"a used ticket of session {event.session} came back{_from(event)}, as from a thief, so "
+        "the session was ended, or locked if the policy says so; "
+        f"await sessions.evidence({event.session!r}) tells more"
+    )
+
+
+def _tell_mismatch(event: Mismatched) -> str:
+    return (
+        f"another client{_from(event)} than its own came with the ticket of session "
+        f"{event.session}; by the policy the answer is to: {event.reaction.value}"
+    )
+
+
+def _tell_cross_site(event: CrossSite) -> str:
+    where = ascii(event.origin[:256])
+    sent = f"from {where}" if event.origin else "without an Origin"
+    trusted = where if event.origin else "'https://...'"
+    return (
+        f"a request that may change something came from another site, {sent}, and was answered "
+        "with 403. If that is your own site, as behind a proxy that rewrites Host, or one you "
+        f"trust, write Sessions(origins=Origins(trusted=[{trusted}]))"
+    )
+
+
+def _tell_malformed(event: Malformed) -> str:
+    what = "values that are none" if event.keys else "a record that does not prove genuine"
+    return (
+        f"{what}, so whoever comes for it is logged out: these secrets (or the key file) are not "
+        "those it was stored under, or sealing was switched, or another version stored it, or "
+        "somebody wrote into the store. The event Malformed names each"
+    )
+
+
+def _tell_limit(event: LimitReached) -> str:  # noqa: ARG001  (who it was is for hooks)
+    return (
+        "a login was refused with 403, because its user has as many sessions as the policy "
+        "allows; limit= says how many, on_limit= what happens beyond"
+    )
+
+
+LINES: Final[Mapping[type[Event], Callable[[Any], str]]] = MappingProxyType(
+    {
+        Replayed: _tell_replay,
+        Mismatched: _tell_mismatch,
+        CrossSite: _tell_cross_site,
+        Malformed: _tell_malformed,
+        LimitReached: _tell_limit,
+    }
+)
+"""The events that leave a line, each a WARNING, and its words. No secret, no user, no value."""
+
+
+class OperatorLog:
+    """The lines of one ``Sessions``, in the logger ``sessile``.
+
+    Args:
+        store: its name, without credentials.
+        clock: seconds since 1970.
+
+    Attributes:
+        failing: since when the store fails, when it is asked and when it is written.
+    """
+
+    __slots__ = ("_clock", "_store", "_throttle", "_told_lost", "failing")
+
+    def __init__(self, store: str, clock: Callable[[], Instant]) -> None:
+        self._store = store
+        self._clock = clock
+        self._throttle = Throttle(clock)
+        self._told_lost = False
+        self.failing: dict[Work, Instant] = {}
+
+    def tell(self, event: Event) -> None:
+        """Log an event of ``LINES``."""
+        kind = type(event)
+        self._log(Severity.WARNING, kind, lambda: f"{self._store}: {LINES[kind](event)}")
+
+    def tell_failure(self, work: Work, error: StoreUnavailable | LostRace) -> None:
+        """Log that the store fails requests: when it begins, and while it goes on."""
+        self.failing.setdefault(work, self._clock())
+        why = error.why if isinstance(error, StoreUnavailable) else str(error)
+        self._log(
+            Severity.ERROR,
+            work,
+            lambda: f"{self._store} is unavailable: {why}; requests that need it get 503",
+        )
+
+    def tell_recovery(self, work: Work) -> None:
+        """Log that the store does again what it had failed to do, if it had."""
+        began = self.failing.pop(work, None)
+        if began is not None:
+            spent = self._clock() - began
+            self._log(
+                Severity.WARNING,
+                (work, "recovery"),
+                lambda: (
+                    f"{self._store} works again, {spent:.0f} s after it first failed to "
+                    f"{work.value}"
+                ),
+            )
+
+    def tell_hook_failure(self, hook: object, error: BaseException) -> None:
+        """Log that a hook failed; its event concerned a request that must not suffer for it."""
+        name = getattr(hook, "__qualname__", type(hook).__qualname__)
+        words = f"the hook {name} failed with {type(error).__qualname__}; the request went on"
+        self._log(Severity.ERROR, ("hook", name), lambda: words)
+
+    def tell_ahead(self, key: Key) -> None:
+        """Log that a session was refused because the clock that made it was far ahead."""
+        self._log(
+            Severity.WARNING,
+            "ahead",
+            lambda: (
+                f"{self._store}: session {key} is from more than a day ahead of this server's "
+                "clock, and opens nothing: that clock or this one is, or was, wrong; synchronise "
+                "both with NTP"
+            ),
+        )
+
+    def tell_if_lost(self, carrier: Carrier, request: Request) -> None:
+        """Log, once, that a ticket was handed over in a cookie that does not come back."""
+        if self._told_lost or not isinstance(carrier, CookieCarrier):
+            return
+        if loses(carrier.cookie, request):
+            self._told_lost = True
+            log_line(
+                Severity.WARNING,
+                f"the cookie {carrier.cookie.full_name} is Secure and was set in an answer over "
+                f"http, to a client of {request.header('host')[:256]!a}, which will not send "
+                "it back, so no login lasts: serve https; for http in development write "
+                "Sessions(cookie=Cookie(secure=False)); a test client takes "
+                'base_url="https://testserver"; a proxy that speaks https to the browser has to '
+                "send X-Forwarded-Proto",
+            )
+
+    def _log(self, level: Severity, kind: object, words: Callable[[], str]) -> None:
+        left_out = self._throttle.admit(kind)
+        if left_out is None:
+            return
+        more = f" ({left_out} more like it since the last such line)" if left_out else ""
+        log_line(level, words() + more)
+
+
+def _from(event: Event) -> str:
+    address = "" if event.client is None else event.client.address
+    return f" from {address}" if address else ""

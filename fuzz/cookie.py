@@ -29,9 +29,18 @@ def check(data: bytes) -> None:
 
 
 def read_by_hand(header: str, name: str) -> str | NoTicket:
-    """Read the header by hand: split at semicolons, then at the first ``=``."""
-    pairs = [part.lstrip(" \t").partition("=") for part in header.split(";")]
-    values = [value for key, equals, value in pairs if equals and key == name]
+    """Read the header by hand: split at semicolons, then at the first ``=``.
+
+    A value ends at a comma, too. One that stands behind a comma does not count, and is not nothing.
+    """
+    values = values_of(header.split(";"), name)
     if len(values) == 1:
         return values[0].rstrip(" \t")
-    return NoTicket.AMBIGUOUS if values else NoTicket.ABSENT
+    behind = values_of(header.replace(",", ";").split(";"), name)
+    return NoTicket.AMBIGUOUS if values or behind else NoTicket.ABSENT
+
+
+def values_of(parts: list[str], name: str) -> list[str]:
+    """Return the values of that name."""
+    pairs = [part.lstrip(" \t").partition("=") for part in parts]
+    return [value.partition(",")[0] for key, equals, value in pairs if equals and key == name]

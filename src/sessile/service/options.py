@@ -1,6 +1,6 @@
 """The options of ``Sessions``: what cannot be meant is refused when it is made, in words."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Final
@@ -157,8 +157,8 @@ def ring_of_settings(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
         if setting is None:
             return None
         secrets = [part.strip() for part in setting.split(",")]
-    if isinstance(secrets, str) or not isinstance(secrets, Iterable):
-        return KeyRing(secrets)
+    if isinstance(secrets, str | bytes) or not isinstance(secrets, Sequence | Iterator):
+        return KeyRing(secrets)  # which says what is wrong with it
     return KeyRing(map(_secret, secrets))
 
 

@@ -148,7 +148,6 @@ def test_a36_ambiguous_cookies_are_nobody(site):
         f'{name}="{ticket}"': shape,
         f'$Version="1"; {name}="{ticket}"; $Path="/"': shape,
         f'{name}="{ticket}': shape,
-        f"{cookie},{cookie}": shape,
         f"{name}=={ticket}": shape,
         f"={cookie}": [],
         f"=; ={cookie}": [],
@@ -161,3 +160,5 @@ def test_a36_ambiguous_cookies_are_nobody(site):
         assert (reply.status, reply.json, reply.set_cookie) == (200, None, None), header
         assert [event.reason for event in events_of(site, Refused)] == reasons, header
     assert site.ask(who, f'$Version="1"; {cookie}').json == "alice"
+    joined = site.ask(who, f"{cookie},{cookie}")  # as WSGI servers join two fields
+    assert (joined.json, joined.set_cookie) == ("alice", None)

@@ -17,6 +17,7 @@ from harness import handlers
 from harness.sites import HttpClient, serve
 from red_team.attack import apply_weakening
 from sessile import Policy, Sessions
+from sessile.testing.clock import FakeClock
 from sessile.testing.world import SECRET
 
 NUMBER = 5
@@ -28,7 +29,7 @@ class Workers(HttpClient):
     def __init__(self, addresses, url):
         super().__init__()
         self.addresses = itertools.cycle(addresses)
-        self.sessions = Sessions(url, secrets=[SECRET])
+        self.sessions = Sessions(url, secrets=[SECRET], clock=FakeClock())  # as the processes go
 
     def path(self, act, *, under=""):
         """Return the path whose handler every process has."""

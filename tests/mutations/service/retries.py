@@ -4,7 +4,7 @@ from mutations.service.registry import Table
 from sessile.core.policy import Policy
 from sessile.core.ticket import Ticket
 from sessile.service import open as opening
-from sessile.service import regenerate
+from sessile.service import regenerate, visitor
 from sessile.testing.promises.retries import ONE, proves
 from sessile.testing.world import ABROAD, HOME
 
@@ -55,9 +55,9 @@ def every_login_of_a_user_is_the_same(patch):
 
 @breaks("overtaken_login_is_found_by_another_one")
 def overtaken_logins_are_forgotten(patch):
-    patch.setattr(opening, "login_of", lambda record: None)
+    patch.setattr(visitor, "login_of", lambda record: None)
 
 
 @breaks("logout_ends_the_newest_of_a_login_sent_twice")
 def late_logouts_end_nothing(patch):
-    patch.setattr(opening, "replacement_of", lambda record: None)
+    patch.setattr(visitor, "replacement_of", lambda record: None)

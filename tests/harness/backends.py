@@ -22,6 +22,7 @@ from sessile.testing.place import Backend, Place
 
 NUMBERS = itertools.count()
 DATABASE = 9
+PATIENCE = 2.0
 
 
 class MemoryPlace(Place):
@@ -80,10 +81,11 @@ class RedisPlace(Place):
         self.prefix = f"place{next(NUMBERS)}"
         self.database = self.server.url.removesuffix("/0") + f"/{DATABASE}"
 
-    def url(self, timeout=None):
-        """Say what ``Sessions`` is opened with."""
-        patience = f"&timeout={timeout}" if timeout else ""
-        return f"{self.database}?prefix={self.prefix}{patience}"
+    def url(self, timeout=None, prefix=None):
+        """Say what ``Sessions`` is opened with; on a busy machine half a second is no outage."""
+        limit = timeout or PATIENCE
+        patience = f"timeout={limit}&connect_timeout={limit}"
+        return f"{self.database}?{patience}&prefix={prefix or self.prefix}"
 
     def leave(self):
         self.ask("FLUSHDB")
@@ -95,7 +97,7 @@ class RedisPlace(Place):
         return RedisStore.from_url(self.url())
 
     def neighbour(self):
-        return RedisStore.from_url(f"{self.url()}:")
+        return RedisStore.from_url(self.url(prefix=f"{self.prefix}:"))
 
     def open_with_password(self, password):
         return RedisStore.from_url(self.database.replace("://", f"://user:{password}@"))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sessile.codecs.agent import get_ready
 from sessile.core.policy import Policy
 from sessile.core.principal import WELL_KNOWN, PrincipalOf
 from sessile.core.request import PlainRequest
@@ -74,6 +75,7 @@ class World:
         sealing: Sealing = Sealing.WHEN_SECRETS_ARE_GIVEN,
         principal: str | PrincipalOf | Sequence[str] | None = WELL_KNOWN,
     ) -> None:
+        get_ready()  # as a middleware does: else the first login holds all threads up for seconds
         self.clock = clock or FakeClock()
         self.drive = drive
         self.events: list[Event] = []

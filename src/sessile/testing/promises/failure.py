@@ -13,7 +13,7 @@ from sessile.testing.place import Place, needs
 from sessile.testing.promises.lifecycle import ACTS
 from sessile.testing.sample import change, key, login, record, records_of
 
-LIMIT = 3.0
+LIMIT = 5.0
 """Seconds within which an act gives up; half a second is usual, the rest is for busy machines."""
 
 ASKING = ("read", "create", "commit", "replace", "delete", "end everybody", "ping")

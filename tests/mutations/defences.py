@@ -72,7 +72,7 @@ def predecessors_turn_into_the_current(patch):
 
 def absolute_time_is_forgotten(patch):
     """A session lives as long as it is used."""
-    patch.setattr(Policy, "lives", lambda policy, record, now: now < record.idle_until)
+    patch.setattr(Policy, "lives", lambda policy, record, now, *_: now < record.idle_until)
 
 
 def every_client_is_at_home(patch):

@@ -23,11 +23,11 @@ STEPS = (1_700, -DAY, 600, DAY - 600, -HOUR, 900, 1_000, 4_000 - DAY, DAY - 2_30
 
 def deadlines_follow_the_clock(patch):
     """A session's end is counted anew from each use."""
-    patch.setattr(Policy, "lives", lambda policy, record, now: record.live_at(now))
+    patch.setattr(Policy, "lives", lambda policy, record, now, *_: record.live_at(now))
     patch.setattr(
         Policy,
         "touch",
-        lambda policy, record, now: {
+        lambda policy, record, now, *_: {
             "seen": now,
             "idle_until": now + policy.idle,
             "until": now + policy.absolute,
@@ -104,7 +104,7 @@ def excluded_paths_are_served(patch):
 def idle_time_is_forgotten(patch):
     """Only the absolute time ends a session."""
     patch.setattr(Policy, "idle_for", lambda policy, **_: policy.absolute)
-    patch.setattr(Policy, "lives", lambda policy, record, now: record.live_at(now))
+    patch.setattr(Policy, "lives", lambda policy, record, now, *_: record.live_at(now))
 
 
 @weakened_by(excluded_paths_are_served, idle_time_is_forgotten, middleware={"exclude": ("/poll/",)})
@@ -194,7 +194,7 @@ def test_a16_passive_polls_keep_nothing_alive(site):
 
 def locks_open_by_themselves(patch):
     """Who comes back to a locked session is at home."""
-    patch.setattr(Policy, "is_locked", lambda policy, record, now: False)
+    patch.setattr(Policy, "is_locked", lambda policy, record, now, *_: False)
 
 
 @weakened_by(

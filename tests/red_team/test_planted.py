@@ -220,7 +220,7 @@ def test_a23_values_of_another_session_are_forged(site):
 
 def deadlines_are_not_proved(patch):
     """The proof says nothing of when a session ends, and nobody counts from when it was used."""
-    patch.setattr(Policy, "lives", lambda policy, record, now: record.live_at(now))
+    patch.setattr(Policy, "lives", lambda policy, record, now, *_: record.live_at(now))
     fields_are_not_proved(patch, until=0.0, idle_until=0.0)
 
 

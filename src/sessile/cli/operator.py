@@ -73,7 +73,7 @@ class _Unknown(Policy):
 
     __slots__ = ()
 
-    def lives(self, record: Record, now: Instant) -> bool:
+    def lives(self, record: Record, now: Instant, used: Instant | None = None) -> bool:  # noqa: ARG002  (no request is under way here)
         """Tell whether its time is not over."""
         return record.live_at(now)
 

@@ -229,13 +229,20 @@ class Policy:
             )
         return self.remember_absolute
 
-    def lives(self, record: Record, now: Instant) -> bool:
+    def lives(self, record: Record, now: Instant, used: Instant | None = None) -> bool:
         """Tell whether a record's time is not over: by what was stored, and by these clocks.
 
         So of a policy that became stricter its clocks count at once, of a milder one those of old;
         and what a clock made that was far ahead is nobody's.
+
+        Args:
+            record: any.
+            now: the time.
+            used: when it was used, where that is not now: the beginning of a request that is under
+                way is a sign of life that the idle clock did not see.
         """
-        if now >= record.idle_until or now >= record.until:
+        used = now if used is None else used
+        if used >= record.idle_until or now >= record.until:
             return False
         if record.kind is not RecordKind.SESSION:
             return True
@@ -247,26 +254,8 @@ class Policy:
         elif self.anonymous_idle is not None and record.owner is None and record.pending is None:
             idle, absolute = self.anonymous_idle, self.anonymous_absolute
         lock = 0.0 if self.lock is None or record.owner is None else self.lock
-        is_old = now >= record.created + absolute or now >= record.seen + idle + lock
+        is_old = now >= record.created + absolute or used >= record.seen + idle + lock
         return not is_old and record.seen <= now + AHEAD
-
-    def serves_late(self, record: Record, began: Instant, now: Instant) -> bool:
-        """Tell whether a record takes what a request brings that began while it lived.
-
-        A request under way is a sign of life that the idle clock does not see.
-        """
-        ends = record.created + self._absolute_of(record)
-        return self.lives(record, began) and now < record.until and now < ends
-
-    def _absolute_of(self, record: Record) -> Seconds:
-        if record.persistent:
-            return self.remember_absolute or 0.0
-        is_nobodys = record.owner is None and record.pending is None
-        return (
-            self.anonymous_absolute
-            if is_nobodys and self.anonymous_idle is not None
-            else self.absolute
-        )
 
     def is_ahead(self, record: Record, now: Instant) -> bool:
         """Tell whether a record was made, or used, by a clock that was far ahead of this one."""

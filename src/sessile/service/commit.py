@@ -81,11 +81,7 @@ async def commit(transaction: Transaction, *, rotate: bool = True) -> SessionHea
     flow = _commit(transaction, now, rotate=rotate)
     if context.has_hooks:
         flow = instrument(context, Work.SAVE, transaction.request, flow)
-    try:
-        outcome = await flow
-    except (StoreUnavailable, LostRace) as error:
-        context.log.tell_failure(Work.SAVE, error)
-        raise
+    outcome = await flow
     if outcome is None and not transaction.opened.is_ambiguous:
         return ()
     if outcome is not None and context.log.failing:
@@ -103,11 +99,7 @@ async def accept(transaction: Transaction) -> SessionHeaders:
     flow = _commit(transaction, now, rotate=False)
     if context.has_hooks:
         flow = instrument(context, Work.SAVE, transaction.request, flow)
-    try:
-        outcome = await flow or CommitOutcome(transaction.opened.record)
-    except (StoreUnavailable, LostRace) as error:
-        context.log.tell_failure(Work.SAVE, error)
-        raise
+    outcome = await flow or CommitOutcome(transaction.opened.record)
     headers = _headers(transaction, outcome, now)
     transaction.resume(outcome, done)
     return headers
@@ -173,17 +165,21 @@ async def _commit(transaction: Transaction, now: Instant, *, rotate: bool) -> Co
         key = Key(opened.record.key)
         transaction.context.emit(Malformed(now, key, state.values.corrupt))
     act = ACTS[opened.standing, state.intent]
-    if act is Act.SAVE:
-        attempt = plan(transaction, now, rotate=rotate)
-        if attempt is None and opened.reissue is None:
-            return None  # what most requests come to
-        return await _save(transaction, now, attempt)
-    if act is Act.REGENERATE:
-        return await regenerate(transaction, now)
-    if act is Act.LOG_OUT:
-        return await _log_out(transaction, now)
-    if act is Act.CREATE:
-        return await _create(transaction, now)
+    try:
+        if act is Act.SAVE:
+            attempt = plan(transaction, now, rotate=rotate)
+            if attempt is None and opened.reissue is None:
+                return None  # what most requests come to
+            return await _save(transaction, now, attempt)
+        if act is Act.REGENERATE:
+            return await regenerate(transaction, now)
+        if act is Act.LOG_OUT:
+            return await _log_out(transaction, now)
+        if act is Act.CREATE:
+            return await _create(transaction, now)
+    except (StoreUnavailable, LostRace) as error:
+        transaction.context.log.tell_failure(Work.SAVE, error)
+        raise
     discard_changes(transaction, now)
     return None
 

@@ -143,10 +143,8 @@ class Transaction:
 
         A request that is under way keeps its session alive; a WebSocket, and a poll, do not.
         """
-        policy = self.context.policy
-        if policy.lives(record, now):
-            return True
-        return self.is_sign_of_life and policy.serves_late(record, self.now, now)
+        used = self.now if self.is_sign_of_life else now
+        return self.context.policy.lives(record, now, used)
 
     @property
     def client(self) -> Client:

@@ -230,20 +230,22 @@ def thieves_write_as_they_like(patch):
 @breaks("idle_session_locks", policy=LOCKING)
 @breaks("strictest_level_has_no_lock")
 def nothing_ends_by_being_idle(patch):
-    patch.setattr(Policy, "is_locked", lambda self, record, now: False)
+    patch.setattr(Policy, "is_locked", lambda self, record, now, *_: False)
     patch.setattr(Policy, "idle_until", lambda self, seen, **kind: seen + hours(9))
-    patch.setattr(Policy, "lives", lambda self, record, now: record.live_at(now))
+    patch.setattr(Policy, "lives", lambda self, record, now, *_: record.live_at(now))
 
 
 @breaks("session_locks_at_its_idle_time")
 def sessions_lock_early(patch):
-    patch.setattr(Policy, "is_locked", lambda self, record, now: now >= record.seen + self.idle / 2)
+    patch.setattr(
+        Policy, "is_locked", lambda self, record, now, *_: now >= record.seen + self.idle / 2
+    )
 
 
 @breaks("lock_runs_out")
 def locks_never_end(patch):
     patch.setattr(Policy, "idle_until", lambda self, seen, **kind: seen + hours(9))
-    patch.setattr(Policy, "lives", lambda self, record, now: record.live_at(now))
+    patch.setattr(Policy, "lives", lambda self, record, now, *_: record.live_at(now))
 
 
 @breaks("anonymous_session_is_not_locked")
@@ -251,7 +253,7 @@ def visitors_wait(patch):
     patch.setattr(
         Policy, "idle_until", lambda self, seen, **kind: seen + self.idle + (self.lock or 0)
     )
-    patch.setattr(Policy, "lives", lambda self, record, now: record.live_at(now))
+    patch.setattr(Policy, "lives", lambda self, record, now, *_: record.live_at(now))
 
 
 @breaks("polling_revives_no_locked_session", act=reads)
@@ -302,7 +304,7 @@ def locked_sessions_save(patch):
             transaction.opened = msgspec.structs.replace(opened, standing=Standing.LIVE, lock=None)
             transaction.passive = True
         with pytest.MonkeyPatch.context() as within:
-            within.setattr(Policy, "is_locked", lambda self, record, now: False)
+            within.setattr(Policy, "is_locked", lambda self, record, now, *_: False)
             return await whole(transaction, now, rotate=False)
 
     patch.setattr(commit, "_commit", saving)

@@ -15,6 +15,7 @@ from sessile.core.size import SizeLimit
 from sessile.core.verdict import Kin, Successor, Verdict
 from sessile.service import commit, end, regenerate, save
 from sessile.service import open as open_module
+from sessile.service.transaction import Transaction
 from sessile.stores.memory import MemoryStore
 from sessile.testing.promises.stories import CROWD
 from sessile.testing.world import ABROAD, HOME
@@ -88,12 +89,12 @@ def late_changes_stay_behind(patch):
 
 @breaks("request_under_way_keeps_its_session_alive")
 def requests_under_way_are_idle(patch):
-    patch.setattr(Policy, "serves_late", lambda *_: False)
+    patch.setattr(Transaction, "takes", lambda self, one, now: self.context.policy.lives(one, now))
 
 
 @breaks("absolute_time_holds_against_a_late_writer")
 def requests_under_way_stop_every_clock(patch):
-    patch.setattr(Policy, "serves_late", lambda *_: True)
+    patch.setattr(Transaction, "takes", lambda *_: True)
 
 
 @breaks("expiry_holds_against_a_late_writer")
@@ -114,7 +115,7 @@ def late_writers_crowd_others_out(patch):
 
 @breaks("reader_asks_the_store_once")
 def readers_write(patch):
-    patch.setattr(Policy, "touch_due", lambda self, record, now: True)
+    patch.setattr(Policy, "touch_due", lambda self, record, now, *_: True)
 
 
 @breaks("late_writer_starts_no_session_over_a_newer_one")
@@ -231,19 +232,21 @@ def overtaken_requests_turn(patch):
 @breaks("used_session_outlives_the_idle_time")
 def use_extends_nothing(patch):
     patch.setattr(
-        Policy, "touch", lambda self, record, now: {"seen": now, "idle_until": record.idle_until}
+        Policy,
+        "touch",
+        lambda self, record, now, *_: {"seen": now, "idle_until": record.idle_until},
     )
 
 
 @breaks("busy_session_ends_at_its_absolute_time")
 def use_extends_everything(patch):
-    patch.setattr(Policy, "lives", lambda self, record, now: now < record.idle_until)
+    patch.setattr(Policy, "lives", lambda self, record, now, *_: now < record.idle_until)
 
 
 @breaks("stricter_policy_holds_for_open_sessions")
 @breaks("record_from_the_future_opens_nothing")
 def what_was_stored_is_all_that_counts(patch):
-    patch.setattr(Policy, "lives", lambda self, record, now: record.live_at(now))
+    patch.setattr(Policy, "lives", lambda self, record, now, *_: record.live_at(now))
 
 
 @breaks("anonymous_session_has_its_own_clocks")
@@ -251,7 +254,7 @@ def carts_end_with_the_browser(patch):
     patch.setattr(
         Policy,
         "max_age",
-        lambda self, record, now: int(record.until - now) if record.persistent else None,
+        lambda self, record, now, *_: int(record.until - now) if record.persistent else None,
     )
 
 
@@ -270,7 +273,7 @@ def policy_alone_counts(patch):
     patch.setattr(
         Policy,
         "lives",
-        lambda self, record, now: now < record.seen + self.idle_for(persistent=record.persistent),
+        lambda self, one, now, *_: now < one.seen + self.idle_for(persistent=one.persistent),
     )
 
 

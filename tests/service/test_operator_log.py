@@ -7,8 +7,13 @@ import pytest
 
 from harness.clients import AsgiClient, WsgiClient
 from sessile import Cookie, Limit, OnLimit, Origins, Policy, Sessions
+from sessile.core.flow import run
+from sessile.core.request import PlainRequest
+from sessile.core.session import Session
 from sessile.errors import StoreUnavailable
 from sessile.service import events
+from sessile.service.commit import save_midway
+from sessile.service.open import open_transaction
 from sessile.service.operator_log import LINES
 from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
@@ -226,3 +231,19 @@ def test_every_kind_of_line_is_documented():
     told = told.partition("\n## ")[0]
 
     assert {kind.__name__ for kind in LINES} == set(re.findall(r"^\| `(\w+)`", told, re.MULTILINE))
+
+
+def test_save_of_a_socket_that_fails_is_told(caplog):
+    """A WebSocket saves with no answer of ours to say so."""
+    shop = Shop(WsgiClient, caplog)
+    cookie = shop.ask(stores)[1]
+    context, request = context_of(shop.sessions), PlainRequest({"cookie": cookie})
+    transaction = run(open_transaction(context, request))
+    stores(Session(transaction.state))
+    shop.store.refuses = {"commit"}
+    with pytest.raises(StoreUnavailable):
+        run(save_midway(transaction))
+
+    ((level, line),) = shop.lines()
+    assert level == "ERROR"
+    assert "is unavailable" in line

@@ -124,16 +124,20 @@ async def save_midway(transaction: Transaction) -> bool:
             "session: log in, rotate, or store the first value before accept, or in a request"
         )
     outcome = CommitOutcome(opened.record)
-    if done is Intent.LOGOUT:
-        outcome = await _log_out(transaction, now)
-    elif opened.standing is Standing.LOCKED:
+    if done is not Intent.LOGOUT and opened.standing is Standing.LOCKED:
         discard_changes(transaction, now)
         return False
-    elif opened.record is not None:
-        # a new client that takes a new ticket waits for a request that can bring it
-        note_client = not opened.rotate_now
-        attempt = plan(transaction, now, rotate=False, note_client=note_client)
-        outcome = await _save(transaction, now, attempt) or outcome
+    try:
+        if done is Intent.LOGOUT:
+            outcome = await _log_out(transaction, now)
+        elif opened.record is not None:
+            # a new client that takes a new ticket waits for a request that can bring it
+            note_client = not opened.rotate_now
+            attempt = plan(transaction, now, rotate=False, note_client=note_client)
+            outcome = await _save(transaction, now, attempt) or outcome
+    except (StoreUnavailable, LostRace) as error:
+        transaction.context.log.tell_failure(Work.SAVE, error)
+        raise
     transaction.resume(outcome, done)
     return outcome.record is not None or opened.record is None
 

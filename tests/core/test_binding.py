@@ -82,3 +82,14 @@ def test_what_is_no_member_is_refused(name, wrong):
     """The error names the members there are."""
     with pytest.raises(ConfigError, match=rf"{name}=.*: write one of \w+\.[A-Z]"):
         Binding(**{name: wrong})
+
+
+@pytest.mark.parametrize("kept", [AddressMatch.SUBNET, AddressMatch.EXACT])
+def test_second_address_counts_like_the_first(kept):
+    """A client that is known at two addresses may come from either, as far as they must stay."""
+    binding, near = Binding(address=kept), kept is AddressMatch.SUBNET
+
+    for came, same in [("2001:db8::7", True), ("2001:db8::8", near), ("2001:db8:0:1::7", False)]:
+        assert binding.holds(HOME, at(came), "2001:db8::7") is same
+        assert binding.holds(HOME, at(came)) is False
+    assert not binding.holds(HOME, by("Chrome"), "2001:db8::7")

@@ -19,6 +19,7 @@ from sessile.core.record import (
     evidence,
     evolve,
     login_of,
+    other_address,
     pack,
     replacement_of,
     retry_of,
@@ -57,6 +58,8 @@ RECORDS = st.builds(
     parent=st.binary(max_size=8),
     past=st.binary(max_size=8),
     replayed=st.none() | INSTANTS,
+    other_address=TEXT,
+    moved=st.none() | INSTANTS,
     proof=st.binary(max_size=8),
     data=st.dictionaries(TEXT, st.binary(max_size=8), max_size=3),
     kind=st.sampled_from(RecordKind),
@@ -240,3 +243,21 @@ def test_device_is_called_as_the_login_said_or_by_its_agent():
     assert record(device="Kitchen", client=client).device_name == "Kitchen"
     assert record(client=client).device_name == "Firefox on Linux"
     assert record().device_name == ""
+
+
+@pytest.mark.parametrize(
+    ("was", "other", "came", "then"),
+    [
+        ("192.0.2.7", "", "2001:db8::7", "192.0.2.7"),
+        ("192.0.2.7", "2001:db8::7", "2001:db8::8", "192.0.2.7"),
+        ("192.0.2.7", "2001:db8::7", "198.51.100.9", "2001:db8::7"),
+        ("192.0.2.7", "2001:db8::7", "", "2001:db8::7"),
+        ("", "2001:db8::7", "192.0.2.7", "2001:db8::7"),
+        ("", "", "192.0.2.7", ""),
+    ],
+)
+def test_other_address_is_of_the_other_family(was, other, came, then):
+    """Where a client was before is kept, one place of the other family, whatever comes next."""
+    row = record(client=Client(was), other_address=other)
+
+    assert other_address(row, Client(came)) == then

@@ -77,7 +77,7 @@ def absolute_time_is_forgotten(patch):
 
 def every_client_is_at_home(patch):
     """A session is bound to nobody."""
-    patch.setattr(Binding, "holds", lambda binding, bound, came: True)
+    patch.setattr(Binding, "holds", lambda binding, bound, came, other="": True)
 
 
 def mismatches_end_the_session(patch):

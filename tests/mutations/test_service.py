@@ -13,6 +13,7 @@ from mutations.service import (
     retries,
     saving,
     stale,
+    two_addresses,
 )
 
 MUTATIONS = [
@@ -26,6 +27,7 @@ MUTATIONS = [
     *interruptions.MUTATIONS,
     *principals.MUTATIONS,
     *retries.MUTATIONS,
+    *two_addresses.MUTATIONS,
 ]
 
 

@@ -48,7 +48,12 @@ TESTS = {
         "tests/service/test_users.py",
     ],
     "new_record": ["promises/lifetimes.py", "tests/service/test_sessions.py"],
-    "open": ["promises/tickets.py", "promises/bindings.py", "promises/locks.py"],
+    "open": [
+        "promises/tickets.py",
+        "promises/bindings.py",
+        "promises/two_addresses.py",
+        "promises/locks.py",
+    ],
     "operator_log": ["tests/service/test_operator_log.py"],
     "options": ["tests/service/test_sessions.py", "tests/core/test_secrets.py"],
     "owned": ["promises/accounts.py", "promises/integrity.py", "tests/stores/test_crowds.py"],

@@ -30,6 +30,11 @@ def subnet(address: str) -> str:
     return f"{ipaddress.IPv6Address(network)}/64"
 
 
+def is_same_family(one: str, other: str) -> bool:
+    """Tell whether two canonical addresses are both of IPv4, or both of IPv6."""
+    return (":" in one) is (":" in other)
+
+
 @lru_cache(_CACHE_SIZE)
 def _parse(text: str) -> str | None:
     bare = _host(text)

@@ -70,20 +70,26 @@ class Binding:
                 members = ", ".join(f"{kind.__name__}.{member.name}" for member in kind)
                 raise ConfigError(f"{name}={given!r}: write one of {members}")
 
-    def holds(self, bound: Client, came: Client) -> bool:
-        """Tell whether the client that came is the one a session is bound to, as far as asked."""
-        return self._same_place(bound, came) and self._same_agent(bound, came)
+    def holds(self, bound: Client, came: Client, other_address: str = "") -> bool:
+        """Tell whether the client that came is the one a session is bound to, as far as asked.
 
-    def _same_place(self, bound: Client, came: Client) -> bool:
-        if (
-            self.address is AddressMatch.IGNORE
-            or not bound.address
-            or bound.address == came.address
-        ):
+        Args:
+            bound: the session's client.
+            came: the client of the request.
+            other_address: the session's client has that one as well, in the other address family:
+                a browser takes now IPv6 and now IPv4 (RFC 8305). ``""`` for none.
+        """
+        return self._same_agent(bound, came) and (
+            self._same_place(bound.address, came.address)
+            or (other_address != "" and self._same_place(other_address, came.address))
+        )
+
+    def _same_place(self, bound: str, came: str) -> bool:
+        if self.address is AddressMatch.IGNORE or not bound or bound == came:
             return True
-        if self.address is AddressMatch.EXACT or not came.address:
+        if self.address is AddressMatch.EXACT or not came:
             return False
-        return subnet(bound.address) == subnet(came.address)
+        return subnet(bound) == subnet(came)
 
     def _same_agent(self, bound: Client, came: Client) -> bool:
         return self.agent is AgentMatch.IGNORE or not bound.browser or bound.browser == came.browser

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from sessile.core.address import is_same_family
 from sessile.core.client import NOBODY, Client
 from sessile.core.identity import Identity, Pending
 from sessile.core.ticket import Key, is_key
@@ -55,12 +56,15 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         confirmed_before: when the tickets before the current one were first presented, newest
             first, as far as a request with an older one may still be on its way.
         replayed: when a used ticket of it came back, and locked it; None where none did.
+        other_address: where the client was before, in the other address family; empty if in none.
+        moved: when it last came from a new place; None if that is two tickets ago, or its owner has
+            proved since who they are.
         proof: code under the key ring over all the others; it is the last field (see
             ``codecs.sealing``), and a record without it is nobody's.
         format: the layout's number; another one is malformed.
     """
 
-    format: Literal[3]
+    format: Literal[4]
     key: str
     version: int
     created: Instant
@@ -85,6 +89,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     past: bytes = b""
     confirmed_before: tuple[Instant, ...] = ()
     replayed: Instant | None = None
+    other_address: str = ""
+    moved: Instant | None = None
     proof: bytes = b""
 
     @property
@@ -101,6 +107,14 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     def bound(self) -> bool:
         """Whether it knows its client: somebody is logged in to it, or about to be."""
         return self.owner is not None or self.pending is not None
+
+    @property
+    def settled_address(self) -> str:
+        """The other address as far as it counts for those who hold a used ticket.
+
+        Who came from there lately may have a copy of that ticket, and be somebody else.
+        """
+        return self.other_address if self.moved is None else ""
 
     @property
     def expires(self) -> Instant:
@@ -137,7 +151,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         return f"<Record {self.key} version {self.version}>"
 
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 LATE_TTL: Final[Seconds] = 600.0
 """How long a record stays at least when its time is over, for requests that are under way."""
@@ -256,7 +270,7 @@ def unpack(blob: bytes, key: Key) -> Record | Corrupt:
 class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The beginning of a record, which tells whether it lives. Its fields are those of a record."""
 
-    format: Literal[3]
+    format: Literal[4]
     key: str
     version: int
     created: Instant
@@ -309,6 +323,14 @@ def head_of(start: bytes, key: str) -> Head | None:
     except (IndexError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     return head if head.key == key else None
+
+
+def other_address(record: Record, client: Client) -> str:
+    """Return the other address of a record's client, once that is where this client is."""
+    was = record.client.address
+    if not was or not client.address or is_same_family(was, client.address):
+        return record.other_address
+    return was
 
 
 def evolve(record: Record, **changes: Any) -> Record:

@@ -28,6 +28,7 @@ def new_record(
     *,
     client: Client = NOBODY,
     trail: Trail = (),
+    other_address: str = "",
     continues: Record | None = None,
 ) -> Record:
     """Return the first record of a session, with those plain values.
@@ -44,6 +45,7 @@ def new_record(
         values: its values.
         client: whose it is; of an anonymous visitor nothing is kept.
         trail: what was done so far.
+        other_address: where that client was before, in the other address family.
         continues: the session that goes on in it, with its overall clock; None for a new one.
     """
     who, policy = state.identity, context.policy
@@ -68,6 +70,7 @@ def new_record(
         persistent=who.persistent,
         device=who.device if owned else "",
         client=client,
+        other_address=other_address,
         factors=who.factors,
         pending=who.pending,
         grants=dict(who.grants),

@@ -179,7 +179,8 @@ def _examine(
     if record.replayed is not None:
         return _lock_out(transaction, opened, record, Lock.REPLAY), None
     if is_bound and transaction.client_beside(record) is not record.client:
-        reaction = _reaction(transaction, record)
+        is_used = verdict is Verdict.HAND_OVER or act in _USED
+        reaction = _reaction(transaction, record, is_used=is_used)
         if reaction is OnMismatch.END:
             return opened, _Act.END_MISMATCHED
         if reaction is OnMismatch.STEP_UP:
@@ -187,6 +188,7 @@ def _examine(
         if reaction is not None and not is_idle:
             newest = verdict is not Verdict.HAND_OVER or record.confirmed is None
             opened = _move(opened, record, reaction, newest=newest)
+            told = told or (is_used and _reaction(transaction, record, is_used=False) is None)
             if not told:
                 _emit_mismatch(transaction, record)
     if is_idle:
@@ -208,14 +210,17 @@ def _weigh(
     return _Act.LOCK_REPLAYED if is_kept else _Act.END_REPLAYED
 
 
-def _reaction(transaction: Transaction, record: Record) -> OnMismatch | None:
+def _reaction(transaction: Transaction, record: Record, *, is_used: bool) -> OnMismatch | None:
     """Return the reaction to a client that the session is not bound to; None for its own.
+
+    Who came lately from the other address family counts as another one with a used ticket.
 
     A login that is half finished does not move: where its owner would have to prove more, there is
     nobody yet who could.
     """
     binding = transaction.context.policy.binding
-    if binding.holds(record.client, transaction.client_beside(record)):
+    other = record.settled_address if is_used else record.other_address
+    if binding.holds(record.client, transaction.client_beside(record), other):
         return None
     if binding.on_mismatch is OnMismatch.STEP_UP and record.owner is None:
         return OnMismatch.END

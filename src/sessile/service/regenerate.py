@@ -12,7 +12,7 @@ import msgspec
 from sessile.core.identity import Intent, Pending
 from sessile.core.limit import Limit
 from sessile.core.merge import Delta, merge
-from sessile.core.record import Record, RecordKind, tombstone
+from sessile.core.record import Record, RecordKind, other_address, tombstone
 from sessile.core.ticket import Key, Ticket, retry_ticket
 from sessile.core.trail import Trail, extend_trail
 from sessile.core.value import Encoded, Instant
@@ -276,12 +276,23 @@ def _replacement(
         merge_values(context, base, theirs, delta),
         client=transaction.client,
         trail=_trail(transaction, old, now),
+        other_address=_other_address(transaction, old),
         continues=old if state.intent in CONTINUING else None,
     )
     if old is None or old is transaction.opened.record or not record.grants:
         return record
     grants = _remaining_grants(record, old, state.purpose)
     return context.sealer.seal(record, {}, frozenset(), grants=grants)[0]
+
+
+def _other_address(transaction: Transaction, old: Record | None) -> str:
+    """Return where the client was before; its owner has just proved that this is the same one.
+
+    That vouches for no place that was new when the ticket was another one.
+    """
+    if old is None or old.owner != transaction.state.identity.owner or old.moved is not None:
+        return ""
+    return other_address(old, transaction.client)
 
 
 def _tombstone(

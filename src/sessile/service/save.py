@@ -8,7 +8,7 @@ from sessile.core.changes import UNCHANGED
 from sessile.core.flow import Flow
 from sessile.core.identity import Intent, Lock
 from sessile.core.merge import Delta, merge
-from sessile.core.record import Record, RecordKind
+from sessile.core.record import Record, RecordKind, other_address
 from sessile.core.ticket import Key, Ticket
 from sessile.core.trail import CLIENT_CHANGED, Trail, extend_trail, pack_trail
 from sessile.core.value import Encoded, Instant
@@ -227,9 +227,13 @@ def _draft(transaction: Transaction, now: Instant, attempt: Attempt) -> Change:
         changes |= {"digest": attempt.successor.digest, "rotated": now, "confirmed": None}
         changes["parent"] = record.digest
         changes["confirmed_before"] = confirmations(record, now, context.policy)
+        if record.moved is not None and record.moved < record.rotated - context.policy.clock_skew:
+            changes["moved"] = None  # who came then has no copy of the ticket that gives way
     client = transaction.client
     if record.bound and client is not record.client and _follows(transaction, attempt):
-        changes["client"] = client
+        changes |= {"client": client, "other_address": other_address(record, client)}
+    if attempt.client_changed:
+        changes["moved"] = now
     if _owes_trail(transaction, attempt):
         changes["past"] = pack_trail(_trail(transaction, attempt, now))
     draft, written = context.sealer.seal(record, merged.set, merged.removed, **changes)
@@ -243,8 +247,12 @@ def _follows(transaction: Transaction, attempt: Attempt) -> bool:
 
 def _matches(transaction: Transaction, record: Record) -> bool:
     """Tell whether this client is the session's own, as far as there is one."""
+    return not record.bound or _holds(transaction, record, record.other_address)
+
+
+def _holds(transaction: Transaction, record: Record, other: str) -> bool:
     binding = transaction.context.policy.binding
-    return not record.bound or binding.holds(record.client, transaction.client)
+    return binding.holds(record.client, transaction.client, other)
 
 
 def _trail(transaction: Transaction, attempt: Attempt, now: Instant) -> Trail:
@@ -277,9 +285,9 @@ def _rebase(
             successor = None
         if verdict is not Verdict.HAND_OVER or transaction.opened.unrotated:
             reissue = None  # of what became stale on its way the next request is handed it
-        if not _matches(transaction, newest):  # the successor is for the client that it bound
-            reissue = None
-        elif newest.bound:
+        if newest.bound and not _holds(transaction, newest, newest.settled_address):
+            reissue = None  # the successor is for the client that it bound
+        if newest.bound and _matches(transaction, newest):
             moved = False  # a rival has noted this client already
     return Attempt(newest, values, attempt.delta, successor, reissue, moved)
 

@@ -29,7 +29,7 @@ def is_own_client(transaction: Transaction, record: Record, since: Instant) -> b
     """
     policy, client = transaction.context.policy, transaction.client_beside(record)
     binding, since = policy.binding, since - policy.clock_skew  # a line by the slowest server
-    if not binding.holds(record.client, client):
+    if not binding.holds(record.client, client, record.settled_address):
         return False
     lines = (line for line in record.trail if line.what in _OF_OTHERS and line.at >= since)
     return all(binding.holds(_client_of(line, client), client) for line in lines)

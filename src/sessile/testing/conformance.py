@@ -65,6 +65,7 @@ from sessile.testing.promises.stateful import Stateful
 from sessile.testing.promises.sweeping import Sweeping
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
+from sessile.testing.promises.two_addresses import TwoAddresses
 from sessile.testing.promises.unrotated import UnrotatedRequests
 from sessile.testing.promises.versions import Versions
 
@@ -151,7 +152,7 @@ class StoreContract(
 class SessionContract(
     StoreContract, Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Thefts,
     Accounts, Events, Integrity, Outages, Interruptions, Principals, Retries, UnrotatedRequests,
-    ReplayLocks, backends=(),
+    ReplayLocks, TwoAddresses, backends=(),
 ):  # fmt: skip
     """What sessile's service promises on top of a store that keeps the store's contract.
 

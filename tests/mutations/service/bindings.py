@@ -34,13 +34,13 @@ breaks = MUTATIONS.breaks
 @breaks("recorded_client_is_served_and_told")
 @breaks("another_client_ends_the_session")
 def every_client_is_the_same(patch):
-    patch.setattr(Binding, "holds", lambda self, bound, came: True)
+    patch.setattr(Binding, "holds", lambda self, bound, came, other="": True)
 
 
 @breaks("neighbouring_address_is_the_same_client", here=HOME, there=NEARBY)
 @breaks("what_is_ignored_may_change")
 def every_change_is_another_client(patch):
-    patch.setattr(Binding, "holds", lambda self, bound, came: bound == came)
+    patch.setattr(Binding, "holds", lambda self, bound, came, other="": bound == came)
 
 
 @breaks("anonymous_session_moves_silently", mismatch=OnMismatch.RECORD)
@@ -62,7 +62,9 @@ def half_logins_move(patch):
     patch.setattr(
         opening,
         "_reaction",
-        lambda transaction, record: None if record.pending else whole(transaction, record),
+        lambda transaction, record, **more: (
+            None if record.pending else whole(transaction, record, **more)
+        ),
     )
 
 

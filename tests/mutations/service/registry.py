@@ -24,6 +24,7 @@ from sessile.testing.promises.retries import Retries
 from sessile.testing.promises.stale import StaleTickets
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
+from sessile.testing.promises.two_addresses import TwoAddresses
 from sessile.testing.promises.unrotated import UnrotatedRequests
 
 FAILURES = (
@@ -39,7 +40,7 @@ FAILURES = (
 class Promises(
     Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts,
     Events, Integrity, Outages, Interruptions, Principals, Retries, UnrotatedRequests,
-    ReplayLocks,
+    ReplayLocks, TwoAddresses,
 ):  # fmt: skip
     """All promises that the service keeps over any store."""
 

@@ -12,7 +12,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from bounds import BOUNDS
+from remedies import REMEDIES
 
+from sessile import errors
 from sessile.core.identity import Intent
 from sessile.core.verdict import CANNOT_BE, VERDICTS, Kin, Successor
 from sessile.service.commit import ACTS
@@ -21,6 +23,7 @@ from sessile.service.transaction import Standing
 from sessile.sinks.kinds import KINDS, reason_type
 from sessile.stores.contract import Capability, Store
 from sessile.stores.open import GROUP
+from sessile.web.refusal import REFUSED, refusal
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -123,12 +126,54 @@ def bounds(group: str) -> str:
     return table(["", "bound", "beyond"], rows)
 
 
+def error_tree() -> str:
+    """Return the family of errors, as their module draws it."""
+    tree = (inspect.getdoc(errors) or "").partition("\n\n")[2].replace("``", "`")
+    return f"```text\n{tree}\n```\n"
+
+
+def error_list() -> str:
+    """Return a section for each error: its import, when it comes, its attributes, what to do."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    return "\n".join(_error(kind) for kind in kinds)
+
+
+def _error(kind: type[errors.SessileError]) -> str:
+    said, _, rest = (inspect.getdoc(kind) or "").partition("Attributes:\n")
+    when = " ".join(said.replace("``", "`").split())
+    attributes = [f"  - `{re.sub(': ', '`: ', line, count=1)}" for line in _entries(rest)]
+    lines = [
+        f"### {kind.__name__}\n",
+        f"- `from sessile.errors import {kind.__name__}`",
+        f"- When: {when}",
+        *(["- It has:", *attributes] if attributes else []),
+        *_answer(kind),
+        f"- What to do: {REMEDIES[kind]}",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _entries(section: str) -> list[str]:
+    """Return the entries of a docstring's section, each in one line."""
+    text = re.sub(r"\n {8,}", " ", section.replace("``", "`"))
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _answer(kind: type[errors.SessileError]) -> list[str]:
+    if not issubclass(kind, REFUSED):
+        return []
+    made = refusal(kind.__new__(kind))
+    return [f"- Without a page of yours: {made.status} {made.reason}"]
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "verdicts": verdicts,
     "acts": acts,
     "capabilities": capabilities,
     "events": events,
     "reasons": reasons,
+    "error-tree": error_tree,
+    "error-list": error_list,
     **{f"bounds-{group}": partial(bounds, group) for group in BOUNDS},
 }
 

@@ -206,6 +206,18 @@ def is_event(thing):
     return isinstance(thing, type) and issubclass(thing, events.Event)
 
 
+def test_every_error_has_its_section():
+    """The page of errors says of each where it is imported from, when it comes, and what to do."""
+    page = (ROOT / "docs" / "errors.md").read_text()
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^###|\Z)", page, re.MULTILINE | re.DOTALL))
+
+    assert list(sections) == [kind.__name__ for kind in kinds]
+    for name, section in sections.items():
+        assert f"`from sessile.errors import {name}`" in section
+        assert re.search(r"^- When: \w.*\n(.*\n)*- What to do: \S", section, re.MULTILINE), name
+
+
 def code():
     """Return the code in the documentation: its blocks, and its words between backticks."""
     return "\n".join(re.findall(r"```.*?```|`[^`\n]+`", everything(), re.DOTALL))

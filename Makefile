@@ -18,9 +18,11 @@ help:
 	@echo "make chaos   kill workers, cut answers, judge what is left; ARGS='--store redis --seed 7'"
 	@echo "make docs    the tables in the documentation, anew from the code"
 
+comma := ,
+
 # $(call install,WHAT,ARGUMENTS OF PIP): one line, and all that pip says only where it fails.
 define install
-	@echo "installing $(1) into $(VENV) (pip's own words: $(VENV)/pip.log)"
+	@echo "installing $(1) into $(VENV) with pip (its own words: $(VENV)/pip.log)"
 	@$(PIP) install $(2) >$(VENV)/pip.log 2>&1 || { cat $(VENV)/pip.log; exit 1; }
 endef
 
@@ -32,15 +34,15 @@ $(VENV)/pip.ok:
 	@touch $@
 
 $(VENV)/demo.ok: $(VENV)/pip.ok pyproject.toml
-	$(call install,the packages of the demo,--editable '.[demo]')
+	$(call install,sessile[demo] of pyproject.toml$(comma) for the demo$(comma),--editable '.[demo]')
 	@touch $@
 
 $(VENV)/test.ok: $(VENV)/pip.ok pyproject.toml
-	$(call install,the packages of the tests,--editable . --group test --group check)
+	$(call install,the groups test and check of pyproject.toml,--editable . --group test --group check)
 	@touch $@
 
 $(VENV)/bench.ok: $(VENV)/pip.ok pyproject.toml
-	$(call install,the peers,--editable . --group bench)
+	$(call install,the group bench of pyproject.toml$(comma) the peers$(comma),--editable . --group bench)
 	@touch $@
 
 demo: $(VENV)/demo.ok

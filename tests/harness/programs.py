@@ -16,7 +16,7 @@ _PORTS = range(20_000, 32_000)  # below the range from which the kernel numbers 
 
 def find_program(program, name, remedy):
     """Return a program's path; without it skip, or fail where it is demanded."""
-    path = shutil.which(program)
+    path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     if path is None:
         skip_or_fail(name, f"{program} is not installed; install it: {remedy}")
     return path

@@ -15,11 +15,16 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 
 @contextmanager
-def serve_asgi(app):
-    """Serve an application over HTTP and WebSockets; give its address."""
+def serve_asgi(app, *, proxy_headers=False):
+    """Serve an application over HTTP and WebSockets; give its address.
+
+    Args:
+        app: the application.
+        proxy_headers: whether uvicorn reads a proxy's headers; otherwise ``Proxies`` alone does.
+    """
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     plain = {"log_level": "critical", "lifespan": "off", "ws": "websockets-sansio"}
-    config = uvicorn.Config(app, **plain, proxy_headers=False)  # they are for ``Proxies`` to read
+    config = uvicorn.Config(app, **plain, proxy_headers=proxy_headers)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()

@@ -21,7 +21,7 @@ STARTS_WITHIN = 20.0
 
 
 class RedisServer:
-    """A ``redis-server`` of this test's own.
+    """A ``redis-server`` of this test's own, for this machine alone.
 
     Args:
         folder: an empty directory; a short path where ``unix`` is given.
@@ -55,8 +55,9 @@ class RedisServer:
             return f"unix://{user}{self.socket}"
         return f"{'rediss' if self.authority else 'redis'}://{user}localhost:{self.port}/0"
 
-    def start(self):
-        """Start again where it was; it has forgotten everything."""
+    def start(self, options=None):
+        """Start again where it was, with other options if given; it knows what it finds there."""
+        self._options = self._options if options is None else options
         if not self._began():
             pytest.fail(f"redis-server does not start:\n{(self.folder / 'log').read_text()}")
 
@@ -112,6 +113,7 @@ class RedisServer:
 
     def _began(self):
         command = [self._program, "--save", "", "--appendonly", "no", "--dir", str(self.folder)]
+        command += ["--bind", "127.0.0.1", "-::1", "--protected-mode", "yes"]
         command += ["--logfile", str(self.folder / "log"), "--enable-debug-command", "yes"]
         command += ["--requirepass", self.password] if self.password else []
         command += ["--unixsocket", str(self.socket)] if self.socket else []

@@ -1,9 +1,12 @@
 """Redis servers that are killed and come back: what they bring back, and what is done about it."""
 
 import logging
+import shutil
+import subprocess
 
 import pytest
 
+from harness.programs import find_program
 from harness.redis_server import RedisServer
 from sessile.core.flow import Ask, run
 from sessile.errors import StoreUnavailable
@@ -95,6 +98,27 @@ def test_killed_server_with_a_log_keeps_what_it_acknowledged(serve, drive, rule)
 
     assert drive(connect().read(key("a"))) is None
     assert drive(connect().read(key("b"))) == record("b")
+
+
+@pytest.mark.parametrize("options", [SNAPSHOTS, (*LOG, "always")], ids=["snapshots", "log"])
+def test_restored_server_brings_back_the_ended_until_everybody_ends(serve, drive, options):
+    """The steps of the page: who logged out since is back, and after the end stays out."""
+    server, connect = serve(*options)
+    drive(connect().create(record("a")))
+    backup, folder = server.folder / "backup.rdb", server.folder
+    client = find_program("redis-cli", "redis", "apt-get install redis-tools")
+    words = [client, "-p", str(server.port), "--rdb", str(backup)]
+    subprocess.run(words, check=True, capture_output=True)
+    drive(connect().delete(key("a")))
+    server.stop()
+    shutil.copy(backup, folder / "dump.rdb")
+    shutil.rmtree(folder / "appendonlydir", ignore_errors=True)
+    server.start(options=())
+
+    assert drive(connect().read(key("a"))) == record("a")
+    assert drive(connect().end_everybody()) is None
+    server.ask("CONFIG", "SET", "appendonly", "yes")
+    assert drive(connect().read(key("a"))) is None
 
 
 @pytest.mark.parametrize(

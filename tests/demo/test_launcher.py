@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo.process import DemoProcess, is_alive, wait_for
+from sessile.demo.fleet.port import local_address
 from sessile.demo.launcher import launch
 from sessile.errors import ConfigError, StoreUnavailable
 
@@ -72,15 +73,21 @@ def test_a_taken_port_is_left_to_its_owner():
 
 
 @pytest.mark.parametrize(
-    ("host", "address"), [("0.0.0.0", "http://127.0.0.1:"), ("::1", "http://[::1]:")]
+    ("host", "address"), [("127.0.0.2", "http://127.0.0.2:"), ("::1", "http://[::1]:")]
 )
 def test_the_shop_listens_where_it_is_told(host, address):
-    """For all addresses, and for IPv6, the banner names one where the buttons work."""
+    """For another address, and for IPv6, the banner names one where the buttons work."""
     with DemoProcess(servers=2, host=host) as demo, demo.visitor() as visitor:
         page = visitor.get("/").text
 
     assert demo.url.startswith(address)
     assert "/servers/A/kill" in page
+
+
+@pytest.mark.parametrize(("host", "address"), [("0.0.0.0", "127.0.0.1"), ("::", "::1")])
+def test_address_that_stands_for_all_is_asked_at_our_own(host, address):
+    """No browser can open ``http://0.0.0.0``, and no test listens there."""
+    assert local_address(host) == address
 
 
 def test_a_server_that_fails_to_start_is_quoted(tmp_path):

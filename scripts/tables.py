@@ -141,7 +141,7 @@ def error_list() -> str:
 def _error(kind: type[errors.SessileError]) -> str:
     said, _, rest = (inspect.getdoc(kind) or "").partition("Attributes:\n")
     when = " ".join(said.replace("``", "`").split())
-    attributes = [f"  - `{re.sub(': ', '`: ', line, count=1)}" for line in _entries(rest)]
+    attributes = [f"    - `{re.sub(': ', '`: ', line, count=1)}" for line in _entries(rest)]
     lines = [
         f"### {kind.__name__}\n",
         f"- `from sessile.errors import {kind.__name__}`",

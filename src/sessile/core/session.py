@@ -291,7 +291,8 @@ class Session(SessionValues):
         """
         state = self._open_state()
         who = state.identity
-        if state.undecided and (who.owner is not None or who.pending is not None):
+        is_somebodys = who.owner is not None or who.pending is not None or state.lock is not None
+        if state.undecided and is_somebodys:
             state.log_out()
         else:
             state.values.clear()

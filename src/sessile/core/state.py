@@ -151,16 +151,20 @@ class SessionState:
         self.values.clear()
         self.inherits = False
 
-    def follow(self, user: str | None) -> None:
+    def follow(self, user: str | None, *, named: str | None = None) -> None:
         """Take it for said that somebody logged in, or out: other code left word in the values.
 
         What belonged to another user goes, but for what this request has set.
+
+        Args:
+            user: who it is now.
+            named: whom the values named before, be they the session's owner or not.
         """
         if user is None:
             self._leave()
             return
         before = self.identity if self.lock is None else self.identity_on_record()
-        if before.owner not in {None, user} or self.has_other_login(user):
+        if {before.owner, named} - {None, user} or self.has_other_login(user):
             self.values.keep_written()
             self.inherits = False
         persistent = bool(self.remember)

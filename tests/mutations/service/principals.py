@@ -8,8 +8,8 @@ from sessile.core.session_values import SessionValues
 from sessile.core.state import SessionState
 from sessile.service import commit, principal
 from sessile.service.options import principal_of
-from sessile.testing.promises.principals import clears, removes
-from sessile.testing.promises.stories import reads
+from sessile.testing.promises.principals import clears, clears_first, removes
+from sessile.testing.promises.stories import logs_in, reads
 
 MUTATIONS = Table(AssertionError, KeyError, ValueError)
 breaks = MUTATIONS.breaks
@@ -24,7 +24,26 @@ def values_say_nothing(patch):
     patch.setattr(commit, "follow_principal", lambda transaction: None)
 
 
+@breaks(
+    "login_behind_a_logout_is_a_login",
+    begins=logs_in("alice"), logs_in_anew=clears_first, user="bob",
+)  # fmt: skip
+def logouts_overrule_logins(patch):
+    def follow(transaction):
+        if transaction.state.undecided:
+            principal.follow_principal(transaction)
+
+    patch.setattr(commit, "follow_principal", follow)
+
+
+@breaks("key_that_was_there_unheeded_counts_when_it_is_written")
+def owners_alone_have_values(patch):
+    follow = SessionState.follow
+    patch.setattr(SessionState, "follow", lambda state, user, **_: follow(state, user))
+
+
 @breaks("logout_by_other_code_ends_the_session", leaves=clears)
+@breaks("clear_ends_a_locked_session_too")
 def cleared_sessions_stay_logged_in(patch):
     values_say_nothing(patch)
     patch.setattr(Session, "clear", SessionValues.clear)
@@ -50,7 +69,9 @@ def values_overrule_logins(patch):
 @breaks("value_changed_in_place_names_nobody_else")
 def values_changed_in_place_are_lost(patch):
     follow = SessionState.follow
-    patch.setattr(SessionState, "follow", lambda state, user: user and follow(state, user))
+    patch.setattr(
+        SessionState, "follow", lambda state, user, **more: user and follow(state, user, **more)
+    )
 
 
 @breaks("switched_off_no_value_is_a_login")

@@ -3,12 +3,12 @@
 As Flask-Login, Django and tutorials do it: the user's key is written into the session.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
 
-from sessile.core.policy import Policy
+from sessile.core.policy import Policy, hours, minutes
 from sessile.core.session import Session
 from sessile.errors import TooManySessions
 from sessile.service.events import End, Ended, LoggedIn
@@ -35,6 +35,26 @@ def removes(session: Session) -> Any:
 def clears(session: Session) -> Any:
     """Handle a request that logs out as tutorials do."""
     session.clear()
+
+
+def clears_first(user: object) -> Act:
+    """Handle a login as Flask's tutorial does it: the session is emptied first."""
+
+    def act(session: Session) -> None:
+        session.clear()
+        session.update({KEY: user, "lang": "de"})
+
+    return act
+
+
+def logs_out_first(user: object) -> Act:
+    """Handle a login by other code after a logout by ours."""
+
+    def act(session: Session) -> None:
+        session.logout()
+        session.update({KEY: user, "lang": "de"})
+
+    return act
 
 
 def user_of(values: Mapping[str, Any]) -> Any:
@@ -148,6 +168,75 @@ class Principals(Stories):
         assert world.ask(reads).user == "bob"
         assert world.values() == {KEY: "bob", "lang": "de"}
         assert [len(world.sessions.sync.of(user)) for user in ("alice", "bob")] == [0, 1]
+
+    @needs(Capability.OWNERS)
+    @pytest.mark.parametrize("user", ["alice", "bob"])
+    @pytest.mark.parametrize("logs_in_anew", [clears_first, logs_out_first])
+    @pytest.mark.parametrize("begins", [writes("alice", cart=["hat"]), logs_in("alice")])
+    def test_login_behind_a_logout_is_a_login(
+        self, store: Store, drive: Drive, begins: Act, logs_in_anew: Callable[[object], Act],
+        user: str,
+    ) -> None:  # fmt: skip
+        """``session.clear()`` in front of it, as in Flask's tutorial, hides nobody from a list."""
+        world = World(store, drive, policy=Policy(limit=1))
+        world.ask(begins)
+        world.ask(reads)
+        old = world.cookie
+        world.ask(logs_in_anew(user))
+
+        assert world.ask(reads).user == user
+        assert world.values() == {KEY: user, "lang": "de"}
+        assert world.ask(reads, old).result == {}
+        assert len(world.sessions.sync.of("alice")) == (1 if user == "alice" else 0)
+        assert world.sessions.sync.end_all(user) == 1
+        assert world.ask(reads).result == {}
+
+    @needs(Capability.OWNERS)
+    def test_key_that_was_there_unheeded_counts_when_it_is_written(
+        self, store: Store, drive: Drive
+    ) -> None:
+        """Sessions from before ``principal=`` named it are found with the next login or logout."""
+        before = World(store, drive, principal=None)
+        worlds = [World(store, drive, clock=before.clock) for _ in range(3)]
+        for world in worlds:
+            before.cookie = ""
+            before.ask(writes("alice", cart=["hat"]))
+            world.cookie = before.cookie
+        same, other, leaving = worlds
+        same.ask(writes("alice"))
+        other.ask(writes("bob"))
+        leaving.ask(removes)
+
+        assert (same.ask(reads).user, same.values()["cart"]) == ("alice", ["hat"])
+        assert (other.ask(reads).user, other.values()) == ("bob", {KEY: "bob"})
+        assert leaving.cookie == ""
+        assert [len(same.sessions.sync.of(user)) for user in ("alice", "bob")] == [1, 1]
+
+    def test_login_that_was_begun_long_ago_stands_in_no_ones_way(
+        self, store: Store, drive: Drive
+    ) -> None:
+        """Whoever planted the ticket of half a login is nobody after a login by other code."""
+        world = World(store, drive)
+        world.ask(lambda session: session.begin_login("mallory"))
+        planted = world.cookie
+        world.clock.advance(601)
+        world.ask(writes("alice"))
+
+        assert (world.ask(reads).user, world.values()) == ("alice", {KEY: "alice"})
+        assert world.ask(reads, planted).result == {}
+
+    def test_clear_ends_a_locked_session_too(self, store: Store, drive: Drive) -> None:
+        """A button that says so logs out whoever is locked out, and nobody can unlock it then."""
+        world = World(store, drive, policy=Policy(lock=hours(8)))
+        world.ask(logs_in("alice"))
+        world.ask(reads)
+        old = world.cookie
+        world.clock.advance(minutes(31))
+        assert world.ask(lambda session: session.locked_user).result == "alice"
+        world.ask(clears)
+
+        assert world.cookie == ""
+        assert world.ask(lambda session: session.locked_user, old).result is None
 
     def test_same_user_by_other_code_is_no_login(self, store: Store, drive: Drive) -> None:
         """Writing down once more who is there already changes neither id nor ticket."""

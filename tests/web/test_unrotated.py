@@ -1,14 +1,18 @@
 """Players and downloads: paths and carriers whose requests keep the ticket that they have."""
 
+import flask
 import pytest
 
+from harness.applications import asgi_app, wsgi_app
+from harness.browsers import WsgiBrowser
 from harness.clients import AsgiClient, FlaskClient, WsgiClient
 from harness.recording_store import fresh_sessions, take_commands
 from sessile import Bearer, Cookie, ForgeableBody, LeakyQuery, Policy
 from sessile.core.policy import hours
-from sessile.errors import ConfigError
+from sessile.errors import ConfigError, SessionTooLarge
 from sessile.service.events import Replayed
 from sessile.service.sessions import context_of
+from sessile.web.flask import Sessile
 from web.asgi_chat import accept, cookies_set, stored, talk
 
 MEDIA = {"unrotated": ("/media/", "/files/")}
@@ -73,6 +77,51 @@ def test_player_is_served_for_hours(kind, sessions, events):
     assert not [event for event in events if isinstance(event, Replayed)]
     assert client.ask("/", cookie=copy).body == b"None"  # the copy is used, and long ago
     assert [event for event in events if isinstance(event, Replayed)]
+
+
+def grow(session):
+    session["film"] = []
+    session["film"].append("x" * 3_000)
+
+
+async def asgi_page(scope, receive, send):
+    await asgi_app(lambda _: None, body=str(scope["session"].user).encode())(scope, receive, send)
+
+
+def wsgi_page(environ, start_response):
+    return wsgi_app(lambda session: str(session.user).encode())(environ, start_response)
+
+
+@pytest.mark.parametrize(("kind", "page"), [(AsgiClient, asgi_page), (WsgiClient, wsgi_page)])
+def test_page_for_an_error_is_served_with_the_copy_too(kind, page, events):
+    """What could not be saved there makes no thief of the player: the session goes on."""
+    policy = Policy(idle=hours(11), max_bytes=2_000)
+    sessions = fresh_sessions(policy=policy, hooks=[events.append])
+    copy = customer(sessions)
+    cookie = turn(sessions, copy, times=12)
+    context_of(sessions).clock.advance(hours(2))
+    reply = kind(grow, sessions, **MEDIA, answers={SessionTooLarge: page}).ask(
+        "/media/film.mp4", cookie=copy
+    )
+
+    assert (reply.body, reply.all("set-cookie")) == (b"alice", [])
+    assert not [event for event in events if isinstance(event, Replayed)]
+    assert kind(look, sessions).ask(cookie=cookie).body == b"alice"
+
+
+def test_late_look_with_the_copy_is_no_theft(sessions, events):
+    """A function of Flask's teardown that reads the session finds the player's, which goes on."""
+    copy = customer(sessions)
+    turn(sessions, copy, times=12)
+    context_of(sessions).clock.advance(hours(2))
+    app, seen = flask.Flask("films"), []
+    Sessile(app, sessions, **MEDIA)
+    app.add_url_rule("/media/film.mp4", "film", lambda: "film")
+    app.teardown_request(lambda _: seen.append(flask.session.user))
+    WsgiBrowser(app).get("/media/film.mp4", cookies=[copy])
+
+    assert seen == ["alice"]
+    assert not [event for event in events if isinstance(event, Replayed)]
 
 
 def test_first_value_and_login_hand_over_a_ticket_there_too(kind, sessions):

@@ -297,7 +297,7 @@ class Exchange:
         scope = self._scope
         again = Exchange(
             self._context, self._request, (scope, self._receive, self._send), self._varies, {},
-            passive=self._passive,
+            passive=self._passive, unrotated=self._unrotated,
         )  # fmt: skip
         scope[ERROR], scope["session"] = error, UNKNOWN
         try:

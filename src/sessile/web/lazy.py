@@ -129,7 +129,9 @@ class RequestSession:
             request: what the request said, which was let go of.
         """
         if self._state is None:
-            flow = open_transaction(context_of(self.sessions), request, passive=True)
+            flow = open_transaction(
+                context_of(self.sessions), request, passive=True, unrotated=self._unrotated
+            )
             self._state = run(flow).state
             self._state.close(TOO_LATE)
         return self._state

@@ -72,7 +72,7 @@ BOUNDS = {
         Bound("keys; `Policy(max_keys=)`. The name of one has no bound of its own", "core.policy:Policy.max_keys", "`SessionTooLarge`"),
         Bound("one value", "codecs.msgpack:MAX_SIZE", "`UnsupportedValue` where it is set", B),
         Bound("containers in each other in a value", "codecs.msgpack:MAX_DEPTH", "`UnsupportedValue`"),
-        Bound("the user's key", "core.credentials:_LONGEST_USER", "`ConfigError` from `login`", C),
+        Bound("the user's key", "core.credentials:_LONGEST_USER", "`ConfigError` from `login`, or the save", C),
         Bound("level of assurance", "core.credentials:_HIGHEST_LEVEL", "`ConfigError`"),
         Bound("factors", "core.credentials:_MOST_FACTORS", "`ConfigError`"),
         Bound("name of a factor, or of a purpose", "core.credentials:_LONGEST_WORD", "`ConfigError`", C),

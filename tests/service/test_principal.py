@@ -63,6 +63,49 @@ def test_what_names_no_user_is_refused_where_it_was_said_to(value):
     assert assumed.values() == {"user_id": value}
 
 
+LONG = [
+    pytest.param("x" * 513, id="text"),
+    pytest.param(10**512, id="number"),
+    pytest.param(10**5_000, id="number that Python does not spell"),
+    pytest.param(-(10**512), id="negative"),
+]
+
+
+@pytest.mark.parametrize("value", LONG)
+def test_what_no_login_takes_is_refused_too(value):
+    """Nobody could list or end the sessions of such a user; an assumed key is passed over."""
+    world = World(MemoryStore(), run, principal="user_id")
+    with pytest.raises(ConfigError, match=r"principal: session\['user_id'\] .*512"):
+        world.ask(lambda session: session.update(user_id=value))
+
+    assumed = World(MemoryStore(), run)
+    assumed.ask(lambda session: session.update(user_id=value))
+    assert assumed.ask(dict).user is None
+
+
+class Liar:
+    __class__ = str
+
+
+@pytest.mark.parametrize("value", [*LONG, "\ud800", pytest.param(Liar(), id="liar"), object(), 4.2])
+def test_function_that_returns_no_user_is_refused(value):
+    """What it returned names nobody whom a login could; the error says what it is."""
+    world = World(MemoryStore(), run, principal=lambda _: value)
+    with pytest.raises(ConfigError, match="principal: what the function returned"):
+        world.ask(lambda session: session.update(lang="en"))
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 512, 10**511, -(10**510)], ids=["text", "number", "negative"]
+)
+def test_longest_key_is_taken(value):
+    """It is the longest that ``login`` takes, and its sessions end by it."""
+    world = World(MemoryStore(), run)
+    world.ask(lambda session: session.update(user_id=value))
+
+    assert world.sessions.sync.end_all(str(value)) == 1
+
+
 def test_first_key_that_names_a_user_counts():
     """Flask-Login's key comes before one that a page may use for something else."""
     world = World(MemoryStore(), run)

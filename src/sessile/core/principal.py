@@ -7,9 +7,10 @@ the commit notices, and does what ``login`` or ``logout`` would have: ``service.
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 
+from sessile.core.credentials import check_user
 from sessile.core.mapping import Values
 from sessile.errors import ConfigError
 
@@ -68,7 +69,9 @@ class Principal:
         """
         if self._function is not None:
             try:
-                return _user_key(self._function(MappingProxyType(values)), "the function")
+                return _user_key(
+                    self._function(MappingProxyType(values)), "what the function returned"
+                )
             except KeyError:
                 return None  # it looked for what nobody has who is not logged in
         found = ((key, values[key]) for key in self._keys if key in values)
@@ -87,11 +90,28 @@ class Principal:
 def _user_key(found: object, place: str) -> str | None:
     if found is None or found is False or found == "":
         return None
-    if issubclass(type(found), str):  # perhaps an enum's, whose str() is its own
-        return str.__str__(found)
-    if isinstance(found, str | int | UUID) and found is not True:
-        return str(int(found) if isinstance(found, int) else found)
+    kind = type(found)  # not isinstance, to which a proxy lies
+    if issubclass(kind, str):  # perhaps an enum's, whose str() is its own
+        return _check_key(str.__str__(cast("str", found)), place)
+    if issubclass(kind, int) and kind is not bool:
+        try:
+            return _check_key(str(int(cast("int", found))), place)
+        except ValueError:  # Python does not spell very long ones
+            raise ConfigError(f"principal: {place} is a number of more than 512 digits") from None
+    if issubclass(kind, UUID):
+        return str(found)
     raise ConfigError(
-        f"principal: {place} is a {type(found).__name__}, and a user's key is a text, a whole "
+        f"principal: {place} is a {kind.__name__}, and a user's key is a text, a whole "
         'number or a UUID; write a function, as in principal=lambda values: values["user"]["id"]'
     )
+
+
+def _check_key(text: str, place: str) -> str:
+    """Return a key, if ``login`` takes it too: then its sessions can be listed and ended."""
+    try:
+        return check_user(text)
+    except ConfigError:
+        raise ConfigError(
+            f"principal: {place} has {len(text)} characters, and a user's key is a text of 1 to "
+            "512 without lone surrogates; write a function that looks up a shorter one"
+        ) from None

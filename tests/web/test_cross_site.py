@@ -176,3 +176,21 @@ def test_own_socket_is_accepted(headers):
     (said,) = talk(act, sessions, stored(sessions, begin), headers=headers)
 
     assert said["type"] == "websocket.accept"
+
+
+CLIMBING = ["/hooks/../pay", "/hooks/..", "/hooks/a/../../pay", "/hooks/..\\pay"]
+
+
+@pytest.mark.parametrize("path", CLIMBING)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"origins": Origins(exempt=["/hooks/"])},
+        {"options": {"exclude": ("/hooks/",)}},
+    ],
+)
+def test_path_that_climbs_out_of_an_exempt_one_is_looked_at(kind, settings, path):
+    """A form posts to ``/hooks/..%2fpay``, and some applications take that for ``/pay``."""
+    shop = Shop(kind, **settings)
+
+    assert (shop.post(THIEF, path).status, shop.counted) == (403, 0)

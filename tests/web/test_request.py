@@ -40,6 +40,21 @@ SCOPE = {
 }
 
 
+@pytest.mark.parametrize("path", ["/caf\xe9/9", "/\u0436", "/plain"])
+def test_both_interfaces_say_the_same_path(path):
+    """PEP 3333 tells its bytes as Latin-1, and they are UTF-8: ``Origins(exempt=)`` names it."""
+    told = path.encode().decode("latin-1")
+    environ = EnvironRequest({"SCRIPT_NAME": "", "PATH_INFO": told})
+
+    assert environ.path == AsgiRequest({"headers": [], "path": path}).path == path
+
+
+@pytest.mark.parametrize("path", ["/\xff\xfe", "/\u0436", "/\ud800"])
+def test_path_that_is_no_utf_8_is_text_all_the_same(path):
+    """Nor is any that a server tells against the rules an error."""
+    assert EnvironRequest({"PATH_INFO": path}).path.startswith("/")
+
+
 @pytest.mark.parametrize("request_", [AsgiRequest(SCOPE), EnvironRequest(ENVIRON)])
 def test_both_interfaces_say_the_same(request_):
     """Fields that stand twice are joined as HTTP says; any byte is text; the body comes later."""

@@ -79,6 +79,16 @@ def test_player_is_served_for_hours(kind, sessions, events):
     assert [event for event in events if isinstance(event, Replayed)]
 
 
+def test_path_that_climbs_out_is_no_players(kind, sessions, events):
+    """Where an application takes it for the page above, an old ticket opens nothing there."""
+    copy, client = customer(sessions), kind(look, sessions, **MEDIA)
+    turn(sessions, copy, times=12)
+    context_of(sessions).clock.advance(hours(2))
+
+    assert client.ask("/media/../account", cookie=copy).body == b"None"
+    assert [event for event in events if isinstance(event, Replayed)]
+
+
 def grow(session):
     session["film"] = []
     session["film"].append("x" * 3_000)

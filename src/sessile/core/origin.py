@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final, TypeAlias
 
 from sessile.core.options import suggest_options
+from sessile.core.prefix import is_below
 from sessile.core.proxies import Proxies
 from sessile.core.request import Request
 from sessile.errors import ConfigError
@@ -99,7 +100,7 @@ class Origins:
             place in self._trusted or (not site and _same_host(place, _host(request, proxies)))
         ):
             return None
-        is_exempt = any(map(request.path.startswith, self.exempt))
+        is_exempt = bool(self.exempt) and is_below(request.path, tuple(self.exempt))
         return None if is_exempt else _why(site, origin)
 
 

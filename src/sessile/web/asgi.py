@@ -14,6 +14,7 @@ from sessile.core.carrier import SessionHeaders
 from sessile.core.flow import arun
 from sessile.core.options import suggest_options
 from sessile.core.origin import SAFE
+from sessile.core.prefix import is_below
 from sessile.core.session import Session
 from sessile.core.state import SessionState
 from sessile.errors import ConfigError, LostRace, SessileError, StoreUnavailable, TooLate
@@ -114,7 +115,7 @@ class SessionMiddleware:
             return
         if "session" in scope:
             check_outside(scope)
-        if self._exclude and path(scope).startswith(self._exclude):
+        if self._exclude and is_below(path(scope), self._exclude):
             scope["session"] = self._no_session
             await self._app(scope, receive, send)
         elif kind == "websocket":
@@ -127,10 +128,10 @@ class SessionMiddleware:
             await self._serve(scope, receive, send)
 
     def _is_passive(self, scope: Scope) -> bool:
-        return self._passive is not None and path(scope).startswith(self._passive)
+        return self._passive is not None and is_below(path(scope), self._passive)
 
     def _is_unrotated(self, scope: Scope) -> bool:
-        return self._unrotated is not None and path(scope).startswith(self._unrotated)
+        return self._unrotated is not None and is_below(path(scope), self._unrotated)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         context, request = self._context, AsgiRequest(scope)

@@ -88,9 +88,10 @@ class EnvironRequest:
 
     @property
     def path(self) -> str:
-        """The whole path."""
+        """The whole path; an environ tells its bytes as Latin-1 (PEP 3333), and they are UTF-8."""
         environ = self._environ
-        return f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}" or "/"
+        path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}" or "/"
+        return path.encode("latin-1", "replace").decode(errors="replace")
 
     @property
     def scheme(self) -> str:

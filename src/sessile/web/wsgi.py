@@ -10,6 +10,7 @@ from typing import ClassVar, Final, ParamSpec, TypeAlias, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sessile.core.options import suggest_options
+from sessile.core.prefix import is_below
 from sessile.errors import SessileError
 from sessile.service.sessions import Sessions
 from sessile.web.excluded import no_session, prefixes
@@ -120,7 +121,7 @@ def _environ_paths(named: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _begins(environ: WSGIEnvironment, prefixes: tuple[str, ...]) -> bool:
-    return str(environ.get("PATH_INFO", "")).startswith(prefixes)
+    return is_below(str(environ.get("PATH_INFO", "")), prefixes)
 
 
 def _is_inert(chunks: object, environ: WSGIEnvironment) -> bool:

@@ -166,3 +166,21 @@ def test_doctor_says_that_a_setting_is_empty(shell, visit, monkeypatch, name):
     assert done.returncode == 1
     assert f"{name} is set and empty" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_program_that_ends_when_it_is_imported_is_an_error(shell, folder):
+    """Its own exit code would say that there was no such session."""
+    (folder / "script.py").write_text("import sys\nsys.exit(1)\n")
+    done = shell("list", "--app", "script:sessions")
+
+    assert done.returncode == 2
+    assert "importing script ended the program" in done.stderr
+
+
+def test_what_an_application_prints_is_in_no_list(shell, folder):
+    """Whoever reads the JSON reads JSON; the words are beside it."""
+    (folder / "chatty.py").write_text("print('hello')\n" + SHOP)
+    done = shell("list", "--app", "chatty:sessions", "--json")
+
+    assert "hello" in done.stderr
+    assert "hello" not in done.stdout

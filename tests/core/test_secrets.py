@@ -87,6 +87,15 @@ def test_what_is_no_text_is_refused(given):
     assert GOOD[0] not in str(refused.value)
 
 
+def test_text_that_is_no_utf_8_is_refused():
+    """As of a variable in another encoding; neither the error nor its context holds the secret."""
+    with pytest.raises(ConfigError, match="UTF-8") as refused:
+        KeyRing([GOOD[0] + "\udcff"])
+
+    assert refused.value.__context__ is None
+    assert GOOD[0] not in str(refused.value)
+
+
 def test_copy_is_refused():
     """A secret given twice, as text and as bytes, is a mistake in a rotation."""
     with pytest.raises(WeakSecret, match="stands twice"):

@@ -1,6 +1,7 @@
 """The application's own ``Sessions``, by the name that Python knows it by: ``shop:sessions``."""
 
 import sys
+from contextlib import redirect_stdout
 from functools import reduce
 from importlib import import_module
 from pathlib import Path
@@ -22,11 +23,17 @@ def load_sessions(name: str) -> Sessions:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     try:
-        found = reduce(getattr, path.split("."), import_module(module))
+        with redirect_stdout(sys.stderr):  # what it prints is no part of a list, or of JSON
+            found = reduce(getattr, path.split("."), import_module(module))
     except SessileError:
         raise
     except AttributeError as error:
         raise ConfigError(f"--app {name}: {error}") from error
+    except SystemExit as error:
+        raise ConfigError(
+            f"--app {name}: importing {module} ended the program, as a script does: start it below "
+            'if __name__ == "__main__":, or name the module that makes the sessions'
+        ) from error
     except Exception as error:  # whatever an application does wrong when it is imported
         raise ConfigError(
             f"--app {name}: importing {module} failed with {type(error).__name__}: {error}; go to "

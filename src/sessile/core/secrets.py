@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from sessile.core.value import is_text
 from sessile.errors import ConfigError, WeakSecret
 
 SHORTEST: Final = 32
@@ -98,6 +99,8 @@ def _elements(secrets: object) -> Iterable[object]:
 
 def _to_bytes(secret: object) -> bytes:
     if isinstance(secret, str):
+        if not is_text(secret):  # as of a variable in another encoding; an error of Python's has it
+            raise ConfigError("a secret holds bytes that are no UTF-8" + _ADVICE)
         return secret.encode()
     if not isinstance(secret, bytes | bytearray):  # bytes(32) of a number would be all zeros
         raise ConfigError(f"a secret is text or bytes, not {type(secret).__name__}" + _ADVICE)

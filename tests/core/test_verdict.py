@@ -43,12 +43,12 @@ def chain(*secrets, start=FIRST):
     return tickets
 
 
-def holding(ticket, confirmed=None, before=(), used=WAS_USED, owner="alice"):
+def holding(ticket, confirmed=None, before=(), used=WAS_USED, **fields):
     """Return the record whose current ticket that is, used for so long since it was shown."""
     seen = T0 if confirmed is None else confirmed + used
     return record(
         key=ticket.key, digest=ticket.digest, confirmed=confirmed, confirmed_before=before,
-        seen=seen, owner=owner,
+        seen=seen, **{"owner": "alice", "parent": bytes(32), **fields},
     )  # fmt: skip
 
 
@@ -105,6 +105,22 @@ def test_table(presented, confirmed, used, verdict):
         assert handed.reveal() == CURRENT.reveal()
     else:
         assert handed is None
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "verdict"),
+    [
+        (UNSEEN, Verdict.HAND_OVER),
+        (IN_GRACE, Verdict.HAND_OVER),
+        (PAST, Verdict.LATE),
+        (LONG_AGO, Verdict.REPLAY),
+    ],
+)
+def test_ticket_that_polls_have_used_was_kept(confirmed, verdict):
+    """They move no clock, so the record says it by having no parent any more."""
+    held = holding(CURRENT, confirmed, used=NOT_KEPT, parent=b"")
+
+    assert judged(PARENT, held) is verdict
 
 
 @pytest.mark.parametrize("confirmed", [UNSEEN, IN_GRACE])

@@ -274,11 +274,15 @@ class Policy:
         idle = self.remember_idle if record.persistent else self.idle
         if self.anonymous_idle is not None and not record.bound:
             idle = self.anonymous_idle
-        if now - record.seen >= idle / _TOUCH:
-            return True
+        return now - record.seen >= idle / _TOUCH or self.use_due(record, now)
+
+    def use_due(self, record: Record, now: Instant) -> bool:
+        """Tell whether it is to be noted that the new ticket was used for longer than a moment.
+
+        Once after each turn: by ``seen``, or, where a poll must not move that, by no parent.
+        """
         if not record.parent or record.confirmed is None or self.stale is None:
             return False
-        # once after each turn, so that it is known whether the new ticket was used for longer
         return record.seen - record.confirmed <= BRIEF < now - record.confirmed
 
     def touch(self, record: Record, now: Instant) -> Touch:

@@ -51,7 +51,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         factors: what the owner gave at the login, as in ``("password", "totp")``.
         pending: a login that is half finished.
         grants: for each purpose that a step-up allowed, until when.
-        parent: the digest before the latest rotation; empty before the first.
+        parent: the digest before the latest rotation; empty before the first, and once polls have
+            used the current ticket for longer than a moment.
         past: the trail's bytes; ``trail`` unpacks them.
         confirmed_before: when the tickets before the current one were first presented, newest
             first, as far as a request with an older one may still be on its way.

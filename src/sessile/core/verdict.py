@@ -195,7 +195,7 @@ def _successor(
         return Successor.IN_GRACE
     if policy.stale is None or now < confirmed:
         return Successor.LONG_AGO
-    if parent is not None and parent.seen - confirmed <= BRIEF:
+    if parent is not None and parent.parent and parent.seen - confirmed <= BRIEF:
         return Successor.BRIEF
     return Successor.RECENT if _is_recent(confirmed, now, policy) else Successor.LONG_AGO
 

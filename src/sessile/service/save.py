@@ -71,7 +71,8 @@ def plan(
     )
     successor = _successor(transaction) if wanted else None
     moved = note_client and opened.client_changed
-    active = not transaction.passive and policy.touch_due(record, now)
+    is_due = policy.use_due if transaction.passive else policy.touch_due
+    active = is_due(record, now)
     if delta is UNCHANGED and not (active or successor or moved or state.notes):
         return None
     return Attempt(record, opened.values, delta, successor, opened.reissue, moved)
@@ -223,6 +224,8 @@ def _draft(transaction: Transaction, now: Instant, attempt: Attempt) -> Change:
     changes: dict[str, Any] = {"version": record.version + 1}
     if not transaction.passive:
         changes |= context.policy.touch(record, now)
+    elif context.policy.use_due(record, now):
+        changes["parent"] = b""  # the ticket is in use; the idle clock stands
     if attempt.successor is not None:
         changes |= {"digest": attempt.successor.digest, "rotated": now, "confirmed": None}
         changes["parent"] = record.digest

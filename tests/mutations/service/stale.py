@@ -51,6 +51,23 @@ def first_of_a_killed_browser_locks_out_the_others(patch):
     patch.setitem(opening._ACTS, Verdict.RETURN, opening._Act.SERVE_LATE)
 
 
+@breaks("poll_is_use_of_a_ticket_too")
+def polls_are_no_use(patch):
+    patch.setattr(Policy, "use_due", lambda self, record, now: False)
+
+
+@breaks("poll_is_use_of_a_ticket_too")
+def polls_move_the_clock(patch):
+    patch.setattr(Policy, "touch_due", Policy.use_due)
+    plan = save.plan
+
+    def plan_actively(transaction, *args, **more):
+        transaction.passive = False
+        return plan(transaction, *args, **more)
+
+    patch.setattr(commit, "plan", plan_actively)
+
+
 @breaks(REPLAYED, peer=HOME, stale=hours(1), late=3_601.0)
 def use_is_noted_seldom(patch):
     patch.setattr(

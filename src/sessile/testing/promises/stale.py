@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from sessile.core.policy import Policy, hours, minutes
+from sessile.core.session import Session
 from sessile.service import events
 from sessile.stores.contract import Store
 from sessile.testing.drive import Drive
@@ -121,6 +122,29 @@ class StaleTickets(Stories):
         newest, world.cookie = world.cookie, old
         assert world.ask(reads).cookie == newest
         assert not world.events_of(events.Replayed)
+
+    def test_poll_is_use_of_a_ticket_too(self, store: Store, drive: Drive) -> None:
+        """A page that nobody looks at polls with the new ticket; a thief is not handed it."""
+
+        def clocks(session: Session) -> tuple[float, float]:
+            assert session.info is not None
+            return session.info.last_seen, session.info.expires
+
+        world = self.world_with_login(store, drive)
+        before, old = world.ask(clocks).result, world.cookie
+        world.passive = True
+        world.clock.advance(minutes(16))
+        world.ask(reads)
+        assert world.cookie != old
+        for _ in range(4):
+            world.clock.advance(minutes(1))
+            world.ask(reads)
+        assert world.ask(clocks).result == before  # no poll has moved them
+        world.passive = False
+        thief = world.ask(reads, old)
+
+        assert (thief.user, thief.set_cookie) == ("alice", None)
+        assert stale_events(world) == [("alice", False)]
 
     def test_browser_that_starts_again_sends_many_requests(
         self, store: Store, drive: Drive

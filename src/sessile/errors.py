@@ -191,7 +191,7 @@ class ViewMismatch(SessionError):  # noqa: N818
 
     def __init__(self, key: str, kind: str, reason: str) -> None:
         super().__init__(
-            f"session[{key!r}] is no {kind}: {reason}; "
+            f"session[{_shorten(key)!r}] is no {kind}: {reason}; "
             "see version= and upgrade= of view(...), or remove the value"
         )
         self.key = key
@@ -208,7 +208,7 @@ class UnsupportedValue(SessileError, TypeError):  # noqa: N818
     """
 
     def __init__(self, reason: str, key: str | None = None) -> None:
-        where = "" if key is None else f"session[{key!r}]: "
+        where = "" if key is None else f"session[{_shorten(key)!r}]: "
         super().__init__(where + reason)
         self.key = key
         self.reason = reason
@@ -241,3 +241,8 @@ class SessionTooLarge(UnsupportedValue):
         self.size = size
         self.limit = limit
         self.unit = unit
+
+
+def _shorten(key: str) -> str:
+    """Return the beginning of a long key: it may be a client's, and an error goes to logs."""
+    return key if len(key) <= 64 else f"{key[:64]}..."

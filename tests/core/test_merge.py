@@ -81,6 +81,18 @@ def test_different_keys_both_survive(base, data):
         assert {key: exact(value) for key, value in merged.items()} == both
 
 
+HUGE = 10**5_000  # Python refuses to spell it
+
+
+def test_numbers_of_any_length_are_merged():
+    """Of two that are long as of two that are short it is told whether they are the same."""
+    assert after({"a": [HUGE]}, {"a": [HUGE, 1]}, edit_of({"a": [HUGE]}, "a", [HUGE, 2])) == {
+        "a": [HUGE, 1, 2]
+    }
+    assert same(HUGE, HUGE + 0)
+    assert not same(HUGE, HUGE + 1)
+
+
 @effort(200, 5_000)
 @given(*[st.lists(COUNTS, max_size=4)] * 3)
 def test_lists_keep_both_extensions(was, mine, yours):

@@ -200,3 +200,13 @@ def test_limits_of_a_policy_are_one_mebibyte_and_a_thousand_keys():
     """Unless it says otherwise."""
     assert Policy().size_limit == SizeLimit(max_bytes=1_048_576, max_keys=1_000)
     assert Policy(max_bytes=10, max_keys=2).size_limit == SizeLimit(max_bytes=10, max_keys=2)
+
+
+def test_error_shows_the_beginning_of_a_long_key():
+    """A key may be a client's: whoever logs the error logs no mebibyte, and the error has it."""
+    key = "k" * 3_000
+    with pytest.raises(SessionTooLarge) as refused:
+        holding()[key] = 1
+
+    assert len(str(refused.value)) < 300
+    assert refused.value.key == key

@@ -9,8 +9,9 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from harness.examples import run_example
-from sessile import Cookie, Policy, Sessions, days, minutes
-from sessile.service.events import Ended, Expired, LoggedIn
+from sessile import Bearer, Binding, Cookie, OnMismatch, Policy, Sessions, days, hours, minutes
+from sessile.errors import ConfigError
+from sessile.service.events import Ended, Expired, LoggedIn, Rotated
 from sessile.service.sessions import context_of
 from sessile.testing.application import SessionTester
 from sessile.web.asgi import SessionMiddleware
@@ -121,3 +122,46 @@ def test_page_for_applications_is_true(session_tester):
     name = "test_account_is_hers_until_she_is_idle"
     example = run_example("testing-your-application.md", name)
     example.test_account_is_hers_until_she_is_idle(session_tester)
+
+
+@pytest.mark.parametrize("reaction", list(OnMismatch))
+def test_look_changes_nothing(reaction):
+    """Whatever the policy says of another client, who tests is none: the session goes on."""
+    binding = Binding(on_mismatch=reaction)
+    sessions = Sessions(
+        "memory://", cookie=Cookie(secure=False), policy=Policy(binding=binding, idle=hours(1))
+    )
+
+    def count(request):
+        return JSONResponse([request.session.user, request.session.increment("n")])
+
+    middleware = [Middleware(SessionMiddleware, sessions=sessions)]
+    app = Starlette(routes=[Route("/", count)], middleware=middleware)
+    firefox = {
+        "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    }
+    client = TestClient(app, headers=firefox, client=("192.0.2.7", 4711))
+    with SessionTester(sessions) as tester:
+        cookie = tester.log_in("alice", client=client)
+        client.get("/")
+        (before,) = sessions.sync.of("alice")
+        tester.clock.advance(minutes(20))
+        assert (tester.user(cookie), tester.values(cookie)) == ("alice", {"n": 1})
+        assert sessions.sync.of("alice") == [before]
+
+        assert client.get("/").json() == ["alice", 2]
+        assert [type(event) for event in tester.events] == [LoggedIn, Rotated]
+
+
+def test_cookie_is_found_beside_another_carrier():
+    """An answer to nobody goes the first way; what it carries is as good in the cookie."""
+    sessions = Sessions("memory://", carriers=[Bearer(), Cookie(secure=False)])
+    with SessionTester(sessions) as tester:
+        assert tester.user(tester.log_in("alice")) == "alice"
+        assert tester.values(tester.begin({"cart": ["hat"]})) == {"cart": ["hat"]}
+
+
+def test_sessions_without_a_cookie_are_refused():
+    """A tester hands out cookies, and would log nobody in."""
+    with pytest.raises(ConfigError, match="no cookie"):
+        SessionTester(Sessions("memory://", carriers=[Bearer()]))

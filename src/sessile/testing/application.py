@@ -3,19 +3,25 @@
 ``plugin`` gives it to pytest as the fixture ``session_tester``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from sessile.core.binding import AddressMatch, AgentMatch, Binding
+from sessile.core.carrier import TICKET
 from sessile.core.flow import run
 from sessile.core.request import PlainRequest
 from sessile.core.session import Session
 from sessile.core.value import Value
+from sessile.errors import ConfigError
 from sessile.service.commit import commit
 from sessile.service.events import Event
 from sessile.service.open import open_transaction
 from sessile.service.sessions import Sessions, context_of
 from sessile.testing.clock import FakeClock
+
+_ANY_CLIENT: Final = Binding(AddressMatch.IGNORE, AgentMatch.IGNORE)
 
 
 class SessionTester:
@@ -27,6 +33,9 @@ class SessionTester:
     Args:
         sessions: the application's own, over any store.
 
+    Raises:
+        ConfigError: no cookie is among their carriers.
+
     Attributes:
         clock: begins at the real time; ``clock.advance(minutes(31))``.
         events: what was told so far, the oldest first.
@@ -36,6 +45,11 @@ class SessionTester:
         self.sessions = sessions
         self.events: list[Event] = []
         self._context = context_of(sessions)
+        if not self._context.carriers.cookies:
+            raise ConfigError(
+                "these sessions have no cookie, which is what a tester hands out: write "
+                "Sessions(carriers=[..., Cookie()]) in the tests"
+            )
         self.clock = FakeClock(self._context.clock())
         self._own = (self._context.clock, self._context.timer)
         self._hook = self.events.append
@@ -81,26 +95,24 @@ class SessionTester:
             session.login(user, assurance=assurance, factors=factors, remember=remember)
             session.update(values or {})
 
-        cookie = self._ask({}, begin)[1]
+        cookie = self._ask({}, begin)
         self._ask(cookie, dict)
         self._give(client, cookie)
         return cookie
 
     def begin(self, values: Mapping[str, Value], *, client: object = None) -> dict[str, str]:
         """Return the cookie of a new session of nobody that holds those values."""
-        cookie = self._ask({}, lambda session: session.update(values))[1]
+        cookie = self._ask({}, lambda session: session.update(values))
         self._give(client, cookie)
         return cookie
 
     def user(self, cookies: Mapping[str, str]) -> str | None:
-        """Return who is logged in with these cookies."""
-        user: str | None = self._ask(cookies, lambda session: session.user)[0]
-        return user
+        """Return who is logged in with these cookies. A look changes nothing."""
+        return self._look(cookies).user
 
     def values(self, cookies: Mapping[str, str]) -> dict[str, Any]:
-        """Return the values in the session of these cookies."""
-        values: dict[str, Any] = self._ask(cookies, dict)[0]
-        return values
+        """Return the values in the session of these cookies. A look changes nothing."""
+        return dict(self._look(cookies))
 
     def events_of(self, kind: type[Event]) -> list[Event]:
         """Return the events of one kind."""
@@ -122,12 +134,25 @@ class SessionTester:
             else:
                 client.cookies[name] = value
 
-    def _ask(self, cookies: Mapping[str, str], act: Any) -> tuple[Any, dict[str, str]]:
+    def _look(self, cookies: Mapping[str, str]) -> Session:
+        """Open a session as its own client would, whoever that is, and leave it as it is."""
+        own = self._context.policy
+        self._context.policy = replace(own, binding=_ANY_CLIENT)
+        try:
+            flow = open_transaction(self._context, self._request(cookies), passive=True)
+            return Session(run(flow).state)
+        finally:
+            self._context.policy = own
+
+    def _ask(self, cookies: Mapping[str, str], act: Callable[[Session], object]) -> dict[str, str]:
         """Make a request of a client that says nothing of itself, so that any may follow it."""
-        name = self.sessions.cookie.full_name
-        sent = f"{name}={cookies[name]}" if name in cookies else ""
-        transaction = run(open_transaction(self._context, PlainRequest({"cookie": sent})))
-        result = act(Session(transaction.state))
+        transaction = run(open_transaction(self._context, self._request(cookies)))
+        act(Session(transaction.state))
         given = run(commit(transaction))
-        ticket = given[-1][1].partition(";")[0].partition("=")[2] if given else ""
-        return result, {name: ticket}
+        name, line = given[-1] if given else ("", "")
+        ticket = line if name == TICKET else line.partition(";")[0].partition("=")[2]
+        return {self.sessions.cookie.full_name: ticket}
+
+    def _request(self, cookies: Mapping[str, str]) -> PlainRequest:
+        name = self.sessions.cookie.full_name
+        return PlainRequest({"cookie": f"{name}={cookies[name]}" if name in cookies else ""})

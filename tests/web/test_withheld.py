@@ -121,6 +121,19 @@ def test_public_page_puts_no_cookie_over_that_of_a_part_of_the_site(kind, log):
     assert "Path=/admin" in site.ask(puts, "/admin/users").one("set-cookie")
 
 
+@pytest.mark.parametrize(
+    ("kind", "setting"), [(AsgiClient, "--root-path"), (WsgiClient, "SCRIPT_NAME")]
+)
+def test_prefix_that_a_proxy_takes_off_is_told_with_what_to_set(kind, setting, log):
+    """Until the server knows it no path is below the cookie's; the log says where to write it."""
+    site = Site(kind, Cookie(name="sid", path="/shop"))
+    assert site.ask(puts, "/cart").one("set-cookie") is None
+    (line,) = log.messages
+    assert setting in line
+
+    assert site.ask(puts, "/cart", root="/shop").one("set-cookie") is not None
+
+
 def test_changed_domain_locks_nobody_out(kind):
     """The former cookie goes where both came, and wherever the new one is set."""
     former = Cookie(name="sid")

@@ -178,6 +178,8 @@ def log_withheld(cookie: str) -> None:
     _log.warning(
         "a request stored something and could not have brought the cookie %s, as it came from "
         "another site (SameSite) or is for a path that the cookie does not reach: nothing was "
-        "stored, because the cookie of a new session would replace that of a login",
+        "stored, because the cookie of a new session would replace that of a login. If a proxy "
+        "takes a prefix off the path, tell your server which: --root-path of an ASGI server, "
+        "SCRIPT_NAME of a WSGI one",
         cookie,
     )

@@ -126,6 +126,19 @@ def test_setting_that_is_empty_is_refused(name, text, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "spelling", ['"{}"', "'{}'", '["{}"]', "{}\n{}", '"{},{}"', "{}\r\n{}", "[{}]", '{},"{}"']
+)
+def test_secrets_that_are_spelt_otherwise_are_refused(spelling, monkeypatch):
+    """A file of another kind keeps the quotes, and two lines are no two secrets: nobody is told."""
+    new, old = "nW9xKq2vTz7mLr4bYc8Jd1Hf6Gs3Pa5Ue0Io", "oL2pRt8wXz4vBn6mKj1Hg9Fd3Sa7Qe5Ty0Ui"
+    monkeypatch.setenv("SESSILE_SECRETS", spelling.format(new, old))
+    with pytest.raises(ConfigError, match="SESSILE_SECRETS has quotes") as refused:
+        Sessions("memory://")
+
+    assert new not in str(refused.value)
+
+
 def test_reader_of_a_corrupt_value_writes_nothing():
     """A value that cannot be read counts as absent and is told; reading does not remove it."""
     store = MemoryStore()

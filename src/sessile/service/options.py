@@ -1,5 +1,6 @@
 """The options of ``Sessions``: what cannot be meant is refused when it is made, in words."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import iscoroutinefunction
 from pathlib import Path
@@ -142,6 +143,7 @@ def check_owners(store: Store, advice: str) -> None:
 
 
 _FILE: Final = "file:"
+_SPELT_OTHERWISE: Final = re.compile(r"""^["'\[]|["'\]]$|[\r\n]""").search
 
 
 def ring_of_settings(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
@@ -156,10 +158,26 @@ def ring_of_settings(secrets: Iterable[str | bytes] | None) -> KeyRing | None:
         setting = system.setting("SESSILE_SECRETS")
         if setting is None:
             return None
-        secrets = [part.strip() for part in setting.split(",")]
+        secrets = _split_setting(setting)
     if isinstance(secrets, str | bytes) or not isinstance(secrets, Sequence | Iterator):
         return KeyRing(secrets)  # which says what is wrong with it
     return KeyRing(map(_secret, secrets))
+
+
+def _split_setting(setting: str) -> list[str]:
+    """Return the secrets of ``SESSILE_SECRETS``.
+
+    Raises:
+        ConfigError: they are separated otherwise, or have what another shell would have taken off,
+            so that elsewhere, or with a second one, the same text would be another secret.
+    """
+    parts = [part.strip() for part in setting.split(",")]
+    if any(_SPELT_OTHERWISE(part) for part in parts):
+        raise ConfigError(
+            "SESSILE_SECRETS has quotes, brackets or a line break in it: write the secrets as "
+            "`sessile keygen` prints them, with a comma between two"
+        )
+    return parts
 
 
 def _secret(given: str | bytes) -> str | bytes:

@@ -272,7 +272,8 @@ def test_former_cookies_are_of_the_same_name_and_another_place():
     now = Cookie(name="sid", domain="example.com")
     former = [Cookie(name="sid"), Cookie(name="sid", path="/app"), Cookie("sid", partitioned=True)]
     assert Cookie(name="sid", domain="example.com", former=former).former == tuple(former)
-    for wrong in (now, [now], ["sid"], "sid", [Cookie(name="other")], 4):
+    same = Cookie(name="sid", domain="Example.COM")  # to a browser
+    for wrong in (now, [now], [same], ["sid"], "sid", [Cookie(name="other")], 4):
         with pytest.raises(ConfigError, match="former"):
             Cookie(name="sid", domain="example.com", former=wrong)
 

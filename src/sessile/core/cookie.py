@@ -140,7 +140,8 @@ def _check_former(cookie: Cookie) -> tuple[Cookie, ...]:
 
 def _place(cookie: Cookie) -> tuple[str | None, str, bool]:
     """Return domain, path and partition: by these a browser tells cookies of one name apart."""
-    return cookie.domain, cookie.path, cookie.partitioned
+    domain = None if cookie.domain is None else cookie.domain.lower()
+    return domain, cookie.path, cookie.partitioned
 
 
 def _check_text(name: str, path: str, domain: str | None) -> None:

@@ -43,6 +43,9 @@ def test_credentials_are_not_shown():
         ("redis://alice@cache", "redis://cache"),
         ("redis://[::1]:6379/a:b", "redis://[::1]:6379/a:b"),
         ("unix://alice:hunter2@/run/redis.sock", "unix:///run/redis.sock"),
+        ("redis://alice:pw@a:1,b:2,[::1]:3/x", "redis://a:1,b:2,[::1]:3/x"),
+        ("redis://alice:hun,ter2/0", "redis://alice/0"),
+        ("redis://a:1,alice:hunter2/0", "redis://a/0"),
         ("sqlite:////home/me@work/s.db", "sqlite:////home/me@work/s.db"),
     ],
 )
@@ -73,7 +76,7 @@ def test_no_password_is_ever_shown(password):
     [
         "redis://:pa/ss@cache/0", "redis://:pa?ss@cache/0", "redis://:pa#ss@cache/0",
         "redis://:12/ss@cache/0", "redis://:12?ss@cache/0",
-        "redis://cache:port/0", "redis://[::1/0", "redis://cache/0#1", "redis://cache:99999/0",
+        "redis://cache:port/0", "redis://a,b:port/0", "redis://a,,b/0", "redis://a,/0", "redis://[::1/0", "redis://cache/0#1", "redis://cache:99999/0",
     ],
 )  # fmt: skip
 def test_what_can_be_misread_is_refused(url):
@@ -146,3 +149,19 @@ def test_options_are_converted():
     )
     assert place.option("e", count, 7) == 7
     place.refuse_leftovers()
+
+
+def test_servers_are_taken_apart():
+    """A URL may name several servers; those without a port have the usual one."""
+    place = Location("redis://me:p%2Cw@One,two.example:7,[::1]:8/0")
+
+    assert place.servers(6) == (("one", 6), ("two.example", 7), ("::1", 8))
+    assert (place.host, place.port, place.password) == ("one", None, "p,w")
+    place.refuse_leftovers()
+    assert Location("redis:///0").servers(6) == (("localhost", 6),)
+
+
+def test_servers_that_nobody_took_are_refused():
+    """Who takes one server does not forget the others in silence."""
+    with pytest.raises(ConfigError, match="redis://a:1,b/0 names several servers.*takes one"):
+        Location("redis://a:1,b/0").refuse_leftovers()

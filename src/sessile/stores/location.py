@@ -16,6 +16,7 @@ from sessile.errors import ConfigError
 T = TypeVar("T")
 
 _SHAPE: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\x00-\x1f\x7f]*", re.IGNORECASE)
+_SEVERAL: Final = re.compile(r"((\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?(,(?!$)|$)){2,}", re.ASCII)
 _EXAMPLES: Final = "sqlite:///sessile.db, redis://localhost:6379/0 or memory://"
 
 
@@ -27,7 +28,7 @@ class Location:
 
     Attributes:
         scheme: in lower case.
-        host: without brackets; None where the URL names none.
+        host: without brackets; None where the URL names none. Of several, ``servers`` has all.
         port: None where the URL names none.
         username: decoded, or None.
         password: decoded, or None. For the driver and nothing else.
@@ -39,7 +40,7 @@ class Location:
     """
 
     __slots__ = (
-        "_known", "_options", "host", "password", "path", "port", "safe", "scheme", "username",
+        "_known", "_options", "_servers", "host", "password", "path", "port", "safe", "scheme", "username",
     )  # fmt: skip
 
     def __init__(self, url: str) -> None:
@@ -48,7 +49,8 @@ class Location:
         self.safe = redact(url)
         try:
             parts = urlsplit(url)
-            self.host, self.port = parts.hostname, parts.port
+            self._servers = _servers_of(parts.netloc)
+            self.host, self.port = self._servers[0]
         except ValueError:  # its text may quote a password that was taken for a port
             raise ConfigError(f"the host or port of {self.safe} cannot be read{_HINT}") from None
         if parts.fragment and not parts.netloc:
@@ -89,12 +91,25 @@ class Location:
         except ValueError as error:
             raise ConfigError(f"option {name}={text} of {self.safe}: {error}") from None
 
+    def servers(self, port: int) -> tuple[tuple[str, int], ...]:
+        """Take every server that the URL names, as in ``one:26379,two,[::1]:26380``.
+
+        Args:
+            port: of those that name none.
+        """
+        found = tuple((host or "localhost", own or port) for host, own in self._servers)
+        self._servers = self._servers[:1]
+        return found
+
     def refuse_leftovers(self) -> None:
         """Call when every known option was taken.
 
         Raises:
-            ConfigError: the URL has an option that nobody took; names it and the known ones.
+            ConfigError: the URL has an option that nobody took; names it and the known ones. Or it
+                names several servers, and one alone was taken.
         """
+        if len(self._servers) > 1:
+            raise ConfigError(f"{self.safe} names several servers; {self.scheme}:// takes one")
         for name in self._options:
             near = get_close_matches(name, self._known, n=1)
             guess = f"did you mean {near[0]!r}? " if near else ""
@@ -117,7 +132,8 @@ def redact(url: str) -> str:
         rest = rest.rpartition("@")[2]
     place = re.split("[?#]", rest, maxsplit=1)[0]
     host, slash, path = place.partition("/")
-    host = re.sub(r":(?!\d{1,5}$)[^]]*$", "", host)  # what is no port may be half of a credential
+    if _SEVERAL.fullmatch(host) is None:
+        host = re.sub(r":(?!\d{1,5}$)[^]]*$", "", host)  # no port: it may be half of a credential
     return f"{scheme.lower()}://{host}{slash}{path}"
 
 
@@ -148,6 +164,18 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
+
+
+def _servers_of(netloc: str) -> list[tuple[str | None, int | None]]:
+    """Return host and port of each server.
+
+    Raises:
+        ValueError: one of them cannot be read.
+    """
+    parts = [urlsplit(f"//{server}") for server in netloc.rpartition("@")[2].split(",")]
+    if len(parts) > 1 and not all(part.hostname for part in parts):
+        raise ValueError("a comma, and no server beside it")
+    return [(part.hostname, part.port) for part in parts]
 
 
 def _decode(text: str | None) -> str | None:

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.redis_server import own_redis, redis_server  # noqa: F401  (fixtures are found by their names)
+from harness.sentinels import replicated  # noqa: F401
 from sessile.testing.drive import COLOURS
 
 pytest_plugins = ["summary"]  # prints the tests by folder, and the promises where asked to

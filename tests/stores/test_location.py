@@ -76,7 +76,8 @@ def test_no_password_is_ever_shown(password):
     [
         "redis://:pa/ss@cache/0", "redis://:pa?ss@cache/0", "redis://:pa#ss@cache/0",
         "redis://:12/ss@cache/0", "redis://:12?ss@cache/0",
-        "redis://cache:port/0", "redis://a,b:port/0", "redis://a,,b/0", "redis://a,/0", "redis://[::1/0", "redis://cache/0#1", "redis://cache:99999/0",
+        "redis://cache:port/0", "redis://a,b:port/0",
+        "redis://a,,b/0", "redis://a,/0", "redis://[::1/0", "redis://cache/0#1", "redis://cache:99999/0",
     ],
 )  # fmt: skip
 def test_what_can_be_misread_is_refused(url):
@@ -163,5 +164,5 @@ def test_servers_are_taken_apart():
 
 def test_servers_that_nobody_took_are_refused():
     """Who takes one server does not forget the others in silence."""
-    with pytest.raises(ConfigError, match="redis://a:1,b/0 names several servers.*takes one"):
+    with pytest.raises(ConfigError, match=r"redis://a:1,b/0 names several servers.*takes one"):
         Location("redis://a:1,b/0").refuse_leftovers()

@@ -5,17 +5,22 @@ import pytest
 from sessile.errors import ConfigError
 from sessile.stores.contract import Capability, Store
 from sessile.stores.redis import RedisStore
+from sessile.wire.redis.endpoint import Sentinels
 
 
 def meant(url):
     """Return what a URL sets beside the defaults."""
     store = RedisStore.from_url(url)
     endpoint = store._client._endpoint
-    fields = ("host", "port", "path", "db", "username", "password", "timeout", "connect_timeout")
+    fields = (
+        "host", "port", "path", "db", "username", "password", "sentinels", "timeout",
+        "connect_timeout",
+    )  # fmt: skip
     found = {name: getattr(endpoint, name) for name in fields} | {"prefix": store._prefix}
     usual = {
         "host": "localhost", "port": 6379, "path": None, "db": 0, "username": None,
-        "password": None, "timeout": 0.5, "connect_timeout": 0.5, "prefix": "sessile:",
+        "password": None, "sentinels": None, "timeout": 0.5, "connect_timeout": 0.5,
+        "prefix": "sessile:",
     }  # fmt: skip
     return {name: value for name, value in found.items() if value != usual[name]}
 
@@ -32,6 +37,8 @@ def meant(url):
         ("redis://me:pw@cache", {"host": "cache", "username": "me", "password": "pw"}),
         ("unix:///run/redis.sock", {"path": "/run/redis.sock"}),
         ("unix://:pw@/run/r.sock?db=4", {"path": "/run/r.sock", "db": 4, "password": "pw"}),
+        ("valkey://cache:7000/2", {"host": "cache", "port": 7000, "db": 2}),
+        ("valkeys://:pw@cache", {"host": "cache", "password": "pw"}),
         ("redis://?prefix=shop:", {"prefix": "shop:"}),
         ("redis://?timeout=2", {"timeout": 2.0, "connect_timeout": 2.0}),
         ("redis://?timeout=2&connect_timeout=.3", {"timeout": 2.0, "connect_timeout": 0.3}),
@@ -53,6 +60,11 @@ def test_url_means(url, means):
         ("redis://cache?ca=x.pem", "unknown option 'ca'"),
         ("redis://cache?timeout=0", "above 0"),
         ("redis://cache?connect_timeout=soon", "seconds"),
+        ("redis+sentinel://one", "names no primary.*redis.sentinel://one:26379,two:26379/NAME/0"),
+        ("redis+sentinel://one/shop/zero", "no database.*redis.sentinel://one:26379,two:26379/NAM"),
+        ("redis+sentinel://one/shop/0/1", "no database"),
+        ("redis://one:6379,two:6379/0", r"redis://one:6379,two:6379/0 names several servers"),
+        ("redis://cache?sentinel_password=secret", "unknown option 'sentinel_password'"),
         ("unix://", "names no socket.*unix:///run/redis.sock"),
         ("unix://cache/run/redis.sock", "names no socket"),
         ("unix:///run/redis.sock?db=one", "whole number from 0"),
@@ -66,6 +78,30 @@ def test_url_that_means_nothing_is_an_error_at_start(url, says):
         RedisStore.from_url(url)
 
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "means"),
+    [
+        (
+            "redis+sentinel://one,two:7000/shop",
+            {"sentinels": Sentinels((("one", 26379), ("two", 7000)), "shop")},
+        ),
+        (
+            "valkey+sentinel://me:pw@one/shop/2?sentinel_username=them&sentinel_password=theirs",
+            {
+                "sentinels": Sentinels((("one", 26379),), "shop", "them", "theirs"),
+                "username": "me", "password": "pw", "db": 2,
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_url_of_sentinels_means(url, means):
+    """They stand where the server would, and the path begins with what they call the primary."""
+    found = meant(url)
+    assert (found.pop("host"), found.pop("port", None)) == ("one", None)
+    assert found == means
+    assert "theirs" not in repr(RedisStore.from_url(url)._client._endpoint)
 
 
 def test_store_is_one():

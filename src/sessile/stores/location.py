@@ -40,7 +40,8 @@ class Location:
     """
 
     __slots__ = (
-        "_known", "_options", "_servers", "host", "password", "path", "port", "safe", "scheme", "username",
+        "_known", "_options", "_servers", "host", "password", "path", "port", "safe", "scheme",
+        "username",
     )  # fmt: skip
 
     def __init__(self, url: str) -> None:

@@ -1,10 +1,18 @@
-"""The server that a ``redis://`` URL and its kin name. ``stores.redis`` asks it."""
+"""The server that a ``redis://`` URL and its kin name. ``stores.redis`` asks it.
+
+``valkey://`` says the same as ``redis://``, and ``valkeys://`` as ``rediss://``: the two speak one
+protocol.
+"""
 
 from typing import Final
 
 from sessile.errors import ConfigError
 from sessile.stores.location import Location, seconds
-from sessile.wire.redis.endpoint import Endpoint, Tls
+from sessile.wire.redis.endpoint import Endpoint, Sentinels, Tls
+
+_TLS: Final = frozenset(("rediss", "valkeys"))
+_SENTINEL: Final = frozenset(("redis+sentinel", "valkey+sentinel"))
+_SENTINEL_PORT: Final = 26_379
 
 LIMIT: Final = 0.5
 """Seconds for one operation unless the URL says otherwise."""
@@ -16,17 +24,23 @@ def endpoint_of(place: Location) -> Endpoint:
     Raises:
         ConfigError: the URL, or an option of it, is none of a Redis server.
     """
-    unix = place.scheme == "unix"
+    unix, sentinels = place.scheme == "unix", None
+    if place.scheme in _SENTINEL:
+        service, _, number = place.path[1:].partition("/")
+        sentinels, db = _sentinels(place, service), _database_of(place, number)
+    else:
+        db = place.option("db", _database, 0) if unix else _database_of(place, place.path[1:])
     limit = place.option("timeout", seconds, LIMIT)
     return Endpoint(
         place.safe,
         host=place.host or "localhost",
         port=place.port or 6379,
         path=_socket(place) if unix else None,
-        db=place.option("db", _database, 0) if unix else _path_database(place),
+        db=db,
         username=place.username or None,
         password=place.password or None,
-        tls=_tls(place) if place.scheme == "rediss" else None,
+        tls=_tls(place) if place.scheme in _TLS else None,
+        sentinels=sentinels,
         timeout=limit,
         connect_timeout=place.option("connect_timeout", seconds, limit),
     )
@@ -43,12 +57,27 @@ def _socket(place: Location) -> str:
     return place.path
 
 
-def _path_database(place: Location) -> int:
-    try:
-        return _database(place.path[1:] or "0")
-    except ValueError as error:
+def _sentinels(place: Location, service: str) -> Sentinels:
+    if not service:
         raise ConfigError(
-            f"the path of {place.safe} is no database: {error}, and redis://host:6379/0"
+            f"{place.safe} names no primary: write {place.scheme}://one:26379,two:26379/NAME/0 "
+            "with the name that stands in 'sentinel monitor NAME ...'"
+        )
+    return Sentinels(
+        place.servers(_SENTINEL_PORT),
+        service,
+        username=place.option("sentinel_username", str, "") or None,
+        password=place.option("sentinel_password", str, "") or None,
+    )
+
+
+def _database_of(place: Location, text: str) -> int:
+    try:
+        return _database(text or "0")
+    except ValueError as error:
+        example = "one:26379,two:26379/NAME/0" if place.scheme in _SENTINEL else "host:6379/0"
+        raise ConfigError(
+            f"the path of {place.safe} is no database: {error}, and {place.scheme}://{example}"
         ) from None
 
 

@@ -104,7 +104,7 @@ class NameServer:
         assert self.is_up.wait(60)
         if self.address is None:
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (self.address, 0))]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (self.address, port))]
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_second_address_is_tried(drive, redis_server):
     """Where the first address takes no connection, the next one has its share of the time."""
 
     def lookup(host, port, **how):
-        return [(0, 0, 0, "", (address, 0)) for address in ("127.0.0.2", "127.0.0.1")]
+        return [(0, 0, 0, "", (address, port)) for address in ("127.0.0.2", "127.0.0.1")]
 
     with ScriptedServer([b"+PONG\r\n"]) as server:
         client = named(server, lookup)

@@ -27,6 +27,7 @@ try:
     from sessile.wire.redis.pipeline import Pipeline
     from sessile.wire.redis.pool import ConnectionPool
     from sessile.wire.redis.resp import pack
+    from sessile.wire.redis.sentinels import ask_sentinels
 except ImportError as error:
     raise MissingExtra("RedisStore", "redis") from error
 
@@ -48,7 +49,9 @@ class RedisClient:
         self, endpoint: Endpoint, *, lookup: Callable[..., Any] = socket.getaddrinfo
     ) -> None:
         self._endpoint = endpoint
-        self._resolver = Resolver(endpoint.host, lookup=lookup)
+        if endpoint.sentinels is not None:
+            lookup = partial(ask_sentinels, endpoint.sentinels, endpoint.connect_timeout)
+        self._resolver = Resolver(endpoint, lookup=lookup)
         self._pool = ConnectionPool(endpoint, self._resolver)
         self._pipelines: _Lane = {}
         self._large: _Lane = {}

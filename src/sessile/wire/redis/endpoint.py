@@ -71,6 +71,23 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentinels:
+    """Whom to ask where the primary is.
+
+    Args:
+        servers: host and port of each Sentinel.
+        service: what ``sentinel monitor`` calls the primary.
+        username: for Sentinels with access lists.
+        password: theirs, not the primary's.
+    """
+
+    servers: tuple[tuple[str, int], ...]
+    service: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One Redis server and one of its databases.
 
@@ -83,6 +100,7 @@ class Endpoint:
         username: for servers with access lists.
         password: sent to the server and shown nowhere.
         tls: None speaks plain text.
+        sentinels: they name the server, instead of host and port; None for a server with a name.
         timeout: seconds for one command, from asking to the last byte of the answer; whatever is
             done for it is in them, connecting and asking once more included.
         connect_timeout: seconds of those for its name, connecting and the handshake.
@@ -101,10 +119,18 @@ class Endpoint:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: Tls | None = None
+    sentinels: Sentinels | None = None
     timeout: float = 0.5
     connect_timeout: float = 0.5
     most_idle: float = 30.0
     doubt: float = 1.0
+
+    @property
+    def target(self) -> str:
+        """What its addresses are looked up by, in words."""
+        if self.sentinels is not None:
+            return f"the primary {self.sentinels.service!r}"
+        return f"the host name {self.host}"
 
     def failure(self, cause: BaseException, why: str = "") -> StoreUnavailable:
         """Return the error for a cause, and chain it. Each waiter gets an error of its own."""

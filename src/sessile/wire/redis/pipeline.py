@@ -24,7 +24,7 @@ from sessile.wire.redis.endpoint import ERROR_REPLIES, NOT_PRIMARY, CommandError
 from sessile.wire.redis.opaque import Opaque
 from sessile.wire.redis.repeat import Repeat, Repeated
 from sessile.wire.redis.resolver import Resolver
-from sessile.wire.redis.resp import handshake
+from sessile.wire.redis.resp import handshake, refuse_replica
 
 _BUSY_LOOP_ALLOWANCE: Final = 0.01
 """Seconds for a loop that somebody kept busy to send and read what it could not before."""
@@ -179,7 +179,7 @@ class Pipeline:
                 waiter: Waiter = self._loop.create_future()
                 # no deadline of its own: ``_connect`` limits the handshake as a whole
                 connection.send([Command(packed, waiter, 0.0)])
-                await waiter
+                refuse_replica(await waiter)
         except BaseException:
             connection.abort()
             raise
@@ -197,18 +197,18 @@ class Pipeline:
         name = None if context is None else endpoint.host
         addresses = await self._resolver.resolve_on_loop(endpoint.connect_timeout)
         share = endpoint.connect_timeout / len(addresses)
-        for number, address in enumerate(addresses, start=1):
+        for number, (address, port) in enumerate(addresses, start=1):
             try:
                 async with asyncio.timeout(share):
                     _, connection = await loop.create_connection(
-                        make, address, endpoint.port, ssl=context, server_hostname=name
+                        make, address, port, ssl=context, server_hostname=name
                     )
             except OSError:
                 if number == len(addresses):
                     raise
             else:
                 return connection
-        raise ConnectionError(f"the host name {endpoint.host} has no address")
+        raise ConnectionError(f"{endpoint.target} has no address")
 
     async def _close_with_loop(self) -> AsyncGenerator[None, None]:
         """Close the connection with the loop: ``asyncio.run`` and its like end generators first."""

@@ -18,7 +18,7 @@ from sessile.wire.redis.endpoint import ERROR_REPLIES, NOT_PRIMARY, CommandError
 from sessile.wire.redis.opaque import Opaque
 from sessile.wire.redis.repeat import Repeat, Repeated
 from sessile.wire.redis.resolver import Resolver
-from sessile.wire.redis.resp import handshake
+from sessile.wire.redis.resp import handshake, refuse_replica
 
 
 class ConnectionPool:
@@ -146,17 +146,17 @@ class ConnectionPool:
         if endpoint.path is not None:
             return _connect_unix(endpoint.path, deadline - self._timer())
         addresses = self._resolver.resolve(deadline - self._timer())
-        for number, address in enumerate(addresses, start=1):
+        for number, place in enumerate(addresses, start=1):
             share = (deadline - self._timer()) / (len(addresses) - number + 1)
             try:
-                sock = socket.create_connection((address, endpoint.port), max(share, 0.001))
+                sock = socket.create_connection(place, max(share, 0.001))
             except OSError:
                 if number == len(addresses):
                     raise
             else:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return sock
-        raise ConnectionError(f"the host name {endpoint.host} has no address")
+        raise ConnectionError(f"{endpoint.target} has no address")
 
     def _greet(self, connection: BlockingConnection, deadline: Seconds) -> None:
         endpoint = self._endpoint
@@ -166,6 +166,7 @@ class ConnectionPool:
             reply = connection.ask(packed, deadline)
             if isinstance(reply, CommandError):
                 raise reply
+            refuse_replica(reply)
 
 
 def _connect_unix(path: str, within: Seconds) -> socket.socket:

@@ -1,10 +1,12 @@
-"""The addresses of a server's name, looked up apart. ``wire.redis`` connects to them.
+"""Where a server is, looked up apart: its name's addresses. ``wire.redis`` connects to them.
 
 A silent name server holds ``getaddrinfo`` for twenty seconds, and nothing can call it back. So a
 thread of its own asks it, one for a name however many wait, and no pool of anybody's is held.
 
 What was found is used for some seconds, then looked up anew. Where that fails, or takes more than
-half of the time there is, the old addresses are used: a server is likelier there than nowhere.
+half of the time there is, the old addresses are used: a server is likelier there than nowhere. Not
+so of a primary that Sentinels name: where they named one before there may be a replica now, or what
+takes itself for the primary still.
 """
 
 import asyncio
@@ -18,35 +20,39 @@ from typing import Any, Final, TypeAlias
 
 from sessile.core.value import Seconds
 from sessile.wire import system
+from sessile.wire.redis.endpoint import Endpoint
 
-Addresses: TypeAlias = tuple[str, ...]
-"""IP addresses as text, in the order in which they are to be tried."""
+Addresses: TypeAlias = tuple[tuple[str, int], ...]
+"""IP addresses as text, and ports, in the order in which they are to be tried."""
 
 FRESH: Final[Seconds] = 5.0
 """How long addresses are used without another look. A failover by name is seen after it."""
 
 
 class Resolver:
-    """The addresses of one host.
+    """The addresses of one server.
 
     Args:
-        host: a name or an address.
+        endpoint: the server.
         lookup: ``socket.getaddrinfo``, or what answers as it does.
         timer: seconds by a clock that never runs backwards.
     """
 
     def __init__(
         self,
-        host: str,
+        endpoint: Endpoint,
         *,
         lookup: Callable[..., Any] = socket.getaddrinfo,
         timer: Callable[[], Seconds] = system.timer,
     ) -> None:
-        self._host = host
+        self._place = (endpoint.host, endpoint.port)
+        self._target = endpoint.target
         self._lookup = lookup
         self._timer = timer
-        self._known: Addresses = (host,) if _is_address(host) else ()
-        self._fresh_until = float("inf") if self._known else 0.0
+        self._keeps = endpoint.sentinels is None
+        self._is_fixed = self._keeps and _is_address(endpoint.host)
+        self._known: Addresses = (self._place,) if self._is_fixed else ()
+        self._fresh_until = float("inf") if self._is_fixed else 0.0
         self._begin_process()
 
     def resolve(self, within: Seconds) -> Addresses:
@@ -74,7 +80,7 @@ class Resolver:
 
     def expire(self) -> None:
         """Look again before the next connection: the server there did not serve us."""
-        if not _is_address(self._host):
+        if not self._is_fixed:
             self._fresh_until = 0.0
 
     def _is_fresh(self) -> bool:
@@ -88,8 +94,9 @@ class Resolver:
         """Return the old addresses; raise an error of this caller's own where there are none."""
         if self._known:
             return self._known
-        why = str(error) or "the name server did not answer in time"
-        raise ConnectionError(f"the host name {self._host} leads nowhere: {why}") from error
+        asked = "the name server" if self._keeps else "the Sentinels"
+        why = str(error) or f"{asked} did not answer in time"
+        raise ConnectionError(f"{self._target} leads nowhere: {why}") from error
 
     def _begin_process(self) -> None:
         """Forget the look-up under way: after a fork its thread is the parent's alone."""
@@ -105,19 +112,20 @@ class Resolver:
             if self._running is None:
                 self._running = future = Future[Addresses]()
                 future.set_running_or_notify_cancel()  # so that no waiter can cancel the others'
-                name = f"sessile looks up {self._host}"
+                name = f"sessile looks up {self._target}"
                 threading.Thread(target=self._look, args=(future,), name=name, daemon=True).start()
             return self._running
 
     def _look(self, future: "Future[Addresses]") -> None:
         try:
-            found = self._lookup(self._host, None, type=socket.SOCK_STREAM)
-            addresses = tuple(dict.fromkeys(place[0] for *_, place in found))
+            found = self._lookup(*self._place, type=socket.SOCK_STREAM)
+            addresses = tuple(dict.fromkeys((place[0], place[1]) for *_, place in found))
         except Exception as error:  # noqa: BLE001  (whoever waits is told)
             self._finish()
             future.set_exception(error)
         else:
-            self._known, self._fresh_until = addresses, self._timer() + FRESH
+            if self._keeps:
+                self._known, self._fresh_until = addresses, self._timer() + FRESH
             self._finish()
             future.set_result(addresses)
 

@@ -27,7 +27,7 @@ def new_reader() -> hiredis.Reader:
 def handshake(endpoint: Endpoint) -> list[Opaque]:
     """Return the commands that are answered before any other is sent, packed.
 
-    RESP2: to ask for RESP3 takes a HELLO, and it has nothing that we use.
+    RESP2: RESP3 has nothing that we use. ``refuse_replica`` looks at each answer.
     """
     packed = []
     if endpoint.password is not None:
@@ -35,4 +35,21 @@ def handshake(endpoint: Endpoint) -> list[Opaque]:
         packed.append(Opaque(pack(("AUTH", *user, endpoint.password))))
     if endpoint.db:
         packed.append(Opaque(pack(("SELECT", endpoint.db))))
+    if endpoint.sentinels is not None:
+        packed.append(Opaque(pack(("HELLO", 2))))  # unlike ROLE and INFO no access list forbids it
     return packed
+
+
+def refuse_replica(reply: object) -> None:
+    """Do nothing unless an answer to HELLO says that the server is none to write to.
+
+    A Sentinel may know less than the server: https://redis.io/docs/latest/develop/reference/sentinel-clients/.
+
+    Raises:
+        ConnectionError: it is a replica.
+    """
+    if not isinstance(reply, list):
+        return
+    said = dict(zip(reply[::2], reply[1::2], strict=False))
+    if said.get(b"role", b"master") != b"master":
+        raise ConnectionError("the server there is a replica; the Sentinels have not settled yet")

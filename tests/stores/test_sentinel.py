@@ -1,0 +1,155 @@
+"""Redis behind Sentinels: the primary is found, a fail-over followed, a replica never read."""
+
+import socket
+import traceback
+
+import pytest
+
+from harness.sentinels import SERVICE, eventually
+from sessile.errors import StoreUnavailable
+from sessile.stores.contract import Record
+from sessile.stores.redis import RedisStore
+from sessile.testing.sample import key, record
+from wire.redis.scripted import SILENCE, ScriptedServer
+
+
+def reply(*words):
+    """Return an array of the protocol."""
+    parts = (f"${len(word)}\r\n{word}\r\n" for word in map(str, words))
+    return f"*{len(words)}\r\n{''.join(parts)}".encode()
+
+
+def named(*ports, options="timeout=2"):
+    """Return the URL of Sentinels at these ports."""
+    places = ",".join(f"127.0.0.1:{port}" for port in ports)
+    return f"redis+sentinel://{places}/{SERVICE}/0?{options}"
+
+
+@pytest.fixture
+def opened(drive):
+    """What opens a store, and closes it after the test."""
+    stores = []
+
+    def opened(url):
+        stores.append(RedisStore.from_url(url))
+        return stores[-1]
+
+    yield opened
+    for store in stores:
+        drive(store.close())
+
+
+def why(drive, flow):
+    """Return what the error says of a flow that must fail."""
+    with pytest.raises(StoreUnavailable) as refused:
+        drive(flow)
+    return str(refused.value)
+
+
+def serves(drive, store):
+    """Tell whether a store answers."""
+    try:
+        drive(store.ping())
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def test_fail_over_is_followed(replicated, opened, drive):
+    """What the replica had is there after the primary was killed, and more can be stored."""
+    patient = f"{replicated.url}&timeout=5"
+    store = opened(patient)
+    drive(store.create(record("a")))
+    assert replicated.primary.ask("WAIT", 1, 10_000) == 1
+    replicated.primary.stop()
+    eventually(lambda: replicated.where() == replicated.replica.port, "the fail-over")
+    eventually(lambda: serves(drive, store), "the new primary serves")
+    assert isinstance(drive(store.read(key("a"))), Record)
+    drive(store.create(record("b")))
+    assert isinstance(drive(store.read(key("b"))), Record)
+
+
+def test_primary_that_became_a_replica_is_left(replicated, opened, drive):
+    """A connection to the old primary is not read from once there is another one."""
+    store = opened(f"{replicated.url}&timeout=5")
+    drive(store.create(record("a")))
+    assert replicated.primary.ask("WAIT", 1, 10_000) == 1
+    replicated.fail_over()
+    eventually(
+        lambda: replicated.primary.ask("INFO", "replication")["role"] == "slave",
+        "the old primary is a replica",
+    )
+    served = replicated.primary.calls().get("mget", 0)
+    eventually(lambda: serves(drive, store), "the new primary serves")
+    drive(store.create(record("b")))
+    assert isinstance(drive(store.read(key("b"))), Record)
+    assert replicated.primary.calls().get("mget", 0) == served
+
+
+def test_replica_is_not_read(own_redis, opened, drive):
+    """Where a Sentinel is behind, and names what is a replica by now, nobody is served from it."""
+    own_redis.ask("REPLICAOF", "127.0.0.1", own_redis.port)
+    answer = reply("127.0.0.1", own_redis.port)
+    with ScriptedServer([answer], [answer]) as sentinel:
+        assert "is a replica" in why(drive, opened(named(sentinel.port)).read(key("a")))
+    assert "mget" not in own_redis.calls()
+
+
+def test_next_sentinel_is_asked(own_redis, opened, drive):
+    """One that is gone, silent or ignorant keeps nobody from the primary."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as gone,
+        ScriptedServer([SILENCE]) as silent,
+        ScriptedServer([b"*-1\r\n"]) as lost,
+        ScriptedServer([reply("127.0.0.1", own_redis.port)]) as knows,
+    ):
+        nobody = gone.getsockname()[1]
+        gone.close()
+        store = opened(named(nobody, silent.port, lost.port, knows.port, options="timeout=4"))
+        drive(store.create(record("a")))
+
+    assert isinstance(drive(store.read(key("a"))), Record)
+
+
+def test_primary_that_nobody_knows_is_told(opened, drive):
+    """The error names each Sentinel and what it said."""
+    nothing, refused = [b"*-1\r\n"], [b"-NOAUTH who?\r\n"]
+    with ScriptedServer(nothing, nothing) as lost, ScriptedServer(refused, refused) as shut:
+        said = why(drive, opened(named(lost.port, shut.port)).ping())
+
+    assert f"the primary '{SERVICE}' leads nowhere: no Sentinel knows it" in said
+    assert f"127.0.0.1:{lost.port}: it watches no '{SERVICE}'; see its 'sentinel monitor'" in said
+    assert f"127.0.0.1:{shut.port}: it answers NOAUTH; check sentinel_username and" in said
+
+
+def test_password_of_sentinels_is_shown_nowhere(opened, drive):
+    """A Sentinel that quotes it, as one without passwords does, gets it into no error."""
+    quotes = b"-ERR AUTH <password> called without any password: hunter2\r\n"
+    with ScriptedServer([quotes], [quotes]) as sentinel:
+        store = opened(named(sentinel.port, options="sentinel_password=hunter2"))
+        with pytest.raises(StoreUnavailable) as refused:
+            drive(store.ping())
+
+    assert b"hunter2" in sentinel.heard[0][0]
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_answer_that_is_none_is_told(opened, drive):
+    """What is no Sentinel at all is named, and costs no more than the time limit."""
+    for answer in (b"HTTP/1.1 400\r\n\r\n", b"+OK\r\n", reply("127.0.0.1", "no port")):
+        with ScriptedServer([answer], [answer]) as stranger:
+            said = why(drive, opened(named(stranger.port)).ping())
+        assert f"127.0.0.1:{stranger.port}: its answer is " in said
+
+
+def test_sentinels_are_asked_for_each_connection(own_redis, opened, drive):
+    """Where one primary was, there may be a replica by now: what was found is not used again."""
+    heard = reply("127.0.0.1", own_redis.port)
+    with ScriptedServer([heard], [heard]) as sentinel:
+        store = opened(named(sentinel.port))
+        for _ in range(2):
+            drive(store.ping())
+            drive(store.ping())
+            own_redis.ask("CLIENT", "KILL", "TYPE", "normal")
+
+    assert [len(said) for said in sentinel.heard] == [1, 1]

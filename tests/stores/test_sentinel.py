@@ -1,15 +1,19 @@
 """Redis behind Sentinels: the primary is found, a fail-over followed, a replica never read."""
 
+import asyncio
 import socket
 import traceback
+from contextlib import ExitStack
 
 import pytest
 
+from harness.redis_server import RedisServer
 from harness.sentinels import SERVICE, eventually
+from sessile.core.flow import arun
 from sessile.errors import StoreUnavailable
 from sessile.stores.contract import Record
 from sessile.stores.redis import RedisStore
-from sessile.testing.sample import key, record
+from sessile.testing.sample import change, key, login, record
 from wire.redis.scripted import SILENCE, ScriptedServer
 
 
@@ -153,3 +157,72 @@ def test_sentinels_are_asked_for_each_connection(own_redis, opened, drive):
             own_redis.ask("CLIENT", "KILL", "TYPE", "normal")
 
     assert [len(said) for said in sentinel.heard] == [1, 1]
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A primary and its replica, without Sentinels."""
+    homes = [tmp_path / name for name in ("primary", "replica")]
+    for home in homes:
+        home.mkdir()
+    quick = ("--repl-diskless-sync-delay", "0")
+    with ExitStack() as stack:
+        primary = stack.enter_context(RedisServer(homes[0], options=quick))
+        follow = ("--replicaof", f"127.0.0.1 {primary.port}")
+        replica = stack.enter_context(RedisServer(homes[1], options=follow))
+        eventually(
+            lambda: replica.ask("INFO", "replication")["master_link_status"] == "up",
+            "the replica follows",
+        )
+        yield primary, replica
+
+
+CHANGES = {
+    "create": lambda store: store.create(record("new")),
+    "commit": lambda store: store.commit(change(record("a"))),
+    "replace": lambda store: store.replace(login(record("n", owner="alice"))),
+    "delete": lambda store: store.delete(key("a")),
+    "delete_owned": lambda store: store.delete_owned("alice"),
+    "end_everybody": lambda store: store.end_everybody(),
+}
+
+
+@pytest.mark.parametrize("act", CHANGES)
+def test_change_is_on_a_replica_before_it_counts(pair, opened, drive, act):
+    """Under ``acks`` what was acknowledged is on as many replicas; without them it is a failure."""
+    primary, replica = pair
+    store = opened(f"{primary.url}?timeout=2&acks=1")
+    drive(store.create(record("a")))
+    drive(store.replace(login(record("o", owner="alice"))))
+    assert replica.ask("DBSIZE") == primary.ask("DBSIZE") > 0
+    replica.freeze()
+    try:
+        said = why(drive, CHANGES[act](store))
+        assert "0 of 1 replicas have the change in time (acks=1); it is made, and a fail" in said
+        drive(store.read(key("o")))  # whoever reads is served
+    finally:
+        replica.thaw()
+    drive(store.create(record("last")))
+    assert replica.ask("DBSIZE") == primary.ask("DBSIZE")
+
+
+def test_no_reader_waits_for_a_replica(pair):
+    """On one loop readers are served while a change waits for a replica that is frozen."""
+    primary, replica = pair
+
+    async def scenario():
+        store = RedisStore.from_url(f"{primary.url}?timeout=5&acks=1")
+        await arun(store.create(record("a")))
+        replica.freeze()
+        writer = asyncio.create_task(arun(store.create(record("b"))))
+        await asyncio.sleep(0)
+        read = await arun(store.read(key("a")))
+        waits = not writer.done()
+        replica.thaw()
+        await writer
+        await arun(store.close())
+        return read, waits
+
+    read, waits = asyncio.run(scenario())
+    assert isinstance(read, Record)
+    assert waits

@@ -110,8 +110,12 @@ class RedisStore:
     def from_url(cls, url: str) -> "RedisStore":
         """Return the store of ``redis://host:6379/0``, ``rediss://`` or ``unix:///path.sock``.
 
-        Options: ``prefix``, ``timeout``, ``connect_timeout``; ``db`` with ``unix``; ``ca``,
-        ``cert`` and ``key`` with ``rediss``.
+        ``valkey://`` and ``valkeys://`` are the same; ``redis+sentinel://one:26379,two/NAME/0``
+        asks Sentinels for the primary.
+
+        Options: ``prefix``, ``timeout``, ``connect_timeout``, ``acks``; ``db`` with ``unix``;
+        ``ca``, ``cert`` and ``key`` with ``rediss``; ``sentinel_username`` and
+        ``sentinel_password`` with Sentinels.
         """
         place = Location(url)
         prefix = place.option("prefix", str, PREFIX)
@@ -245,6 +249,8 @@ class RedisStore:
         client = RedisClient(self._endpoint)
         try:
             await self._seen.end(client)
+            if self._endpoint.acks:
+                await client.check_replicas()
             risk = await write_to_disk(client)
             await self._seen.check(client)
         finally:
@@ -355,10 +361,15 @@ class RedisStore:
     async def _run(self, script: Script, keys: tuple[str, ...], words: Words) -> Any:
         """Run a script by its digest; a server that forgot it is handed the text, once."""
         ask, rest = self._client.ask, (len(keys), *keys, *words, self._seen.newest)
-        reply = await ask(script.what, "EVALSHA", script.sha, *rest, repeat=script.repeat)
+        repeat, is_change = script.repeat, script.is_change
+        reply = await ask(
+            script.what, "EVALSHA", script.sha, *rest, repeat=repeat, is_change=is_change
+        )
         is_repeated = isinstance(reply, Repeated)
         if (reply.reply if is_repeated else reply) is ErrorReply.NO_SCRIPT:
-            reply = await ask(script.what, "EVAL", script.text, *rest, repeat=script.repeat)
+            reply = await ask(
+                script.what, "EVAL", script.text, *rest, repeat=repeat, is_change=is_change
+            )
             if is_repeated and not isinstance(reply, Repeated):
                 reply = Repeated(reply)
         return reply

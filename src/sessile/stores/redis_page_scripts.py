@@ -37,6 +37,7 @@ end
 return found
 """,
     repeat=Repeat.HARMLESS,
+    is_change=False,
 )
 
 # KEYS: generation twice, rows. ARGV: how many bytes.
@@ -57,6 +58,7 @@ end
 return found
 """,
     repeat=Repeat.HARMLESS,
+    is_change=False,
 )
 
 # KEYS: index, generation. ARGV: prefix, how many, how many bytes, the key of the session that they

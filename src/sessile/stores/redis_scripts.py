@@ -38,11 +38,13 @@ class Script:
         what: its name in traces.
         text: in Lua.
         repeat: whether it is sent once more after its connection was given up.
+        is_change: replicas are to have what it did, where the URL asks for that.
     """
 
     what: str
     text: str
     repeat: Repeat = Repeat.NEVER
+    is_change: bool = True
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ protocol.
 from typing import Final
 
 from sessile.errors import ConfigError
-from sessile.stores.location import Location, seconds
+from sessile.stores.location import Location, count, seconds
 from sessile.wire.redis.endpoint import Endpoint, Sentinels, Tls
 
 _TLS: Final = frozenset(("rediss", "valkeys"))
@@ -41,6 +41,7 @@ def endpoint_of(place: Location) -> Endpoint:
         password=place.password or None,
         tls=_tls(place) if place.scheme in _TLS else None,
         sentinels=sentinels,
+        acks=place.option("acks", count, 0),
         timeout=limit,
         connect_timeout=place.option("connect_timeout", seconds, limit),
     )

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from sessile.core.flow import Ask
 from sessile.errors import MissingExtra, StoreClosed
-from sessile.wire.redis.endpoint import CommandError, Endpoint
+from sessile.wire.redis.endpoint import CommandError, Endpoint, ErrorReply
 from sessile.wire.redis.opaque import Opaque
 from sessile.wire.redis.repeat import Repeat
 from sessile.wire.redis.resolver import Resolver
@@ -33,6 +33,9 @@ except ImportError as error:
 
 LARGE: Final = 65_536
 """Bytes from which a command, or its answer, has a connection with others of its kind."""
+
+_OF_LIMIT: Final = 0.9
+"""Of the time limit: how long replicas are waited for, so that the answer still comes in time."""
 
 _Lane: TypeAlias = dict[asyncio.AbstractEventLoop, Pipeline]
 
@@ -55,6 +58,9 @@ class RedisClient:
         self._pool = ConnectionPool(endpoint, self._resolver)
         self._pipelines: _Lane = {}
         self._large: _Lane = {}
+        self._changes: _Lane = {}  # what waits for a replica holds no reader up
+        milliseconds = max(1, int(endpoint.timeout * _OF_LIMIT * 1000))  # 0 would wait for ever
+        self._wait_for_acks = Opaque(pack(("WAIT", endpoint.acks, milliseconds)))
         self._closed = False
 
     def ask(
@@ -63,6 +69,7 @@ class RedisClient:
         *words: str | bytes | float,
         repeat: Repeat = Repeat.NEVER,
         is_large: bool = False,
+        is_change: bool = False,
     ) -> Ask[Any]:
         """Return the Ask for one command. Its reply is as hiredis reads it, or an ``ErrorReply``.
 
@@ -71,16 +78,33 @@ class RedisClient:
             words: the command.
             repeat: whether it is sent once more after its connection was given up.
             is_large: its answer is likely to be; a command that is large itself needs no such word.
+            is_change: as many replicas as the endpoint asks for are to have what it changed.
 
         Raises:
             StoreClosed: the client was closed.
         """
         self.check_open()
         packed = Opaque(pack(words))
+        if is_change and self._endpoint.acks:
+            return Ask(
+                what,
+                partial(self._block, packed, repeat, self._wait_for_acks),
+                partial(self._wait_twice, packed, repeat),
+            )
         lane = self._large if is_large or len(packed) >= LARGE else self._pipelines
         return Ask(
             what, partial(self._block, packed, repeat), partial(self._wait, packed, repeat, lane)
         )
+
+    async def check_replicas(self) -> None:
+        """Do nothing once enough replicas have what came over this client's one connection.
+
+        Raises:
+            StoreUnavailable: they do not in time.
+        """
+        packed = self._wait_for_acks
+        wait = partial(self._wait, packed, Repeat.NEVER, self._pipelines)
+        self._check_acks(await Ask("redis WAIT", partial(self._block, packed, Repeat.NEVER), wait))
 
     def check_open(self) -> None:
         """Do nothing if the client is open.
@@ -107,23 +131,47 @@ class RedisClient:
         pipeline = lane[loop] = Pipeline(self._endpoint, self._resolver, loop)
         return pipeline
 
-    def _block(self, packed: Opaque, repeat: Repeat) -> Any:
+    async def _wait_twice(self, packed: Opaque, repeat: Repeat) -> Any:
+        """Wait for the reply, and then for the replicas: WAIT is answered for one connection."""
+        reply, count = await asyncio.gather(
+            self._wait(packed, repeat, self._changes),
+            self._wait(self._wait_for_acks, Repeat.NEVER, self._changes),
+        )
+        if not isinstance(reply, ErrorReply):  # nothing was changed
+            self._check_acks(count)
+        return reply
+
+    def _check_acks(self, count: int) -> None:
         try:
-            return self._pool.ask(packed, repeat)
+            self._endpoint.check_acks(count)
+        except TimeoutError as error:
+            failure = self._endpoint.failure(error)
+        else:
+            return
+        raise failure
+
+    def _block(self, packed: Opaque, repeat: Repeat, then: Opaque | None = None) -> Any:
+        try:
+            return self._pool.ask(packed, repeat, then)
         except (CommandError, OSError, UnicodeError) as error:
             failure = self._endpoint.failure(error)
         raise failure  # out here it has no other context than its cause
 
+    @property
+    def _lanes(self) -> tuple[_Lane, ...]:
+        return self._pipelines, self._large, self._changes
+
     def _close(self) -> None:
         self._closed = True
         self._pool.close()
-        for loop, pipeline in [*self._pipelines.items(), *self._large.items()]:
-            with contextlib.suppress(RuntimeError):  # a closed loop has closed its pipeline
-                loop.call_soon_threadsafe(pipeline.close)
+        for lane in self._lanes:
+            for loop, pipeline in list(lane.items()):
+                with contextlib.suppress(RuntimeError):  # a closed loop has closed its pipeline
+                    loop.call_soon_threadsafe(pipeline.close)
 
     async def _close_and_wait(self) -> None:
         self._close()
         loop = asyncio.get_running_loop()
-        for lane in (self._pipelines, self._large):
+        for lane in self._lanes:
             if loop in lane:
                 await lane[loop].aclose()

@@ -101,6 +101,7 @@ class Endpoint:
         password: sent to the server and shown nowhere.
         tls: None speaks plain text.
         sentinels: they name the server, instead of host and port; None for a server with a name.
+        acks: replicas that have to have a change before it counts as made; 0 for none.
         timeout: seconds for one command, from asking to the last byte of the answer; whatever is
             done for it is in them, connecting and asking once more included.
         connect_timeout: seconds of those for its name, connecting and the handshake.
@@ -120,6 +121,7 @@ class Endpoint:
     password: str | None = field(default=None, repr=False)
     tls: Tls | None = None
     sentinels: Sentinels | None = None
+    acks: int = 0
     timeout: float = 0.5
     connect_timeout: float = 0.5
     most_idle: float = 30.0
@@ -151,6 +153,18 @@ class Endpoint:
     def connect_timeout_message(self) -> str:
         """Say that no connection was made in time."""
         return f"no connection within {min(self.timeout, self.connect_timeout):g} s"
+
+    def check_acks(self, count: int) -> None:
+        """Do nothing if that many replicas are enough.
+
+        Raises:
+            TimeoutError: they are not; the change is made on the primary all the same.
+        """
+        if count < self.acks:
+            raise TimeoutError(
+                f"{count} of {self.acks} replicas have the change in time (acks={self.acks}); it "
+                "is made, and a fail-over may undo it"
+            )
 
     def silence_message(self) -> str:
         """Say that a connection was given up before the time limit was over."""

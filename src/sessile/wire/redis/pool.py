@@ -47,8 +47,13 @@ class ConnectionPool:
         self._pid = os.getpid()
         self._closed = False
 
-    def ask(self, packed: Opaque, repeat: Repeat) -> Any:
+    def ask(self, packed: Opaque, repeat: Repeat, then: Opaque | None = None) -> Any:
         """Return the reply to a command, as hiredis reads it, or an ``ErrorReply``.
+
+        Args:
+            packed: the command.
+            repeat: whether it is sent once more after its connection was given up.
+            then: a WAIT, which goes over the same connection; None for none.
 
         Raises:
             CommandError: the server refused it.
@@ -56,11 +61,11 @@ class ConnectionPool:
         """
         deadline = self._timer() + self._endpoint.timeout
         try:
-            return self._ask_once(packed, deadline, doubts=repeat is not Repeat.NEVER)
+            return self._ask_once(packed, deadline, then, doubts=repeat is not Repeat.NEVER)
         except ConnectionError:
             if repeat is Repeat.NEVER:
                 raise
-        reply = self._ask_once(packed, deadline)
+        reply = self._ask_once(packed, deadline, then)
         return Repeated(reply) if repeat is Repeat.TOLD else reply
 
     def close(self) -> None:
@@ -68,12 +73,15 @@ class ConnectionPool:
         self._closed = True
         self._close_idle()
 
-    def _ask_once(self, packed: Opaque, deadline: Seconds, *, doubts: bool = False) -> Any:
+    def _ask_once(
+        self, packed: Opaque, deadline: Seconds, then: Opaque | None, *, doubts: bool = False
+    ) -> Any:
         connection, until = self._take() or self._open(deadline), deadline
         if doubts and self._timer() - connection.heard >= self._endpoint.doubt:
             until = min(deadline, self._timer() + self._endpoint.timeout / 2)
         try:
             reply = connection.ask(packed, until)
+            count = None if then is None else connection.ask(then, deadline)
         except BaseException as error:
             connection.close()
             if isinstance(error, TimeoutError):
@@ -88,6 +96,10 @@ class ConnectionPool:
         else:
             self._give_back(connection)
         if type(reply) is not CommandError:
+            if isinstance(count, CommandError):
+                raise count
+            if count is not None:
+                self._endpoint.check_acks(count)
             return reply
         if reply.code in ERROR_REPLIES:
             return ERROR_REPLIES[reply.code]

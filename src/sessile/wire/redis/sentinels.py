@@ -55,7 +55,7 @@ def ask_sentinels(
 def _ask(
     sentinels: Sentinels, place: Place, deadline: Seconds, timer: Callable[[], Seconds]
 ) -> Place:
-    """Return what one Sentinel says."""
+    """Ask one Sentinel."""
     sock = socket.create_connection(place, max(deadline - timer(), 0.001))
     connection = BlockingConnection(sock, timer)
     try:

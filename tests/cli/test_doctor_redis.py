@@ -98,12 +98,13 @@ def test_what_a_user_may_not_ask_is_a_note(own_redis):
         assert "cannot tell" in found[subject].message
 
 
-def test_stranger_who_is_let_in_is_wrong_but_on_this_host(own_redis, monkeypatch):
+def test_stranger_who_is_let_in_is_wrong_but_on_this_host(tmp_path, monkeypatch):
     """The doctor knocks without its password: a password that is not asked for helps nobody."""
-    url = own_redis.url.replace("localhost", "127.0.0.2")
-    assert look(url)["access"].mark is Mark.NOTE
-    monkeypatch.setattr(redis_diagnosis, "_is_loopback", lambda _: False)
-    found = look(url)
+    with RedisServer(tmp_path, options=("--bind", "127.0.0.1 127.0.0.2")) as server:
+        url = server.url.replace("localhost", "127.0.0.2")
+        assert look(url)["access"].mark is Mark.NOTE
+        monkeypatch.setattr(redis_diagnosis, "_is_loopback", lambda _: False)
+        found = look(url)
 
     assert told(found["access"])[0] is Mark.WRONG
     assert "rediss://" in found["network"].message

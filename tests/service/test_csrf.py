@@ -75,6 +75,34 @@ def test_token_of_a_login_is_the_new_sessions(world, act):
     assert not passes(world, before)
 
 
+@pytest.mark.parametrize("before", [{}, {"lang": "de"}, {"user_id": "bob"}])
+def test_token_of_a_login_by_other_code_is_the_new_sessions(before):
+    """A page made in the request of ``session["user_id"] = …`` has a token that is taken."""
+    world = World(MemoryStore(), run)
+    world.ask(lambda session: session.update(before))
+
+    def logs_in(session):
+        session["user_id"] = "alice"
+        return world.sessions.csrf_token(session)
+
+    token = world.ask(logs_in).result
+
+    assert world.ask(lambda session: session.user).result == "alice"
+    assert passes(world, token)
+
+
+def test_token_of_a_page_that_logs_nobody_in_is_the_sessions_own():
+    """Writing down once more who is there changes no id, and so no token."""
+    world = World(MemoryStore(), run)
+    world.ask(lambda session: session.update(user_id="alice"))
+
+    def writes(session):
+        session["user_id"] = "alice"
+        return world.sessions.csrf_token(session)
+
+    assert passes(world, world.ask(writes).result)
+
+
 def test_token_lives_as_long_as_its_session(world):
     """A form that was open for hours, in a session that was used all the time, is taken."""
     token = issue(world)

@@ -206,3 +206,14 @@ def test_value_in_a_locked_session_is_a_login():
         world.ask(lambda session, user=user: session.update(user_id=user))
 
         assert (world.ask(dict).user, world.values()) == (user, held)
+
+
+@pytest.mark.parametrize("left", [None, {}, {"name": "Alice"}, "gone"])
+def test_function_that_meets_nobody_logs_out(left):
+    """``session["user"] = None`` is a logout of an application whose function looks into it."""
+    world = World(MemoryStore(), run, principal=lambda values: values["user"]["sub"])
+    world.ask(lambda session: session.update(user={"sub": "42"}))
+    world.ask(lambda session: session.update(user=left))
+
+    assert world.ask(lambda session: session.user).result is None
+    assert world.sessions.sync.of("42") == []

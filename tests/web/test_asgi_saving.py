@@ -46,6 +46,44 @@ def test_failed_handler_saves_nothing():
         held[0]["later"] = 1
 
 
+@pytest.mark.parametrize("act", [cart, lambda session: session.login("alice")])
+def test_failure_that_a_framework_answers_saves_nothing(act):
+    """A 500 that is made inside, as by Litestar, is a handler that raised; a 502 is an answer."""
+    sessions, held = fresh_sessions(), []
+
+    async def app(scope, send):
+        held.append(scope["session"])
+        act(held[-1])
+        await start(send, status[0])
+        await end(send)
+
+    status = [500]
+    failed = bare(app, sessions).get()
+    assert (failed.status, failed.one("set-cookie")) == (500, None)
+    assert "cookie" in failed.one("vary").lower()
+    assert take_commands(sessions) == []
+    with pytest.raises(TooLate, match="handler failed"):
+        held[0]["later"] = 1
+    status = [502]
+    assert bare(app, sessions).get().one("set-cookie") is not None
+
+
+def test_failed_logout_leaves_the_session():
+    """A handler that logged out and then failed has not logged out: the page says it failed."""
+    sessions = fresh_sessions()
+    cookie = customer(sessions)
+
+    async def app(scope, send):
+        scope["session"].logout()
+        await start(send, 500)
+        await end(send)
+
+    assert bare(app, sessions, cookie=cookie).get().one("set-cookie") is None
+    found = []
+    shop(lambda session: found.append(dict(session)), sessions, cookie=cookie).get()
+    assert found == [{"cart": ["socks"]}]
+
+
 def test_write_after_the_headers_is_refused():
     """A change in the middle of a stream raises; it is never lost in silence."""
 

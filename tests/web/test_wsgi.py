@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from wsgiref.validate import validator
 
+import flask
 import httpx
 import pytest
 
@@ -203,6 +204,31 @@ def test_other_500s_are_the_applications_own(sessions):
     browser = WsgiBrowser(validate(wsgi_app(touch, status="500 Oops"), sessions))
 
     assert browser.get().status == 500
+
+
+def crash():
+    """A Flask application that fails once its session was changed."""
+    app = flask.Flask("crash")
+
+    @app.get("/")
+    def fail():
+        flask.request.environ[KEY].login("alice")
+        raise ZeroDivisionError
+
+    return app
+
+
+@pytest.mark.parametrize("app", [crash(), wsgi_app(count, status="500 Oops")])
+def test_failure_that_a_framework_answers_saves_nothing(sessions, app):
+    """A 500 that is made inside is a handler that raised; any other status is an answer."""
+    browser = WsgiBrowser(validate(app, sessions))
+    failed = browser.get()
+
+    assert (failed.status, failed.one("set-cookie")) == (500, None)
+    assert "cookie" in failed.one("vary").lower()
+    assert take_commands(sessions) == []
+    answers = WsgiBrowser(validate(wsgi_app(count, status="502 Oops"), sessions))
+    assert answers.get().one("set-cookie") is not None
 
 
 def test_lost_race_is_503(sessions):

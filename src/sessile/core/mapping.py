@@ -33,6 +33,10 @@ class Values(Changes, MutableMapping[str, Any]):
         corrupt: keys whose stored bytes could not be read; they count as absent.
     """
 
+    def as_stored(self) -> "Values":
+        """Return the values as they were before anything was changed."""
+        return Values(self._base, self._codec)
+
     def __getitem__(self, key: str) -> Any:
         if key in self._views:
             self._note_view(key)

@@ -72,8 +72,8 @@ class Principal:
                 return _user_key(
                     self._function(MappingProxyType(values)), "what the function returned"
                 )
-            except KeyError:
-                return None  # it looked for what nobody has who is not logged in
+            except (KeyError, TypeError):
+                return None  # it looked for what nobody has who is not logged in: None["sub"]
         found = ((key, values[key]) for key in self._keys if key in values)
         for key, value in found:
             try:

@@ -167,9 +167,10 @@ class SessionState:
         if {before.owner, named} - {None, user} or self.has_other_login(user):
             self.values.keep_written()
             self.inherits = False
-        persistent = bool(self.remember)
+        persistent, ticket = bool(self.remember), self._ticket
         who = Identity(owner=user, assurance=1, authenticated_at=self.now, persistent=persistent)
         self.become(Intent.LOGIN, who)
+        self._ticket = ticket or self._ticket  # a CSRF token may be bound to it already
 
     def wish_remembered(self, wish: bool) -> None:
         """Remember, or not, whoever logs in in this request, unless the login says otherwise."""

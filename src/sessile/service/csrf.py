@@ -5,21 +5,26 @@ from sessile.core.session import Session, state_of
 from sessile.core.ticket import Key
 from sessile.errors import TokenNeeded
 from sessile.service.context import Context
+from sessile.service.principal import is_login_by_other_code
 
 
 def issue_token(context: Context, session: Session) -> str:
     """Return a token for a page of this session; another text each time.
 
-    A visitor without a session gets one, for the token to belong to. Where the session was replaced
+    A visitor without a session gets one, for the token to belong to. Behind a login, be it by other
+    code, it is the new session's. Where the session was replaced
     or logged out while the request was on its way, no other one may begin: the token belongs to the
     ticket that was presented.
 
     Raises:
         TooLate: the answer's headers have left, and there is no session.
+        ConfigError: what the values name cannot be a user's key.
     """
     state, mask = state_of(session), context.entropy(csrf.MASK)
     record = state.record
-    if record is not None and state.key == record.key:
+    if is_login_by_other_code(context, state):
+        subject = csrf.subject_of(state.new_ticket().key, bound=True)
+    elif record is not None and state.key == record.key:
         subject = csrf.subject_of(state.key, bound=record.bound)
     elif record is None and state.is_stale and state.presented is not None and state.undecided:
         subject, _ = csrf.subjects_of_visitor(state.presented)

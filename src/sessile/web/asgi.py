@@ -54,9 +54,9 @@ class Load(Enum):
 class SessionMiddleware:
     """Give every request its session, and store what was done before the answer's headers leave.
 
-    A handler that raises is answered by the server with a 500, and nothing of its session is saved;
-    an ``HTTPException`` that the framework turns into an answer is an answer like any other. When
-    the store fails the answer is 503: never an anonymous visitor, never a cookie.
+    A handler that raises is answered with a 500, by the server or by a framework inside, and with
+    that status nothing of its session is saved. Any other answer, as to an ``HTTPException``, is
+    one like any other. When the store fails it is 503: never an anonymous visitor, never a cookie.
 
     Args:
         app: the application.
@@ -245,8 +245,11 @@ class Exchange:
         self._has_left = True
         transaction, self._transaction = self._transaction, None
         if transaction is not None:
+            if message["status"] == 500:  # what a framework makes of a handler that raised
+                transaction.state.close(FAILED)
+                return self._send(self._with_headers(message))
             return self._start(transaction, message)
-        if self._outage is not None and message["status"] == 500:  # what a framework made of it
+        if self._outage is not None and message["status"] == 500:  # and of our error
             return self._replace(self._outage)
         return self._send(message)
 

@@ -201,9 +201,11 @@ class Response:
         if self.left or self._status is None:
             return
         life = self._life
-        if life.outage is not None and self._status.startswith("500"):
-            self.refuse(life.outage)  # the framework took our error for one of its own
-            return
+        if self._status.startswith("500"):  # what a framework makes of a handler that raised
+            if life.outage is not None:
+                self.refuse(life.outage)  # and of our error
+                return
+            life.restart()
         try:
             life.commit()
         except SessileError as error:

@@ -19,8 +19,9 @@ def _demo():
 
 @pytest.fixture
 def demo(_demo):
-    """The demo, with three servers up, no affinity, and nobody's code used yet."""
+    """The demo, with its store and three servers up, no affinity, and nobody's code used yet."""
     _demo.forget_codes()
+    httpx.post(f"{_demo.url}/store/start")
     for name, member in _demo.members().items():
         if member["phase"] == "down":
             httpx.post(f"{_demo.url}/servers/{name}/restart")
@@ -44,6 +45,7 @@ def _shop(request, tmp_path_factory):
 def shop(_shop):
     """The demo on two servers, on either store; nobody's code is used yet."""
     _shop.forget_codes()
+    httpx.post(f"{_shop.url}/store/start")
     return _shop
 
 

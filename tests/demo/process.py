@@ -97,7 +97,8 @@ class DemoProcess:
         pid = next(m["pid"] for m in self.members().values() if m["pid"])
         environ = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
         task = next(line for line in environ if line.startswith("SESSILE_DEMO_SERVER="))
-        with closing(sqlite3.connect(json.loads(task.partition("=")[2])["users"])) as table, table:
+        database = Path(json.loads(task.partition("=")[2])["folder"]) / "users.db"
+        with closing(sqlite3.connect(database)) as table, table:
             table.execute("UPDATE users SET step = 0")
 
     def until(self, condition):

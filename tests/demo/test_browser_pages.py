@@ -89,7 +89,8 @@ def test_a_thief_who_is_turned_away_leaves_a_line(chromium, demo):
 
         press(page, "Steal this session")
         expect(page.locator("#outcome")).to_contain_text("another client presented its ticket")
-        page.get_by_role("link", name="See what you get now").click()
+        expect(page.locator("#outcome")).to_contain_text("You are alice, as before.")
+        page.get_by_role("link", name="See your activity").click()
 
         expect(page.get_by_role("heading", name="Activity of alice")).to_be_visible()
         first = page.locator("#activity .entry").first
@@ -109,7 +110,7 @@ def test_a_theft_that_ends_the_session_is_explained(chromium, demo):
         press(page, "End")
         press(page, "Steal this session")
         expect(page.locator("#outcome")).to_contain_text("ended, for everybody")
-        page.get_by_role("link", name="See what you get now").click()
+        expect(page.locator("#outcome")).to_contain_text("You are a stranger")
         expect(page.get_by_role("status")).to_contain_text("a session that has ended")
 
         window.log_in()

@@ -3,7 +3,9 @@
 The thief comes from 127.66.0.66, an address of another network that is this machine as well.
 """
 
+import json
 import re
+from html import unescape
 
 import httpx
 import pytest
@@ -89,6 +91,63 @@ def test_whoever_runs_ahead_is_given_away(alice, policy):
     assert page.count("303, and a newer ticket") == 1
     assert after is None
     assert alice.evidence()[0] == ("Ended: a used ticket came back", *OWNER)
+
+
+def told(page, who):
+    """Return what the page says that somebody saw, as key to JSON."""
+    shown = page.partition(f"<h2>{who}</h2>")[2].partition("</dl>")[0]
+    pairs = re.findall(r"<dt><code>(\w+)</code></dt><dd><code>(.*?)</code></dd>", shown)
+    return {key: json.loads(unescape(value)) for key, value in pairs}
+
+
+@pytest.mark.parametrize(
+    ("policy", "thief", "owner", "action"),
+    [
+        ("record", "alice", "alice", "noticed another client and let it in"),
+        ("rotate", "alice", "alice", "let it in, and turned the ticket"),
+        ("step_up", None, "alice", "noticed another client and locked it out"),
+        ("end", None, None, "noticed another client and ended the session"),
+    ],
+)
+def test_thief_and_owner_stand_side_by_side(alice, policy, thief, owner, action):
+    """What each of them saw, and what the shop did, under each policy."""
+    alice.add("mug")
+    alice.policy(policy)
+
+    page = alice.steal().text
+
+    seen, own = told(page, "What the thief saw"), told(page, "What you see now")
+    cart = {None: [], "alice": ["Barnacle mug"]}
+    assert (seen["user"], seen["cart"]) == (thief, cart[thief])
+    assert (own["user"], own["cart"]) == (owner, cart[owner])
+    assert own == alice.me()
+    assert action in page
+    assert "The policy did nothing" not in page
+
+
+@pytest.mark.parametrize("policy", ["record", "end"])
+def test_a_policy_that_did_nothing_is_not_praised(alice, policy):
+    """A perfect copy is noticed by no policy: it is the ticket that tells, and the page says so."""
+    alice.policy(policy)
+
+    page = alice.steal("ahead").text
+
+    assert "The policy did nothing" in page
+    assert "The ticket told." in page
+    assert "noticed another client" not in page
+    assert told(page, "What the thief saw")["user"] == "alice"
+    assert told(page, "What you see now")["user"] is None
+
+
+def test_a_result_that_is_loaded_again_steals_nothing(alice):
+    """The page of a theft is a page: who reloads it is not robbed twice."""
+    place = alice.steal().url
+    lines = alice.activity()
+
+    again = alice.get(place)
+
+    assert "The thief got nothing" in again.text
+    assert alice.activity() == lines
 
 
 def test_the_evidence_is_for_its_owner_alone(shop, alice):

@@ -1,23 +1,38 @@
-"""The shop as an ASGI application: its paths, what stands before them, and its error page."""
+"""The shop as an ASGI application: its paths, what stands before them, and its error pages."""
 
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sessile.demo.guard import Guard
 from sessile.demo.policies import PolicyMiddleware
-from sessile.demo.routes import account, activity, cart, checkout, front, servers, settings, theft
+from sessile.demo.routes import (
+    account,
+    activity,
+    cart,
+    checkout,
+    errors,
+    experiments,
+    front,
+    late,
+    servers,
+    settings,
+    store,
+    theft,
+    twenty,
+)
 from sessile.demo.security_headers import SecurityHeaders
 from sessile.demo.shop import Shop
-from sessile.demo.template import STATIC, render
+from sessile.demo.template import STATIC
+from sessile.errors import StoreUnavailable
 
 _POST: Final = ["POST"]
+_LIST: Final = ["GET", "POST", "DELETE"]
+_NO_SESSION: Final = ("/static/", "/health", "/now", "/store/")
 
 
 def application(shop: Shop) -> Starlette:
@@ -48,27 +63,26 @@ def application(shop: Shop) -> Starlette:
             Route("/servers/{name}/kill", servers.kill, methods=_POST),
             Route("/servers/{name}/restart", servers.restart, methods=_POST),
             Route("/route", servers.route, methods=_POST),
+            Route("/experiments", experiments.show),
+            Route("/experiments/twenty", twenty.run, methods=_POST),
+            Route("/twenty/sessile", twenty.serve_sessile, methods=_LIST),
+            Route("/twenty/naive", twenty.serve_naive, methods=_LIST),
+            Route("/experiments/late", late.run, methods=_POST),
+            Route("/slow", late.put_slowly, methods=_POST),
+            Route("/store/stop", store.stop, methods=_POST),
+            Route("/store/start", store.start, methods=_POST),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[
             Middleware(SecurityHeaders),
-            Middleware(Guard),
-            Middleware(
-                PolicyMiddleware, sessions=shop.policies, exclude=("/static/", "/health", "/now")
-            ),
+            Middleware(Guard, refuse=errors.show_foreign),
+            Middleware(PolicyMiddleware, sessions=shop.policies, exclude=_NO_SESSION),
         ],
-        exception_handlers={HTTPException: _show_http_error, 500: _show_failure},
+        exception_handlers={
+            HTTPException: errors.show_http_error,
+            StoreUnavailable: errors.show_outage,
+            500: errors.show_failure,
+        },
     )
     app.state.shop = shop
     return app
-
-
-async def _show_http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return render(
-        "error.html", status=error.status_code, sentence=error.detail, headers=error.headers
-    )
-
-
-async def _show_failure(_: Request, __: Exception) -> Response:
-    return render("error.html", status=500, sentence="Something went wrong in the shop.")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Self
+from urllib.parse import urlencode
 
 from sessile import Session
 from sessile.core.identity import Lock
@@ -15,6 +16,7 @@ class PagePath(Enum):
     """The pages, by their path."""
 
     SHOP = "/"
+    EXPERIMENTS = "/experiments"
     CHECKOUT = "/checkout"
     ACTIVITY = "/activity"
     THEFT = "/theft"
@@ -30,6 +32,11 @@ class Notice(Enum):
         "Your browser showed the ticket of a session that has ended. "
         "No server accepts it any more, so you are a stranger here."
     )
+    ENDED = (
+        "Nothing was done: the session of that click has ended. "
+        "No server accepts its ticket any more, so you are a stranger here."
+    )
+    BACK = "The store answers again. Nobody was logged out, and what was in your session is there."
     LOCKED = (
         "Your browser's ticket is genuine, and yet no server opens its session to you: "
         "it is locked until its owner gives the password, and keeps nothing meanwhile."
@@ -41,8 +48,13 @@ class Frame:
     """The frame of a page.
 
     Attributes:
-        path: which page it is.
+        path: which page it is; None for one that has no place of its own, as an error.
+        here: where its own link leads: the same page, without its messages.
         servers: how many there are.
+        has_session: whether a session was asked for. Where the store does not answer nobody knows
+            who the visitor is.
+        has_cookie: whether the browser showed a ticket.
+        stopped: seconds until the store starts by itself; 0 while it runs.
         user: who is logged in.
         lock: why the session is locked; None when it is not.
         locked_user: whose it is then.
@@ -52,23 +64,28 @@ class Frame:
         flashes: the messages, now taken.
     """
 
-    path: PagePath
+    path: PagePath | None
+    here: str
     servers: int
-    user: str | None
-    lock: Lock | None
-    locked_user: str | None
-    pieces: int
-    settings: Settings
-    notice: Notice
-    flashes: Sequence[tuple[str, str]]
+    stopped: int = 0
+    has_session: bool = False
+    has_cookie: bool = False
+    user: str | None = None
+    lock: Lock | None = None
+    locked_user: str | None = None
+    pieces: int = 0
+    settings: Settings = Settings()
+    notice: Notice = Notice.NONE
+    flashes: Sequence[tuple[str, str]] = ()
 
     @classmethod
     def of(
         cls,
         session: Session,
         *,
-        path: PagePath,
+        path: PagePath | None,
         servers: int,
+        stopped: int,
         query: Mapping[str, str],
         presented: bool,
     ) -> Self:
@@ -76,14 +93,19 @@ class Frame:
 
         Args:
             session: the visitor's; its waiting messages are taken.
-            path: which page it is.
+            path: which page it is; None for none of its own.
             servers: how many there are.
+            stopped: seconds until the store starts by itself; 0 while it runs.
             query: of the page's address.
             presented: whether the browser showed a ticket.
         """
         return cls(
             path=path,
+            here=_here(path, query.get("result", "")),
             servers=servers,
+            stopped=stopped,
+            has_session=True,
+            has_cookie=presented,
             user=session.user,
             lock=session.lock,
             locked_user=session.locked_user,
@@ -94,12 +116,22 @@ class Frame:
         )
 
 
+def _here(path: PagePath | None, result: str) -> str:
+    """Return the link of a page to itself, with the result that it shows."""
+    place = PagePath.SHOP.value if path is None else path.value
+    return f"{place}?{urlencode({'result': result})}" if result else place
+
+
 def _notice(session: Session, asked: str, *, presented: bool) -> Notice:
     """Return the notice for a session without a user: it keeps no messages of its own."""
     if session.lock is not None:
         return Notice.WRONG if asked == "wrong" else Notice.LOCKED
+    if asked == "back":
+        return Notice.BACK
     if not session.new:
         return Notice.NONE
     if asked == "out":
         return Notice.OUT
+    if asked == "ended" and presented:
+        return Notice.ENDED
     return Notice.STALE if presented else Notice.NONE

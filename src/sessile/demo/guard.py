@@ -3,36 +3,42 @@
 ``core.origin`` decides, as it does for every session; here the answer is a page of the shop.
 """
 
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
 from sessile.core.origin import SAFE, Origins
 from sessile.core.proxies import Proxies
-from sessile.demo.template import render
 from sessile.web.request import AsgiRequest
 from sessile.web.scope import App, Message, Receive, Scope, Send
 
 LARGEST: Final = 16 * 1024
 """Bytes of a form; the largest that the page sends has a hundred."""
 
-_FOREIGN: Final = "This form was sent by a page of another site."
 _OURS: Final = Origins()
 
 
 class Guard:
-    """ASGI middleware: 403 for another site's requests, 413 for a body without end."""
+    """ASGI middleware: another site's requests are refused, and 413 for a body without end.
 
-    def __init__(self, app: App) -> None:
+    Args:
+        app: the application.
+        refuse: makes the answer to another site's request.
+    """
+
+    def __init__(self, app: App, refuse: Callable[[Request], Awaitable[Response]]) -> None:
         self._app = app
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         if scope["type"] == "http" and scope["method"] not in SAFE:
             if _OURS.refuses(AsgiRequest(scope)):
-                refused = render("error.html", status=403, sentence=_FOREIGN)
+                refused = await self._refuse(Request(scope))
                 await refused(scope, receive, send)
                 return
             receive = limit_body(receive)

@@ -14,6 +14,9 @@ from sessile.demo.alarms import Alarms
 from sessile.demo.banner import Banner
 from sessile.demo.fleet.port import free_port
 from sessile.demo.fleet.supervisor import Supervisor
+from sessile.demo.late import LateRequests
+from sessile.demo.naive import NaiveFile
+from sessile.demo.results import Results
 from sessile.demo.store import StoreConfig
 from sessile.demo.users import ACCOUNTS, UserTable
 from sessile.errors import ConfigError
@@ -65,8 +68,7 @@ async def _run(
     try:
         await store.check()
         banner.show_start(servers, store)
-        UserTable.create(folder / "users.db", ACCOUNTS)
-        Alarms.create(folder / "users.db")
+        _create_tables(folder)
         if await supervisor.start():
             async with supervisor.balancer:
                 banner.show_address(*supervisor.balancer.address)
@@ -74,6 +76,15 @@ async def _run(
     finally:
         await supervisor.stop()
     return 1
+
+
+def _create_tables(folder: Path) -> None:
+    """Make what the servers share besides the sessions."""
+    database = folder / "users.db"
+    UserTable.create(database, ACCOUNTS)
+    for table in (Alarms, LateRequests, Results):
+        table.create(database)
+    NaiveFile.create(folder / "naive.db")
 
 
 async def _run_until_signal(work: Coroutine[Any, Any, int]) -> int:

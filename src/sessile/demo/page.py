@@ -10,8 +10,9 @@ from sessile.core.value import Instant
 from sessile.demo import cart
 from sessile.demo.catalogue import ITEMS, Currency, Item
 from sessile.demo.deadlines import Deadline, deadlines
-from sessile.demo.fleet.message import FleetView, Member
+from sessile.demo.fleet.message import FleetView, Member, ServerPhase
 from sessile.demo.settings import Settings
+from sessile.demo.steps import StepLink, links
 from sessile.demo.times import ago, span, stamp
 from sessile.demo.users import ACCOUNTS
 
@@ -20,6 +21,29 @@ AFFINITIES: Final = {
     Affinity.COOKIE: "Cookie",
     Affinity.ADDRESS: "Address",
 }
+_KINDS: Final = {"sqlite": "SQLite", "redis": "Redis", "rediss": "Redis", "unix": "Redis"}
+_HINTS: Final = {
+    Affinity.NONE: "Load it again and another server answers. Kill one and your session lives on.",
+    Affinity.COOKIE: "Load it again and the same server answers: a cookie ties you to it. "
+    "Kill it and your session lives on in another.",
+    Affinity.ADDRESS: "Load it again and the same server answers: your address ties you to it. "
+    "Kill it and your session lives on in another.",
+}
+
+
+def kind_of(store: str) -> str:
+    """Return the kind of store of that name, as people call it."""
+    scheme = store.partition("://")[0]
+    return _KINDS.get(scheme, scheme)
+
+
+def routing_hint(view: FleetView) -> str:
+    """Return the hint at what to try with the servers as they are."""
+    if sum(member.phase is ServerPhase.UP for member in view.members) < 2:
+        return (
+            "No other server is up, and your session lives on. Restart one and it is known there."
+        )
+    return _HINTS[view.affinity]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +73,7 @@ class Facts:
             id=session.id,
             age=span(now - info.created),
             version=info.version,
-            store=sessions.name.partition("://")[0],
+            store=kind_of(sessions.name),
             assurance=session.assurance,
             factors=" and ".join(session.factors),
             grants=[(name, span(end - now)) for name, end in info.grants.items() if end > now],
@@ -122,6 +146,8 @@ class FrontPage:
         server: which one made this page.
         view: all servers.
         may_control: whether this visitor may kill servers.
+        hint: what there is to see, by the way clients are routed.
+        steps: of the tour.
         served: which servers made the visitor's last pages, the newest last.
         facts: the session; None when nothing is kept for this visitor.
         account: who stands in the login form, with the password.
@@ -130,6 +156,8 @@ class FrontPage:
     server: Member
     view: FleetView
     may_control: bool
+    hint: str
+    steps: Sequence[StepLink]
     served: tuple[str, ...]
     pages: int
     facts: Facts | None
@@ -170,6 +198,8 @@ class FrontPage:
             server=next(member for member in view.members if member.name == name),
             view=view,
             may_control=may_control,
+            hint=routing_hint(view),
+            steps=links(session),
             served=tuple(cast("list[str]", session.get("served", []))),
             pages=cast("int", session.get("pages", 0)),
             facts=Facts.of(session, sessions, now),

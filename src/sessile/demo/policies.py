@@ -4,7 +4,7 @@ A real shop has one policy for everybody. Here each visitor tries all four, and 
 a cookie of its own, because it must be known before the session is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from starlette.requests import cookie_parser
@@ -14,11 +14,9 @@ from sessile.core.binding import Binding, OnMismatch
 from sessile.core.proxies import Proxies
 from sessile.demo.fleet.port import LOOPBACK
 from sessile.service.events import Hook
-from sessile.service.sessions import DEFAULT_URL
-from sessile.stores.open import open_store
+from sessile.stores.contract import Store
 from sessile.web.scope import App, Receive, Scope, Send
 from sessile.web.starlette import SessionMiddleware
-from sessile.wire import system
 
 COOKIE: Final = "policy"
 DEFAULT: Final = OnMismatch.STEP_UP
@@ -49,9 +47,8 @@ def parse(text: str) -> OnMismatch:
     return _BY_NAME[text]
 
 
-def all_sessions(hook: Hook) -> dict[OnMismatch, Sessions]:
+def all_sessions(store: Store, hooks: Sequence[Hook]) -> dict[OnMismatch, Sessions]:
     """Return the sessions of one server: one store, four policies."""
-    store = open_store(system.setting("SESSILE_URL") or DEFAULT_URL)
     return {
         reaction: Sessions(
             store=store,
@@ -63,7 +60,7 @@ def all_sessions(hook: Hook) -> dict[OnMismatch, Sessions]:
                 clock_skew=0,  # one host
             ),
             proxies=Proxies(trusted=[LOOPBACK]),  # the balancer, which says who the client is
-            hooks=[hook],
+            hooks=hooks,
         )
         for reaction in OnMismatch
     }

@@ -11,7 +11,11 @@ from sessile.core.binding import OnMismatch
 from sessile.demo.alarms import Alarms
 from sessile.demo.authenticator import Authenticator
 from sessile.demo.fleet.message import FleetCommand, FleetView
+from sessile.demo.late import LateRequests
+from sessile.demo.naive import NaiveSessions
 from sessile.demo.policies import DEFAULT
+from sessile.demo.results import Results
+from sessile.demo.switch import StoreSwitch
 from sessile.demo.users import UserTable
 
 Parent: TypeAlias = Callable[[FleetCommand], Awaitable[FleetView]]
@@ -26,9 +30,13 @@ class Shop:
         name: the server's.
         policies: for each policy that a visitor may choose, the sessions as it judges them. All
             are shared with the other servers through one store.
-        users: shared with them through a file, as are the next two.
+        users: shared with them through a file, as is all that follows.
         authenticator: checks second factors.
         alarms: whose sessions were stolen.
+        late: slow requests, and what was dropped of them.
+        results: of what was done for a visitor to watch.
+        switch: stops the store.
+        naive: sessions of another kind, to measure beside; None for a store it does not know.
         parent: takes commands concerning the servers.
     """
 
@@ -37,6 +45,10 @@ class Shop:
     users: UserTable
     authenticator: Authenticator
     alarms: Alarms
+    late: LateRequests
+    results: Results
+    switch: StoreSwitch
+    naive: NaiveSessions | None
     parent: Parent
 
     @property

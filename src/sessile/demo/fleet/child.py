@@ -1,7 +1,6 @@
 """What a server process runs: the shop, until its channel to the parent ends. See ``process``."""
 
 import asyncio
-from pathlib import Path
 
 import uvicorn
 
@@ -12,17 +11,23 @@ from sessile.demo.fleet.channel import ParentChannel
 from sessile.demo.fleet.config import ServerConfig
 from sessile.demo.fleet.message import Ready
 from sessile.demo.fleet.port import bind
+from sessile.demo.late import LateRequests
+from sessile.demo.naive import NaiveSessions
 from sessile.demo.policies import all_sessions
+from sessile.demo.results import Results
 from sessile.demo.shop import Shop
+from sessile.demo.stoppable_store import StoppableStore
+from sessile.demo.switch import StoreSwitch
 from sessile.demo.users import UserTable
+from sessile.service.sessions import DEFAULT_URL
+from sessile.stores.open import open_store
+from sessile.wire import system
 
 
 async def serve(config: ServerConfig) -> None:
     """Serve the shop until the parent is gone."""
     channel = await ParentChannel.from_stdin()
-    users, alarms = UserTable(Path(config.users)), Alarms(Path(config.users))
-    policies = all_sessions(alarms.note_theft)
-    shop = Shop(config.name, policies, users, Authenticator(users), alarms, channel.ask)
+    shop = _shop(config, channel)
     server = uvicorn.Server(_config(shop))
     with bind(config.port) as listener:
         listener.listen(1024)
@@ -31,6 +36,25 @@ async def serve(config: ServerConfig) -> None:
         await server.serve([listener])
     hearing.cancel()
     await shop.sessions.close()  # the store, which the others share
+
+
+def _shop(config: ServerConfig, channel: ParentChannel) -> Shop:
+    url = system.setting("SESSILE_URL") or DEFAULT_URL
+    users, alarms = UserTable(config.database), Alarms(config.database)
+    late, switch = LateRequests(config.database), StoreSwitch(config.switch, system.clock)
+    store = StoppableStore(open_store(url), switch)
+    return Shop(
+        name=config.name,
+        policies=all_sessions(store, [alarms.note_theft, late.note_dropped]),
+        users=users,
+        authenticator=Authenticator(users),
+        alarms=alarms,
+        late=late,
+        results=Results(config.database, system.clock),
+        switch=switch,
+        naive=NaiveSessions.beside(url, config.naive),
+        parent=channel.ask,
+    )
 
 
 async def _stop_after(channel: ParentChannel, server: uvicorn.Server) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Self
 
 import msgspec
@@ -15,12 +16,27 @@ class ServerConfig(msgspec.Struct, frozen=True):
     Attributes:
         name: what the page calls it.
         port: where it listens, on the loopback address.
-        users: the file with the user table and the alarms.
+        folder: holds the files that all servers share.
     """
 
     name: str
     port: int
-    users: str
+    folder: str
+
+    @property
+    def database(self) -> Path:
+        """The file with the user table, and all else that is no session."""
+        return Path(self.folder) / "users.db"
+
+    @property
+    def naive(self) -> Path:
+        """The file of the naive sessions."""
+        return Path(self.folder) / "naive.db"
+
+    @property
+    def switch(self) -> Path:
+        """The file that stops the store."""
+        return Path(self.folder) / "store.stopped"
 
     @classmethod
     def from_environ(cls) -> Self:

@@ -32,7 +32,7 @@ class ServerProcess:
     """A server that can be started again and again, on the same port.
 
     Args:
-        config: its name, its port and the user table.
+        config: its name, its port and its folder.
         environ: the environment of all servers.
         log: where its output goes; nobody needs it unless the server fails.
         handle: called with its commands.

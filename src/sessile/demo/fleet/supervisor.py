@@ -41,7 +41,7 @@ class Supervisor:
     Args:
         count: how many.
         at: host and port of the balancer.
-        folder: holds the user table; the servers' logs go there.
+        folder: what the servers share is in it, and their logs.
         environ: the servers' environment.
         on_failure: called with the error of a server that ended unasked.
 
@@ -69,7 +69,7 @@ class Supervisor:
         self.balancer = Balancer(servers, host=host, port=port, check=_CHECK)
         self._processes = {
             name: ServerProcess(
-                ServerConfig(name, ports[name], str(folder / "users.db")),
+                ServerConfig(name, ports[name], str(folder)),
                 environ,
                 folder / f"{name}.log",
                 self.handle,

@@ -3,8 +3,10 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sessile.demo.routes.forms import back_to, text_field
+from sessile.demo import steps
+from sessile.demo.routes.forms import back_to, has_ended, text_field
 from sessile.demo.shop import shop_of
+from sessile.demo.steps import Step
 from sessile.web.starlette import get_session
 
 
@@ -20,6 +22,7 @@ async def log_in(request: Request) -> Response:
     session.login(name, remember=remember, factors=("password",))
     session.flash(f"Welcome, {name}. This is a new session: the one before has ended.", "good")
     if stolen := shop.alarms.take_unread(name):
+        steps.mark(session, Step.THEFT)  # the session that was stolen could not keep it
         count = "A session" if stolen == 1 else f"{stolen} sessions"
         session.flash(f"{count} of yours ended for theft. Your activity tells more.", "bad")
     return back_to("account")
@@ -48,10 +51,11 @@ async def log_out(request: Request) -> Response:
 async def turn(request: Request) -> Response:
     """Turn the ticket now, as happens every quarter of an hour. A thief does so to be ahead."""
     session = get_session(request)
-    if session.user is not None:
-        session.rotate()
-        session.note("turned the ticket")
-        session.flash("Your cookie has a new ticket. The session and its id are the same.", "good")
+    if session.user is None:
+        return _refuse(request)
+    session.rotate()
+    session.note("turned the ticket")
+    session.flash("Your cookie has a new ticket. The session and its id are the same.", "good")
     return back_to("session")
 
 
@@ -59,7 +63,9 @@ async def end_device(request: Request) -> Response:
     """End one of the user's other sessions."""
     shop, session = shop_of(request), get_session(request)
     wanted = request.path_params["session_id"]
-    devices = await shop.sessions.of(session.user) if session.user else []
+    if session.user is None:
+        return _refuse(request)
+    devices = await shop.sessions.of(session.user)
     name = next((device.device for device in devices if device.id == wanted), None)
     if name is None:  # nobody ends what is not theirs, nor learns whether it exists
         session.flash("That device is not logged in any more.", "bad")
@@ -72,6 +78,18 @@ async def end_device(request: Request) -> Response:
 async def end_others(request: Request) -> Response:
     """End all of the user's sessions but this one."""
     shop, session = shop_of(request), get_session(request)
-    ended = await shop.sessions.end_all(session.user, keep=session.id) if session.user else 0
+    if session.user is None:
+        return _refuse(request)
+    ended = await shop.sessions.end_all(session.user, keep=session.id)
     session.flash(f"{ended} other device{'s' * (ended != 1)} logged out.", "good")
     return back_to("devices")
+
+
+def _refuse(request: Request) -> Response:
+    """Say that a form of somebody who was logged in does nothing: they are not any more."""
+    session = get_session(request)
+    if has_ended(request):
+        return back_to("account", notice="ended")
+    if not session.new and session.lock is None:  # nothing is kept for a stranger's sake
+        session.flash("Nothing was done: nobody is logged in here any more.", "bad")
+    return back_to("account")

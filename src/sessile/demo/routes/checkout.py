@@ -5,12 +5,11 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sessile import Session
 from sessile.demo import cart
 from sessile.demo.authenticator import CodeStatus
 from sessile.demo.frame import PagePath
 from sessile.demo.page import lines, total
-from sessile.demo.routes.forms import back_to, text_field
+from sessile.demo.routes.forms import back_to, has_ended, text_field
 from sessile.demo.routes.page import render_page
 from sessile.demo.settings import Settings
 from sessile.demo.shop import shop_of
@@ -28,7 +27,7 @@ _REFUSALS: Final = {
 async def show(request: Request) -> Response:
     """Show the order; ask for a code, or, once it was given, for the word to buy."""
     shop, session = shop_of(request), get_session(request)
-    refused = _redirect_if_unready(session)
+    refused = _redirect_if_unready(request)
     if refused is not None or session.user is None:
         return refused or back_to("account")
     chosen, currency = cart.contents(session), Settings.of(session).currency
@@ -48,7 +47,7 @@ async def confirm(request: Request) -> Response:
     shop, session = shop_of(request), get_session(request)
     async with request.form() as form:
         code = text_field(form, "code")
-    refused = _redirect_if_unready(session)
+    refused = _redirect_if_unready(request)
     if refused is not None or session.user is None:
         return refused or back_to("account")
     status = await shop.authenticator.check(session.user, code, system.clock())
@@ -66,7 +65,7 @@ async def confirm(request: Request) -> Response:
 async def buy(request: Request) -> Response:
     """Spend what the code allowed, and only then take the order."""
     shop, session = shop_of(request), get_session(request)
-    refused = _redirect_if_unready(session)
+    refused = _redirect_if_unready(request)
     if refused is not None:
         return refused
     try:
@@ -81,8 +80,11 @@ async def buy(request: Request) -> Response:
     return back_to("cart")
 
 
-def _redirect_if_unready(session: Session) -> Response | None:
+def _redirect_if_unready(request: Request) -> Response | None:
     """Return where to go first; None when somebody is logged in and has something to buy."""
+    session = get_session(request)
+    if has_ended(request):
+        return back_to("account", notice="ended")
     if session.user is None:
         if not session.new:  # nothing is kept for a stranger's sake
             session.flash("Log in before you check out.", "bad")

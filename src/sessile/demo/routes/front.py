@@ -7,14 +7,16 @@ from starlette.responses import JSONResponse, Response
 
 from sessile import Session
 from sessile.core.value import Value
+from sessile.demo import steps
 from sessile.demo.catalogue import Currency
-from sessile.demo.fleet.message import GetView
+from sessile.demo.fleet.message import GetView, ServerPhase
 from sessile.demo.frame import PagePath
 from sessile.demo.guard import is_from_here
 from sessile.demo.page import AFFINITIES, FrontPage
 from sessile.demo.routes.page import frame_of
 from sessile.demo.settings import Theme
 from sessile.demo.shop import Shop, shop_of
+from sessile.demo.steps import Step
 from sessile.demo.template import render
 from sessile.demo.users import ACCOUNTS
 from sessile.web.starlette import get_session
@@ -27,9 +29,11 @@ _REMEMBERED: Final = 12
 async def home(request: Request) -> Response:
     """Show the page."""
     shop, session = shop_of(request), get_session(request)
+    view = await shop.parent(GetView())
     if not session.new and session.lock is None:
         _count(session, shop)  # a visitor for whom nothing is kept stays one, and gets no cookie
-    view = await shop.parent(GetView())
+        if any(member.phase is ServerPhase.DOWN for member in view.members):
+            steps.mark(session, Step.KILL)
     frame = frame_of(request, PagePath.SHOP, view)  # takes the messages before the data are shown
     shown = FrontPage.of(
         session,

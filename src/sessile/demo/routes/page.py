@@ -1,5 +1,6 @@
 """Answer with a page in its frame. What stands in the frame is decided by ``demo.frame``."""
 
+from math import ceil
 from typing import Any
 
 from starlette.requests import Request
@@ -28,12 +29,21 @@ async def render_page(
     return render(template, frame=frame_of(request, path, view), **values)
 
 
-def frame_of(request: Request, path: PagePath, view: FleetView) -> Frame:
+def frame_of(request: Request, path: PagePath | None, view: FleetView) -> Frame:
     """Return the frame of a page. Waiting messages of the visitor's session are taken."""
+    shop = shop_of(request)
     return Frame.of(
         get_session(request),
         path=path,
         servers=len(view.members),
+        stopped=ceil(shop.switch.remaining()),
         query=request.query_params,
-        presented=shop_of(request).sessions.cookie.full_name in request.cookies,
+        presented=shop.sessions.cookie.full_name in request.cookies,
     )
+
+
+async def bare_frame(request: Request) -> Frame:
+    """Return the frame of a page for whoever it is: no session is asked for."""
+    shop = shop_of(request)
+    view = await shop.parent(GetView())
+    return Frame(None, "/", len(view.members), stopped=ceil(shop.switch.remaining()))

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from sessile.balance import Affinity
 from sessile.demo.fleet.message import FleetCommand, Kill, Restart, SetAffinity
-from sessile.demo.guard import is_from_here
+from sessile.demo.routes.door import check_here
 from sessile.demo.routes.forms import back_to, text_field
 from sessile.demo.shop import shop_of
 from sessile.web.starlette import get_session
@@ -36,10 +36,8 @@ async def route(request: Request) -> Response:
 
 
 async def _send(request: Request, command: FleetCommand, done: str) -> Response:
-    shop = shop_of(request)
-    if not is_from_here(request, shop.sessions.proxies):
-        raise HTTPException(403, "Servers are controlled from the machine they run on.")
-    error = (await shop.parent(command)).error
+    check_here(request)
+    error = (await shop_of(request).parent(command)).error
     if error or done:
         get_session(request).flash(error or done, "bad" if error else "good")
     return back_to("servers")

@@ -4,7 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sessile.demo.routes.forms import back_to, text_field
+from sessile.demo.routes.forms import back_to, begin_again, text_field
 from sessile.demo.settings import Settings
 from sessile.web.starlette import get_session
 
@@ -17,5 +17,6 @@ async def choose(request: Request) -> Response:
         settings = Settings.parse(theme, currency)
     except ValueError:
         raise HTTPException(400, "There is no such theme or currency.") from None
+    begin_again(request)
     settings.keep(get_session(request))
     return back_to("settings")

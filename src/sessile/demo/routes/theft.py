@@ -6,28 +6,47 @@ out of the visitor's own request. No page ever shows it.
 
 import asyncio
 from http.client import HTTPException as NoAnswer
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from sessile import Session
-from sessile.demo import cart
-from sessile.demo.fleet.message import FleetView, GetView
+from sessile.demo import cart, steps
 from sessile.demo.frame import PagePath
 from sessile.demo.policies import COOKIE, name_of, parse, reaction_of
-from sessile.demo.routes.forms import text_field
+from sessile.demo.routes.door import door_of
+from sessile.demo.routes.forms import back_to, has_ended, text_field
 from sessile.demo.routes.page import render_page
 from sessile.demo.shop import Shop, shop_of
-from sessile.demo.theft import OPTIONS, TheftResult
-from sessile.demo.thief import Attack, Thief, ThiefResponse
+from sessile.demo.shop_client import ShopResponse
+from sessile.demo.steps import Step
+from sessile.demo.theft import OPTIONS, TheftResult, TheftView
+from sessile.demo.thief import Attack, Thief
 from sessile.web.starlette import get_session
 from sessile.wire import system
 
 
 async def show(request: Request) -> Response:
-    """Show what can be stolen, and how."""
-    return await _page(request)
+    """Show what can be stolen, and how; after a theft, what came of it.
+
+    The result is another request's: this one is the visitor's next, which meets what came of it.
+    """
+    shop, reaction = shop_of(request), reaction_of(request.cookies)
+    result = shop.results.find(request.query_params.get("result", ""))
+    theft = result if isinstance(result, TheftResult) else None
+    return await render_page(
+        request,
+        "theft.html",
+        PagePath.THEFT,
+        options=OPTIONS.values(),
+        option=OPTIONS[reaction],
+        result=theft,
+        policy=None if theft is None else OPTIONS[parse(theft.policy)],
+        theft=None if theft is None else await _view(shop, theft),
+        you=identity(get_session(request)),
+    )
 
 
 async def choose(request: Request) -> Response:
@@ -38,16 +57,13 @@ async def choose(request: Request) -> Response:
         reaction = parse(text)
     except ValueError:
         raise HTTPException(400, "There is no such policy.") from None
-    answer = RedirectResponse("/theft#policy", status_code=303)
+    answer = back_to("policy", page=PagePath.THEFT)
     answer.set_cookie(COOKIE, name_of(reaction), httponly=True, samesite="lax")
     return answer
 
 
 async def steal(request: Request) -> Response:
-    """Send the thief, and show what it got and what became of the session.
-
-    It is shown at once and not after a redirect: there may be no session any more to keep it in.
-    """
+    """Send the thief, and have the browser fetch the page that shows what it got."""
     shop, session = shop_of(request), get_session(request)
     async with request.form() as form:
         text = text_field(form, "way")
@@ -55,64 +71,50 @@ async def steal(request: Request) -> Response:
         attack = Attack(text)
     except ValueError:
         raise HTTPException(400, "A thief has no such way.") from None
+    if has_ended(request):
+        return back_to("theft", page=PagePath.THEFT, notice="ended")
     if session.user is None:
-        return RedirectResponse("/theft", status_code=303)
-    view = await shop.parent(GetView())
-    responses = await _run_thief(request, shop, view, attack)
-    return await _page(request, view, await _result(shop, session, attack, responses))
+        return back_to("theft", page=PagePath.THEFT)
+    steps.mark(session, Step.THEFT)
+    result = TheftResult(
+        attack=attack,
+        policy=name_of(reaction_of(request.cookies)),
+        session=session.id,
+        at=system.clock(),
+        responses=await _run_thief(request, shop, attack),
+    )
+    return back_to("outcome", page=PagePath.THEFT, result=shop.results.keep(result))
 
 
 async def show_identity(request: Request) -> Response:
     """Tell whoever brings a ticket what it opens."""
-    session = get_session(request)
+    return JSONResponse(identity(get_session(request)))
+
+
+def identity(session: Session) -> dict[str, Any]:
+    """Return the little that a session tells of its visitor."""
     locked = {} if session.lock is None else {"locked": session.lock.value}
-    return JSONResponse(
-        {
-            "user": session.user,
-            "cart": [item.name for item in cart.contents(session).elements()],
-            **locked,
-        }
-    )
+    return {
+        "user": session.user,
+        "cart": [item.name for item in cart.contents(session).elements()],
+        **locked,
+    }
 
 
-async def _run_thief(
-    request: Request, shop: Shop, view: FleetView, attack: Attack
-) -> list[ThiefResponse]:
-    """Run a thief who has this request's cookies."""
-    if view.address is None:
-        raise HTTPException(503, "The shop's door is not open yet.")
-    browser = request.headers.get("user-agent", "")
-    thief = Thief(view.address, request.cookies, shop.sessions.cookie.full_name, browser)
-    try:
-        return await asyncio.to_thread(thief.steal, attack)
-    except (OSError, NoAnswer):
-        raise HTTPException(502, "The thief did not get through to the shop.") from None
-
-
-async def _result(
-    shop: Shop, session: Session, attack: Attack, responses: list[ThiefResponse]
-) -> TheftResult:
-    assert session.info is not None
-    return TheftResult.of(
-        attack,
-        responses,
-        before=session.info.trail,
-        live=await shop.sessions.show(session.id),
-        evidence=await shop.sessions.evidence(session.id),
+async def _view(shop: Shop, result: TheftResult) -> TheftView:
+    return TheftView.of(
+        result,
+        live=await shop.sessions.show(result.session),
+        evidence=await shop.sessions.evidence(result.session),
         now=system.clock(),
     )
 
 
-async def _page(
-    request: Request, view: FleetView | None = None, result: TheftResult | None = None
-) -> Response:
-    reaction = reaction_of(request.cookies)
-    return await render_page(
-        request,
-        "theft.html",
-        PagePath.THEFT,
-        view=view,
-        options=OPTIONS.values(),
-        option=OPTIONS[reaction],
-        result=result,
-    )
+async def _run_thief(request: Request, shop: Shop, attack: Attack) -> list[ShopResponse]:
+    """Run a thief who has this request's cookies."""
+    browser, ticket = request.headers.get("user-agent", ""), shop.sessions.cookie.full_name
+    thief = Thief(await door_of(shop), request.cookies, ticket, browser)
+    try:
+        return await asyncio.to_thread(thief.steal, attack)
+    except (OSError, NoAnswer):
+        raise HTTPException(502, "The thief did not get through to the shop.") from None

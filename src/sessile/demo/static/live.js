@@ -18,6 +18,10 @@ function show(card, member) {
   for (const fact of card.querySelectorAll("[data-fact]")) {
     fact.textContent = member[fact.dataset.fact] ?? "none";
   }
+  for (const noun of card.querySelectorAll("[data-plural]")) {
+    const { plural, one, many } = noun.dataset;
+    noun.textContent = member[plural] === 1 ? one : many;
+  }
   for (const form of card.querySelectorAll("[data-when]")) {
     form.hidden = (form.dataset.when === "down") !== (member.phase === "down");
   }

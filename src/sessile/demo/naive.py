@@ -1,0 +1,120 @@
+"""Sessions as most libraries keep them, to measure beside: one value under one key.
+
+When a request begins its session is read whole; when it ends the session is written back whole,
+over whatever another request wrote meanwhile. No library is meant by name. It uses the same kind
+of store as the shop's own sessions: a SQLite file, or the same Redis through the same client.
+"""
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from sessile.core.flow import arun
+from sessile.stores.location import Location
+from sessile.stores.redis_url import endpoint_of
+from sessile.wire.redis.client import RedisClient
+
+COOKIE: Final = "naive"
+_KEPT: Final = 600
+"""Seconds after which Redis forgets a naive session."""
+
+
+class NaiveStore(Protocol):
+    """Bytes under a key."""
+
+    async def read(self, key: str) -> bytes | None:
+        """Return the value of that key; None for none."""
+        ...
+
+    async def write(self, key: str, value: bytes) -> None:
+        """Put a value there, whatever was there before."""
+        ...
+
+
+class NaiveFile:
+    """A SQLite file, written as ``stores.sqlite`` writes its own.
+
+    Args:
+        path: where ``create`` put the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = sqlite3.connect(path, isolation_level=None)
+        self._file.execute("PRAGMA synchronous = NORMAL")
+
+    @classmethod
+    def create(cls, path: Path) -> None:
+        """Make the file."""
+        with closing(sqlite3.connect(path)) as file, file:
+            file.execute("PRAGMA journal_mode = WAL")
+            file.execute("CREATE TABLE naive (key TEXT PRIMARY KEY, value BLOB)")
+
+    async def read(self, key: str) -> bytes | None:
+        """Return the value of that key; None for none."""
+        row = self._file.execute("SELECT value FROM naive WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    async def write(self, key: str, value: bytes) -> None:
+        """Put a value there, whatever was there before."""
+        self._file.execute("INSERT OR REPLACE INTO naive VALUES (?, ?)", (key, value))
+
+
+class NaiveRedis:
+    """Strings of a Redis database.
+
+    Args:
+        url: the shop's own.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._redis = RedisClient(endpoint_of(Location(url)))
+
+    async def read(self, key: str) -> bytes | None:
+        """Return the value of that key; None for none."""
+        found: bytes | None = await arun(self._ask("GET", f"naive:{key}"))
+        return found
+
+    async def write(self, key: str, value: bytes) -> None:
+        """Put a value there, whatever was there before."""
+        await arun(self._ask("SET", f"naive:{key}", value, "EX", _KEPT))
+
+    async def _ask(self, *words: str | bytes | float) -> Any:
+        return await self._redis.ask("naive", *words)
+
+
+class NaiveSessions:
+    """Sessions that are read whole, and written back whole.
+
+    Args:
+        store: where they are kept.
+    """
+
+    def __init__(self, store: NaiveStore) -> None:
+        self._store = store
+
+    @classmethod
+    def beside(cls, url: str, path: Path) -> "NaiveSessions | None":
+        """Return naive sessions in the same kind of store; None for a kind that is not known here.
+
+        Args:
+            url: of the shop's own store.
+            path: the file, where files are that kind.
+        """
+        match Location(url).scheme:
+            case "sqlite":
+                return cls(NaiveFile(path))
+            case "redis" | "rediss" | "unix":
+                return cls(NaiveRedis(url))
+            case _:
+                return None
+
+    @asynccontextmanager
+    async def open(self, key: str) -> AsyncIterator[dict[str, Any]]:
+        """Read a session, let a request work with it, and write it back."""
+        kept = await self._store.read(key)
+        values: dict[str, Any] = {} if kept is None else json.loads(kept)
+        yield values
+        await self._store.write(key, json.dumps(values).encode())

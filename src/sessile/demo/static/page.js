@@ -1,0 +1,22 @@
+// Counts seconds down, and closes messages. Every page works without it.
+function count(place) {
+  const end = Date.now() + 1000 * Number(place.textContent);
+  const timer = setInterval(() => {
+    const left = Math.ceil((end - Date.now()) / 1000);
+    place.textContent = Math.max(left, 0);
+    if (left > 0) return;
+    clearInterval(timer);
+    if (place.dataset.countdown === "reload") return void location.replace(document.querySelector("[data-back]")?.href ?? location.href);
+    place.parentElement.hidden = true;
+    for (const hint of document.querySelectorAll("[data-expired]")) hint.hidden = false;
+  }, 250);
+}
+
+document.querySelectorAll("[data-countdown]").forEach(count);
+
+for (const link of document.querySelectorAll("[data-close]")) {
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    link.closest("[data-messages]").replaceChildren();
+  });
+}

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from sessile.core.flow import arun
+from sessile.core.flow import Ask, arun
 from sessile.stores.location import Location
 from sessile.stores.redis_url import endpoint_of
 from sessile.wire.redis.client import RedisClient
@@ -31,6 +31,10 @@ class NaiveStore(Protocol):
 
     async def write(self, key: str, value: bytes) -> None:
         """Put a value there, whatever was there before."""
+        ...
+
+    async def close(self) -> None:
+        """Give the file or the connections back."""
         ...
 
 
@@ -61,6 +65,10 @@ class NaiveFile:
         """Put a value there, whatever was there before."""
         self._file.execute("INSERT OR REPLACE INTO naive VALUES (?, ?)", (key, value))
 
+    async def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
 
 class NaiveRedis:
     """Strings of a Redis database.
@@ -74,15 +82,22 @@ class NaiveRedis:
 
     async def read(self, key: str) -> bytes | None:
         """Return the value of that key; None for none."""
-        found: bytes | None = await arun(self._ask("GET", f"naive:{key}"))
+        found: bytes | None = await arun(_perform(self._redis.ask("GET", "GET", f"naive:{key}")))
         return found
 
     async def write(self, key: str, value: bytes) -> None:
         """Put a value there, whatever was there before."""
-        await arun(self._ask("SET", f"naive:{key}", value, "EX", _KEPT))
+        words = ("SET", f"naive:{key}", value, "EX", _KEPT)
+        await arun(_perform(self._redis.ask("SET", *words)))
 
-    async def _ask(self, *words: str | bytes | float) -> Any:
-        return await self._redis.ask("naive", *words)
+    async def close(self) -> None:
+        """Close every connection."""
+        await arun(_perform(self._redis.close()))
+
+
+async def _perform(ask: Ask[Any]) -> Any:
+    """Return the flow of a single act."""
+    return await ask
 
 
 class NaiveSessions:
@@ -110,6 +125,10 @@ class NaiveSessions:
                 return cls(NaiveRedis(url))
             case _:
                 return None
+
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()
 
     @asynccontextmanager
     async def open(self, key: str) -> AsyncIterator[dict[str, Any]]:

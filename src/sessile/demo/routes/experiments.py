@@ -46,4 +46,4 @@ def _servers_at_once(view: FleetView) -> int:
     """Return how many servers the requests of one client go through."""
     if view.affinity is not Affinity.NONE:
         return 1
-    return sum(member.phase is ServerPhase.UP for member in view.members)
+    return max(sum(member.phase is ServerPhase.UP for member in view.members), 1)

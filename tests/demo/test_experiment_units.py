@@ -9,6 +9,7 @@ from sessile.core.flow import run
 from sessile.core.ticket import Key
 from sessile.demo.late import LateRequests
 from sessile.demo.naive import NaiveFile, NaiveRedis, NaiveSessions
+from sessile.demo.page import kind_of
 from sessile.demo.results import Results
 from sessile.demo.stoppable_store import StoppableStore
 from sessile.demo.switch import STOP, StoreSwitch
@@ -17,6 +18,7 @@ from sessile.errors import StoreUnavailable
 from sessile.service.events import Created, Dropped
 from sessile.stores.contract import Store
 from sessile.stores.memory import MemoryStore
+from sessile.stores.open import open_store
 
 NOW = 1_700_000_000.0
 ALL = tuple(range(1, MANY + 1))
@@ -66,6 +68,41 @@ def test_the_naive_one_loses_what_a_rival_wrote_meanwhile(naive):
             return kept["list"]
 
     assert asyncio.run(race()) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("url", "kept_in"),
+    [
+        ("sqlite:///{}/sessions.db", NaiveFile),
+        ("redis://localhost:1/0", NaiveRedis),
+        ("valkey://localhost:1/0", NaiveRedis),
+        ("redis+sentinel://localhost:1/main/0", NaiveRedis),
+        ("memory://", None),
+    ],
+)
+def test_the_naive_one_is_kept_in_the_same_kind_of_store(tmp_path, url, kept_in):
+    """A file beside a file, the same server beside a server; of others there is none."""
+    url = url.format(tmp_path)
+    NaiveFile.create(tmp_path / "naive.db")
+
+    naive = NaiveSessions.beside(open_store(url), url, tmp_path / "naive.db")
+
+    assert (naive and type(naive._store)) is kept_in
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("sqlite:///a.db", "SQLite"),
+        ("redis://cache:6379/0", "Redis"),
+        ("rediss://cache:6379/0", "Redis"),
+        ("valkey+sentinel://one/main/0", "Valkey"),
+        ("mongo://there", "mongo"),
+    ],
+)
+def test_a_store_is_called_by_its_name(name, kind):
+    """As people call it; a store that the demo does not know, as its URL does."""
+    assert kind_of(name) == kind
 
 
 def test_the_naive_one_keeps_what_comes_in_turn(naive):

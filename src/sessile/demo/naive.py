@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from sessile.core.flow import Ask, arun
+from sessile.stores.contract import Store
 from sessile.stores.location import Location
+from sessile.stores.redis import RedisStore
 from sessile.stores.redis_url import endpoint_of
+from sessile.stores.sqlite import SQLiteStore
 from sessile.wire.redis.client import RedisClient
 
 COOKIE: Final = "naive"
@@ -111,17 +114,18 @@ class NaiveSessions:
         self._store = store
 
     @classmethod
-    def beside(cls, url: str, path: Path) -> "NaiveSessions | None":
+    def beside(cls, store: Store, url: str, path: Path) -> "NaiveSessions | None":
         """Return naive sessions in the same kind of store; None for a kind that is not known here.
 
         Args:
-            url: of the shop's own store.
+            store: the shop's own.
+            url: its URL.
             path: the file, where files are that kind.
         """
-        match Location(url).scheme:
-            case "sqlite":
+        match store:
+            case SQLiteStore():
                 return cls(NaiveFile(path))
-            case "redis" | "rediss" | "unix":
+            case RedisStore():
                 return cls(NaiveRedis(url))
             case _:
                 return None

@@ -21,7 +21,10 @@ AFFINITIES: Final = {
     Affinity.COOKIE: "Cookie",
     Affinity.ADDRESS: "Address",
 }
-_KINDS: Final = {"sqlite": "SQLite", "redis": "Redis", "rediss": "Redis", "unix": "Redis"}
+_KINDS: Final = {
+    "sqlite": "SQLite", "redis": "Redis", "rediss": "Redis", "unix": "Redis",
+    "valkey": "Valkey", "valkeys": "Valkey",
+}  # fmt: skip
 _HINTS: Final = {
     Affinity.NONE: "Load it again and another server answers. Kill one and your session lives on.",
     Affinity.COOKIE: "Load it again and the same server answers: a cookie ties you to it. "
@@ -33,7 +36,7 @@ _HINTS: Final = {
 
 def kind_of(store: str) -> str:
     """Return the kind of store of that name, as people call it."""
-    scheme = store.partition("://")[0]
+    scheme = store.partition("://")[0].partition("+")[0]
     return _KINDS.get(scheme, scheme)
 
 

@@ -44,17 +44,19 @@ def _shop(config: ServerConfig, channel: ParentChannel) -> Shop:
     url = system.setting("SESSILE_URL") or DEFAULT_URL
     users, alarms = UserTable(config.database), Alarms(config.database)
     late, switch = LateRequests(config.database), StoreSwitch(config.switch, system.clock)
-    store = StoppableStore(open_store(url), switch)
+    store = open_store(url)
     return Shop(
         name=config.name,
-        policies=all_sessions(store, [alarms.note_theft, late.note_dropped]),
+        policies=all_sessions(
+            StoppableStore(store, switch), [alarms.note_theft, late.note_dropped]
+        ),
         users=users,
         authenticator=Authenticator(users),
         alarms=alarms,
         late=late,
         results=Results(config.database, system.clock),
         switch=switch,
-        naive=NaiveSessions.beside(url, config.naive),
+        naive=NaiveSessions.beside(store, url, config.naive),
         parent=channel.ask,
     )
 

@@ -105,6 +105,7 @@ BOUNDS = {
         Bound("new sessions between two such removals", "service.new_record:_EVERY", "a sweep"),
         Bound("keys that a step of a count on Redis looks at, about", "stores.redis:_PAGE", "the next step"),
         Bound("commits tried of one request, while rivals are faster", "service.open:ATTEMPTS", "`LostRace`, a 503"),
+        Bound("commits tried to take a session out of its former store", "stores.moving:ATTEMPTS", "`LostRace`, a 503"),
         Bound("commits tried to lock a session whose ticket was stolen", "service.lock:_ATTEMPTS", "`LostRace`, a 503"),
         Bound("times that a late end puts evidence back", "service.end:_ATTEMPTS", "it is given up"),
         Bound("an operation of SQLite; `?timeout=`", "stores.sqlite:LIMIT", "`StoreUnavailable`, a 503", S),

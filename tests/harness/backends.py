@@ -15,6 +15,7 @@ import pytest
 from harness.redis_server import find_valkey, shared_redis
 from sessile.stores.contract import Capability
 from sessile.stores.memory import MemoryStore
+from sessile.stores.moving import MovingStore
 from sessile.stores.redis import RedisStore
 from sessile.stores.redis_rows import STAMP
 from sessile.stores.sqlite import SQLiteStore
@@ -146,6 +147,26 @@ BACKENDS = [
 ]
 VALKEY = Backend("valkey", RedisStore, ValkeyPlace)
 """The store of Redis on another server: asked what a store promises, and no more than that."""
+
+
+class MovingSQLite(MovingStore):
+    """A file that takes over from another one."""
+
+    capabilities = SQLiteStore.capabilities
+
+    @classmethod
+    def at(cls, path, former):
+        return cls(SQLiteStore(path, limit=PATIENCE), SQLiteStore(former, limit=PATIENCE))
+
+
+class MovingPlace(SQLitePlace):
+    """Two files in the test's folder; the former one is empty, so that what is asked is at one."""
+
+    def open(self):
+        return MovingSQLite.at(self.folder / "sessile.db", self.folder / "former.db")
+
+
+MOVING = Backend("moving", MovingSQLite, MovingPlace)
 
 SHARED = [backend for backend in BACKENDS if Capability.SHARED in backend.store.capabilities]
 """Those that several servers can share."""

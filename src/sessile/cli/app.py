@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from sessile.cli.arguments import App, Url
+from sessile.cli.copy import copy
 from sessile.cli.demo import demo
 from sessile.cli.doctor import doctor
 from sessile.cli.end import end
@@ -77,4 +78,5 @@ app.command("end")(end)
 app.command("end-all")(end_all)
 app.command("end-everybody")(end_everybody)
 app.command("sweep")(sweep)
+app.command("copy")(copy)
 app.command("demo")(demo)

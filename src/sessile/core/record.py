@@ -25,6 +25,10 @@ class RecordKind(IntEnum):
     EVIDENCE = 2  # of a session that was ended for theft: its trail
     DEVICES = 3  # of an owner, under a key that no ticket has
     EVIDENCE_LIST = 4  # of an owner: which there is; under another such key
+    MOVING = 5  # a session on its way to another store; see ``stores.moving``
+
+
+_MOVING: Final = RecordKind.MOVING
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -102,7 +106,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     @property
     def index_owner(self) -> str | None:
         """In whose index it stands; None where it is no session, or nobody's."""
-        return self.owner if self.kind is RecordKind.SESSION else None
+        return self.owner if self.kind is RecordKind.SESSION or self.kind is _MOVING else None
 
     @property
     def bound(self) -> bool:

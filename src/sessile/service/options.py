@@ -4,14 +4,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from sessile.core.limit import MOST_SESSIONS
 from sessile.core.policy import OnReplay, Policy
 from sessile.core.principal import WELL_KNOWN, Principal, PrincipalOf
 from sessile.core.secrets import KeyRing
+from sessile.core.value import Instant
 from sessile.errors import ConfigError
 from sessile.stores.contract import Capability, HasKeyFile, Store
+from sessile.stores.moving import MovingStore
+from sessile.stores.open import open_store
 from sessile.wire import system
 from sessile.wire.event_loop import green_threads
 from sessile.wire.keyfile import load
@@ -64,17 +67,44 @@ def _is_async(hook: Callable[..., object]) -> bool:
     return iscoroutinefunction(hook) or iscoroutinefunction(call)
 
 
-def check_store(store: object) -> None:
+def check_store(store: object, option: str = "store") -> None:
     """Refuse what is no store, as a URL.
+
+    Args:
+        store: what was given.
+        option: as what.
 
     Raises:
         ConfigError: it is none.
     """
     if isinstance(store, type) or not hasattr(store, "capabilities"):
         kind = store.__name__ if isinstance(store, type) else type(store).__name__
+        example = "Sessions(url)" if option == "store" else 'former="sqlite:///sessile.db"'
         raise ConfigError(
-            f"store is {kind}: write the URL first, as in Sessions(url), or a store that was made"
+            f"{option} is {kind}: write a URL, as in {example}, or a store that was made"
         )
+
+
+def open_stores(
+    place: str | Store, former: str | Store | None, clock: Callable[[], Instant]
+) -> Store:
+    """Return the store of a URL, or the one that was made; with a former one, what moves from it.
+
+    Raises:
+        ConfigError: one of them is none.
+    """
+    store = _open("store", place)
+    if former is None:
+        return store
+    # its capabilities are those of the store that it was made of, and no URL names it
+    return cast("Store", MovingStore(store, _open("former", former), clock=clock))
+
+
+def _open(option: str, place: str | Store) -> Store:
+    if isinstance(place, str):
+        return open_store(place)
+    check_store(place, option)
+    return place
 
 
 def check_function(example: str, **option: object) -> None:
@@ -198,6 +228,8 @@ def find_key_file(store: Store, ring: KeyRing) -> Path | None:
 
     It is not taken by itself: whoever could put one there could make any session.
     """
+    if isinstance(store, MovingStore):
+        return find_key_file(store.former, ring) or find_key_file(store.store, ring)
     if not isinstance(store, HasKeyFile) or not store.key_path.exists():
         return None
     try:

@@ -30,6 +30,7 @@ from sessile.service.options import (
     check_kind,
     check_policy,
     check_store,
+    open_stores,
     principal_of,
     ring_of_host,
     ring_of_settings,
@@ -37,7 +38,6 @@ from sessile.service.options import (
 )
 from sessile.service.require import use_grant
 from sessile.stores.contract import Store
-from sessile.stores.open import open_store
 from sessile.wire import system
 from sessile.wire.background.tasks import BackgroundTasks
 from sessile.wire.event_loop import require_asyncio
@@ -78,6 +78,8 @@ class Sessions:
         hooks: called with each event (see ``sessile.service.events``), before the answer leaves; an
             async one is started then, and finishes on its own.
         store: a store of your own, instead of a URL.
+        former: where sessions were kept so far, a URL or a store: each moves from there when it is
+            first asked for, or by ``sessile copy``. None takes ``SESSILE_FORMER_URL``, if any.
         clock: seconds since 1970.
         entropy: ``n`` bytes from a cryptographic source.
 
@@ -104,6 +106,7 @@ class Sessions:
         sealing: Sealing = Sealing.WHEN_SECRETS_ARE_GIVEN,
         hooks: Sequence[Hook] = (),
         store: Store | None = None,
+        former: str | Store | None = None,
         clock: Callable[[], Instant] = system.clock,
         entropy: Callable[[int], bytes] = system.entropy,
     ) -> None:
@@ -117,13 +120,14 @@ class Sessions:
         check_hooks(hooks)
         check_function("time.time", clock=clock)
         check_function("os.urandom", entropy=entropy)
-        reopen = None
-        if store is None:
-            reopen = partial(open_store, url or system.setting("SESSILE_URL") or DEFAULT_URL)
-            store = reopen()
-        elif url is not None:
-            raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
-        check_store(store)
+        if store is not None:
+            check_store(store)
+            if url is not None:
+                raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
+        place = store or url or system.setting("SESSILE_URL") or DEFAULT_URL
+        former = former or system.setting("SESSILE_FORMER_URL")
+        reopen = partial(open_stores, place, former, clock)
+        store = reopen()
         given = ring_of_settings(secrets)
         ring = given or ring_of_host(store, entropy)
         if given is not None:
@@ -151,7 +155,8 @@ class Sessions:
             hooks=hooks,
             tasks=BackgroundTasks(),
         )
-        self._context.reopen_store = reopen
+        own = any(one is not None and not isinstance(one, str) for one in (place, former))
+        self._context.reopen_store = None if own else reopen
         self.sync = SyncSessions(self._context)
 
     async def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:

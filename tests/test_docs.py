@@ -67,8 +67,8 @@ BOUND_WORDS = frozenset(
 NO_BOUNDS = {
     "stores.redis_durability:_STEPS": "follows from the time that it is waited",
     "wire.redis.client:_OF_LIMIT": "a share of the time limit, which is on the page of stores",
-    "wire.sqlite.stall:LOOP_PATIENCE": "after it the loop goes on, and the call too",
-    "wire.sqlite.stall:PATIENCE": "after it calls go elsewhere, none fails",
+    "wire.embedded.stall:LOOP_PATIENCE": "after it the loop goes on, and the call too",
+    "wire.embedded.stall:PATIENCE": "after it calls go elsewhere, none fails",
     "wire.sqlite.upkeep:EVERY": "how often, and not how much",
     "wire.sqlite.upkeep:_MOST_FREE": "beyond it the file shrinks",
 }

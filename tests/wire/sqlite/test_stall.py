@@ -16,8 +16,8 @@ import pytest
 from sessile.core.flow import arun, run
 from sessile.errors import StoreUnavailable
 from sessile.testing.clock import FakeClock
+from sessile.wire.embedded.stall import LOOP_PATIENCE, PATIENCE, WARMTH
 from sessile.wire.sqlite.file import SQLiteFile
-from sessile.wire.sqlite.stall import LOOP_PATIENCE, PATIENCE, WARMTH
 
 TALLY = ("PRAGMA journal_mode = WAL", "CREATE TABLE IF NOT EXISTS tally AS SELECT 0 AS n")
 LONG = 20.0
@@ -82,7 +82,7 @@ def hung(file):
 
 
 def threads_apart():
-    return {one for one in threading.enumerate() if one.name == "sessile-sqlite"}
+    return {one for one in threading.enumerate() if one.name == "sessile-file"}
 
 
 def test_quick_calls_are_made_in_place(file, clock, drive):

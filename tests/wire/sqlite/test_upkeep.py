@@ -70,10 +70,10 @@ def test_log_is_copied_back_beside_the_requests(store, monkeypatch):
     fill(store, 1, "alice")
     upkeep_of(store).end()
     for thread in threading.enumerate():
-        if thread.name == "sessile-sqlite":
+        if thread.name == "sessile-file":
             thread.join()
 
-    assert [thread.name for thread in done] == ["sessile-sqlite"]
+    assert [thread.name for thread in done] == ["sessile-file"]
     assert size(store) > before
 
 

@@ -22,7 +22,8 @@ from collections.abc import Callable
 from typing import Final
 
 from sessile.errors import StoreClosed
-from sessile.wire.sqlite.identity import NO_FILE, OpenFile, identify
+from sessile.wire.embedded.identity import identify
+from sessile.wire.sqlite.identity import NO_FILE, OpenFile
 
 LOOK_INTERVAL: Final = 0.001
 """Seconds between two looks at the path. One costs 1.2 µs, a fifth of a read: a busy process spends

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from sessile.errors import StoreClosed
-from sessile.wire.sqlite.helper import Helper, Occupied
+from sessile.wire.embedded.helper import Helper, Occupied
 from sessile.wire.sqlite.pool import SQLitePool
 
 EVERY: Final = 500

@@ -1,4 +1,4 @@
-"""Notice a file system that stalls, and say who may make a call in place. For ``wire.sqlite.file``.
+"""Notice a file system that stalls; say who may make a call in place. For ``wire.embedded.calls``.
 
 A snapshot agent freezes it, a volume hangs, a disk takes its time to write a log back: a call that
 takes microseconds does not come back for seconds. Nothing can take a thread out of it. But later

@@ -1,4 +1,4 @@
-"""One lasting thread that makes calls which may hang, one at a time. For ``wire.sqlite.file``.
+"""One lasting thread that makes calls which may hang, one at a time. For ``wire.embedded.calls``.
 
 A hand-over and its answer cost 20 µs between threads that are awake, 100 µs where both have slept;
 a thread for each call would cost three times that. Nothing can take a thread out of a call that
@@ -111,7 +111,7 @@ class Helper:
 
     def _begin(self) -> "SimpleQueue[Errand[Any] | None]":
         errands: SimpleQueue[Errand[Any] | None] = SimpleQueue()
-        threading.Thread(target=_work, args=(errands,), name="sessile-sqlite", daemon=True).start()
+        threading.Thread(target=_work, args=(errands,), name="sessile-file", daemon=True).start()
         weakref.finalize(self, errands.put, None).atexit = False
         return errands
 

@@ -69,6 +69,11 @@ NO_BOUNDS = {
     "wire.redis.client:_OF_LIMIT": "a share of the time limit, which is on the page of stores",
     "wire.embedded.stall:LOOP_PATIENCE": "after it the loop goes on, and the call too",
     "wire.embedded.stall:PATIENCE": "after it calls go elsewhere, none fails",
+    "stores.lmdb_rows:_LONGEST_KEY": "no session has such a key, and it is absent",
+    "wire.lmdb.holder:_EXIT_PATIENCE": "after it the interpreter ends, synced or not",
+    "wire.lmdb.syncer:EVERY": "how often, and not how much",
+    "wire.lmdb.syncer:_ATTEMPTS": "after them it waits for the next second",
+    "wire.lmdb.syncpoint:_LONGEST": "whoever says more is damaged",
     "wire.sqlite.upkeep:EVERY": "how often, and not how much",
     "wire.sqlite.upkeep:_MOST_FREE": "beyond it the file shrinks",
 }

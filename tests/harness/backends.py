@@ -4,7 +4,9 @@ A new store is one line in ``BACKENDS``, with its place. If servers can share it
 has to know its rows too.
 """
 
+import fcntl
 import itertools
+import os
 import pickle
 import sqlite3
 from contextlib import closing, contextmanager
@@ -12,8 +14,10 @@ from functools import partial
 
 import pytest
 
+from harness.lmdb_rows import spoil_row, write_rows
 from harness.redis_server import find_valkey, shared_redis
 from sessile.stores.contract import Capability
+from sessile.stores.lmdb import LMDBStore
 from sessile.stores.memory import MemoryStore
 from sessile.stores.moving import MovingStore
 from sessile.stores.redis import RedisStore
@@ -72,6 +76,31 @@ class SQLitePlace(Place):
 
     def connect(self):
         return sqlite3.connect(self.folder / "sessile.db", isolation_level=None)
+
+
+class LMDBPlace(Place):
+    """A file in the test's folder; whoever locks it keeps every writer out."""
+
+    def url(self, timeout=None):
+        """Say what ``Sessions`` is opened with."""
+        patience = f"?timeout={timeout}" if timeout else ""
+        return f"lmdb:///{self.folder}/sessile.lmdb{patience}"
+
+    def open(self):
+        return LMDBStore(self.folder / "sessile.lmdb")
+
+    def dump(self):
+        return b"".join(file.read_bytes() for file in self.folder.iterdir())
+
+    def spoil(self, key, blob):
+        write_rows(self.folder / "sessile.lmdb", lambda rows: spoil_row(rows, key, blob))
+
+    def freeze(self):
+        self.rival = os.open(self.folder / "sessile.lmdb", os.O_RDWR)
+        fcntl.flock(self.rival, fcntl.LOCK_EX)
+
+    def thaw(self):
+        os.close(self.rival)
 
 
 class RedisPlace(Place):
@@ -143,6 +172,7 @@ class ValkeyPlace(RedisPlace):
 BACKENDS = [
     Backend("memory", MemoryStore, MemoryPlace),
     Backend("sqlite", SQLiteStore, SQLitePlace),
+    Backend("lmdb", LMDBStore, LMDBPlace),
     Backend("redis", RedisStore, RedisPlace),
 ]
 VALKEY = Backend("valkey", RedisStore, ValkeyPlace)

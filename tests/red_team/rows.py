@@ -6,9 +6,14 @@ from pathlib import Path
 
 import redis
 
+from harness.lmdb_rows import enter_row, plant_row, read_rows, write_rows
 from sessile.core.record import Record, unpack
 from sessile.service.sessions import context_of
+from sessile.stores.lmdb import LMDBStore
+from sessile.stores.lmdb_rows import unpack_row
+from sessile.stores.redis import RedisStore
 from sessile.stores.redis_rows import STAMP
+from sessile.stores.sqlite import SQLiteStore
 
 _PLANT = """INSERT INTO sessile_session (key, version, due, owner, claim, blob)
     VALUES (?, ?, 1e12, ?, 1, ?) ON CONFLICT (key) DO UPDATE
@@ -19,7 +24,8 @@ _ENTER = "UPDATE sessile_session SET owner = ?, claim = 1 WHERE key = ?"
 def rows_of(site):
     """Return the rows behind a site."""
     store, sealer = context_of(site.sessions).store, context_of(site.sessions).sealer
-    return SQLiteRows(store, sealer) if hasattr(store, "path") else RedisRows(store, sealer)
+    kinds = {SQLiteStore: SQLiteRows, LMDBStore: LMDBRows, RedisStore: RedisRows}
+    return next(rows(store, sealer) for kind, rows in kinds.items() if isinstance(store, kind))
 
 
 class Rows:
@@ -69,6 +75,34 @@ class SQLiteRows(Rows):
 
     def dump(self):
         """Return every byte: the table, its log, whatever else was left in the folder."""
+        return b"\n".join(file.read_bytes() for file in sorted(self._path.parent.iterdir()))
+
+
+class LMDBRows(Rows):
+    """The rows of a file, and everything that lies beside it."""
+
+    def __init__(self, store, sealer):
+        super().__init__(sealer)
+        self._path = store.path
+
+    def __getitem__(self, key):
+        return unpack_row(read_rows(self._path, lambda rows: rows.get(key))).blob
+
+    def __setitem__(self, key, blob):
+        record = unpack(blob, key)
+        sound = isinstance(record, Record)
+        version, owner = (record.version, record.index_owner) if sound else (1, None)
+        write_rows(self._path, lambda rows: plant_row(rows, key, version, owner, blob))
+
+    def enter(self, key, owner):
+        """Put a session into the index of an owner; None takes it out of that of ``alice``."""
+        write_rows(self._path, lambda rows: enter_row(rows, key, owner))
+
+    def __len__(self):
+        return read_rows(self._path, lambda rows: rows.count())
+
+    def dump(self):
+        """Return every byte: the map, its locks, whatever else was left in the folder."""
         return b"\n".join(file.read_bytes() for file in sorted(self._path.parent.iterdir()))
 
 

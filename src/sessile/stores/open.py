@@ -13,7 +13,7 @@ from sessile.stores.location import Location
 
 GROUP: Final = "sessile.stores"
 
-_EXTRAS: Final = {"redis": "redis"}  # driver's module → the extra that brings it
+_EXTRAS: Final = {"redis": "redis", "lmdb": "lmdb"}  # driver's module → the extra that brings it
 
 
 class StoreFactory(Protocol):

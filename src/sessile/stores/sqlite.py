@@ -34,11 +34,11 @@ from sessile.stores.contract import (
     Seconds,
     unpack,
 )
+from sessile.stores.file_diagnosis import diagnose
 from sessile.stores.finding import Finding
 from sessile.stores.location import Location, seconds, yes
 from sessile.stores.paging import cut
 from sessile.stores.sqlite_acts import READ, fetch_all, fetch_page, load_row, transaction
-from sessile.stores.sqlite_diagnosis import diagnose
 from sessile.wire.keyfile import KeyFile
 from sessile.wire.permissions import refuse_world_writable
 from sessile.wire.sqlite.file import SQLiteFile
@@ -222,7 +222,7 @@ class SQLiteStore:
 
     async def diagnose(self) -> list[Finding]:
         """Look at who else can read or change the file."""
-        return diagnose(self.path, self.key_path)
+        return diagnose(self.path, self.key_path, beside=("-wal", "-shm"))
 
     async def close(self) -> None:
         """Close every connection of this process."""

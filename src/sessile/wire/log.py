@@ -56,6 +56,35 @@ def log_new_file(store: str, *, is_empty: bool) -> None:
         )
 
 
+def log_damage(store: str, aside: str) -> None:
+    """Log that the file of a store was damaged, and where it is now."""
+    _log.error(
+        "%s was damaged: it is now %s, a new file was begun, and every session that was in the old "
+        "one is gone; look at the disk, and delete it when you have done with it",
+        store,
+        aside,
+    )
+
+
+def log_restored_file(store: str) -> None:
+    """Log that the machine stopped before all of a file was on the disk."""
+    _log.warning(
+        "%s went back to what was on the disk for sure when the machine stopped: what was written "
+        "in the last seconds before is undone, ends of sessions too",
+        store,
+    )
+
+
+def log_sync_failure(store: str, error: object) -> None:
+    """Log that the disk did not take what was written."""
+    _log.error(
+        "%s: the disk failed (%s): what is written from now on is lost when the machine stops; "
+        "look at the disk, and restart the application",
+        store,
+        error,
+    )
+
+
 def log_stall(store: str, took: float) -> None:
     """Log that a call took so many seconds, and held whoever made it in place as long."""
     _log.warning(

@@ -1,4 +1,7 @@
-"""Refuse files that everybody on this host can change. ``wire.keyfile`` checks its own file."""
+"""Refuse files that everybody on this host can change, or that this user cannot.
+
+``wire.keyfile`` checks its own file.
+"""
 
 import os
 import stat
@@ -31,3 +34,21 @@ def refuse_world_writable(path: Path) -> None:
         )
     if path.exists() and path.stat().st_mode & stat.S_IWOTH:
         raise ConfigError(f"anybody on this host can write {path}: chmod o-w {path}{_KNOWN}")
+
+
+def refuse_missing_rights(path: Path, beside: list[Path]) -> None:
+    """Refuse a file, with those beside it, that this user cannot make, read and write.
+
+    Raises:
+        ConfigError: it would fail at the first call.
+    """
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"this user cannot write in {path.parent}, where files beside {path.name} are made: "
+            f"chown it to the application's user, or write a path in a folder of its own"
+        )
+    for file in (path, *beside):
+        if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+            raise ConfigError(
+                f"this user cannot read and write {file}: chown it to the application's user"
+            )

@@ -1,17 +1,26 @@
-"""What ``sessile doctor`` looks at beside an SQLite file: who else can read or change it."""
+"""What ``sessile doctor`` looks at beside a file: who else can read or change it.
 
-from collections.abc import Iterator
+For ``sqlite`` and ``lmdb``.
+"""
+
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sessile.stores.finding import Finding, fine, note, wrong
 from sessile.wire.file_modes import FileMode, file_modes
 
 
-def diagnose(path: Path, key_file: Path) -> list[Finding]:
-    """Look at the modes of the file, what SQLite keeps beside it, its key, and the folder."""
+def diagnose(path: Path, key_file: Path, *, beside: Iterable[str]) -> list[Finding]:
+    """Look at the modes of the file, what is kept beside it, its key, and the folder.
+
+    Args:
+        path: the file.
+        key_file: with its secret.
+        beside: how the names of the others end.
+    """
     files = file_modes([path, key_file])
-    beside = file_modes([path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm")])
-    files += [one for one in beside if one.mode != files[0].mode]  # else one line speaks for all
+    others = file_modes([path.with_name(f"{path.name}{end}") for end in beside])
+    files += [one for one in others if one.mode != files[0].mode]  # else one line speaks for all
     found = [
         *(one for file in files for one in _judge_file(file)),
         *(one for folder in file_modes([path.parent]) for one in _judge_folder(folder)),

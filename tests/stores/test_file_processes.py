@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from sessile.core.flow import run
-from sessile.stores.sqlite import SQLiteStore
+from sessile.stores.open import open_store
 from sessile.testing.sample import key, records_of
 
 WORKER = """
@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from sessile.stores.contract import COMMITTED
 from sessile.core.flow import run
 from sessile.errors import KeyTaken
-from sessile.stores.sqlite import SQLiteStore
+from sessile.stores.open import open_store
 from sessile.testing.sample import change, key, login as log_in, record
 
-path, me = sys.argv[1:]
-store = SQLiteStore(path, limit=30)
+url, me = sys.argv[1:]
+store = open_store(url)
 
 def secret():
     print(store.keep_secret(me.encode() * 8).decode())
@@ -49,14 +49,19 @@ run(store.close())
 """
 
 
+@pytest.fixture(params=["sqlite", "lmdb"])
+def url(request, tmp_path):
+    return f"{request.param}:///{tmp_path}/sessile.db?timeout=30"
+
+
 @pytest.fixture
-def together(tmp_path):
+def together(url):
     """Let five processes do one thing to one file, which none of them has seen, at one time."""
 
     def start(what):
         processes = [
             subprocess.Popen(
-                [sys.executable, "-c", WORKER, tmp_path / "sessile.db", f"process {number}"],
+                [sys.executable, "-c", WORKER, url, f"process {number}"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             )
             for number in range(5)
@@ -74,8 +79,8 @@ def together(tmp_path):
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = SQLiteStore(tmp_path / "sessile.db")
+def store(url):
+    store = open_store(url)
     yield store
     run(store.close())
 

@@ -9,22 +9,25 @@ import sys
 from contextlib import closing
 
 import pytest
+from lmdb.verify import verify
 
 from sessile.core.flow import run
 from sessile.errors import StoreUnavailable
-from sessile.stores.sqlite import SQLiteStore
+from sessile.stores.open import open_store
 from sessile.testing.sample import key, record
+from sessile.wire.lmdb import holder
 from sessile.wire.sqlite import pool
 
 WORKER = """
 import sys
 from sessile.core.flow import run
-from sessile.stores.sqlite import SQLiteStore
+from sessile.stores.open import open_store
 from sessile.testing.sample import key, record
+from sessile.wire.lmdb import holder
 from sessile.wire.sqlite import pool
 
-pool.LOOK_INTERVAL = 0
-store = SQLiteStore(sys.argv[1])
+holder.LOOK_INTERVAL = pool.LOOK_INTERVAL = 0
+store = open_store(sys.argv[1])
 for name in map(str.strip, sys.stdin):
     if name != "look":
         run(store.create(record(name)))
@@ -34,36 +37,42 @@ run(store.close())
 NAMES = "abcdef"
 
 
+@pytest.fixture(params=["sqlite", "lmdb"])
+def scheme(request, monkeypatch):
+    for module in (pool, holder):
+        monkeypatch.setattr(module, "LOOK_INTERVAL", 0)
+    return request.param
+
+
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "sessile.db"
 
 
 @pytest.fixture
-def store(path, monkeypatch):
-    monkeypatch.setattr(pool, "LOOK_INTERVAL", 0)
-    store = SQLiteStore(path)
+def store(scheme, path):
+    store = open_store(f"{scheme}:///{path}")
     yield store
     run(store.close())
 
 
 @pytest.fixture
-def backup(tmp_path):
+def backup(scheme, tmp_path):
     """A file that holds one session, c."""
     file = tmp_path / "backup.db"
-    other = SQLiteStore(file)
+    other = open_store(f"{scheme}:///{file}")
     run(other.create(record("c")))
     run(other.close())
     return file
 
 
 @pytest.fixture
-def start(path):
+def start(scheme, path):
     """Start workers, each a process; ``start()`` returns how to ask one of them."""
     workers = []
 
     def worker():
-        words = [sys.executable, "-c", WORKER, path, NAMES]
+        words = [sys.executable, "-c", WORKER, f"{scheme}:///{path}", NAMES]
         quiet = subprocess.DEVNULL  # each of them says in the log what was done to its file
         process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=quiet, text=True
@@ -106,16 +115,21 @@ def lines(caplog):
     return [line for line in caplog.records if "stalled" not in line.getMessage()]
 
 
-def names_in(path):
+def names_in(scheme, path):
     """Return what a file holds, and check that it is whole."""
-    with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        found = {row for (row,) in db.execute("SELECT key FROM sessile_session")}
-    return {name for name in NAMES if key(name) in found}
+    if scheme == "lmdb":
+        assert verify(str(path), subdir=False) == []
+    else:
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    store = open_store(f"{scheme}:///{path}")
+    found = {name for name in NAMES if run(store.read(key(name))) is not None}
+    run(store.close())
+    return found
 
 
 @pytest.mark.parametrize("act", [replace, delete, delete_with_its_log, move_away])
-def test_workers_stay_together(path, backup, start, act):
+def test_workers_stay_together(scheme, path, backup, start, act):
     """Old workers and new ones read and write one file, whole, whatever became of the old one."""
     first, second = start(), start()
     first("a")
@@ -128,16 +142,16 @@ def test_workers_stay_together(path, backup, start, act):
     assert third("look") == second("look") == there
     first("d"), second("e"), third("f")
     assert first("look") == second("look") == third("look") == [*there, "d", "e", "f"]
-    assert names_in(path) == {*there, "d", "e", "f"}
+    assert names_in(scheme, path) == {*there, "d", "e", "f"}
 
 
-def test_file_that_was_moved_is_whole(path, backup, store):
+def test_file_that_was_moved_is_whole(scheme, path, backup, store):
     """What was answered is in the file that was moved away, though its log stayed behind."""
     run(store.create(record("a")))
     move_away(path, backup)
     assert run(store.read(key("a"))) is None
 
-    assert names_in(path.with_name("elsewhere.db")) == {"a"}
+    assert names_in(scheme, path.with_name("elsewhere.db")) == {"a"}
 
 
 def test_deleted_file_is_told(path, store, caplog, drive):
@@ -167,8 +181,9 @@ def test_replaced_file_is_told(path, backup, store, caplog):
 def test_file_that_stays_is_no_news(path, store, caplog):
     """What is written in place, by whomever, is the same file."""
     run(store.create(record("a")))
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("CREATE TABLE theirs (n)")
+    if store.name.startswith("sqlite"):
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE theirs (n)")
     os.utime(path)
 
     assert run(store.read(key("a"))) == record("a")
@@ -182,7 +197,7 @@ def test_secret_is_put_back(path, store):
     delete_with_its_log(path, None)
     run(store.ping())
 
-    assert SQLiteStore(path).keep_secret(b"second") == b"first"
+    assert open_store(store.name).keep_secret(b"second") == b"first"
 
 
 def test_other_secret_is_told(path, store, caplog):
@@ -190,7 +205,7 @@ def test_other_secret_is_told(path, store, caplog):
     store.keep_secret(b"first")
     run(store.ping())
     delete_with_its_log(path, None)
-    SQLiteStore(path).keep_secret(b"second")
+    open_store(store.name).keep_secret(b"second")
     run(store.ping())
 
     assert "restart every worker" in caplog.text
@@ -224,11 +239,10 @@ def become_a_folder(path):
 
 
 @pytest.mark.parametrize("harm", [vanish, spoil, become_a_folder])
-def test_harm_is_an_outage_that_is_told_and_heals(tmp_path, monkeypatch, drive, harm):
+def test_harm_is_an_outage_that_is_told_and_heals(scheme, tmp_path, drive, harm):
     """Without its file the store is unavailable and says why; with it, it is as before."""
-    monkeypatch.setattr(pool, "LOOK_INTERVAL", 0)
     (tmp_path / "mount").mkdir()
-    store = SQLiteStore(tmp_path / "mount" / "sessile.db")
+    store = open_store(f"{scheme}:///{tmp_path}/mount/sessile.db")
     drive(store.create(record("a")))
     repair = harm(store.path)
     for _ in range(3):

@@ -1,0 +1,1 @@
+"""An LMDB file that threads, event loops and processes use at once."""

@@ -49,7 +49,12 @@ $(VENV)/docs.ok: $(VENV)/pip.ok pyproject.toml
 	$(call install,the group docs of pyproject.toml,--editable . --group docs)
 	@touch $@
 
-demo: $(VENV)/demo.ok
+$(VENV)/demo-lmdb.ok: $(VENV)/demo.ok
+	$(call install,py-lmdb,--editable '.[demo,lmdb]')
+	@touch $@
+
+# With SESSILE_URL=lmdb:///... it takes one package more.
+demo: $(VENV)/demo$(if $(filter lmdb:%,$(SESSILE_URL)),-lmdb).ok
 	@$(BIN)/sessile demo
 
 # Fewer examples of each property, and of the stores the one in memory alone.

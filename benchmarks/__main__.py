@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 
-from benchmarks import commands, cpu, memory, throughput, versions
+from benchmarks import commands, cpu, memory, neighbours, throughput, versions
 from benchmarks.peers import BY_NAME, PEERS
 from benchmarks.targets import verdicts
 
@@ -17,6 +17,7 @@ memory      memory in Redis for one session
 cpu         CPU of a request in process; with --before also as a ratio to that version
 versions    CPU now and before, store by store; the more exact of the two
 batching    CPU of a read on Redis alone and among others in flight
+neighbours  a file alone and beside another process that writes
 throughput  requests per second under uvicorn
 """
 
@@ -137,6 +138,16 @@ def show_batching(bench):
     return reads
 
 
+def show_neighbours(bench):
+    found = neighbours.measure(bench.folder, **bench.rounds)
+    print("\n## A store in a file, alone and beside a writer, microseconds")
+    print_table(
+        ["", "CPU", "median", "99th percentile"],
+        [[" ".join(what), *(f"{time:.1f}" for time in times)] for what, times in found.items()],
+    )
+    return found
+
+
 def show_throughput(bench):
     rates = throughput.measure(bench.redis, bench.folder, **bench.rounds)
     print("\n## Requests per second under uvicorn, 16 connections; share of no sessions at all")
@@ -157,6 +168,7 @@ PARTS = {
     "cpu": show_cpu,
     "versions": show_versions,
     "batching": show_batching,
+    "neighbours": show_neighbours,
     "throughput": show_throughput,
 }
 

@@ -24,6 +24,8 @@ NAMES = (
     "starsessions redis",
     "sessile sqlite",
     "sessile sqlite sealed",
+    "sessile lmdb",
+    "sessile lmdb sealed",
     "sessile redis",
     "sessile redis sealed",
     "litestar redis",

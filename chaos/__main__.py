@@ -101,6 +101,7 @@ class Run:
             asyncio.create_task(self.trouble(deadline, self.kill, 4.0)),
             asyncio.create_task(self.trouble(deadline, self.pause, 5.0)),
             asyncio.create_task(self.trouble(deadline, self.hold_up, 0.5)),
+            asyncio.create_task(self.trouble(deadline, self.fill_disk, 6.0)),
         ]
         await asyncio.gather(*(browser.live(deadline) for browser in browsers))
         await asyncio.gather(*troubles)
@@ -125,6 +126,11 @@ class Run:
         if self.store.workers > 1:
             await self.workers.pause_one(0.2 * chance.random())
 
+    async def fill_disk(self, chance):
+        """Let a worker find the disk full for up to a second, where sessions are in a file."""
+        if self.store.on_disk:
+            await self.workers.fill_disk(chance.random())
+
     async def pause(self, chance):
         """Let the store stand still for up to a second and a half."""
         await self.store.pause(1.5 * chance.random())
@@ -137,7 +143,8 @@ class Run:
             f"{len(self.history)} operations: {fates[Fate.OK]} acknowledged, "
             f"{fates[Fate.REFUSED]} refused, {fates[Fate.UNKNOWN]} unknown; "
             f"{cuts} answers cut, {self.workers.kills} workers killed, "
-            f"{self.workers.pauses} held up, {self.store.pauses} pauses of the store"
+            f"{self.workers.pauses} held up, {self.store.pauses} pauses of the store, "
+            f"{self.workers.full_disks} full disks"
         )
         found = []
         for is_single in (True, False):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import shutil
 import signal
@@ -11,6 +12,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from lmdb.verify import verify
+
+FULL, ROOM = signal.SIGUSR1, signal.SIGUSR2
+"""Tell a worker that the disk is full, and that it is not any more."""
 
 CUT = 0.003
 """The share of a Redis server's answers that are cut."""
@@ -27,7 +33,7 @@ class Workers:
 
     def __init__(self, number, chance, **words):
         self.ports = []
-        self.kills = self.pauses = 0
+        self.kills = self.pauses = self.full_disks = 0
         self._number = number
         self._chance = chance
         self._words = words
@@ -57,6 +63,16 @@ class Workers:
         with contextlib.suppress(ProcessLookupError):  # killed meanwhile
             process.send_signal(signal.SIGCONT)
 
+    async def fill_disk(self, seconds):
+        """Let one find the disk full for a while: its files grow no further."""
+        process = self._processes[self._chance.choice(self.ports)]
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(FULL)
+        self.full_disks += 1
+        await asyncio.sleep(seconds)
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(ROOM)
+
     async def stop(self):
         """End them all."""
         for process in self._processes.values():
@@ -83,6 +99,7 @@ class Memory:
     """A store in the one worker process, which can be neither killed nor frozen."""
 
     workers = 1
+    on_disk = False
     cuts = pauses = 0
 
     def __init__(self, chance):
@@ -102,6 +119,7 @@ class SQLite:
     """A file, locked now and then by somebody else."""
 
     workers = 3
+    on_disk = True
     cuts = pauses = 0
 
     def __init__(self, chance):
@@ -125,10 +143,42 @@ class SQLite:
         shutil.rmtree(self._folder)
 
 
+class LMDB:
+    """A file, locked now and then by somebody else."""
+
+    workers = 3
+    on_disk = True
+    cuts = pauses = 0
+
+    def __init__(self, chance):
+        self._folder = tempfile.mkdtemp(prefix="chaos-")
+        self._file = Path(self._folder) / "sessions.lmdb"
+        self.url = f"lmdb:///{self._file}"
+
+    async def start(self):
+        """The first worker makes the file."""
+
+    async def pause(self, seconds):
+        """Hold the write lock."""
+        with self._file.open("rb") as file, contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a worker has it, maybe
+            self.pauses += 1
+            await asyncio.sleep(seconds)
+
+    async def stop(self):
+        """Look whether every page is sound, and remove the file."""
+        problems = verify(str(self._file), subdir=False)
+        aside = self._file.with_name("sessions.lmdb.damaged").exists()
+        shutil.rmtree(self._folder)
+        if problems or aside:
+            raise SystemExit(f"the file was damaged: {problems[:3] or 'it was put aside'}")
+
+
 class Redis:
     """A server of our own behind a proxy that cuts answers; it stands still now and then."""
 
     workers = 3
+    on_disk = False
     pauses = cuts = 0
 
     def __init__(self, chance):
@@ -185,4 +235,4 @@ class Redis:
         raise ConnectionResetError
 
 
-STORES = {"memory": Memory, "sqlite": SQLite, "redis": Redis}
+STORES = {"memory": Memory, "sqlite": SQLite, "lmdb": LMDB, "redis": Redis}

@@ -6,6 +6,8 @@ It says its port when it is ready, and ends when its standard input does.
 import json
 import os
 import random
+import resource
+import signal
 import socket
 import sys
 import threading
@@ -16,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from chaos.troubles import FULL, ROOM
 from sessile import Cookie, Limit, Policy, Sessions
 from sessile.errors import LoginNeeded, StoreUnavailable
 from sessile.stores.contract import COMMITTED
@@ -24,6 +27,9 @@ from sessile.testing.world import SECRET
 from sessile.web.asgi import SessionMiddleware
 
 ACTS = frozenset(("read", "create", "commit", "replace", "delete", "keys_of", "owned_by"))
+FULL_SIZE = 1 << 18
+"""Bytes behind which nothing can be written while a worker finds the disk full."""
+
 BROKEN_RATE = 0.5
 SINGLE = "single"
 """How the names of those begin who may have one session."""
@@ -155,8 +161,16 @@ def main(words):
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     config = uvicorn.Config(application(sessions), log_level="critical", lifespan="off")
     threading.Thread(target=end_with_parent, daemon=True).start()
+    signal.signal(FULL, fill_disk)
+    signal.signal(ROOM, fill_disk)
     print(listener.getsockname()[1], flush=True)
     uvicorn.Server(config).run([listener])
+
+
+def fill_disk(number, _frame):
+    """Let nothing be written but the first pages of a file, or let files grow again."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_SIZE if number == FULL else most, most))
 
 
 def end_with_parent():

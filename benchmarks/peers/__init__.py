@@ -45,6 +45,8 @@ PEERS = [
     Peer("starsessions redis", "starlette", "starsessions"),
     Peer("sessile sqlite", "starlette", "sessile-sqlite"),
     Peer("sessile sqlite sealed", "starlette", "sessile-sqlite-sealed"),
+    Peer("sessile lmdb", "starlette", "sessile-lmdb"),
+    Peer("sessile lmdb sealed", "starlette", "sessile-lmdb-sealed"),
     Peer("sessile redis", "starlette", "sessile-redis"),
     Peer("sessile redis sealed", "starlette", "sessile-redis-sealed"),
     Peer("sessile redis lazy", "starlette", "sessile-redis-lazy"),

@@ -15,6 +15,7 @@ def make_sessions(option, redis, folder):
     url = {
         "memory": "memory://",
         "sqlite": f"sqlite:///{folder}/{option}.db",
+        "lmdb": f"lmdb:///{folder}/{option}.lmdb",
         "redis": f"{redis}?prefix={version}:",
     }[store]
     return Sessions(

@@ -15,7 +15,7 @@ from harness.programs import find_program
 
 ROOT = Path(__file__).parent.parent.parent
 SEED = 8
-SECONDS = {"memory": 15, "sqlite": 30, "redis": 30}
+SECONDS = {"memory": 15, "sqlite": 30, "lmdb": 30, "redis": 30}
 FIGURES = re.compile(r"(\d+) operations: (\d+) acknowledged, \d+ refused, (\d+) unknown")
 
 
@@ -33,7 +33,7 @@ def run(*words):
 
 @pytest.mark.parametrize("store", SECONDS)
 def test_nothing_acknowledged_is_lost_under_fire(store):
-    """Killed workers, cut answers, a store that stands still: what clients saw is right."""
+    """Killed workers, cut answers, a full disk, a store that hangs: what clients saw is right."""
     if store == "redis":
         find_program("redis-server", "redis", "apt-get install redis-server")
     code, said = run("--store", store, "--seconds", str(SECONDS[store]))

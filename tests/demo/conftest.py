@@ -30,12 +30,14 @@ def demo(_demo):
     return _demo
 
 
-@pytest.fixture(scope="module", params=["sqlite", "redis"])
+@pytest.fixture(scope="module", params=["sqlite", "lmdb", "redis"])
 def _shop(request, tmp_path_factory):
     with ExitStack() as stack:
         url = None
         if request.param == "redis":
             url = stack.enter_context(RedisServer(tmp_path_factory.mktemp("redis"))).url
+        elif request.param == "lmdb":
+            url = f"lmdb:///{tmp_path_factory.mktemp('lmdb')}/sessions.lmdb"
         shop = stack.enter_context(DemoProcess(servers=2, url=url))
         assert shop.url, shop.output
         yield shop
@@ -43,7 +45,7 @@ def _shop(request, tmp_path_factory):
 
 @pytest.fixture
 def shop(_shop):
-    """The demo on two servers, on either store; nobody's code is used yet."""
+    """The demo on two servers, on each store; nobody's code is used yet."""
     _shop.forget_codes()
     httpx.post(f"{_shop.url}/store/start")
     return _shop

@@ -29,13 +29,13 @@ from sessile.stores.contract import (
     unpack,
 )
 from sessile.stores.excess import MOST_DEAD, Crowded, choose
-from sessile.stores.lmdb_rows import Row, Rows, digest_of, load_row, row_of, unpack_row
+from sessile.stores.lmdb_rows import Row, Rows, digest_of, find, load_row, row_of, unpack_row
 from sessile.stores.paging import cut
 
 
 def read(transaction: Any, key: Key) -> Record | Corrupt | None:
     """Return a record."""
-    value = Rows(transaction).get(key)
+    value = find(transaction, key)
     return None if value is None else load_row(key, value)
 
 

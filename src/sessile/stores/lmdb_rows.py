@@ -35,7 +35,7 @@ _RECORD_AT: Final = _CHECKSUM.size + _HEAD.size
 _DUE: Final = struct.Struct(">d")
 _CLAIM: Final = struct.Struct(">Q")
 _NOBODY: Final = bytes(16)
-_LONGEST_KEY: Final = 400  # bytes; LMDB takes 511, and no session's key is so long
+_LONGEST_KEY: Final = 400  # bytes; LMDB takes 511. What is cut is the key of no session
 _LAST_CLAIM: Final = b"\xff" * _CLAIM.size
 
 
@@ -94,6 +94,18 @@ def load_row(key: Key, value: bytes, owner: str | None = None) -> Record | Corru
     index_owner = record.index_owner
     sound = record.version == row.version and (index_owner is None) == (row.owner == _NOBODY)
     return record if sound and owner in {None, index_owner} else Corrupt(key)
+
+
+def find(transaction: Any, key: str) -> bytes | None:
+    """Return the bytes of a row, on the shortest way."""
+    generation: bytes = transaction.get(_META)[_GENERATION.size :]
+    found: bytes | None = transaction.get(generation + _session(key))
+    return found
+
+
+def _session(key: str) -> bytes:
+    name = key.encode("utf-8", "surrogatepass")
+    return b"s" + name if len(name) <= _LONGEST_KEY else b"s" + name[:_LONGEST_KEY] + b"\xff"
 
 
 class Rows:
@@ -225,10 +237,7 @@ class Rows:
             yield key[len(prefix) :], value
 
     def _session(self, key: str) -> bytes:
-        name = key.encode("utf-8", "surrogatepass")
-        if len(name) > _LONGEST_KEY:
-            name = name[:_LONGEST_KEY] + b"\xff"  # no row's
-        return self._generation + b"s" + name
+        return self._generation + _session(key)
 
     def _due(self, due: Instant, key: str) -> bytes:
         return self._generation + b"d" + _DUE.pack(max(due, 0.0)) + key.encode()

@@ -8,8 +8,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final, TypeAlias, TypeVar
 
 import lmdb
@@ -126,11 +125,14 @@ class Environment:
             FileLocked: somebody else writes; nothing was changed.
         """
         while True:
-            with self._lock():
+            self._lock()
+            try:
                 if self._pin is not None:
                     self._written = time.monotonic()
                     with self._env.begin(write=True) as transaction:
                         return act(transaction)
+            finally:
+                self._unlock()
             self.sync()
 
     def begin_sync_points(self) -> None:
@@ -150,9 +152,12 @@ class Environment:
             OSError: the disk failed.
         """
         with open_alone(f"{self._path}{SYNC_POINT}", os.O_RDWR) as beside:
-            with self._lock():
+            self._lock()
+            try:
                 pin = self._env.begin()
                 meta = read_meta(self._handle, self._page_size, pin.id())
+            finally:
+                self._unlock()
             try:
                 self._wait_for_disk()
                 inode = self.identity[0][1]
@@ -188,10 +193,13 @@ class Environment:
 
     def release_sync_point(self, idle: float) -> None:
         """Let others use pages again, if nothing was written here for so many seconds."""
-        with self._lock():
+        self._lock()
+        try:
             if self._pin is not None and time.monotonic() - self._written >= idle:
                 self._pin.abort()
                 self._pin = None
+        finally:
+            self._unlock()
 
     def forget_dead_readers(self) -> None:
         """Free what processes held that were killed."""
@@ -207,16 +215,19 @@ class Environment:
         self._handle = -1
         return self._env, self._pin
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def _lock(self) -> None:
+        """Keep every other writer out; no context manager, which would cost as much as the lock."""
         if not self._gate.acquire(blocking=False):
             raise FileLocked
         try:
             lock_at_once(self._handle)
-            try:
-                yield
-            finally:
-                unlock(self._handle)
+        except BaseException:
+            self._gate.release()
+            raise
+
+    def _unlock(self) -> None:
+        try:
+            unlock(self._handle)
         finally:
             self._gate.release()
 

@@ -1,4 +1,4 @@
-"""``sessile doctor`` looks at the files of ``sqlite:///``: who else can read or change them."""
+"""``sessile doctor`` looks at the files of SQLite and LMDB: who else can read or change them."""
 
 import pytest
 
@@ -60,6 +60,21 @@ def test_what_stands_beside_is_looked_at(made, end):
     (finding,) = checks.run(found.diagnose())
     checks.run(found.close())
     assert str(beside) in finding.message
+
+
+@pytest.mark.parametrize("end", ["", "-lock", "-synced"])
+def test_files_of_lmdb_are_looked_at(sessile, folder, end):
+    """Whoever can change one of them can change sessions; whoever can read the map reads them."""
+    folder.chmod(0o700)
+    store = checks.open_store("lmdb:///sessile.lmdb")
+    checks.run(store.ping())
+    checks.run(store.close())
+    assert "✓ files" in sessile("doctor", "--url", "lmdb:///sessile.lmdb").stdout
+    (folder / f"sessile.lmdb{end}").chmod(0o660)
+    done = sessile("doctor", "--url", "lmdb:///sessile.lmdb")
+
+    assert f"chmod 600 {folder}/sessile.lmdb{end}" in done.stdout.replace("\n", " ")
+    assert done.exit_code == 1
 
 
 def test_file_of_another_user_is_told(sessile, made, monkeypatch):

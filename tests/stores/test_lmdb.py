@@ -92,14 +92,16 @@ def test_bad_url_says_what_to_write(tmp_path, url, words):
         open_store(url.format(folder=tmp_path))
 
 
+def forget_modules(monkeypatch):
+    """Let our own be imported anew."""
+    ours = ("sessile.stores.lmdb", "sessile.wire.lmdb")
+    for name in [name for name in sys.modules if name.startswith(ours)]:
+        monkeypatch.delitem(sys.modules, name)
+
+
 def test_missing_driver_names_its_extra(monkeypatch, tmp_path):
     """Without py-lmdb the error says what to install."""
-    for name in [
-        name
-        for name in sys.modules
-        if name.startswith(("sessile.stores.lmdb", "sessile.wire.lmdb"))
-    ]:
-        monkeypatch.delitem(sys.modules, name)
+    forget_modules(monkeypatch)
     monkeypatch.setitem(sys.modules, "lmdb", None)
     with pytest.raises(MissingExtra, match=r"sessile\[lmdb\]"):
         open_store(f"lmdb:///{tmp_path}/s.lmdb")
@@ -110,6 +112,20 @@ def test_other_systems_are_refused(monkeypatch, path):
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(ConfigError, match=r"needs Linux.*: write sqlite:///"):
         LMDBStore(path)
+
+
+def test_windows_is_refused_before_anything_is_imported(monkeypatch, path):
+    """Where the modules of the system are missing the error says so, and not what to install."""
+    forget_modules(monkeypatch)
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(ConfigError, match=r"needs Linux.*: write sqlite:///"):
+        open_store(f"lmdb:///{path}")
+
+
+def test_size_beyond_the_address_space_says_what_to_write(path):
+    """A map for which there is no room is told by the option that asks for it."""
+    with pytest.raises(StoreUnavailable, match=r"no room for its map: write a smaller \?size="):
+        run(LMDBStore(path, size=1 << 40).ping())
 
 
 def test_missing_rights_are_refused_at_start(monkeypatch, path):

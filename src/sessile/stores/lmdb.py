@@ -34,6 +34,7 @@ from sessile.stores.finding import Finding
 from sessile.stores.lmdb_rows import FORMAT, begin, begin_generation, check_format, is_new
 from sessile.stores.location import Location, count, seconds, yes
 from sessile.wire.keyfile import KeyFile
+from sessile.wire.lmdb import ONLY_LINUX
 from sessile.wire.lmdb.environment import LOCK, SYNC_POINT
 from sessile.wire.lmdb.file import LMDBFile
 from sessile.wire.lmdb.holder import Layout
@@ -193,10 +194,7 @@ class LMDBStore:
 
 def _check_path(path: Path, *, world_writable: bool) -> Path:
     if not sys.platform.startswith("linux"):
-        raise ConfigError(
-            "lmdb:// needs Linux, whose word it takes that the machine was started anew: write "
-            "sqlite:///sessile.db"
-        )
+        raise ConfigError(ONLY_LINUX)
     place = path.absolute()
     if not place.parent.is_dir():
         raise ConfigError(f"the folder {place.parent} does not exist: make it, or write another")

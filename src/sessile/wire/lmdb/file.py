@@ -94,6 +94,8 @@ class LMDBFile(FileCalls[Environment]):
         try:
             environment = self._holder.acquire()
         except (lmdb.Error, OSError) as error:
+            if isinstance(error, lmdb.MapResizedError):  # another process was faster
+                raise FileLocked from error
             if isinstance(error, _DAMAGE):
                 self._holder.put_aside(None)
             raise StoreUnavailable(self._name, _why(error)) from error
@@ -151,4 +153,6 @@ def _why(error: lmdb.Error | OSError) -> str:
             "other code of this process has it open, or had when the process was forked: let the "
             "workers open it themselves, as with uWSGI's lazy-apps"
         )
+    if isinstance(error, lmdb.MemoryError):
+        return f"there is no room for its map: write a smaller ?size= (megabytes) ({error})"
     return str(error)

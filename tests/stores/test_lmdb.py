@@ -19,7 +19,7 @@ from sessile.stores.lmdb_rows import FORMAT, digest_of
 from sessile.stores.open import open_store
 from sessile.testing.clock import T0
 from sessile.testing.sample import change, key, login, record, records_of
-from sessile.wire.lmdb import holder
+from sessile.wire.lmdb import holder, syncpoint
 from sessile.wire.lmdb.environment import SYNC_POINT
 from sessile.wire.lmdb.syncpoint import load_sync_point, store_sync_point
 
@@ -111,6 +111,13 @@ def test_other_systems_are_refused(monkeypatch, path):
     """Where nobody can tell that the machine was started anew the store does not start."""
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(ConfigError, match=r"needs Linux.*: write sqlite:///"):
+        LMDBStore(path)
+
+
+def test_kernel_that_hides_its_start_is_refused(monkeypatch, path):
+    """Without /proc nobody can tell whether a file has to go back to its sync point."""
+    monkeypatch.setattr(syncpoint, "_BOOT_ID", path)
+    with pytest.raises(ConfigError, match="boot_id: mount /proc, or write sqlite:///"):
         LMDBStore(path)
 
 
@@ -284,11 +291,20 @@ def damage(path, is_hit):
     return len(hits)
 
 
-def test_damaged_file_is_put_aside_and_told(path, store, caplog, drive):
+def is_root(page):
+    return page[10:12] == b"\1\0"  # a branch: here there is one
+
+
+def is_leaf(page):
+    return key("25").encode() in page and bytes(900) in page
+
+
+@pytest.mark.parametrize("is_hit", [is_root, is_leaf])
+def test_damaged_file_is_put_aside_and_told(path, store, caplog, drive, is_hit):
     """It is noticed, never trusted, and kept for the operator; a new one is begun."""
     for n in range(50):
         drive(store.create(record(f"{n}", data={"v": bytes(1000)})))
-    assert damage(path, lambda page: b"verifier" in page or page[10:12] == b"\1\0")
+    assert damage(path, is_hit)
     with pytest.raises(StoreUnavailable, match="MDB_"):
         [drive(store.read(key(f"{n}"))) for n in range(50)]
 

@@ -38,7 +38,7 @@ from sessile.wire.lmdb import ONLY_LINUX
 from sessile.wire.lmdb.environment import LOCK, SYNC_POINT
 from sessile.wire.lmdb.file import LMDBFile
 from sessile.wire.lmdb.holder import Layout
-from sessile.wire.lmdb.syncpoint import is_lmdb, load_sync_point
+from sessile.wire.lmdb.syncpoint import boot_id, is_lmdb, load_sync_point
 from sessile.wire.permissions import refuse_missing_rights, refuse_world_writable
 
 LIMIT: Final = 0.5
@@ -195,6 +195,11 @@ class LMDBStore:
 def _check_path(path: Path, *, world_writable: bool) -> Path:
     if not sys.platform.startswith("linux"):
         raise ConfigError(ONLY_LINUX)
+    if not boot_id():
+        raise ConfigError(
+            "lmdb:// has to know whether the machine was started anew, and cannot read "
+            "/proc/sys/kernel/random/boot_id: mount /proc, or write sqlite:///sessile.db"
+        )
     place = path.absolute()
     if not place.parent.is_dir():
         raise ConfigError(f"the folder {place.parent} does not exist: make it, or write another")

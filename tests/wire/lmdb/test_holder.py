@@ -85,6 +85,20 @@ run(store._file.write("lmdb hang", hang))
 """
 
 
+READER = """
+import signal, sys
+from sessile.core.flow import run
+from sessile.stores.lmdb import LMDBStore
+from sessile.testing.sample import key, record
+
+store = LMDBStore(sys.argv[1], limit=20)
+run(store.delete(key("b")))
+run(store.create(record("b")))
+print("b" if run(store.read(key("b"))) else "nothing", flush=True)
+signal.pause()
+"""
+
+
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "sessile.lmdb"
@@ -154,13 +168,35 @@ def test_killed_readers_leave_room(path, monkeypatch):
     """Their slots are used again when all are taken."""
     monkeypatch.setattr(lmdb, "open", few_readers)
     store = LMDBStore(path, limit=LONG)
+    store._file._holder.syncer._every = 10**6  # which would free them as well
     run(store.create(record("a")))
     for _ in range(12):
-        with stopped_writer(path):
-            pass
+        with subprocess.Popen(python(READER, path), stdout=subprocess.PIPE, text=True) as reader:
+            assert reader.stdout.readline() == "b\n"
+            reader.send_signal(signal.SIGKILL)
 
     assert run(store.read(key("a"))) == record("a")
     run(store.close())
+
+
+def test_killed_process_keeps_no_pages(path):
+    """What it held of its sync point is let go by the next sync of another process."""
+    store = LMDBStore(path, limit=LONG)
+    run(store.create(record("a")))
+    with subprocess.Popen(python(READER, path), stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout.readline() == "b\n"
+        held = readers(store)
+        reader.send_signal(signal.SIGKILL)
+    assert readers(store) == held
+    run(store.create(record("c")))
+    store._file._holder.sync_behind()
+
+    assert readers(store) < held
+    run(store.close())
+
+
+def readers(store):
+    return len(store._file._holder._environment._env.readers().splitlines())
 
 
 def few_readers(*words, _open=lmdb.open, **more):

@@ -2,6 +2,8 @@
 
 import os
 import random
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -121,12 +123,16 @@ def test_way_back_is_gone_once(path, store, tmp_path):
     run(store._file.sync("lmdb sync"))
     run(store.create(record("b")))
     left = start_anew(path, tmp_path / "anew", path.read_bytes())
+    left._file._holder.syncer._every = 10**6
     run(left.create(record("c")))
-    run(left.close())
-    later = LMDBStore(left.path)
+    look = (
+        "import sys; from sessile.core.flow import run; from sessile.stores.lmdb import LMDBStore; "
+        "run(LMDBStore(sys.argv[1]).ping())"
+    )
+    subprocess.run([sys.executable, "-c", look, left.path], check=True, timeout=60)
 
-    assert [run(later.read(key(name))) for name in "abc"] == [record("a"), None, record("c")]
-    run(later.close())
+    assert [run(left.read(key(name))) for name in "abc"] == [record("a"), None, record("c")]
+    run(left.close())
 
 
 def test_process_that_ends_is_no_power_cut(path, store):

@@ -78,6 +78,7 @@ class Environment:
                 path, map_size=size, subdir=False, mode=self._mode, sync=False, metasync=False,
                 readahead=False, max_readers=_MOST_READERS, max_spare_txns=_SPARE, lib_version=0,
             )  # fmt: skip
+            self._env.reader_check()  # else those that are killed would fill the table in the end
             self._page_size: int = self._env.stat()["psize"]
             self.identity = self._identify()
         except BaseException:
@@ -202,7 +203,7 @@ class Environment:
             self._unlock()
 
     def forget_dead_readers(self) -> None:
-        """Free what processes held that were killed."""
+        """Free what processes held that were killed: their slots, and pages that they kept."""
         self._env.reader_check()
 
     def abandon(self) -> tuple[object, ...]:

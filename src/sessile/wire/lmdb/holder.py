@@ -198,6 +198,7 @@ class EnvironmentHolder:
         try:
             self._sync(environment)
             environment.release_sync_point(IDLE)
+            environment.forget_dead_readers()
         except lmdb.MapResizedError:
             self.grow(environment)
         except (lmdb.Error, FileNotFoundError):  # who calls next finds out, or begins sync points

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from lmdb.verify import verify
 
+from sessile.wire.lmdb.environment import SYNC_POINT
+from sessile.wire.lmdb.syncpoint import load_sync_point, restore
+
 FULL, ROOM = signal.SIGUSR1, signal.SIGUSR2
 """Tell a worker that the disk is full, and that it is not any more."""
 
@@ -144,7 +147,7 @@ class SQLite:
 
 
 class LMDB:
-    """A file, locked now and then by somebody else."""
+    """A file, locked now and then by somebody who looks what a power cut would leave of it."""
 
     workers = 3
     on_disk = True
@@ -154,6 +157,7 @@ class LMDB:
         self._folder = tempfile.mkdtemp(prefix="chaos-")
         self._file = Path(self._folder) / "sessions.lmdb"
         self.url = f"lmdb:///{self._file}"
+        self._problems = []
 
     async def start(self):
         """The first worker makes the file."""
@@ -163,11 +167,21 @@ class LMDB:
         with self._file.open("rb") as file, contextlib.suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a worker has it, maybe
             self.pauses += 1
-            await asyncio.sleep(seconds)
+            await asyncio.gather(asyncio.sleep(seconds), asyncio.to_thread(self._cut_power))
+
+    def _cut_power(self):
+        """Take a copy back to its sync point, and look whether all of that is there."""
+        beside = self._file.with_name(f"{self._file.name}{SYNC_POINT}")
+        copy = self._file.with_name("copy.lmdb")
+        with beside.open("rb") as points:
+            fcntl.flock(points, fcntl.LOCK_EX)
+            shutil.copy(self._file, copy)
+            restore(str(copy), load_sync_point(str(beside)))
+        self._problems += verify(str(copy), subdir=False)
 
     async def stop(self):
         """Look whether every page is sound, and remove the file."""
-        problems = verify(str(self._file), subdir=False)
+        problems = self._problems + verify(str(self._file), subdir=False)
         aside = self._file.with_name("sessions.lmdb.damaged").exists()
         shutil.rmtree(self._folder)
         if problems or aside:

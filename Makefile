@@ -20,6 +20,8 @@ help:
 
 comma := ,
 
+comma := ,
+
 # $(call install,WHAT,ARGUMENTS OF PIP): one line, and all that pip says only where it fails.
 define install
 	@echo "installing $(1) into $(VENV) with pip (its own words: $(VENV)/pip.log)"
@@ -50,7 +52,7 @@ $(VENV)/docs.ok: $(VENV)/pip.ok pyproject.toml
 	@touch $@
 
 $(VENV)/demo-lmdb.ok: $(VENV)/demo.ok
-	$(call install,py-lmdb,--editable '.[demo,lmdb]')
+	$(call install,py-lmdb,--editable '.[demo$(comma)lmdb]')
 	@touch $@
 
 # With SESSILE_URL=lmdb:///... it takes one package more.

@@ -91,7 +91,7 @@ docs: $(VENV)/docs.ok
 	@$(BIN)/python scripts/tables.py
 	@$(BIN)/python scripts/llms.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
-	@echo "the site: site/index.html"
+	@echo "the site: site/index.html; with its search: python3 -m http.server -d site"
 
 clean:
 	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,6 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness.examples import run_example
+from sessile.testing.application import SessionTester
+from sessile.web.flask import session
+
 START = (Path(__file__).parent.parent / "docs" / "start.md").read_text()
 PROGRAMS = {
     framework: program
@@ -61,3 +65,20 @@ def test_program_logs_out(program) -> None:
 
     assert {response.status_code for response in responses} == {200}
     assert program["sessions"].sync.of("alice") == []
+
+
+def test_applications_of_a_factory_share_their_sessions(monkeypatch) -> None:
+    """Who is logged in to one that ``create_app`` made is so in the next, as in tests."""
+    monkeypatch.setenv("SESSILE_URL", "memory://")
+    page = run_example("start.md", "create_app")
+    with SessionTester(page.sessions) as tester:
+        cookies = tester.log_in("alice")
+    users = []
+    for app in (page.create_app(), page.create_app()):
+        app.add_url_rule("/", view_func=lambda: users.append(session.user) or "")
+        client = app.test_client()
+        for name, value in cookies.items():
+            client.set_cookie(name, value)
+        client.get("/", base_url="https://localhost")
+
+    assert users == ["alice", "alice"]

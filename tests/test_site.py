@@ -15,6 +15,9 @@ ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "scripts"
 LOADS = re.compile(r"<(?:script|img|iframe|source)[^>]* src=\"([^\"]+)|<link[^>]* href=\"([^\"]+)")
 LINK = re.compile(r"(?:href=\"|\]\()([\w./-]+\.\w+)[#\")]")
+FENCED = re.compile(r"^```(?!json)\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+WIDEST = 107
+"""Characters of a line of code that a screen of 1366 pixels shows, in the font of docs/site.css."""
 NAV = re.compile(r"^      - (.+): ([\w-]+\.md)$", re.MULTILINE)
 
 
@@ -63,6 +66,29 @@ def test_no_page_asks_another_host(site):
         assert [url for url in loaded if "//" in url] == [], page.name
     for style in site.rglob("*.css"):
         assert not re.search(r"url\(['\"]?(https?:)?//|@import", style.read_text()), style.name
+
+
+def test_names_of_tests_may_break(site):
+    """Else a table of proofs is half names, and the words that they prove have no room."""
+    page = (site / "promises.html").read_text()
+
+    assert page.count("<table data-proved>") == page.count("<table") == 2
+    assert "<code>test_<wbr>" in page
+    assert re.findall(r"<code>test_\w+</code>", page) == []
+    assert 'href="site.css"' in page
+    assert "[data-proved]" in (site / "site.css").read_text()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))],
+    ids=lambda page: page.name,
+)
+def test_no_line_of_code_is_cut(page):
+    """What is wider than the page of a laptop is out of sight: comments have lines of their own."""
+    lines = [line for block in FENCED.findall(page.read_text()) for line in block.splitlines()]
+
+    assert [line for line in lines if len(line) > WIDEST] == []
 
 
 def test_links_of_the_site_lead_within_it(site):

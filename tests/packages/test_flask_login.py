@@ -10,6 +10,7 @@ from packages.flask_portal import FlaskPortal
 from packages.portal import Logins, OfThePage, ticket_of
 from sessile import Policy
 from sessile.service.events import LoggedIn
+from sessile.testing.application import SessionTester
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow")  # of the package
 
@@ -179,6 +180,24 @@ def test_remember_cookie_keeps_the_limit():
 
     assert not portal.is_in(laptop)
     assert len(portal.list_ids()) == 1
+
+
+@pytest.mark.parametrize(
+    ("protection", "is_in", "status"),
+    [("basic", True, 401), ("strong", False, 401), (None, True, 200)],
+)
+def test_tester_logs_in_for_flask_login(protection, is_in, status):
+    """With its keys a login of the tester's is the package's, and fresh if it asks no browser."""
+    portal = LoginPortal()
+    portal.app.login_manager.session_protection = protection
+    alice, visitor = portal.visitor(), portal.visitor()
+    with SessionTester(portal.sessions) as tester:
+        tester.log_in("alice", client=visitor)
+        tester.log_in("alice", values={"_user_id": "alice", "_fresh": True}, client=alice)
+
+        assert not portal.is_in(visitor)
+        assert portal.is_in(alice) is is_in
+        assert alice.get("/account").status_code == status
 
 
 def test_fresh_login_opens_what_a_remembered_one_does_not():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessile import Sessions
+from sessile import Policy, Sessions, days
 from sessile.core.flow import run
 from sessile.core.record import pack
 from sessile.core.request import PlainRequest
@@ -13,6 +13,7 @@ from sessile.service.commit import commit
 from sessile.service.open import open_transaction
 from sessile.service.sessions import context_of
 from sessile.stores.memory import MemoryStore
+from sessile.testing.application import SessionTester
 from sessile.testing.world import NEWER, SECRET, World
 from sessile.wire.log import log_key_file
 
@@ -40,6 +41,29 @@ def test_server_without_secrets_opens_no_sealed_session():
 
     assert seen == (None, None)
     assert right.values() == {"cart": [1]}
+
+
+def test_used_session_needs_no_old_secret():
+    """A look is enough, also of a remembered user and of a cart; one that rests still needs it."""
+    store, policy = MemoryStore(), Policy(anonymous_idle=days(30), rotate=None)
+    with SessionTester(Sessions(store=store, secrets=[SECRET], policy=policy)) as tester:
+        alice = tester.log_in("alice", remember=True, values={"n": 1})
+        bob = tester.log_in("bob", remember=True)
+        cart = tester.begin({"cart": ["hat"]})
+    both = Sessions(store=store, secrets=[NEWER, SECRET], policy=policy)
+    context_of(both).clock = lambda: tester.clock() + days(2)
+    for cookies in (alice, cart):
+        ((name, ticket),) = cookies.items()
+        request = PlainRequest({"cookie": f"{name}={ticket}"})
+        transaction = run(open_transaction(context_of(both), request))
+        assert dict(Session(transaction.state))
+        run(commit(transaction))
+    with SessionTester(Sessions(store=store, secrets=[NEWER], policy=policy)) as later:
+        later.clock.advance(days(2))
+
+        assert (later.user(alice), later.values(alice)) == ("alice", {"n": 1})
+        assert later.values(cart) == {"cart": ["hat"]}
+        assert later.user(bob) is None
 
 
 def first_secrets(path, secrets, monkeypatch):

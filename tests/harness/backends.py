@@ -53,12 +53,11 @@ class SQLitePlace(Place):
     """A file in the test's folder; a second connection can lock it."""
 
     def url(self, timeout=None):
-        """Say what ``Sessions`` is opened with."""
-        patience = f"?timeout={timeout}" if timeout else ""
-        return f"sqlite:///{self.folder}/sessile.db{patience}"
+        """Say what ``Sessions`` is opened with; on a busy machine half a second is no outage."""
+        return f"sqlite:///{self.folder}/sessile.db?timeout={timeout or PATIENCE}"
 
     def open(self):
-        return SQLiteStore(self.folder / "sessile.db")
+        return SQLiteStore(self.folder / "sessile.db", limit=PATIENCE)
 
     def dump(self):
         return b"".join(file.read_bytes() for file in self.folder.iterdir())
@@ -82,12 +81,11 @@ class LMDBPlace(Place):
     """A file in the test's folder; whoever locks it keeps every writer out."""
 
     def url(self, timeout=None):
-        """Say what ``Sessions`` is opened with."""
-        patience = f"?timeout={timeout}" if timeout else ""
-        return f"lmdb:///{self.folder}/sessile.lmdb{patience}"
+        """Say what ``Sessions`` is opened with, as with SQLite."""
+        return f"lmdb:///{self.folder}/sessile.lmdb?timeout={timeout or PATIENCE}"
 
     def open(self):
-        return LMDBStore(self.folder / "sessile.lmdb")
+        return LMDBStore(self.folder / "sessile.lmdb", limit=PATIENCE)
 
     def dump(self):
         return b"".join(file.read_bytes() for file in self.folder.iterdir())

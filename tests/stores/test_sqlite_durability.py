@@ -37,7 +37,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def store(path, drive):
-    store = SQLiteStore(path, limit=0.05)
+    store = SQLiteStore(path, limit=0.5)
     drive(store.ping())
     yield store
     drive(store.close())

@@ -22,7 +22,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def store(path):
-    store = SQLiteStore(path, limit=0.05)
+    store = SQLiteStore(path, limit=0.5)
     yield store
     run(store.close())
 

@@ -62,7 +62,7 @@ def test_row_whose_columns_differ_from_its_record_is_corrupt(path, store, harm):
     assert run(store.replace(login(record("b"), old=row))) == Corrupt(key("a"))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in RecordKind if kind is not RecordKind.SESSION])
+@pytest.mark.parametrize("kind", sorted(set(RecordKind) - {RecordKind.SESSION, RecordKind.MOVING}))
 def test_what_is_no_session_stands_in_no_index(path, store, kind):
     """What an ended session left behind is its owner's session for nobody."""
     left = record("a", owner="alice", kind=kind)
@@ -88,7 +88,7 @@ def test_tombstone_is_nobodys_row(path, store):
 @pytest.mark.parametrize("limit", [None, 1])
 def test_locked_file_replaces_nothing_and_says_so(path, drive, limit):
     """While another process writes, a login waits for its time limit, and then is refused whole."""
-    store = SQLiteStore(path, limit=0.05)
+    store = SQLiteStore(path, limit=0.5)
     old = record("a", owner="alice")
     drive(store.replace(login(old)))
     late = login(record("b", owner="alice"), limit=limit, old=old, tombstone=GRAVE)

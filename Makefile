@@ -62,7 +62,7 @@ demo: $(VENV)/demo$(if $(filter lmdb:%,$(SESSILE_URL)),-lmdb).ok
 # Fewer examples of each property, and of the stores the one in memory alone.
 quick: $(VENV)/test.ok
 	@SESSILE_PROFILE=smoke $(PYTEST) tests/core tests/codecs tests/service tests/stores \
-		-k "not (sqlite or lmdb or redis)" $(ARGS)
+		-k "not (sqlite or lmdb or redis or postgres)" $(ARGS)
 
 test: $(VENV)/test.ok
 	@sh scripts/install-servers

@@ -2,6 +2,11 @@
 
 import pytest
 
+from harness.postgres_server import (  # noqa: F401  (as below)
+    fresh_database,
+    own_postgres,
+    postgres_server,
+)
 from harness.redis_server import own_redis, redis_server  # noqa: F401  (fixtures are found by their names)
 from harness.sentinels import replicated  # noqa: F401
 from sessile.testing.drive import COLOURS

@@ -11,15 +11,18 @@ import pickle
 import sqlite3
 from contextlib import closing, contextmanager
 from functools import partial
+from typing import ClassVar
 
 import pytest
 
 from harness.lmdb_rows import spoil_row, write_rows
+from harness.postgres_server import shared_postgres
 from harness.redis_server import find_valkey, shared_redis
 from sessile.stores.contract import Capability
 from sessile.stores.lmdb import LMDBStore
 from sessile.stores.memory import MemoryStore
 from sessile.stores.moving import MovingStore
+from sessile.stores.postgres import PostgresStore
 from sessile.stores.redis import RedisStore
 from sessile.stores.redis_rows import STAMP
 from sessile.stores.sqlite import SQLiteStore
@@ -167,11 +170,72 @@ class ValkeyPlace(RedisPlace):
         return super().url(timeout, prefix).replace("redis://", "valkey://", 1)
 
 
+class PostgresPlace(Place):
+    """A table on the shared server, emptied each time. Its neighbour's name begins alike."""
+
+    free: ClassVar = []  # tables that are empty: to make one takes longer than most tests
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.server = shared_postgres()
+        self.table = self.free.pop() if self.free else f"place{next(NUMBERS)}"
+
+    def url(self, timeout=None, table=None):
+        """Say what ``Sessions`` is opened with; on a busy machine half a second is no outage."""
+        return f"{self.server.url}?timeout={timeout or PATIENCE}&table={table or self.table}"
+
+    def leave(self):
+        for (table,) in self.server.ask(
+            "SELECT tablename FROM pg_tables WHERE tablename ~ %s", f"^[a-z]?{self.table}_?$"
+        ):
+            self.server.ask(f"DELETE FROM {table}")
+        self.free.append(self.table)
+
+    def open(self):
+        return PostgresStore.from_url(self.url())
+
+    def neighbour(self):
+        return PostgresStore.from_url(self.url(table=f"{self.table}_"))
+
+    def open_with_password(self, password):
+        self.server.ask(GUARD)
+        return PostgresStore.from_url(self.url().replace("sessile@", f"guarded:{password}@"))
+
+    def dump(self):
+        self.server.ask("CHECKPOINT")
+        files = self.server.ask(FILES, self.table)
+        return b"".join((self.server.data / path).read_bytes() for (path,) in files)
+
+    def spoil(self, key, blob):
+        self.server.ask(f"UPDATE {self.table} SET blob = %s WHERE key = %s", blob, key)
+
+    def stop(self):
+        self.server.stop()
+
+    def start(self):
+        self.server.start()
+
+    def freeze(self):
+        self.server.freeze()
+
+    def thaw(self):
+        self.server.thaw()
+
+
+GUARD = """DO $$ BEGIN
+    IF to_regrole('guarded') IS NULL THEN CREATE ROLE guarded LOGIN PASSWORD 'another'; END IF;
+END $$"""
+FILES = """WITH it AS (SELECT oid, reltoastrelid FROM pg_class WHERE relname = %s)
+SELECT pg_relation_filepath(oid) FROM it UNION ALL
+SELECT pg_relation_filepath(reltoastrelid) FROM it UNION ALL
+SELECT pg_relation_filepath(indexrelid) FROM it, pg_index WHERE indrelid IN (oid, reltoastrelid)"""
+
 BACKENDS = [
     Backend("memory", MemoryStore, MemoryPlace),
     Backend("sqlite", SQLiteStore, SQLitePlace),
     Backend("lmdb", LMDBStore, LMDBPlace),
     Backend("redis", RedisStore, RedisPlace),
+    Backend("postgres", PostgresStore, PostgresPlace),
 ]
 VALKEY = Backend("valkey", RedisStore, ValkeyPlace)
 """The store of Redis on another server: asked what a store promises, and no more than that."""

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import redis
 
 from harness.lmdb_rows import enter_row, plant_row, read_rows, write_rows
@@ -11,12 +12,18 @@ from sessile.core.record import Record, unpack
 from sessile.service.sessions import context_of
 from sessile.stores.lmdb import LMDBStore
 from sessile.stores.lmdb_rows import unpack_row
+from sessile.stores.postgres import PostgresStore
+from sessile.stores.postgres_rows import owner_digest
 from sessile.stores.redis import RedisStore
 from sessile.stores.redis_rows import STAMP
 from sessile.stores.sqlite import SQLiteStore
 
 _PLANT = """INSERT INTO sessile_session (key, version, due, owner, claim, blob)
     VALUES (?, ?, 1e12, ?, 1, ?) ON CONFLICT (key) DO UPDATE
+    SET version = excluded.version, owner = excluded.owner, blob = excluded.blob"""
+_PLANT_IN_TABLE = """INSERT INTO TABLE AS s
+    (key, generation, version, expires, due, owner, claim, blob)
+    VALUES (%s, 0, %s, 1e12, 1e12, %s, 1, %s) ON CONFLICT (key) DO UPDATE
     SET version = excluded.version, owner = excluded.owner, blob = excluded.blob"""
 _ENTER = "UPDATE sessile_session SET owner = ?, claim = 1 WHERE key = ?"
 
@@ -25,6 +32,7 @@ def rows_of(site):
     """Return the rows behind a site."""
     store, sealer = context_of(site.sessions).store, context_of(site.sessions).sealer
     kinds = {SQLiteStore: SQLiteRows, LMDBStore: LMDBRows, RedisStore: RedisRows}
+    kinds |= {PostgresStore: PostgresRows}
     return next(rows(store, sealer) for kind, rows in kinds.items() if isinstance(store, kind))
 
 
@@ -151,6 +159,51 @@ class RedisRows(Rows):
 
     def _names(self, server):
         return sorted(server.scan_iter(f"{self._prefix}*", count=1000))
+
+
+class PostgresRows(Rows):
+    """The rows of a table."""
+
+    def __init__(self, store, sealer):
+        super().__init__(sealer)
+        self._place = store._place
+
+    def _ask(self, statement, *values):
+        (host,) = self._place.endpoint.hosts
+        with psycopg.connect(
+            host=host.name, port=host.port, user="sessile", dbname="postgres", autocommit=True
+        ) as server:
+            answer = server.execute(statement.replace("TABLE", self._place.table), values)
+            return answer.fetchall() if answer.description else None
+
+    def __getitem__(self, key):
+        ((blob,),) = self._ask("SELECT blob FROM TABLE WHERE key = %s", key)
+        return blob
+
+    def __setitem__(self, key, blob):
+        record = unpack(blob, key)
+        sound = isinstance(record, Record)
+        version, owner = (record.version, record.index_owner) if sound else (1, None)
+        self._ask(_PLANT_IN_TABLE, key, version, _digest(owner), blob)
+
+    def enter(self, key, owner):
+        """Put a session into the index of an owner; None takes it out of that of ``alice``."""
+        self._ask("UPDATE TABLE SET owner = %s, claim = 1 WHERE key = %s", _digest(owner), key)
+
+    def __len__(self):
+        ((number,),) = self._ask("SELECT count(*) FROM TABLE")
+        return number
+
+    def dump(self):
+        """Return every byte of every row."""
+        return b"\n".join(
+            b"\n".join(part if type(part) is bytes else str(part).encode() for part in row)
+            for row in self._ask("SELECT * FROM TABLE")
+        )
+
+
+def _digest(owner):
+    return None if owner is None else owner_digest(owner)
 
 
 def _bytes(server, name):

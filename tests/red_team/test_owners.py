@@ -140,7 +140,9 @@ def test_a38_handle_ends_no_session_of_another_user(site):
 @contextmanager
 def tenants(interface, url, *, place="", **options):
     """Serve two applications; ``place`` is another file or prefix for the second one."""
-    elsewhere = url.replace("/sessile.", f"/{place}sessile.").replace("prefix=", f"prefix={place}")
+    elsewhere = url.replace("/sessile.", f"/{place}sessile.")
+    for option in ("prefix=", "table="):
+        elsewhere = elsewhere.replace(option, option + place)
     with serve(interface, url) as site, serve(interface, elsewhere, **options) as site.neighbour:
         yield site
 

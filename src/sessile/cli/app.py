@@ -14,6 +14,7 @@ from sessile.cli.doctor import doctor
 from sessile.cli.end import end
 from sessile.cli.end_all import end_all
 from sessile.cli.end_everybody import end_everybody
+from sessile.cli.init import init
 from sessile.cli.keygen import keygen
 from sessile.cli.list import list_sessions
 from sessile.cli.show import show
@@ -71,6 +72,7 @@ def sessile(
 
 
 app.command("keygen")(keygen)
+app.command("init")(init)
 app.command("doctor")(doctor)
 app.command("list")(list_sessions)
 app.command("show")(show)

@@ -46,6 +46,29 @@ class HasServerTime(Protocol):
 
 
 @runtime_checkable
+class HasTable(Protocol):
+    """A store in a table of a database; ``sessile init`` makes it.
+
+    Attributes:
+        table: its name.
+    """
+
+    table: str
+
+    def table_statements(self) -> tuple[str, ...]:
+        """Return the statements that make the table; nothing is connected for that."""
+        ...
+
+    async def make_table(self) -> bool:
+        """Make the table; return False where it was there, and is of this version.
+
+        Raises:
+            StoreUnavailable: it cannot be made, or is another one; says what to write.
+        """
+        ...
+
+
+@runtime_checkable
 class HasDiagnosis(Protocol):
     """A store that can say what ends its sessions, or lets people in; for ``sessile doctor``."""
 

@@ -36,6 +36,7 @@ from sessile.stores.abilities import (
     HasFeed,
     HasKeyFile,
     HasServerTime,
+    HasTable,
 )
 from sessile.stores.finding import Finding
 
@@ -64,6 +65,7 @@ __all__ = [
     "HasFeed",
     "HasKeyFile",
     "HasServerTime",
+    "HasTable",
     "Head",
     "Instant",
     "Key",

@@ -13,7 +13,8 @@ from sessile.stores.location import Location
 
 GROUP: Final = "sessile.stores"
 
-_EXTRAS: Final = {"redis": "redis", "lmdb": "lmdb"}  # driver's module → the extra that brings it
+_EXTRAS: Final = {"redis": "redis", "lmdb": "lmdb", "psycopg": "postgres"}
+"""By the driver's module, the extra that brings it."""
 
 
 class StoreFactory(Protocol):

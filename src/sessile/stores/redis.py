@@ -42,7 +42,6 @@ from sessile.stores.contract import (
 )
 from sessile.stores.finding import Finding
 from sessile.stores.location import Location
-from sessile.stores.redis_clock import ServerClock
 from sessile.stores.redis_diagnosis import diagnose, judge_generation
 from sessile.stores.redis_durability import write_to_disk
 from sessile.stores.redis_generation import SeenGeneration, fresh, strip
@@ -58,6 +57,7 @@ from sessile.stores.redis_rows import (
 )
 from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, REPLACE, Script
 from sessile.stores.redis_url import endpoint_of
+from sessile.stores.server_clock import ServerClock
 from sessile.wire import system
 from sessile.wire.redis.client import LARGE, RedisClient
 from sessile.wire.redis.endpoint import Endpoint, ErrorReply, Words

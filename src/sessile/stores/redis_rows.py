@@ -21,8 +21,8 @@ from sessile.stores.contract import (
     unpack,
 )
 from sessile.wire import system
+from sessile.wire.opaque import Opaque
 from sessile.wire.redis.endpoint import ErrorReply
-from sessile.wire.redis.opaque import Opaque
 
 STAMP: Final = 8
 """Bytes at the end of a row, drawn for each write: a commit whose answer was lost knows its row."""

@@ -13,7 +13,7 @@ newest one that the caller has seen. The server's own must be that or have a hig
 server lost what came after, as by a crash, and it is as if it had none.
 
 The two that end other sessions than the one they are about begin by looking at the clock, and do
-nothing when they are late (``redis_clock``): the last argument but one is the server's time, in
+nothing when they are late (``server_clock``): the last argument but one is the server's time, in
 microseconds, until when they are wanted.
 
 The scripts that look at a user's other sessions find their names in

@@ -10,10 +10,10 @@ import pytest
 
 from sessile.core.flow import arun
 from sessile.errors import StoreUnavailable
+from sessile.wire.opaque import Opaque
 from sessile.wire.redis.blocking import BlockingConnection
 from sessile.wire.redis.client import RedisClient
 from sessile.wire.redis.endpoint import Endpoint
-from sessile.wire.redis.opaque import Opaque
 from sessile.wire.redis.repeat import Repeat
 from wire.redis.clients import NAME, ask, client_of, close, echo
 from wire.redis.scripted import HANG_UP, SILENCE, ScriptedServer

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sessile.core.value import Seconds
+from sessile.wire.opaque import Opaque
 from sessile.wire.redis.endpoint import CommandError
-from sessile.wire.redis.opaque import Opaque
 from sessile.wire.redis.resp import INCOMPLETE, NOT_REDIS, ProtocolError, new_reader
 
 _CHUNK: Final = 65_536

@@ -17,10 +17,10 @@ from typing import Any, Final, TypeAlias
 
 from sessile.core.flow import Ask
 from sessile.errors import MissingExtra, StoreClosed
+from sessile.wire.opaque import Opaque
 from sessile.wire.redis.endpoint import CommandError, Endpoint, ErrorReply
-from sessile.wire.redis.opaque import Opaque
 from sessile.wire.redis.repeat import Repeat
-from sessile.wire.redis.resolver import Resolver
+from sessile.wire.resolver import Resolver
 
 try:
     from sessile.wire.redis.connection import Waiter
@@ -52,9 +52,7 @@ class RedisClient:
         self, endpoint: Endpoint, *, lookup: Callable[..., Any] = socket.getaddrinfo
     ) -> None:
         self._endpoint = endpoint
-        if endpoint.sentinels is not None:
-            lookup = partial(ask_sentinels, endpoint.sentinels, endpoint.connect_timeout)
-        self._resolver = Resolver(endpoint, lookup=lookup)
+        self._resolver = _resolver(endpoint, lookup)
         self._pool = ConnectionPool(endpoint, self._resolver)
         self._pipelines: _Lane = {}
         self._large: _Lane = {}
@@ -175,3 +173,12 @@ class RedisClient:
         for lane in self._lanes:
             if loop in lane:
                 await lane[loop].aclose()
+
+
+def _resolver(endpoint: Endpoint, lookup: Callable[..., Any]) -> Resolver:
+    """Return the resolver of a name's addresses, or of the primary that Sentinels name."""
+    place, target = (endpoint.host, endpoint.port), endpoint.target
+    if endpoint.sentinels is None:
+        return Resolver(*place, target=target, lookup=lookup)
+    lookup = partial(ask_sentinels, endpoint.sentinels, endpoint.connect_timeout)
+    return Resolver(*place, target=target, asked="the Sentinels", keeps=False, lookup=lookup)

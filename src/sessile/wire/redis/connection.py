@@ -8,8 +8,8 @@ from collections import deque
 from typing import Any, Protocol, TypeAlias, cast
 
 from sessile.core.value import Seconds
+from sessile.wire.opaque import Opaque
 from sessile.wire.redis.endpoint import CommandError
-from sessile.wire.redis.opaque import Opaque
 from sessile.wire.redis.repeat import Repeat, Repeated
 from sessile.wire.redis.resp import INCOMPLETE, NOT_REDIS, ProtocolError, new_reader
 

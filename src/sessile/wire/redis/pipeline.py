@@ -19,12 +19,12 @@ from typing import Final
 
 from sessile.core.value import Seconds
 from sessile.errors import StoreClosed
+from sessile.wire.opaque import Opaque
 from sessile.wire.redis.connection import Command, RedisConnection, Waiter
 from sessile.wire.redis.endpoint import ERROR_REPLIES, NOT_PRIMARY, CommandError, Endpoint
-from sessile.wire.redis.opaque import Opaque
 from sessile.wire.redis.repeat import Repeat, Repeated
-from sessile.wire.redis.resolver import Resolver
 from sessile.wire.redis.resp import handshake, refuse_replica
+from sessile.wire.resolver import Resolver
 
 _BUSY_LOOP_ALLOWANCE: Final = 0.01
 """Seconds for a loop that somebody kept busy to send and read what it could not before."""

@@ -13,12 +13,12 @@ from typing import Any
 
 from sessile.core.value import Seconds
 from sessile.wire import system
+from sessile.wire.opaque import Opaque
 from sessile.wire.redis.blocking import BlockingConnection
 from sessile.wire.redis.endpoint import ERROR_REPLIES, NOT_PRIMARY, CommandError, Endpoint
-from sessile.wire.redis.opaque import Opaque
 from sessile.wire.redis.repeat import Repeat, Repeated
-from sessile.wire.redis.resolver import Resolver
 from sessile.wire.redis.resp import handshake, refuse_replica
+from sessile.wire.resolver import Resolver
 
 
 class ConnectionPool:

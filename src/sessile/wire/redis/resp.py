@@ -5,8 +5,8 @@ from typing import Final, cast
 
 import hiredis
 
+from sessile.wire.opaque import Opaque
 from sessile.wire.redis.endpoint import CommandError, Endpoint, Words
-from sessile.wire.redis.opaque import Opaque
 
 pack: Final = cast("Callable[[Words], bytes]", hiredis.pack_command)
 """Encode a command. Whoever keeps it makes it ``Opaque``."""

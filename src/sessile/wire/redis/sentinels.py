@@ -1,4 +1,4 @@
-"""Ask Sentinels where the primary is; ``wire.redis.resolver`` does, in a thread of its own.
+"""Ask Sentinels where the primary is; ``wire.resolver`` does, in a thread of its own.
 
 https://redis.io/docs/latest/develop/reference/sentinel-clients/: one after the other, until one of
 them knows. Each has its share of the time, so that one that is silent does not keep the others from
@@ -11,9 +11,9 @@ from typing import Any, Final, TypeAlias
 
 from sessile.core.value import Seconds
 from sessile.wire import system
+from sessile.wire.opaque import Opaque
 from sessile.wire.redis.blocking import BlockingConnection
 from sessile.wire.redis.endpoint import CommandError, Sentinels
-from sessile.wire.redis.opaque import Opaque
 from sessile.wire.redis.resp import pack
 
 Place: TypeAlias = tuple[str, int]

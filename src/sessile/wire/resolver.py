@@ -1,4 +1,4 @@
-"""Where a server is, looked up apart: its name's addresses. ``wire.redis`` connects to them.
+"""Where a server is, looked up apart: its name's addresses. Drivers connect to them.
 
 A silent name server holds ``getaddrinfo`` for twenty seconds, and nothing can call it back. So a
 thread of its own asks it, one for a name however many wait, and no pool of anybody's is held.
@@ -20,7 +20,6 @@ from typing import Any, Final, TypeAlias
 
 from sessile.core.value import Seconds
 from sessile.wire import system
-from sessile.wire.redis.endpoint import Endpoint
 
 Addresses: TypeAlias = tuple[tuple[str, int], ...]
 """IP addresses as text, and ports, in the order in which they are to be tried."""
@@ -33,24 +32,32 @@ class Resolver:
     """The addresses of one server.
 
     Args:
-        endpoint: the server.
+        host: a name or an address.
+        port: behind it.
+        target: what errors call it.
+        asked: who is asked, in the words of an error.
+        keeps: whether what was found is used again.
         lookup: ``socket.getaddrinfo``, or what answers as it does.
         timer: seconds by a clock that never runs backwards.
     """
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        host: str,
+        port: int,
         *,
+        target: str,
+        asked: str = "the name server",
+        keeps: bool = True,
         lookup: Callable[..., Any] = socket.getaddrinfo,
         timer: Callable[[], Seconds] = system.timer,
     ) -> None:
-        self._place = (endpoint.host, endpoint.port)
-        self._target = endpoint.target
+        self._place = (host, port)
+        self._target, self._asked = target, asked
         self._lookup = lookup
         self._timer = timer
-        self._keeps = endpoint.sentinels is None
-        self._is_fixed = self._keeps and _is_address(endpoint.host)
+        self._keeps = keeps
+        self._is_fixed = keeps and _is_address(host)
         self._known: Addresses = (self._place,) if self._is_fixed else ()
         self._fresh_until = float("inf") if self._is_fixed else 0.0
         self._begin_process()
@@ -94,8 +101,7 @@ class Resolver:
         """Return the old addresses; raise an error of this caller's own where there are none."""
         if self._known:
             return self._known
-        asked = "the name server" if self._keeps else "the Sentinels"
-        why = str(error) or f"{asked} did not answer in time"
+        why = str(error) or f"{self._asked} did not answer in time"
         raise ConnectionError(f"{self._target} leads nowhere: {why}") from error
 
     def _begin_process(self) -> None:

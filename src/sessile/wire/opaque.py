@@ -1,4 +1,4 @@
-"""Bytes that no traceback shows. ``wire.redis`` and ``stores.redis`` hold commands and rows so."""
+"""Bytes that no traceback shows. Drivers hold commands and rows so."""
 
 
 class Opaque(bytes):

@@ -1,0 +1,142 @@
+"""Threads' connections to a Postgres server. ``wire.postgres.client`` keeps one pool of them.
+
+A connection for each act under way, up to a number; those at rest wait for the next one, the latest
+first. An act has one deadline, for waiting its turn, connecting, and its whole answer.
+"""
+
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from sessile.core.value import Seconds
+from sessile.wire.postgres.addresses import HostAddresses
+from sessile.wire.postgres.connection import PostgresConnection
+from sessile.wire.postgres.opening import PostgresServer
+from sessile.wire.postgres.statement import Query, Row
+
+_inherited: list[PostgresConnection] = []
+"""A parent's connections, in a forked child: referred to for ever, for to close one would end it
+for the parent as well."""
+
+
+class PostgresPool:
+    """Connections to one database, for any number of threads. After a fork the child has none.
+
+    Args:
+        server: the database.
+        addresses: finds its hosts.
+    """
+
+    def __init__(self, server: PostgresServer, addresses: HostAddresses) -> None:
+        self._server = server
+        self._addresses = addresses
+        self._idle: deque[PostgresConnection] = deque()
+        self._closed = False
+        self._begin_process()
+
+    def ask(self, queries: Sequence[Query], deadline: Seconds) -> list[list[Row]]:
+        """Return the rows of each query of an act, by a deadline on the timer.
+
+        Raises:
+            ServerError: the server refused it, and nothing has happened.
+            OSError: it was not answered in time, or the connection broke.
+        """
+        if self._pid != os.getpid():
+            _inherited.extend(self._idle)
+            self._idle = deque()
+            self._begin_process()
+        endpoint, timer = self._server.endpoint, self._server.timer
+        if not self._room.acquire(timeout=max(deadline - timer(), 0.0)):
+            raise TimeoutError(endpoint.busy_message())
+        try:
+            connection = self._take() or self._open(deadline)
+            try:
+                rows = self._exchange(connection, queries, deadline)
+            except BaseException as error:
+                connection.close()
+                if isinstance(error, TimeoutError):
+                    self.close_idle()  # what swallowed this may swallow more
+                raise
+            self._give_back(connection)
+            return rows
+        finally:
+            self._room.release()
+
+    def close(self) -> None:
+        """Close every connection; one that is in use is closed when its act is over."""
+        self._closed = True
+        self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close what is at rest; the next act opens a new connection."""
+        while self._idle:
+            try:
+                self._idle.pop().close()
+            except IndexError:  # another thread was faster
+                return
+
+    def _begin_process(self) -> None:
+        self._pid = os.getpid()
+        self._room = threading.BoundedSemaphore(self._server.endpoint.most)
+
+    def _exchange(
+        self, connection: PostgresConnection, queries: Sequence[Query], deadline: Seconds
+    ) -> list[list[Row]]:
+        connection.send(queries, prepares=self._server.prepares)
+        while True:
+            if not _wait(connection.fd, connection.unsent, deadline - self._server.timer()):
+                raise TimeoutError(self._server.endpoint.timeout_message())
+            if connection.advance():
+                return connection.rows()
+
+    def _take(self) -> PostgresConnection | None:
+        """Return a connection that is at rest and still good."""
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # as above
+                return None
+            rest = self._server.timer() - connection.heard
+            if rest <= self._server.endpoint.most_idle and (
+                not _wait(connection.fd, False, 0.0) or connection.is_quiet()
+            ):
+                return connection
+            connection.close()
+        return None
+
+    def _give_back(self, connection: PostgresConnection) -> None:
+        self._idle.append(connection)
+        if self._closed:
+            self.close_idle()
+
+    def _open(self, deadline: Seconds) -> PostgresConnection:
+        server = self._server
+        deadline = min(deadline, server.timer() + server.endpoint.connect_timeout)
+        addresses = self._addresses.find(server.hosts(), deadline - server.timer())
+        opening = server.open(addresses, deadline)
+        try:
+            awaited = next(opening)
+            while True:
+                awaited = opening.send(
+                    _wait(awaited.fd, awaited.writable, awaited.until - server.timer())
+                )
+        except StopIteration as end:
+            connection: PostgresConnection = end.value
+            return connection
+        except OSError:
+            self._addresses.expire()
+            raise
+        finally:
+            opening.close()
+
+
+def _wait(fd: int, writable: bool, within: Seconds) -> bool:
+    """Wait until a socket can be read, or written as well; tell whether that came in time."""
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(fd, select.POLLIN | (select.POLLOUT if writable else 0))
+        return bool(poll.poll(max(within, 0.0) * 1000))
+    readers, writers, _ = select.select([fd], [fd] if writable else [], [], max(within, 0.0))
+    return bool(readers or writers)

@@ -116,6 +116,7 @@ BOUNDS = {
         Bound("an operation of Postgres; `?timeout=`", "stores.postgres_url:LIMIT", "`StoreUnavailable`, a 503", S),
         Bound("connections of a process's event loop to Postgres, or of its threads; `?connections=`", "stores.postgres_url:MOST", "they wait, within the time of the operation"),
         Bound("times that an operation is made that Postgres has undone because of another", "wire.postgres.client:MOST_REPEATS", "`StoreUnavailable`, a 503"),
+        Bound("times that a read of Postgres is made again whose connection broke", "wire.postgres.client:_MOST_BREAKS", "`StoreUnavailable`, a 503"),
         Bound("times that a commit is tried on Postgres whose row changes meanwhile", "stores.postgres:MOST_COMMITS", "it is a conflict, and merged"),
         Bound("time that `end_everybody` waits for Redis to write its disk", "stores.redis_durability:PATIENCE", "it says why a crash may undo it", S),
         Bound("bytes of a command or session that still waits with the others of Redis", "wire.redis.client:LARGE", "a second connection", B),

@@ -49,16 +49,15 @@ class PostgresServer:
         self._settings = (*SETTINGS, *settings)
         self._process = self._connection = None
         self._program = _program("postgres")
-        self._user = _unprivileged_user()
-        if self._user is not None:
-            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        self._user = unprivileged_user()
+        hand_over(self.folder)
         try:
             if standby_of is None:
                 shutil.copytree(_fresh_cluster(), self.data)
             else:
                 self._copy(standby_of)
             for path in (self.data, *self.data.rglob("*")):
-                self._hand_over(path)
+                hand_over(path)
             (self.data / "pg_hba.conf").write_text(ACCESS)
             for _ in range(20):  # until nobody else takes the port between our look and its start
                 self.port = free_port()
@@ -151,10 +150,6 @@ class PostgresServer:
             self._connection.close()
             self._connection = None
 
-    def _hand_over(self, path):
-        if self._user is not None:
-            os.chown(path, self._user.pw_uid, self._user.pw_gid)
-
     def _copy(self, primary):
         command = [
             "-h",
@@ -169,7 +164,7 @@ class PostgresServer:
         self._run(_program("pg_basebackup"), *command, "-R", "--no-sync", "-c", "fast")
 
     def _run(self, *command):
-        _run_as(self._user, *command)
+        run_program(self._user, *command)
 
     def _began(self):
         command = [self._program, "-D", str(self.data), "-p", str(self.port)]
@@ -177,7 +172,7 @@ class PostgresServer:
         for setting in self._settings:
             command += ["-c", setting]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, **_as(self._user))
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, **run_as(self._user))
         return self._answers()
 
     def _answers(self):
@@ -210,7 +205,7 @@ def _program(name):
     return find_program(name, "postgres", "apt-get install postgresql")
 
 
-def _unprivileged_user():
+def unprivileged_user():
     """Return who the server runs as; None is whoever runs the tests."""
     if os.getuid() != 0:
         return None
@@ -220,12 +215,20 @@ def _unprivileged_user():
     return pytest.fail("there is no user postgres, and no nobody, to run the server as")
 
 
-def _as(user):
+def hand_over(path):
+    """Make a file the one of whoever the server runs as."""
+    user = unprivileged_user()
+    if user is not None:
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def run_as(user):
+    """Return what starts a process as that user."""
     return {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
-def _run_as(user, *command):
-    done = subprocess.run(command, check=False, capture_output=True, cwd="/", **_as(user))
+def run_program(user, *command):
+    done = subprocess.run(command, check=False, capture_output=True, cwd="/", **run_as(user))
     if done.returncode:
         pytest.fail(f"{command[0]} failed:\n{done.stdout.decode()}{done.stderr.decode()}")
 
@@ -233,14 +236,13 @@ def _run_as(user, *command):
 @functools.cache
 def _fresh_cluster():
     """Return the folder of a cluster that nobody has used: to make one takes a second."""
-    user = _unprivileged_user()
+    user = unprivileged_user()
     folder = Path(tempfile.mkdtemp(prefix="sessile-pg"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    if user is not None:
-        os.chown(folder, user.pw_uid, user.pw_gid)
+    hand_over(folder)
     words = ["-U", "sessile", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-N"]
     words += ["--wal-segsize", "1"]
-    _run_as(user, _program("initdb"), "-D", str(folder / "data"), *words)
+    run_program(user, _program("initdb"), "-D", str(folder / "data"), *words)
     return folder / "data"
 
 

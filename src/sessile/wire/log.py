@@ -128,6 +128,18 @@ def log_lost_generation(store: str) -> None:
     )
 
 
+@cache  # once in a process
+def log_unprepared(store: str) -> None:
+    """Log that a pooler forgets prepared statements, so that none are used any more."""
+    _log.warning(
+        "%s: a pooler hands out other connections than the statements were prepared on, so from "
+        "now on none is prepared and each is planned anew, which costs the server some "
+        "milliseconds for a login: use PgBouncer 1.21 or newer with max_prepared_statements = 100, "
+        "or write ?prepare=no and this line is gone",
+        store,
+    )
+
+
 def log_undurable_end(store: str, risk: str) -> None:
     """Log that everybody was ended, and that a crash of the store may bring them back."""
     _log.warning("every session in %s has ended, but %s", store, risk)

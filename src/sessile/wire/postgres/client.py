@@ -18,11 +18,11 @@ from sessile.core.flow import Ask
 from sessile.core.value import Seconds
 from sessile.errors import MissingExtra, StoreClosed
 from sessile.wire import system
+from sessile.wire.log import log_unprepared
 from sessile.wire.postgres.endpoint import (
     NOT_THERE,
-    PLAN_CHANGED,
     READ_ONLY,
-    TRY_AGAIN,
+    REPEATED,
     PostgresEndpoint,
     ServerError,
 )
@@ -38,6 +38,9 @@ except ImportError as error:
 
 MOST_REPEATS: Final = 8
 """Times that an act is made again that the server has undone because of another one."""
+
+_MOST_BREAKS: Final = 2
+"""Times that an act which does no harm is made again because its connection broke."""
 
 
 class PostgresClient:
@@ -132,12 +135,11 @@ class PostgresClient:
         if isinstance(error, ServerError):
             if error.code == READ_ONLY:
                 self._leave()
-            if error.code in NOT_THERE:
+            if error.code in NOT_THERE and self._server.prepares:
                 self._server.prepares = False
-            return error.code in TRY_AGAIN or (
-                attempt == 0 and (error.code in NOT_THERE or error.code == PLAN_CHANGED)
-            )
-        return attempt == 0 and is_harmless and isinstance(error, ConnectionError)
+                log_unprepared(self.name)
+            return error.code in REPEATED
+        return is_harmless and attempt < _MOST_BREAKS and isinstance(error, ConnectionError)
 
     def _leave(self) -> None:
         """Give up what is at rest: the server is no primary now, and its name may lead to one."""

@@ -18,11 +18,9 @@ NOT_THERE: Final = frozenset(("26000", "42P05"))
 """A prepared statement is not on this connection, or is already: a pooler has changed the server
 behind it."""
 
-PLAN_CHANGED: Final = "0A000"
-"""A statement was prepared before somebody altered the table."""
-
-TRY_AGAIN: Final = frozenset(("40001", "40P01"))
-"""A transaction was undone because of another one: nothing has happened, so it is made again."""
+REPEATED: Final = NOT_THERE | {"0A000", "40001", "40P01"}
+"""Nothing has happened, and it will go better: a statement is not there, or was prepared before
+somebody altered the table, or the transaction was undone because of another one."""
 
 _LATE: Final = frozenset(("57014", "55P03"))
 _GOING_DOWN: Final = frozenset(("57P01", "57P02", "57P03"))

@@ -91,16 +91,19 @@ class PostgresServer:
         raise ConnectionError("; ".join(failed))
 
     def _try(self, host: PostgresHost, address: str | None, until: Seconds) -> Opening:
+        settings = self._sends_settings
         try:
-            return (yield from self._connect(host, address, until))
+            return (yield from self._connect(host, address, until, settings=settings))
         except ConnectionError as error:
-            if not self._sends_settings or _UNSUPPORTED not in str(error):
+            if not settings or _UNSUPPORTED not in str(error):
                 raise
         self._sends_settings = False  # a pooler; the role's own settings may stand in for them
-        return (yield from self._connect(host, address, until))
+        return (yield from self._connect(host, address, until, settings=False))
 
-    def _connect(self, host: PostgresHost, address: str | None, until: Seconds) -> Opening:
-        conninfo = self.endpoint.conninfo(host, address, settings=self._sends_settings)
+    def _connect(
+        self, host: PostgresHost, address: str | None, until: Seconds, *, settings: bool
+    ) -> Opening:
+        conninfo = self.endpoint.conninfo(host, address, settings=settings)
         pgconn = _start(conninfo)
         try:
             yield from self._shake_hands(pgconn, until)

@@ -192,7 +192,7 @@ class PostgresLane:
 
     async def _connect(self) -> PostgresConnection:
         server = self._server
-        deadline = server.timer() + min(server.endpoint.connect_timeout, server.endpoint.timeout)
+        deadline = server.timer() + server.connect_limit
         addresses = await self._addresses.find_on_loop(server.hosts(), deadline - server.timer())
         opening = server.open(addresses, deadline)
         try:

@@ -40,6 +40,10 @@ Opening: TypeAlias = Generator[Awaited, bool, PostgresConnection]
 """Yields what it waits for; is sent whether that came in time; returns the connection."""
 
 
+class NotConnected(OSError):  # noqa: N818  (what happened, and to nobody but us)
+    """No server took us. The act was sent to none; to try again at once would change nothing."""
+
+
 class PostgresServer:
     """What this process has learned of the servers behind an endpoint.
 
@@ -58,6 +62,11 @@ class PostgresServer:
         self._sends_settings = True
         self._last_good: PostgresHost | None = None
 
+    @property
+    def connect_limit(self) -> Seconds:
+        """The seconds for a new connection; a bit less than an act has, so that it can say why."""
+        return min(self.endpoint.connect_timeout, self.endpoint.timeout * 0.9)
+
     def hosts(self) -> Sequence[PostgresHost]:
         """Return the hosts, the last good one first."""
         return sorted(self.endpoint.hosts, key=lambda host: host != self._last_good)
@@ -70,10 +79,10 @@ class PostgresServer:
             deadline: on the timer.
 
         Raises:
-            ConnectionError: none did, and why.
+            NotConnected: none did, and why.
         """
         if pq.version() < _OLDEST_LIBPQ:
-            raise ConnectionError(
+            raise NotConnected(
                 f"this psycopg brings libpq {pq.version() // 10000}, and 14 or newer is needed: "
                 "pip install 'psycopg[binary]'"
             )
@@ -88,7 +97,7 @@ class PostgresServer:
             else:
                 self._last_good = host
                 return connection
-        raise ConnectionError("; ".join(failed))
+        raise NotConnected("; ".join(failed))
 
     def _try(self, host: PostgresHost, address: str | None, until: Seconds) -> Opening:
         settings = self._sends_settings
@@ -119,7 +128,7 @@ class PostgresServer:
                 raise ConnectionError(_explain(pgconn))
             writable = state is pq.PollingStatus.WRITING
             if not (yield Awaited(pgconn.socket, writable, until)):
-                raise TimeoutError(f"no connection within {self.endpoint.connect_timeout:g} s")
+                raise TimeoutError(f"no connection within {self.connect_limit:g} s")
             state = pq.PollingStatus(pgconn.connect_poll())
         if pgconn.server_version < OLDEST:
             raise ConnectionError(

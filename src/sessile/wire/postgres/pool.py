@@ -113,7 +113,7 @@ class PostgresPool:
 
     def _open(self, deadline: Seconds) -> PostgresConnection:
         server = self._server
-        deadline = min(deadline, server.timer() + server.endpoint.connect_timeout)
+        deadline = min(deadline, server.timer() + server.connect_limit)
         addresses = self._addresses.find(server.hosts(), deadline - server.timer())
         opening = server.open(addresses, deadline)
         try:

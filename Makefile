@@ -83,7 +83,7 @@ fuzz: $(VENV)/test.ok
 	done
 
 chaos: $(VENV)/test.ok
-	@sh scripts/install-servers redis-server
+	@sh scripts/install-servers redis-server postgresql
 	@$(BIN)/python -m chaos $(ARGS)
 
 # The tool's word about its own future is no warning about these pages.

@@ -22,7 +22,7 @@ FULL, ROOM = signal.SIGUSR1, signal.SIGUSR2
 """Tell a worker that the disk is full, and that it is not any more."""
 
 CUT = 0.003
-"""The share of a Redis server's answers that are cut."""
+"""The share of a server's answers that are cut."""
 
 
 class Workers:
@@ -188,7 +188,7 @@ class LMDB:
             raise SystemExit(f"the file was damaged: {problems[:3] or 'it was put aside'}")
 
 
-class Redis:
+class Proxied:
     """A server of our own behind a proxy that cuts answers; it stands still now and then."""
 
     workers = 3
@@ -197,38 +197,21 @@ class Redis:
 
     def __init__(self, chance):
         self._chance = chance
-        self._folder = tempfile.mkdtemp(prefix="chaos-")
 
-    async def start(self):
-        """Start the server and the proxy."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
-        self._server = await asyncio.create_subprocess_exec(
-            *("redis-server", "--port", str(self._port), "--bind", "127.0.0.1"),
-            *("--save", "", "--appendonly", "no", "--dir", self._folder),
-            stdout=subprocess.PIPE,
-        )
-        while b"eady to accept" not in (line := await self._server.stdout.readline()):
-            if not line:
-                raise SystemExit("redis-server did not start")
+    async def start_proxy(self, port):
+        """Start the proxy before the server on that port; return its own."""
+        self._port = port
         self._proxy = await asyncio.start_server(self._forward, "127.0.0.1", 0)
-        self.url = f"redis://127.0.0.1:{self._proxy.sockets[0].getsockname()[1]}/0"
+        return self._proxy.sockets[0].getsockname()[1]
 
     async def pause(self, seconds):
         """Let the server take everything and answer nothing."""
-        self._server.send_signal(signal.SIGSTOP)
+        self.freeze()
         self.pauses += 1
         try:
             await asyncio.sleep(seconds)
         finally:
-            self._server.send_signal(signal.SIGCONT)
-
-    async def stop(self):
-        """End both."""
-        self._proxy.close()
-        self._server.kill()
-        await self._server.wait()
-        shutil.rmtree(self._folder)
+            self.thaw()
 
     async def _forward(self, reader, writer):
         with contextlib.suppress(OSError):
@@ -249,4 +232,57 @@ class Redis:
         raise ConnectionResetError
 
 
-STORES = {"memory": Memory, "sqlite": SQLite, "lmdb": LMDB, "redis": Redis}
+class Redis(Proxied):
+    """A Redis server."""
+
+    async def start(self):
+        """Start the server and the proxy."""
+        self._folder = tempfile.mkdtemp(prefix="chaos-")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self._server = await asyncio.create_subprocess_exec(
+            *("redis-server", "--port", str(port), "--bind", "127.0.0.1"),
+            *("--save", "", "--appendonly", "no", "--dir", self._folder),
+            stdout=subprocess.PIPE,
+        )
+        while b"eady to accept" not in (line := await self._server.stdout.readline()):
+            if not line:
+                raise SystemExit("redis-server did not start")
+        self.url = f"redis://127.0.0.1:{await self.start_proxy(port)}/0"
+
+    def freeze(self):
+        """Stop it where it is."""
+        self._server.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        """Let it go on."""
+        self._server.send_signal(signal.SIGCONT)
+
+    async def stop(self):
+        """End both."""
+        self._proxy.close()
+        self._server.kill()
+        await self._server.wait()
+        shutil.rmtree(self._folder)
+
+
+class Postgres(Proxied):
+    """A Postgres server, as the tests start it."""
+
+    async def start(self):
+        """Start the server and the proxy."""
+        sys.path.append(str(Path(__file__).parents[1] / "tests"))
+        from harness.postgres_server import PostgresServer
+
+        self._server = PostgresServer()
+        self.freeze, self.thaw = self._server.freeze, self._server.thaw
+        port = await self.start_proxy(self._server.port)
+        self.url = f"postgresql://sessile@127.0.0.1:{port}/postgres"
+
+    async def stop(self):
+        """End both."""
+        self._proxy.close()
+        self._server.leave()
+
+
+STORES = {"memory": Memory, "sqlite": SQLite, "lmdb": LMDB, "redis": Redis, "postgres": Postgres}

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.postgres_server import server_program
 from harness.programs import find_program
 
 ROOT = Path(__file__).parent.parent.parent
 SEED = 8
-SECONDS = {"memory": 15, "sqlite": 30, "lmdb": 30, "redis": 30}
+SECONDS = {"memory": 15, "sqlite": 30, "lmdb": 30, "redis": 30, "postgres": 30}
 FIGURES = re.compile(r"(\d+) operations: (\d+) acknowledged, \d+ refused, (\d+) unknown")
 
 
@@ -36,6 +37,8 @@ def test_nothing_acknowledged_is_lost_under_fire(store):
     """Killed workers, cut answers, a full disk, a store that hangs: what clients saw is right."""
     if store == "redis":
         find_program("redis-server", "redis", "apt-get install redis-server")
+    if store == "postgres":
+        server_program("postgres")
     code, said = run("--store", store, "--seconds", str(SECONDS[store]))
 
     assert code == 0, said

@@ -7,6 +7,7 @@ import pytest
 
 from demo.process import DemoProcess
 from harness.chromium import chromium  # noqa: F401  (fixtures are found by their names)
+from harness.postgres_server import PostgresServer
 from harness.redis_server import RedisServer
 
 
@@ -30,7 +31,7 @@ def demo(_demo):
     return _demo
 
 
-@pytest.fixture(scope="module", params=["sqlite", "lmdb", "redis"])
+@pytest.fixture(scope="module", params=["sqlite", "lmdb", "redis", "postgres"])
 def _shop(request, tmp_path_factory):
     with ExitStack() as stack:
         url = None
@@ -38,6 +39,8 @@ def _shop(request, tmp_path_factory):
             url = stack.enter_context(RedisServer(tmp_path_factory.mktemp("redis"))).url
         elif request.param == "lmdb":
             url = f"lmdb:///{tmp_path_factory.mktemp('lmdb')}/sessions.lmdb"
+        elif request.param == "postgres":
+            url = f"{stack.enter_context(PostgresServer()).url}?timeout=2"
         shop = stack.enter_context(DemoProcess(servers=2, url=url))
         assert shop.url, shop.output
         yield shop

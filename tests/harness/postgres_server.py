@@ -48,7 +48,7 @@ class PostgresServer:
         self.data = self.folder / "data"
         self._settings = (*SETTINGS, *settings)
         self._process = self._connection = None
-        self._program = _program("postgres")
+        self._program = server_program("postgres")
         self._user = unprivileged_user()
         hand_over(self.folder)
         try:
@@ -161,7 +161,7 @@ class PostgresServer:
             "-D",
             str(self.data),
         ]
-        self._run(_program("pg_basebackup"), *command, "-R", "--no-sync", "-c", "fast")
+        self._run(server_program("pg_basebackup"), *command, "-R", "--no-sync", "-c", "fast")
 
     def _run(self, *command):
         run_program(self._user, *command)
@@ -197,7 +197,7 @@ class PostgresServer:
         self.leave()
 
 
-def _program(name):
+def server_program(name):
     """Return the path of one of the server's programs; Debian has them on no PATH."""
     places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     if places and shutil.which(name) is None:
@@ -242,7 +242,7 @@ def _fresh_cluster():
     hand_over(folder)
     words = ["-U", "sessile", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-N"]
     words += ["--wal-segsize", "1"]
-    run_program(user, _program("initdb"), "-D", str(folder / "data"), *words)
+    run_program(user, server_program("initdb"), "-D", str(folder / "data"), *words)
     return folder / "data"
 
 

@@ -25,7 +25,8 @@ STARTS_WITHIN = 30.0
 SETTINGS = (
     "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200",
     "shared_buffers=16MB", "autovacuum=off", "listen_addresses=127.0.0.1", "max_wal_size=32MB",
-    "min_wal_size=2MB", "log_min_messages=error", "log_min_error_statement=panic", "timezone=UTC",
+    "min_wal_size=2MB", "wal_writer_delay=10s", "timezone=UTC",
+    "log_min_messages=error", "log_min_error_statement=panic",
 )  # fmt: skip
 ACCESS = """\
 host all guarded 127.0.0.1/32 scram-sha-256

@@ -126,14 +126,6 @@ class PostgresConnection:
             raise error
         return rows
 
-    def is_quiet(self) -> bool:
-        """Tell whether the server has neither said anything unasked nor hung up."""
-        try:
-            self._pgconn.consume_input()
-        except Error:
-            return False
-        return self._pgconn.status == pq.ConnStatus.OK
-
     def close(self) -> None:
         """Close it at once. Harmless when repeated."""
         self._pgconn.finish()

@@ -8,7 +8,7 @@ connection is given up.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from sessile.core.value import Seconds
 from sessile.wire.postgres.addresses import HostAddresses
@@ -16,8 +16,14 @@ from sessile.wire.postgres.connection import PostgresConnection
 from sessile.wire.postgres.endpoint import ServerError
 from sessile.wire.postgres.opening import Awaited, PostgresServer
 from sessile.wire.postgres.statement import Query, Row
+from sessile.wire.postgres.waiting import wait
 
 Waiter: TypeAlias = "asyncio.Future[list[list[Row]]]"
+
+
+_REST: Final[Seconds] = 0.01
+"""How long a connection is at rest that is not asked whether it is good: a loop that is at work has
+looked by then."""
 
 
 class _Pending:
@@ -89,7 +95,9 @@ class PostgresLane:
     def _take(self) -> PostgresConnection | None:
         while self._idle:
             connection = self._idle.pop()
-            if self._server.timer() - connection.heard <= self._server.endpoint.most_idle:
+            rest = self._server.timer() - connection.heard
+            is_long = rest > self._server.endpoint.most_idle
+            if rest <= _REST or not (is_long or wait(connection.fd)):
                 return connection
             self._drop(connection)
         return None
@@ -106,12 +114,11 @@ class PostgresLane:
             self._loop.add_writer(connection.fd, self._advance, connection)
 
     def _advance(self, connection: PostgresConnection) -> None:
-        """Go on with a connection whose socket has something; what is at rest has hung up."""
+        """Go on with a connection whose socket has something; one that is at rest is given up."""
         act = self._pending.get(connection)
         if act is None:
-            if not connection.is_quiet():
-                self._idle.remove(connection)
-                self._drop(connection)
+            self._idle.remove(connection)
+            self._drop(connection)
             return
         try:
             was_unsent = connection.unsent

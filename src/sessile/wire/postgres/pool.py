@@ -5,7 +5,6 @@ first. An act has one deadline, for waiting its turn, connecting, and its whole 
 """
 
 import os
-import select
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from sessile.wire.postgres.addresses import HostAddresses
 from sessile.wire.postgres.connection import PostgresConnection
 from sessile.wire.postgres.opening import PostgresServer
 from sessile.wire.postgres.statement import Query, Row
+from sessile.wire.postgres.waiting import wait
 
 _inherited: list[PostgresConnection] = []
 """A parent's connections, in a forked child: referred to for ever, for to close one would end it
@@ -86,7 +86,8 @@ class PostgresPool:
     ) -> list[list[Row]]:
         connection.send(queries, prepares=self._server.prepares)
         while True:
-            if not _wait(connection.fd, connection.unsent, deadline - self._server.timer()):
+            left = deadline - self._server.timer()
+            if not wait(connection.fd, writable=connection.unsent, within=left):
                 raise TimeoutError(self._server.endpoint.timeout_message())
             if connection.advance():
                 return connection.rows()
@@ -99,10 +100,8 @@ class PostgresPool:
             except IndexError:  # as above
                 return None
             rest = self._server.timer() - connection.heard
-            if rest <= self._server.endpoint.most_idle and (
-                not _wait(connection.fd, False, 0.0) or connection.is_quiet()
-            ):
-                return connection
+            if rest <= self._server.endpoint.most_idle and not wait(connection.fd):
+                return connection  # what has something to say at rest hangs up
             connection.close()
         return None
 
@@ -119,9 +118,9 @@ class PostgresPool:
         try:
             awaited = next(opening)
             while True:
-                awaited = opening.send(
-                    _wait(awaited.fd, awaited.writable, awaited.until - server.timer())
-                )
+                left = awaited.until - server.timer()
+                ready = wait(awaited.fd, writable=awaited.writable, within=left)
+                awaited = opening.send(ready)
         except StopIteration as end:
             connection: PostgresConnection = end.value
             return connection
@@ -130,13 +129,3 @@ class PostgresPool:
             raise
         finally:
             opening.close()
-
-
-def _wait(fd: int, writable: bool, within: Seconds) -> bool:
-    """Wait until a socket can be read, or written as well; tell whether that came in time."""
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(fd, select.POLLIN | (select.POLLOUT if writable else 0))
-        return bool(poll.poll(max(within, 0.0) * 1000))
-    readers, writers, _ = select.select([fd], [fd] if writable else [], [], max(within, 0.0))
-    return bool(readers or writers)

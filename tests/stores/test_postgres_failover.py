@@ -107,13 +107,13 @@ def test_silent_host_costs_its_share_of_the_time(tmp_path, drive):
         url = both(port, place.server.port, timeout=4)
         store = PostgresStore.from_url(f"{url}&table={place.table}")
         drive(store.create(record("a")))
-        store._client._pool.close_idle()
+        store._client._leave()
         began = monotonic()
         answers = drive.together(store.read(key("a")) for _ in range(4))
         spent = monotonic() - began
 
     assert answers == [record("a")] * 4
-    assert spent < 2.0  # its share, which those after the first no longer pay
+    assert spent < 1.5  # its share is more, and was paid once
     drive(store.close())
     place.leave()
 
@@ -146,12 +146,12 @@ def test_server_that_takes_no_writes_is_read_and_left_when_it_does(tmp_path, dri
         assert drive(again.read(key("a"))) == row
         with pytest.raises(StoreUnavailable, match="takes no writes"):
             drive(again.commit(change(row)))
-        assert drive(again.read(key("a"))) == row
+        assert drive.together(again.read(key("a")) for _ in range(4)) == [row] * 4
     finally:
         with server.connect() as admin:
             admin.execute("SET default_transaction_read_only = off")
             admin.execute("ALTER DATABASE postgres RESET default_transaction_read_only")
-    with pytest.raises(StoreUnavailable):  # on the connection that read
+    with pytest.raises(StoreUnavailable):  # on a connection that read; the others go with it
         drive(again.commit(change(row)))
     assert drive(again.commit(change(row))) == COMMITTED
     for each in (store, again):

@@ -74,7 +74,7 @@ check: $(VENV)/test.ok
 	$(BIN)/mypy
 
 bench: $(VENV)/bench.ok
-	@sh scripts/install-servers redis-server wrk
+	@sh scripts/install-servers redis-server postgresql wrk
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: $(VENV)/test.ok

@@ -2,19 +2,23 @@
 
 import argparse
 import contextlib
+import os
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+from pathlib import Path
 
 from benchmarks import commands, cpu, memory, neighbours, throughput, versions
-from benchmarks.peers import BY_NAME, PEERS
+from benchmarks.peers import BY_NAME, ON_POSTGRES, PEERS, POSTGRES
 from benchmarks.targets import verdicts
 
 EPILOG = """
 commands    Redis commands and network trips per request
 memory      memory in Redis for one session
 cpu         CPU of a request in process; with --before also as a ratio to that version
+postgres    the same on a Postgres server
 versions    CPU now and before, store by store; the more exact of the two
 batching    CPU of a read on Redis alone and among others in flight
 neighbours  a file alone and beside another process that writes
@@ -81,6 +85,23 @@ def show_memory(bench):
     print("\n## Memory in Redis for a session of 1 KB")
     print_table(["", "bytes"], sizes.items())
     return sizes
+
+
+def show_postgres(bench):
+    """Measure on a Postgres server, as the tests start it."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from harness.postgres_server import PostgresServer
+
+    with PostgresServer() as server:
+        os.environ[POSTGRES] = server.url.removeprefix("postgresql://")
+        costs = cpu.measure(bench.redis, bench.folder, peers=ON_POSTGRES, **bench.rounds)
+    over = cpu.over_baseline(costs, ON_POSTGRES)
+    print("\n## The same on Postgres, microseconds over the framework without sessions")
+    print_table(
+        ["", *cpu.PAGES],
+        [[name, *(f"{cost:.0f}" for cost in pages.values())] for name, pages in over.items()],
+    )
+    return over
 
 
 def show_cpu(bench):
@@ -166,6 +187,7 @@ PARTS = {
     "commands": show_commands,
     "memory": show_memory,
     "cpu": show_cpu,
+    "postgres": show_postgres,
     "versions": show_versions,
     "batching": show_batching,
     "neighbours": show_neighbours,

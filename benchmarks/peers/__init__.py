@@ -61,6 +61,19 @@ PEERS = [
     Peer("django cache redis", "django", "cache"),
     Peer("django db sqlite", "django", "db"),
 ]
+ON_POSTGRES = [
+    Peer("starlette", "starlette", "none"),
+    Peer("sessile postgres", "starlette", "sessile-postgres"),
+    Peer("flask", "flask", "none"),
+    Peer("sessile flask postgres", "flask", "sessile-postgres"),
+    Peer("django", "django", "none"),
+    Peer("django db postgres", "django", "db-postgres"),
+]
+"""Measured on a Postgres server of their own."""
+
+POSTGRES = "SESSILE_BENCH_POSTGRES"
+"""The environment variable that says where it is, as in ``user@127.0.0.1:5432/postgres``."""
+
 BY_NAME = {peer.name: peer for peer in PEERS}
 
 _random = random.Random(1)

@@ -1,6 +1,9 @@
 """Applications on Django, with the middleware it needs for sessions and no other."""
 
-from benchmarks.peers import DATA, PAGES
+import os
+from urllib.parse import urlsplit
+
+from benchmarks.peers import DATA, PAGES, POSTGRES
 
 urlpatterns = []
 
@@ -10,7 +13,7 @@ def make(option, redis, folder):
     from django.conf import settings
     from django.core.handlers.wsgi import WSGIHandler
 
-    engine = {"cache": "cache", "db": "db"}.get(option)
+    engine = {"cache": "cache", "db": "db", "db-postgres": "db"}.get(option)
     settings.configure(
         SECRET_KEY="bench" * 10,
         ALLOWED_HOSTS=["*"],
@@ -21,22 +24,36 @@ def make(option, redis, folder):
         CACHES={
             "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis}
         },
-        DATABASES={
-            "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder}/django.db"}
-        },
+        DATABASES={"default": database(option, folder)},
     )
     django.setup()
-    if option == "db":
+    if engine == "db":
         from django.core.management import call_command
         from django.db import connection
 
         call_command("migrate", verbosity=0)
-        connection.cursor().execute("PRAGMA journal_mode=WAL")
+        if option == "db":
+            connection.cursor().execute("PRAGMA journal_mode=WAL")
     from django.urls import path
 
     acts = ACTS if engine else {}
     urlpatterns.extend(path(page, view(acts.get(page))) for page in PAGES)
     return WSGIHandler()
+
+
+def database(option, folder):
+    """Give what Django keeps its sessions in; connections to a server are kept."""
+    if option != "db-postgres":
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder}/django.db"}
+    place = urlsplit(f"postgresql://{os.environ[POSTGRES]}")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": place.path[1:],
+        "USER": place.username,
+        "HOST": place.hostname,
+        "PORT": place.port,
+        "CONN_MAX_AGE": None,
+    }
 
 
 def view(act):

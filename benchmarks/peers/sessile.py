@@ -3,6 +3,9 @@
 Two versions are measured with this one module, so it may use only what both have.
 """
 
+import os
+
+from benchmarks.peers import POSTGRES
 from sessile import Cookie, Sealing, Sessions
 
 SECRET = "bEnch_7Qw2Lk9Zx4Rv8Nt3Mj6Hp1Gs5Fd0Yc"
@@ -17,6 +20,7 @@ def make_sessions(option, redis, folder):
         "sqlite": f"sqlite:///{folder}/{option}.db",
         "lmdb": f"lmdb:///{folder}/{option}.lmdb",
         "redis": f"{redis}?prefix={version}:",
+        "postgres": f"postgresql://{os.environ.get(POSTGRES)}?table={version}",
     }[store]
     return Sessions(
         url,

@@ -33,6 +33,7 @@ from sessile.stores.contract import (
 )
 from sessile.stores.finding import Finding
 from sessile.stores.postgres_diagnosis import check_layout, diagnose
+from sessile.stores.postgres_generation import SeenGenerations
 from sessile.stores.postgres_rows import (
     ON_LIMIT,
     claim_deadline,
@@ -97,6 +98,7 @@ class PostgresStore:
         self._client = PostgresClient(place.endpoint)
         self._clock = ServerClock(self.server_time, timer)
         self._statements = Statements(place.table)
+        self._seen = SeenGenerations(self.name, self._statements.begin_behind, self._ask)
 
     @classmethod
     def from_url(cls, url: str) -> "PostgresStore":
@@ -110,8 +112,12 @@ class PostgresStore:
 
     async def read(self, key: Key) -> Record | Corrupt | None:
         """Return the record of that key."""
-        rows = await self._ask("read", self._statements.read.bind(key), is_harmless=True)
-        return load(key, rows[0]) if rows else None
+        query = self._statements.read.bind(key)
+        for _ in range(2):
+            (row,) = await self._ask("read", query, is_harmless=True)
+            if await self._seen.follow(integer(row[-1])):
+                return None if row[0] is None else load(key, row)
+        return None  # of a generation that has ended meanwhile
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
@@ -185,7 +191,9 @@ class PostgresStore:
 
     async def end_everybody(self) -> None:
         """Begin a new generation. Its commit waits for the disk."""
-        await self._ask("end everybody", self._statements.end_everybody.bind())
+        query = self._statements.end_everybody.bind(self._seen.newest)
+        ((generation,),) = await self._ask("end everybody", query)
+        self._seen.newest = max(self._seen.newest, integer(generation))
 
     async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of the owner's records."""

@@ -57,9 +57,10 @@ class Statements:
         current = f"SELECT coalesce((SELECT version FROM {name} WHERE key = '{MARKER}'), 0)"
         self._current = f"({current})"
         self._gen = f"gen AS MATERIALIZED ({current} AS g)"
+        # answers the current generation, and the row where there is one
         self.read = self._statement(
-            f"SELECT s.blob, s.version, s.owner FROM {name} s "
-            f"WHERE s.key = $1 AND s.generation = {self._current}",
+            f"SELECT s.blob, s.version, s.owner, gen.g FROM ({current} AS g) gen "
+            f"LEFT JOIN {name} s ON s.key = $1 AND s.generation = gen.g",
             _TEXT,
         )
         self.create = self._create()
@@ -83,16 +84,24 @@ class Statements:
         self.scan = self._scan()
         self.count = self._count()
         self.sweep = self._sweep()
-        self.end_everybody = self._statement(
-            f"INSERT INTO {name} ({_COLUMNS}) SELECT '{MARKER}', 0, 1, 'infinity', 'infinity', "
-            "NULL, NULL, NULL, '' WHERE set_config('synchronous_commit', CASE "
-            "current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE "
-            "current_setting('synchronous_commit') END, true) IS NOT NULL "
-            f"ON CONFLICT (key) DO UPDATE SET version = {name}.version + 1 RETURNING version",
-        )
+        self.end_everybody = self._begin("true")
+        self.begin_behind = self._begin(f"{name}.version < $1")
 
     def _statement(self, text: str, *types: Type) -> Statement:
         return Statement(text.encode(), types)
+
+    # $1 the newest generation that was seen. Its commit waits for the disk. Answers the new one.
+    def _begin(self, where: str) -> Statement:
+        name, setting = self._table, "current_setting('synchronous_commit')"
+        return self._statement(
+            f"INSERT INTO {name} ({_COLUMNS}) "
+            f"SELECT '{MARKER}', 0, $1 + 1, 'infinity', 'infinity', "
+            "NULL, NULL, NULL, '' WHERE set_config('synchronous_commit', "
+            f"CASE {setting} WHEN 'off' THEN 'on' ELSE {setting} END, true) IS NOT NULL "
+            f"ON CONFLICT (key) DO UPDATE SET version = greatest({name}.version, $1) + 1 "
+            f"WHERE {where} RETURNING version",
+            _INTEGER,
+        )
 
     # $1 key, $2 version, $3 expires, $4 unclaimed, $5 blob
     def _create(self) -> Statement:

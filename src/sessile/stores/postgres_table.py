@@ -76,7 +76,7 @@ def definition(table: str, *, logged: bool) -> tuple[str, ...]:
         f"""CREATE {"" if logged else "UNLOGGED "}TABLE {name} (
     {columns}
 ) WITH (
-    fillfactor = 70,
+    fillfactor = 85,
     autovacuum_vacuum_scale_factor = 0.05,
     autovacuum_vacuum_insert_scale_factor = 0.5,
     autovacuum_vacuum_cost_delay = 1

@@ -16,7 +16,7 @@ from harness.programs import free_port, skip_or_fail
 WITHIN = 20.0
 CONFIG = """\
 [databases]
-* = host=127.0.0.1 port={server}
+* = host=127.0.0.1 port={server} user=sessile
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
@@ -26,7 +26,6 @@ pool_mode = transaction
 default_pool_size = 3
 server_lifetime = 2
 max_client_conn = 200
-{more}
 """
 
 
@@ -35,19 +34,16 @@ class PgBouncer:
 
     Args:
         server: the ``PostgresServer`` behind it.
-        user: that it connects with, whoever comes.
-        more: lines of its configuration.
     """
 
-    def __init__(self, server, *, user="sessile", more=""):
-        self.folder = Path(tempfile.mkdtemp(prefix="sessile-pgb"))
-        hand_over(self.folder)
+    def __init__(self, server):
         program = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
         if program is None:
             skip_or_fail("pgbouncer", "pgbouncer is not installed: apt-get install pgbouncer")
+        self.folder = Path(tempfile.mkdtemp(prefix="sessile-pgb"))
+        hand_over(self.folder)
         self.port = free_port()
-        config = CONFIG.replace("{server}", f"{server.port} user={user}")
-        config = config.format(port=self.port, more=more)
+        config = CONFIG.format(server=server.port, port=self.port)
         (self.folder / "pgbouncer.ini").write_text(config)
         words = [program, "-q", str(self.folder / "pgbouncer.ini")]
         self._process = subprocess.Popen(

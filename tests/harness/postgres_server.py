@@ -40,16 +40,14 @@ class PostgresServer:
     """A ``postgres`` of this test's own, which trusts everybody but the user ``guarded``.
 
     Args:
-        settings: more of its settings, as ``"fsync=on"``; a later one counts.
         standby_of: another server, whose standby it is.
     """
 
-    def __init__(self, *, settings=(), standby_of=None):
+    def __init__(self, *, standby_of=None):
+        self._program = server_program("postgres")
         self.folder = Path(tempfile.mkdtemp(prefix="sessile-pg"))
         self.data = self.folder / "data"
-        self._settings = (*SETTINGS, *settings)
         self._process = self._connection = None
-        self._program = server_program("postgres")
         self._user = unprivileged_user()
         hand_over(self.folder)
         try:
@@ -170,7 +168,7 @@ class PostgresServer:
     def _began(self):
         command = [self._program, "-D", str(self.data), "-p", str(self.port)]
         command += ["-k", str(self.folder)]
-        for setting in self._settings:
+        for setting in SETTINGS:
             command += ["-c", setting]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **run_as(self._user))

@@ -88,7 +88,7 @@ def lazily(sessions):
 
 
 def fastapi(sessions):
-    """Doors with dependencies, and with Starlette's decorator."""
+    """Doors with dependencies."""
     app = FastAPI()
     app.add_middleware(SessionMiddleware, sessions=sessions)
 
@@ -105,10 +105,11 @@ def fastapi(sessions):
     for name, what in ASKED.items():
         app.get(f"/{name}")(guarded(what))
 
+    sender = Depends(on_fastapi.require(otherwise="/login?next=/room"))
+
     @app.get("/sent")
-    @on_starlette.require(otherwise="/login?next=/room")
-    def plain(request: Request):
-        return PlainTextResponse(f"welcome {request.session.user}")
+    def plain(session: Annotated[Session, sender]):
+        return PlainTextResponse(f"welcome {session.user}")
 
     return serve_asgi(app)
 
@@ -341,7 +342,8 @@ def chat(sessions):
 
     @app.websocket("/depending")
     async def depending(
-        websocket: WebSocket, session: Annotated[Session, Depends(on_fastapi.require())]
+        websocket: WebSocket,
+        session: Annotated[Session, Depends(on_fastapi.require(otherwise="/login"))],
     ):
         await websocket.accept()
         await websocket.send_text(session.user)

@@ -6,7 +6,7 @@
 import functools
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
-from typing import Any, TypeAlias, overload
+from typing import Any, Final, TypeAlias, overload
 
 from sessile.core.flow import arun
 from sessile.core.require import check_requirement
@@ -41,6 +41,12 @@ __all__ = [
 ]
 
 Handler: TypeAlias = Callable[..., Any]
+
+BARE: Final = (
+    "Depends(require) asks nobody, without its parentheses: "
+    "write Depends(require()), from sessile.web.fastapi"
+)
+"""What to write instead of a dependency that lets everybody in."""
 
 
 @overload
@@ -118,6 +124,7 @@ def require(
     fresh: Seconds | None = None,
     purpose: str | None = None,
     otherwise: str | None = None,
+    _filled: HTTPConnection = None,  # type: ignore[assignment]
 ) -> Callable[[Handler], Callable[..., Awaitable[Any]]]:
     """Let a handler, plain or async, or a WebSocket's, run for those alone who are logged in.
 
@@ -128,7 +135,12 @@ def require(
         otherwise: where to send the browser of anybody else, as in ``"/login"``; None raises
             ``LoginNeeded`` or ``StepUpNeeded``, which become a 401 and a 403 unless the application
             has a handler for them. A WebSocket is declined in either case.
+
+    Raises:
+        ConfigError: an option is no such value; or it is taken for a dependency of FastAPI's.
     """
+    if _filled is not None:  # FastAPI fills what is of this very type
+        raise ConfigError(BARE)
     check_requirement(assurance, fresh, purpose)
 
     def decorate(handler: Handler) -> Callable[..., Awaitable[Any]]:

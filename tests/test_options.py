@@ -1,12 +1,14 @@
 """Whoever spells an option wrong is told the right one, by every class that takes options."""
 
 import inspect
+import re
 
 import pytest
 
 import sessile
 import sessile.web.flask
-from sessile import Policy
+from sessile import Cookie, Policy, Sessions
+from sessile.core.options import OTHERS
 from sessile.errors import ConfigError
 from sessile.web import asgi, wsgi
 
@@ -58,3 +60,55 @@ def test_presets_take_the_same_options():
     """A preset hands its options on."""
     with pytest.raises(ConfigError, match="write idle="):
         Policy.aal2(idel=60)
+
+
+FOREIGN = [
+    (Policy, "max_age", "write idle=..., absolute=..."),
+    (Policy, "max_sessions", "write limit=..."),
+    (Policy, "idle_timeout", "write idle=..."),
+    (Policy, "remember", r"write session.login(user, remember=True)"),
+    (Cookie, "httponly", "write nothing: the cookie is always HttpOnly"),
+    (Cookie, "samesite", "write same_site=SameSite.LAX"),
+    (Cookie, "max_age", "write Sessions(policy=Policy(idle=..., absolute=...))"),
+    (Sessions, "secure", "write cookie=Cookie(secure=...)"),
+    (Sessions, "ttl", "write policy=Policy(idle=..., absolute=...)"),
+    (Sessions, "SESSION_COOKIE_AGE", "write policy=Policy(idle=..., absolute=...)"),
+    (Sessions, "key_prefix", 'write url="redis://cache:6379/0?prefix=..."'),
+    (Sessions, "idle", "write policy=Policy(idle=...)"),
+    (asgi.SessionMiddleware, "session_cookie", 'sessions=Sessions(cookie=Cookie(name="..."))'),
+    (asgi.SessionMiddleware, "https_only", "sessions=Sessions(cookie=Cookie(secure=True))"),
+    (asgi.SessionMiddleware, "secret_key", "write sessions=Sessions(secrets=[...])"),
+    (asgi.SessionMiddleware, "autoload", 'write load="eager" or load="lazy"'),
+    (asgi.SessionMiddleware, "cookie", "write sessions=Sessions(cookie=...)"),
+    (wsgi.SessionMiddleware, "cookie_domain", "sessions=Sessions(cookie=Cookie(domain=...))"),
+    (sessile.web.flask.Sessile, "permanent", "write session.login(user, remember=True)"),
+]
+"""What people write who come from elsewhere, and what they are told."""
+
+
+@pytest.mark.parametrize(("kind", "name", "told"), FOREIGN)
+def test_name_of_another_library_is_told_ours(kind, name, told):
+    """It is told where the option stands here, whatever is spelt alike."""
+    with pytest.raises(ConfigError) as refused:
+        kind(**{name: 1})
+
+    assert f"{kind.__name__} takes no {name}=: " in str(refused.value)
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(("name", "told"), sorted(OTHERS.items()))
+def test_every_answer_is_right(name, told):
+    """What is told for the name of another library does work."""
+    home, words = told
+    if home in {"Policy", "Cookie", "Sessions"}:
+        for said in re.findall(r"(\w+)=", words.split("?")[0]):
+            assert said in inspect.signature(getattr(sessile, home)).parameters, name
+    else:
+        assert words.startswith(("nothing: ", "session.login(", "load=")), name
+
+
+@pytest.mark.parametrize("kind", [asgi.SessionMiddleware, wsgi.SessionMiddleware])
+def test_middleware_without_sessions_says_so(kind):
+    """What cannot be left out is named, as at the start of an application."""
+    with pytest.raises(ConfigError, match=r"needs sessions=: write sessions=Sessions\(\.\.\.\)"):
+        kind(lambda: None)

@@ -3,7 +3,7 @@
 SessileError
 ├── ConfigError            something is wrong before the first request; says what to write
 │   ├── MissingExtra       a driver is not installed; names the extra
-│   ├── NoOption           (also a TypeError) there is no option of that name
+│   ├── NoOption           (also a TypeError) there is no option of that name, or one is missing
 │   ├── NoUser             (also a TypeError) what should name a user is no text
 │   └── WeakSecret         a secret that a thief could guess
 ├── StoreError
@@ -45,7 +45,7 @@ class MissingExtra(ConfigError):  # noqa: N818  (the name says what is wrong)
 
 
 class NoOption(ConfigError, TypeError):  # noqa: N818
-    """There is no option of that name; the message says which one is meant."""
+    """There is no option of that name, or one is missing; the message says which one is meant."""
 
 
 class NoUser(ConfigError, TypeError):  # noqa: N818

@@ -16,7 +16,7 @@ from harness.recording_store import fresh_sessions, take_commands
 from harness.servers import serve_wsgi
 from sessile import Session
 from sessile.core.session_values import FLASHES
-from sessile.errors import StoreUnavailable, TooLate
+from sessile.errors import ConfigError, StoreUnavailable, TooLate
 from sessile.service.sessions import context_of
 from sessile.web.flask import Sessile, session
 from web.flask_shop import count, customer, route, shop, show, stream
@@ -68,6 +68,13 @@ def test_init_app_does_the_same(sessions):
     route(app, "/")(count)
 
     assert WsgiBrowser(app).get().one("set-cookie").startswith("sid=")
+
+
+def test_init_app_takes_no_sessions(sessions):
+    """As other extensions take an option there, it is told where sessions belong."""
+    app = flask.Flask("flask shop")
+    with pytest.raises(ConfigError, match=r"Sessile\(sessions=sessions\) beside the function"):
+        Sessile(sessions=sessions).init_app(app, sessions)
 
 
 def test_sessions_default_to_the_environment(monkeypatch):

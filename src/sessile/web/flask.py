@@ -152,16 +152,25 @@ class Sessile(SessionInterface):
         if app is not None:
             self.init_app(app)
 
-    def init_app(self, app: flask.Flask) -> None:
+    def init_app(self, app: flask.Flask, sessions: None = None) -> None:
         """Take over the sessions of an application. Its templates get ``{{ csrf_token() }}``.
 
         They get it when Flask makes their environment, which may still be configured until then.
         A ``csrf_token`` of somebody else, as Flask-WTF's, stays.
 
+        Args:
+            app: the application.
+            sessions: nothing: ``Sessile`` takes them.
+
         Raises:
             ConfigError: it is no Flask application, has sessions of another kind already, or has
                 settings of Flask's that would be passed over.
         """
+        if sessions is not None:
+            raise ConfigError(
+                "init_app takes no sessions: write sessile = Sessile(sessions=sessions) beside the "
+                "function that makes the application, and sessile.init_app(app) in it"
+            )
         _check_app(app)
         check_sessions(self._sessions)
         check_settings(app.config, self._sessions)

@@ -3,11 +3,14 @@
 import asyncio
 
 import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
 
+from harness.browsers import AsgiBrowser
 from harness.recording_store import fresh_sessions, take_commands
 from sessile.errors import NotLoaded, StoreUnavailable, TooLate
 from sessile.service.sessions import context_of
-from sessile.web.asgi import Load, load_session
+from sessile.web.asgi import Load, SessionMiddleware, load_session
 from web.asgi_shop import bare, cart, customer, end, outage, shop, start
 
 
@@ -50,6 +53,29 @@ def test_lazy_session_names_the_fix(use):
     """Every use of a session that was not loaded raises, and says how it is loaded."""
     with pytest.raises(NotLoaded, match=r"await load_session\(request\)"):
         shop(use, load=Load.LAZY).get()
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (Starlette, r"\(from sessile\.web\.starlette\)$"),
+        (FastAPI, r"SessionDep \(from sessile\.web\.fastapi\), or"),
+        (type("Ours", (Starlette,), {}), r"\(from sessile\.web\.starlette\)$"),
+        (None, r"\(from sessile\.web\.asgi\)$"),
+    ],
+)
+def test_lazy_session_names_the_import_of_its_framework(kind, told):
+    """What is to be written stands where the application's other imports do."""
+
+    async def plain(scope, receive, send):
+        scope["session"]["a"] = 1
+
+    app = plain
+    if kind is not None:
+        app = kind()
+        app.mount("/", plain)
+    with pytest.raises(NotLoaded, match=told):
+        AsgiBrowser(SessionMiddleware(app, fresh_sessions(), load="lazy")).get()
 
 
 def test_lazy_session_can_be_printed():

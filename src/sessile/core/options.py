@@ -5,7 +5,6 @@ first: those of Starlette, starsessions, Flask, Flask-Session, Django and aiohtt
 """
 
 import functools
-import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -62,14 +61,16 @@ def suggest_options(kind: C) -> C:
     """Have a class name its options to whoever gives it one that it does not have, or too few.
 
     Args:
-        kind: a class whose ``__init__`` takes no keyword arguments but those it names.
+        kind: a class whose ``__init__`` takes no keyword arguments but those it names; those that
+            are nothing else can be left out.
     """
     init: Any = kind.__init__  # type: ignore[misc]  # of a class, not an object
-    _, *given = inspect.signature(init).parameters.values()
-    names = [one.name for one in given]
-    needed = {one.name for one in given if one.default is one.empty}
+    code = init.__code__
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    optional = len(init.__defaults__ or ())
+    needed = names[: code.co_argcount - 1 - optional]
     if kind.__name__ in _HOMES:
-        _HOMES[kind.__name__] = tuple(names)
+        _HOMES[kind.__name__] = names
 
     @functools.wraps(init)
     def check(self: object, *args: Any, **options: Any) -> None:
@@ -85,7 +86,7 @@ def suggest_options(kind: C) -> C:
     return kind
 
 
-def _advise(kind: type, name: str, names: list[str]) -> str:
+def _advise(kind: type, name: str, names: tuple[str, ...]) -> str:
     home, words = _find_elsewhere(name)
     if words and not (home == "SessionMiddleware" and "load" not in names):
         return f"write {_place(kind, home, words, names)}"
@@ -114,7 +115,7 @@ def _strip(bare: str) -> str:
     return bare.removeprefix("session").removeprefix("cookie")
 
 
-def _place(kind: type, home: str | None, words: str, names: list[str]) -> str:
+def _place(kind: type, home: str | None, words: str, names: tuple[str, ...]) -> str:
     """Say where the words stand, seen from the class that was asked."""
     if home is None or home == kind.__name__:
         return words

@@ -7,7 +7,7 @@ next startup opens it again.
 
 from collections.abc import Awaitable, Iterable, Mapping
 from enum import Enum
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 from sessile.codecs.agent import get_ready
 from sessile.core.carrier import SessionHeaders
@@ -25,8 +25,8 @@ from sessile.service.sessions import Sessions, context_of
 from sessile.service.transaction import Transaction
 from sessile.web.answers import ERROR, Answers, check_answers, find_asgi_answer
 from sessile.web.cross_site import refuse_cross_site
-from sessile.web.excluded import UNKNOWN, NoSession, no_session, prefixes
-from sessile.web.foreign import advise, check_inside, check_outside
+from sessile.web.excluded import UNKNOWN, NoSession, UnloadedSession, no_session, prefixes, stand_in
+from sessile.web.foreign import advise, check_inside, check_outside, check_twice
 from sessile.web.headers import BYTES, with_session_headers
 from sessile.web.late import FAILED, TOO_LATE, UNSEEN, late_change
 from sessile.web.refusal import REFUSED, refusal
@@ -35,11 +35,12 @@ from sessile.web.scope import SESSIONS, App, Message, Receive, Scope, Send, enco
 from sessile.web.websocket import serve
 from sessile.wire.event_loop import require_asyncio
 
-_EXCHANGE: Final = "sessile.exchange"
-_PENDING: Final = NoSession(
-    'this session is not loaded yet, because of load="lazy": write '
-    "session = await load_session(request) first (from sessile.web.asgi), or take the dependency "
-    "SessionDep (from sessile.web.fastapi)"
+EXCHANGE: Final = "sessile.exchange"
+"""Where a scope holds the request's ``Exchange``."""
+
+_UNAWAITED: Final = (
+    "check_csrf was called and not awaited, so nothing was checked, and this answer was withheld: "
+    "write await check_csrf(request)"
 )
 
 
@@ -95,6 +96,7 @@ class SessionMiddleware:
         self._context = context_of(sessions)
         get_ready()
         self._is_on_asyncio = False
+        self._unloaded = stand_in(app)
         self._lazy = _parse_load(load) is Load.LAZY
         self._passive = prefixes("passive", passive) or None
         self._unrotated = prefixes("unrotated", unrotated) or None
@@ -107,6 +109,7 @@ class SessionMiddleware:
         if not self._is_on_asyncio:  # looked at once
             require_asyncio()
             self._is_on_asyncio = True
+            self._unloaded = stand_in(scope.get("app", self._app))
         kind = scope["type"]
         if kind == "lifespan":
             self._context.reopen()
@@ -115,6 +118,9 @@ class SessionMiddleware:
             return
         if "session" in scope:
             check_outside(scope)
+            if check_twice(scope, self._sessions):
+                await self._pass_on(scope, receive, send)
+                return
         if self._exclude and is_below(path(scope), self._exclude):
             scope["session"] = self._no_session
             await self._app(scope, receive, send)
@@ -126,6 +132,12 @@ class SessionMiddleware:
             )  # fmt: skip
         else:
             await self._serve(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve below another ``SessionMiddleware`` with the same sessions, whose work it is."""
+        if not self._lazy:
+            await load_session(scope)
+        await self._app(scope, receive, send)
 
     def _is_passive(self, scope: Scope) -> bool:
         return self._passive is not None and is_below(path(scope), self._passive)
@@ -148,10 +160,10 @@ class SessionMiddleware:
             passive=self._passive is not None and self._is_passive(scope),
             unrotated=self._unrotated is not None and self._is_unrotated(scope),
         )  # fmt: skip
-        scope[SESSIONS] = self._sessions
+        scope[SESSIONS], scope[EXCHANGE] = self._sessions, exchange
         try:
             if self._lazy:
-                scope["session"], scope[_EXCHANGE] = _PENDING, exchange
+                scope["session"] = self._unloaded
             else:
                 scope["session"] = await exchange.load()
             await self._app(scope, receive, exchange.send)
@@ -180,12 +192,13 @@ class Exchange:
 
     Attributes:
         saved: the session's state, once it was committed.
+        unawaited: how many checks were called and have not come to their end.
     """
 
     __slots__ = (
         "_answers", "_app", "_context", "_has_left", "_headers", "_is_replaced", "_outage",
         "_passive", "_receive", "_request", "_scope", "_send", "_session", "_transaction",
-        "_unrotated", "_varies", "saved",
+        "_unrotated", "_varies", "saved", "unawaited",
     )  # fmt: skip
 
     def __init__(
@@ -214,6 +227,7 @@ class Exchange:
         self._transaction: Transaction | None = None
         self._outage: Exception | None = None
         self.saved: SessionState | None = None
+        self.unawaited = 0
 
     async def load(self) -> Session:
         """Return the request's session, read from the store once."""
@@ -240,10 +254,12 @@ class Exchange:
         if self._has_left or message["type"] != "http.response.start":
             return self._send(message)
         held = self._scope.get("session")
-        if held is not self._session and held is not _PENDING:
+        if held is not self._session and type(held) is not UnloadedSession:
             check_inside(held)
         self._has_left = True
         transaction, self._transaction = self._transaction, None
+        if self.unawaited and message["status"] != 500:
+            self._refuse_unawaited(transaction)
         if transaction is not None:
             if message["status"] == 500:  # what a framework makes of a handler that raised
                 transaction.state.close(FAILED)
@@ -252,6 +268,14 @@ class Exchange:
         if self._outage is not None and message["status"] == 500:  # and of our error
             return self._replace(self._outage)
         return self._send(message)
+
+    def _refuse_unawaited(self, transaction: Transaction | None) -> NoReturn:
+        """Save nothing and let nothing leave; what is made of the error may."""
+        self.unawaited = 0
+        self._has_left = False
+        if transaction is not None:
+            transaction.state.close(FAILED)
+        raise ConfigError(_UNAWAITED)
 
     async def _start(self, transaction: Transaction, message: Message) -> None:
         state = transaction.state
@@ -303,7 +327,7 @@ class Exchange:
             self._context, self._request, (scope, self._receive, self._send), self._varies, {},
             passive=self._passive, unrotated=self._unrotated,
         )  # fmt: skip
-        scope[ERROR], scope["session"] = error, UNKNOWN
+        scope[ERROR], scope["session"], scope[EXCHANGE] = error, UNKNOWN, again
         try:
             if not isinstance(error, StoreUnavailable | LostRace):
                 scope["session"] = await again.load()
@@ -333,8 +357,8 @@ async def load_session(connection: Any) -> Session:
         TooLate: the headers of the answer have left.
     """
     scope: Scope = getattr(connection, "scope", connection)
-    if scope.get("session") is _PENDING:
-        exchange: Exchange = scope[_EXCHANGE]
+    if type(scope.get("session")) is UnloadedSession:
+        exchange: Exchange = scope[EXCHANGE]
         scope["session"] = await exchange.load()
     return session_in(scope)
 
@@ -352,8 +376,9 @@ def session_in(scope: Scope) -> Session:
     if isinstance(found, NoSession):
         found.refuse()
     raise ConfigError(
-        "this request has no session of sessile: "
-        "write app.add_middleware(SessionMiddleware, sessions=sessions)"
+        "this request has no session of sessile: write app.add_middleware(SessionMiddleware, "
+        "sessions=sessions); if it is there, add it after the middleware that uses the session: "
+        "the one added last comes first"
     )
 
 

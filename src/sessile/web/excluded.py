@@ -46,6 +46,30 @@ UNKNOWN: Final = NoSession(
 """What a page for an outage has in place of a session."""
 
 
+class UnloadedSession(NoSession):
+    """A session that was not loaded yet."""
+
+    __slots__ = ()
+
+
+_FROM: Final = {
+    "fastapi": "take the dependency SessionDep (from sessile.web.fastapi), or write session = "
+    "await load_session(request) first (from sessile.web.starlette)",
+    "starlette": "write session = await load_session(request) first (from sessile.web.starlette)",
+    "": "write session = await load_session(request) first (from sessile.web.asgi)",
+}
+_UNLOADED: Final = {
+    framework: UnloadedSession(f'this session is not loaded yet, because of load="lazy": {words}')
+    for framework, words in _FROM.items()
+}
+
+
+def stand_in(app: object) -> UnloadedSession:
+    """Return the stand-in of a session that was not loaded, in the words of the framework."""
+    frameworks = [kind.__module__.partition(".")[0] for kind in type(app).__mro__]
+    return _UNLOADED[next((name for name in frameworks if name in _UNLOADED), "")]
+
+
 def no_session(excluded: tuple[str, ...]) -> NoSession:
     """Return the stand-in of the paths that were excluded."""
     named = ", ".join(map(repr, excluded))

@@ -4,7 +4,7 @@
 """
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from inspect import iscoroutinefunction
 from typing import Any, Final, TypeAlias, overload
 
@@ -15,7 +15,7 @@ from sessile.core.value import Seconds
 from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded, TokenNeeded
 from sessile.service import require as service
 from sessile.service.sessions import Sessions, context_of
-from sessile.web.asgi import SessionMiddleware, load_session, session_in
+from sessile.web.asgi import EXCHANGE, Exchange, SessionMiddleware, load_session, session_in
 from sessile.web.csrf import CSRF_FIELD, CSRF_HEADER, needs_csrf_token
 from sessile.web.request import AsgiRequest
 from sessile.web.scope import SESSIONS
@@ -80,23 +80,54 @@ def csrf_context(request: Request) -> dict[str, Any]:
     return {"csrf_token": functools.partial(csrf_token, request)}
 
 
-async def check_csrf(request: Request) -> None:
-    """Make sure that a request that may change something brought a token of its session.
-
-    It is looked for in the header ``X-CSRF-Token``, then in the form field ``csrf_token``.
-
-    Raises:
-        TokenNeeded: there is none, or another session's; left alone, it becomes a 403.
-    """
-    if not needs_csrf_token(request.method):
-        return
-    session = await load_session(request)
-    given = request.headers.get(CSRF_HEADER) or (await request.form()).get(CSRF_FIELD)
+async def _check_csrf(request: Request) -> None:
+    exchange: Exchange | None = request.scope.get(EXCHANGE)
     try:
-        _sessions(request).check_csrf(session, given if isinstance(given, str) else "")
-    except TokenNeeded:
-        await request.close()  # nobody else will close the files of a form that is refused
-        raise
+        if not needs_csrf_token(request.method):
+            return
+        session = await load_session(request)
+        given = request.headers.get(CSRF_HEADER) or (await request.form()).get(CSRF_FIELD)
+        try:
+            _sessions(request).check_csrf(session, given if isinstance(given, str) else "")
+        except TokenNeeded:
+            await request.close()  # nobody else will close the files of a form that is refused
+            raise
+    finally:
+        if exchange is not None:
+            exchange.unawaited -= 1
+
+
+class _CsrfCheck:
+    """``check_csrf``: whoever forgets to await it has checked nothing, and gets no answer through.
+
+    An ``async def`` would know nothing of a call that nobody awaits. FastAPI takes this for one: it
+    asks an object for its ``__call__``, where Python asks the class.
+    """
+
+    def __init__(self) -> None:
+        vars(self)["__call__"] = _check_csrf
+
+    def __call__(self, request: Request) -> Coroutine[Any, Any, None]:
+        """Make sure that a request that may change something brought a token of its session.
+
+        As in ``await check_csrf(request)``. It is looked for in the header ``X-CSRF-Token``, then
+        in the form field ``csrf_token``.
+
+        Raises:
+            TokenNeeded: there is none, or another session's; left alone, it becomes a 403.
+            ConfigError: there is no ``SessionMiddleware``; or nobody awaited this, in place of the
+                answer.
+            NotLoaded: the path is excluded.
+        """
+        exchange: Exchange | None = request.scope.get(EXCHANGE)
+        if exchange is not None:
+            exchange.unawaited += 1
+        elif needs_csrf_token(request.method):
+            session_in(request.scope)
+        return _check_csrf(request)
+
+
+check_csrf: Final = _CsrfCheck()
 
 
 async def authorize(

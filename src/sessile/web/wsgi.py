@@ -11,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sessile.core.options import suggest_options
 from sessile.core.prefix import is_below
-from sessile.errors import SessileError
+from sessile.errors import ConfigError, SessileError
 from sessile.service.sessions import Sessions
 from sessile.web.excluded import no_session, prefixes
 from sessile.web.integration import (
@@ -25,9 +25,11 @@ from sessile.web.integration import (
     environ_request,
     find_answer,
     get_ready,
+    life_of,
     refusal,
     refuse_cross_site,
 )
+from sessile.wire.log import log_second_middleware
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -89,6 +91,8 @@ class SessionMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        if self._is_again(environ.get(KEY)):
+            return self._app(environ, start_response)
         if self._exclude and _begins(environ, self._exclude):
             environ[KEY] = self._no_session
             return self._app(environ, start_response)
@@ -104,6 +108,22 @@ class SessionMiddleware:
         )  # fmt: skip
         environ[KEY] = self.session_type(life)
         return self._serve(life, environ, start_response)
+
+    def _is_again(self, found: object) -> bool:
+        """Tell whether a request comes through a middleware of the same sessions a second time.
+
+        Raises:
+            ConfigError: it does, through one whose session is of another class.
+        """
+        if not isinstance(found, LazySession) or life_of(found).sessions is not self._sessions:
+            return False
+        if type(found) is not self.session_type:
+            raise ConfigError(
+                "a SessionMiddleware stands around an application of Flask, where Sessile(app) "
+                "does its work: take the SessionMiddleware out"
+            )
+        log_second_middleware()
+        return True
 
     def _serve(
         self, life: RequestSession, environ: WSGIEnvironment, start_response: StartResponse

@@ -145,6 +145,15 @@ def log_undurable_end(store: str, risk: str) -> None:
     _log.warning("every session in %s has ended, but %s", store, risk)
 
 
+@cache
+def log_second_middleware() -> None:
+    """Log that a request came through two middlewares of the same sessions."""
+    _log.warning(
+        "two SessionMiddleware with the same Sessions stand around one application: the inner one "
+        "does nothing, nor do its options; take one of them out"
+    )
+
+
 @cache  # once in a process
 def log_late_permanent() -> None:
     """Log that ``session.permanent`` was set in a session that had begun before."""

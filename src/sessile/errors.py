@@ -167,13 +167,27 @@ class StepUpNeeded(SessionError):  # noqa: N818
 
 
 class TokenNeeded(SessionError):  # noqa: N818
-    """A form came without the CSRF token of its session. The web layer answers 403."""
+    """A form came without the CSRF token of its session. The web layer answers 403.
 
-    def __init__(self) -> None:
+    Attributes:
+        came: whether a token did, which is none of this session's; none did where it is False.
+    """
+
+    came: bool = False
+
+    def __init__(self, *, came: bool = False) -> None:
         super().__init__(
-            "the request has no CSRF token of this session: put csrf_token() into the form field "
-            "csrf_token or the header X-CSRF-Token; after a login, load the page again"
+            f"{self.explain(came=came)}: put csrf_token() into the form field csrf_token or the "
+            "header X-CSRF-Token; after a login, load the page again"
         )
+        self.came = came
+
+    @staticmethod
+    def explain(*, came: bool) -> str:
+        """Say what is wrong with the request: for a log line and for the answer, too."""
+        if came:
+            return "a CSRF token came that is not one of this session's"
+        return "no CSRF token came, neither in a form field csrf_token nor in a header X-CSRF-Token"
 
 
 class TooLate(SessionError):  # noqa: N818

@@ -197,6 +197,28 @@ def test_refused_login_is_told(world):
     assert "alice" not in line
 
 
+@pytest.mark.parametrize(
+    ("token", "told"),
+    [("", "no CSRF token came"), ("hunter2", "that is not one of this session's")],
+)
+def test_form_without_its_token_is_told(world, token, told):
+    """One line a minute says which of two mistakes it is; what came is not in it."""
+
+    def check(session):
+        world.sessions.check_csrf(session, token)
+
+    for _ in range(2):
+        assert world.ask(check, method="POST")[0].status == 403
+    ((level, line),) = world.lines()
+    assert level == "WARNING"
+    assert told in line
+    assert "hunter2" not in line
+    world.clock.advance(60)
+    world.ask(check, method="POST")
+    ((_, line),) = world.lines()
+    assert line.endswith("(1 more like it since the last such line)")
+
+
 def test_failing_hook_is_told_once_a_minute(world):
     """A hook that fails with every event fills no log."""
 

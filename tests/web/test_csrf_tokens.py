@@ -179,17 +179,23 @@ def test_each_page_has_another_text(browser):
 def test_request_without_its_token_is_refused(browser):
     """None, junk, a file, a query parameter: a 403, and nothing was done."""
     value = token(browser)
-    replies = [
+    missing = [
         browser.post("/"),
-        browser.post("/", data={"csrf_token": "junk"}),
-        browser.post("/", data={"csrf_token": value[:-1]}),
         browser.post("/", files={"csrf_token": ("a.txt", value.encode())}),
         browser.post("/", params={"csrf_token": value}),
         browser.post("/", json={"csrf_token": value}),
     ]
+    wrong = [
+        browser.post("/", data={"csrf_token": "junk"}),
+        browser.post("/", data={"csrf_token": value[:-1]}),
+    ]
 
-    assert {reply.status_code for reply in replies} == {403}
-    assert {reply.text for reply in replies} == {"This form is out of date; load its page again.\n"}
+    assert {reply.status_code for reply in missing + wrong} == {403}
+    told = "This form is out of date; load its page again.\n\nFor its developers: {}.\n"
+    neither = "no CSRF token came, neither in a form field csrf_token nor in a header X-CSRF-Token"
+    another = "a CSRF token came that is not one of this session's"
+    assert {reply.text for reply in missing} == {told.format(neither)}
+    assert {reply.text for reply in wrong} == {told.format(another)}
 
 
 def test_token_of_another_session_is_refused(browser):

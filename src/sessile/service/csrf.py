@@ -51,4 +51,6 @@ def check_token(context: Context, session: Session, given: str | None) -> None:
     elif state.presented is not None:
         subjects = csrf.subjects_of_visitor(state.presented)
     if not csrf.check(context.ring, subjects, given):
-        raise TokenNeeded
+        came = bool(given)
+        context.log.tell_no_token(came=came)
+        raise TokenNeeded(came=came)

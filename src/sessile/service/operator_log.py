@@ -13,7 +13,7 @@ from sessile.core.plain_http import loses
 from sessile.core.request import Request
 from sessile.core.ticket import Key
 from sessile.core.value import Instant
-from sessile.errors import LostRace, StoreUnavailable
+from sessile.errors import LostRace, StoreUnavailable, TokenNeeded
 from sessile.service.events import (
     CrossSite,
     Event,
@@ -147,6 +147,21 @@ class OperatorLog:
                 "both with NTP"
             ),
         )
+
+    def tell_no_token(self, *, came: bool) -> None:
+        """Log that a request had no CSRF token of its session.
+
+        Args:
+            came: whether it had one at all.
+        """
+        advice = "put csrf_token() into the form field, or the header"
+        if came:
+            advice = (
+                "its page is older than the login or logout, the client sent another cookie or "
+                "none, or this server has other secrets than the one that made it"
+            )
+        words = f"a request was refused with 403: {TokenNeeded.explain(came=came)}; {advice}"
+        self._log(Severity.WARNING, ("token", came), lambda: words)
 
     def tell_if_lost(self, carrier: Carrier, request: Request) -> None:
         """Log, once, that a ticket was handed over in a cookie that does not come back."""

@@ -42,7 +42,6 @@ REFUSED: Final = (
 _FORBIDDEN: Final[dict[type[Exception], str]] = {
     TooManySessions: "You have as many sessions as allowed; end one first.",
     StepUpNeeded: "Prove once more that it is you, then try again.",
-    TokenNeeded: "This form is out of date; load its page again.",
 }
 
 
@@ -57,6 +56,11 @@ def refusal(error: Exception) -> Refusal:
         # RFC 9110, 15.5.2: a 401 names a scheme. No browser knows this one, so none opens a dialog.
         challenge = ("www-authenticate", "Session")
         return _make(401, "Unauthorized", "Log in first.", challenge)
+    if isinstance(error, TokenNeeded):
+        why = TokenNeeded.explain(came=error.came)
+        return forbidden(
+            f"This form is out of date; load its page again.\n\nFor its developers: {why}."
+        )
     for kind, text in _FORBIDDEN.items():
         if isinstance(error, kind):
             return forbidden(text)

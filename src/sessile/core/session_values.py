@@ -5,8 +5,9 @@ depends on the session.
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
+from sessile.core.attributes import advise_setter
 from sessile.core.state import SessionState
 from sessile.core.value import Number, Value
 from sessile.core.view import Upgrade
@@ -27,9 +28,23 @@ class SessionValues(MutableMapping[str, Any]):
     """
 
     __slots__ = ("_held",)
+    _held: SessionState
 
     def __init__(self, state: SessionState) -> None:
-        self._held = state
+        object.__setattr__(self, "_held", state)  # without asking, as ours below would
+
+    if not TYPE_CHECKING:  # to a checker any attribute could be set then
+
+        def __setattr__(self, name: str, value: object) -> None:
+            """Set what can be set, as ``modified``; say of anything else what to write instead."""
+            if hasattr(getattr(type(self), name, None), "__set__"):
+                try:
+                    object.__setattr__(self, name, value)
+                except AttributeError:
+                    pass
+                else:
+                    return
+            raise AttributeError(advise_setter(type(self), name), name=name, obj=self)
 
     @property
     def _state(self) -> SessionState:

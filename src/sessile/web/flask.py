@@ -107,6 +107,10 @@ class FlaskSession(LazySession, SessionMixin):  # type: ignore[override]  # plai
         return super().pop(key, *default)
 
 
+class _LoneSession(FlaskSession):
+    alone = True
+
+
 class _Middleware(SessionMiddleware):
     session_type = FlaskSession
     app: flask.Flask
@@ -200,8 +204,7 @@ class Sessile(SessionInterface):
         found = request.environ.get(KEY)
         if found is None:  # a test_request_context, or a session_transaction
             life = RequestSession(self._sessions, environ_request(self._sessions, request.environ))
-            found = FlaskSession(life)
-            found.alone = True
+            found = _LoneSession(life)
         return cast("FlaskSession", found)
 
     def save_session(

@@ -204,9 +204,10 @@ class LazySession(Session):
     """
 
     __slots__ = ("_life",)
+    _life: RequestSession
 
     def __init__(self, life: RequestSession) -> None:
-        self._life = life
+        object.__setattr__(self, "_life", life)
 
     @property
     def _state(self) -> SessionState:

@@ -3,6 +3,7 @@
 A table stands in a page between ``<!-- table: name -->`` and ``<!-- end -->``.
 """
 
+import ast
 import inspect
 import re
 import sys
@@ -16,6 +17,7 @@ from remedies import REMEDIES
 
 from sessile import errors
 from sessile.core.identity import Intent
+from sessile.core.info import SessionInfo
 from sessile.core.verdict import CANNOT_BE, VERDICTS, Kin, Successor
 from sessile.service.commit import ACTS
 from sessile.service.events import Event
@@ -35,10 +37,19 @@ MEANING = {
     Capability.NATIVE_EXPIRY: "its server removes what is expired",
     Capability.SHARED: "several processes see the same sessions",
     Capability.NETWORK: "reached over a network: secrets must be given",
-    Capability.DURABLE: "sessions survive a restart of the application",
+    Capability.DURABLE: "sessions survive a restart of the store itself (Redis, Valkey: "
+    "[as they are set up](durability.md))",
     Capability.STALE_READS: "a read may miss the newest commit",
     Capability.FEED: "tells of every commit and every end",
 }
+
+TYPES = {
+    "Key": "`str`",
+    "Instant": "`float`, seconds since 1970",
+    "dict[str, Instant]": "`dict[str, float]`, seconds since 1970",
+    "Trail": "`tuple` of [lines](#what-was-done-and-from-where)",
+}
+"""What stands for a name of ours that says a unit."""
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -120,6 +131,20 @@ def reasons() -> str:
     return table(["event", "reason", "meaning"], rows)
 
 
+def session_info() -> str:
+    """Return the table of what a ``SessionInfo`` has: attributes, types with units, meanings."""
+    doc = (inspect.getdoc(SessionInfo) or "").partition("Attributes:\n")[2]
+    said = dict(entry.split(": ", 1) for entry in _entries(doc))
+    tree = ast.parse(inspect.getsource(SessionInfo)).body[0]
+    fields = [node for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)]
+    types = {ast.unparse(field.target): ast.unparse(field.annotation) for field in fields}
+    rows = [
+        [f"`{name}`", TYPES.get(kind, f"`{kind}`").replace("|", "\\|"), said[name]]
+        for name, kind in types.items()
+    ]
+    return table(["attribute", "type", "what it is"], rows).replace("``", "`")
+
+
 def bounds(group: str) -> str:
     """Return a table of bounds, with their numbers as the code has them."""
     rows = [[bound.what, bound.most, bound.beyond] for bound in BOUNDS[group]]
@@ -172,6 +197,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "capabilities": capabilities,
     "events": events,
     "reasons": reasons,
+    "session-info": session_info,
     "error-tree": error_tree,
     "error-list": error_list,
     **{f"bounds-{group}": partial(bounds, group) for group in BOUNDS},

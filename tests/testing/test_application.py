@@ -1,6 +1,9 @@
 """What an application is tested with, behind the test clients of Starlette and Flask."""
 
+import json
+
 import flask
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -16,6 +19,7 @@ from sessile.service.sessions import context_of
 from sessile.testing.application import SessionTester
 from sessile.web.asgi import SessionMiddleware
 from sessile.web.flask import Sessile
+from sessile.web.wsgi import SessionMiddleware as WsgiMiddleware
 
 
 @pytest.fixture
@@ -57,7 +61,22 @@ def flask_client(sessions):
     return client, lambda path: client.get(path).json
 
 
-@pytest.fixture(params=[starlette_client, flask_client])
+def wsgi_client(sessions):
+    """Give the same of an application of no framework, as docs/testing-your-application.md says."""
+
+    def application(environ, start_response):
+        session = environ["sessile.session"]
+        if environ["PATH_INFO"] == "/out":
+            session.logout()
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps([session.user, dict(session)]).encode()]
+
+    transport = httpx.WSGITransport(WsgiMiddleware(application, sessions))
+    client = httpx.Client(transport=transport, base_url="https://testserver")
+    return client, lambda path: client.get(path).json()
+
+
+@pytest.fixture(params=[starlette_client, flask_client, wsgi_client])
 def client_of(request):
     return request.param
 

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from sessile.core.binding import AddressMatch, AgentMatch, Binding
 from sessile.core.carrier import TICKET
@@ -20,6 +20,8 @@ from sessile.service.events import Event
 from sessile.service.open import open_transaction
 from sessile.service.sessions import Sessions, context_of
 from sessile.testing.clock import FakeClock
+
+E = TypeVar("E", bound=Event)
 
 _ANY_CLIENT: Final = Binding(AddressMatch.IGNORE, AgentMatch.IGNORE)
 
@@ -88,7 +90,8 @@ class SessionTester:
             factors: as there.
             remember: as there.
             values: what the session holds.
-            client: a test client of Starlette, httpx, Flask or Django that is to have the cookie.
+            client: a test client of Starlette, httpx or Flask that is to have the cookie; for any
+                other WSGI application, an ``httpx.Client`` with an ``httpx.WSGITransport``.
         """
 
         def begin(session: Session) -> None:
@@ -114,7 +117,7 @@ class SessionTester:
         """Return the values in the session of these cookies. A look changes nothing."""
         return dict(self._look(cookies))
 
-    def events_of(self, kind: type[Event]) -> list[Event]:
+    def events_of(self, kind: type[E]) -> list[E]:
         """Return the events of one kind."""
         return [event for event in self.events if isinstance(event, kind)]
 

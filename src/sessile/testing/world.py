@@ -6,7 +6,7 @@ so ``step`` can stop it at every act of I/O.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sessile.codecs.agent import get_ready
 from sessile.core.policy import Policy
@@ -22,6 +22,7 @@ from sessile.testing.clock import FakeClock
 from sessile.testing.drive import Drive
 from sessile.wire import system
 
+E = TypeVar("E", bound=Event)
 Handler = Callable[[Session], Any]
 
 SECRET = "oT6_vWq9mZ2x-Lk4Rb8sYc1Nf7Hd3Jg5Pa0Ue"  # noqa: S105  (opens tests, and nothing else)
@@ -128,6 +129,6 @@ class World:
         held: dict[str, Any] = self.ask(dict, cookie).result
         return held
 
-    def events_of(self, kind: type[Event]) -> list[Event]:
+    def events_of(self, kind: type[E]) -> list[E]:
         """Return the events of one kind."""
         return [event for event in self.events if isinstance(event, kind)]

@@ -326,11 +326,7 @@ class Bindings(Stories):
 
         assert world.ask(reads, cookie=world.cookie, peer=ABROAD).user is None
         assert world.ask(reads).user is None
-        (ended,) = [
-            event
-            for event in world.events_of(events.Ended)
-            if isinstance(event, events.Ended) and event.reason is End.MISMATCH
-        ]
+        (ended,) = [one for one in world.events_of(events.Ended) if one.reason is End.MISMATCH]
         assert ended.client is not None
         assert ended.client.address == ABROAD
         kept = world.sessions.sync.evidence(before.id)

@@ -191,9 +191,7 @@ class Events(Stories):
         world = World(store, drive)
         knocks(world)
 
-        assert [
-            e.reason for e in world.events_of(events.Refused) if isinstance(e, events.Refused)
-        ] == [
+        assert [e.reason for e in world.events_of(events.Refused)] == [
             RefusalReason.SHAPE,
             RefusalReason.AMBIGUOUS,
             RefusalReason.UNKNOWN,
@@ -215,9 +213,7 @@ class Events(Stories):
             world.sessions.sync.end_all("alice")
             world.events.clear()
             story(world)
-            reasons += [
-                e.reason for e in world.events_of(events.Ended) if isinstance(e, events.Ended)
-            ]
+            reasons += [e.reason for e in world.events_of(events.Ended)]
 
         assert reasons == [
             End.LOGOUT, End.COMMAND, End.COMMAND, End.LOGIN, End.LIMIT, End.THEFT, End.REPLAY,

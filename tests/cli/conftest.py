@@ -98,18 +98,18 @@ def put():
 
 @pytest.fixture
 def terminal(folder):
-    """Run a command on a terminal of 160 columns; return what the terminal showed."""
+    """Run a command on a terminal of so many columns; return what the terminal showed."""
 
-    def call(*words, out=None):
+    def call(*words, out=None, columns=160):
         ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (40, 160))
+        termios.tcsetwinsize(theirs, (40, columns))
         with os.fdopen(theirs, "wb") as tty, ExitStack() as files:
             process = subprocess.Popen(
                 [sys.executable, "-m", "sessile.cli", *words],
                 stdin=subprocess.DEVNULL,
                 stdout=tty if out is None else files.enter_context(out.open("wb")),
                 stderr=tty,
-                env=os.environ | {"TERM": "xterm", "COLUMNS": "160"},
+                env=os.environ | {"TERM": "xterm", "COLUMNS": str(columns)},
             )
         with os.fdopen(ours, "rb", buffering=0) as screen:
             shown = b"".join(_until_hung_up(screen))

@@ -154,6 +154,37 @@ def test_a_terminal_gets_a_table(put, terminal):
     assert shown.endswith("1 live session\n")
 
 
+def at_home(name):
+    """A record of a user with a client of ordinary length."""
+    record = sample.record(name, owner="alice", device="Chrome on Android", at=time.time() - 125)
+    return evolve(record, client=Client("203.0.113.7"))
+
+
+def test_narrow_terminal_leaves_columns_out(put, terminal):
+    """At 80 columns each session is a line; what matters least is left out, and is named."""
+    put(at_home("a"), at_home("b"))
+
+    shown = terminal("list", columns=80).splitlines()
+
+    assert re.fullmatch("id +user +device +address +last seen *", shown[-4])
+    for line in shown[-3:-1]:
+        assert re.fullmatch(
+            r"\S{20}  alice  Chrome on And\S*  203\.0\.113\.7  2 minutes ago *", line
+        )
+    assert shown[-1] == "2 live sessions; no room for created, expires, remembered: --json has all"
+
+
+def test_no_address_is_cut_on_a_very_narrow_terminal(put, terminal):
+    """The id, the user, the address and the last use stay as long as they fit."""
+    record = evolve(at_home("a"), client=Client("2001:db8:1234:5678:9abc:def0:1234:5678"))
+    put(record)
+
+    shown = terminal("list", columns=90)
+
+    assert "2001:db8:1234:5678:9abc:def0:1234:5678" in shown
+    assert "no room for device, created, expires, remembered" in shown
+
+
 def test_progress_is_over_before_a_terminal_gets_the_list(put, terminal):
     """Where both share a terminal, neither is written over the other."""
     put(sample.record())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +16,13 @@ from sessile.core.info import SessionInfo
 from sessile.core.value import Instant
 
 _TIMES: Final = ("created", "last_seen", "expires", "ends")
-_HEADINGS: Final = ("user", "device", "address", "created", "last seen", "expires", "remembered")
+_HEADINGS: Final = (
+    "id", "user", "device", "address", "created", "last seen", "expires", "remembered",
+)  # fmt: skip
+_LEAST_FIRST: Final = ("remembered", "created", "expires", "device")
+_GAP: Final = 2
+_NAME: Final = 12
+"""So much of a user's or a device's name is shown where there is no room for more."""
 
 
 Fact: TypeAlias = str | int | bool | None
@@ -39,17 +46,40 @@ def facts(info: SessionInfo) -> dict[str, Fact]:
 
 
 def print_table(infos: Iterable[SessionInfo], now: Instant) -> None:
-    """Print a table, with times as people say them."""
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("id", no_wrap=True, min_width=20)
-    for heading in _HEADINGS:
-        table.add_column(heading, overflow="fold" if heading == "address" else "ellipsis")
-    for info in infos:
-        cells = _cells(info, lambda moment: relative_time(moment, now))
-        table.add_row(*(Text(printable(cell)) for cell in cells))  # never read as markup
-    if table.row_count:
-        Console().print(table)
-    typer.echo(pluralize(table.row_count, "live session"))
+    """Print a table, with times as people say them, and as many columns as there is room for."""
+    rows = [
+        list(map(printable, _cells(info, lambda moment: relative_time(moment, now))))
+        for info in infos
+    ]
+    console = Console()
+    shown = _columns_within(console.width, rows)
+    table = Table(box=None, header_style="bold", padding=(0, _GAP, 0, 0))
+    for column in shown:
+        table.add_column(_HEADINGS[column], no_wrap=True, min_width=_least_width(column, rows))
+    for cells in rows:
+        table.add_row(*(Text(cells[column]) for column in shown))  # never read as markup
+    if rows:
+        console.print(table)
+    left_out = [heading for at, heading in enumerate(_HEADINGS) if at not in shown]
+    more = f"; no room for {', '.join(left_out)}: --json has all" if rows and left_out else ""
+    typer.echo(pluralize(len(rows), "live session") + more)
+
+
+def _columns_within(width: int, rows: list[list[str]]) -> list[int]:
+    """Return the columns for which there is room; those that matter least go first."""
+    shown = list(range(len(_HEADINGS)))
+    for heading in _LEAST_FIRST:
+        if sum(_least_width(column, rows) + _GAP for column in shown) <= width:
+            break
+        shown.remove(_HEADINGS.index(heading))
+    return shown
+
+
+def _least_width(column: int, rows: list[list[str]]) -> int:
+    """Return how wide a column is at least: whoever named a user or a device may be cut short."""
+    heading = _HEADINGS[column]
+    widest = max([len(heading), *(cell_len(cells[column]) for cells in rows)])
+    return min(widest, _NAME) if heading in {"user", "device"} else widest
 
 
 def print_lines(infos: Iterable[SessionInfo]) -> None:

@@ -1,13 +1,19 @@
-"""``scripts/install-servers``: what it says before it changes anything on the machine."""
+"""``scripts/install-servers``: what it says before it changes anything; and who starts none."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent.parent / "scripts" / "install-servers"
+from harness.postgres_server import PostgresServer
+from harness.programs import NO_SERVER
+from harness.redis_server import RedisServer
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "scripts" / "install-servers"
 SUDO = """#!/bin/sh
 echo "sudo $*" >>{record}
 cat >/dev/null
@@ -69,3 +75,15 @@ def test_packages_are_named_where_nobody_may_install_them(install):
 def test_nothing_is_said_where_nothing_is_missing(install):
     """A machine that has them all is left alone."""
     assert install("sh", may=True) == (0, [])
+
+
+@pytest.mark.parametrize("start", [RedisServer, lambda _: PostgresServer()])
+def test_quick_tests_start_no_server(start, tmp_path, monkeypatch):
+    """``make quick`` says so, and a test that starts one all the same fails there."""
+    monkeypatch.setenv(NO_SERVER, "1")
+    with pytest.raises(pytest.fail.Exception, match="make quick starts no server"):
+        start(tmp_path)
+
+    menu = (ROOT / "Makefile").read_text()
+    (rule,) = re.findall(r"^quick:.*\n((?:\t.*\n)+)", menu, re.MULTILINE)
+    assert f"{NO_SERVER}=1 " in rule

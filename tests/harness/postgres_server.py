@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from harness.programs import find_program, free_port
+from harness.programs import check_servers_are_meant, find_program, free_port
 
 STARTS_WITHIN = 30.0
 SETTINGS = (
@@ -44,6 +44,7 @@ class PostgresServer:
     """
 
     def __init__(self, *, standby_of=None):
+        check_servers_are_meant()
         self._program = server_program("postgres")
         self.folder = Path(tempfile.mkdtemp(prefix="sessile-pg"))
         self.data = self.folder / "data"

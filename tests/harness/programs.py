@@ -39,3 +39,13 @@ def free_port():
             except OSError:
                 continue
             return port
+
+
+NO_SERVER = "SESSILE_TESTS_WITHOUT_SERVERS"
+"""Set in the environment by ``make quick``."""
+
+
+def check_servers_are_meant():
+    """Fail a test that starts a server where none is to be started."""
+    if os.environ.get(NO_SERVER):
+        pytest.fail("make quick starts no server: leave this test out there, by its name")

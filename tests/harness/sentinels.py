@@ -121,6 +121,25 @@ def eventually(truth, what):
         time.sleep(0.02)
 
 
+def ask_again(question):
+    """Return the answer of a server that Sentinels turn around.
+
+    With its new role each of the three has it cut whoever is connected, us too: so it is asked
+    again until it has said all.
+    """
+    answers = []
+
+    def answer():
+        try:
+            answers.append(question())
+        except redis.ConnectionError:
+            return False
+        return True
+
+    eventually(answer, "the server answers")
+    return answers[0]
+
+
 def _pairs(state):
     names = [each.decode() for each in state]
     return dict(zip(names[::2], names[1::2], strict=True))

@@ -145,7 +145,7 @@ def test_login_looks_at_so_many_heads(tmp_path, drive, monkeypatch):
     drive(store.close())
 
 
-def test_commands_of_a_login_are_bounded(server, drive):
+def test_commands_of_a_login_on_redis_are_bounded(server, drive):
     """On Redis a script looks at no session within the limit, and beyond it at those it takes."""
     store = RedisStore.from_url(f"{server.url}?timeout=60")
     fill(store, drive)

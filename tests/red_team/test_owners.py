@@ -16,7 +16,7 @@ from red_team.workers import NUMBER, workers
 from sessile import Cookie, Policy
 from sessile.codecs.sealing import AesGcmSealer
 from sessile.core.ticket import Key, Ticket
-from sessile.service import manage, sessions
+from sessile.service import manage, options
 from sessile.service.context import Context
 from sessile.service.events import Ended, LimitReached, Malformed
 from sessile.stores.contract import OnLimit
@@ -193,13 +193,13 @@ def test_a39_tenant_with_a_cookie_of_its_own_takes_no_renamed_ticket(site):
 
 def places_are_shared(patch):
     """Whatever file or prefix a URL names, it is the same."""
-    open_store, opened = sessions.open_store, []
+    open_store, opened = options.open_store, []
 
     def first(url):
         opened.append(open_store(url))
         return opened[0]
 
-    patch.setattr(sessions, "open_store", first)
+    patch.setattr(options, "open_store", first)
 
 
 @weakened_by(places_are_shared, serve=tenants, place="b")

@@ -62,7 +62,7 @@ def test_options_of_another_kind_are_refused_at_start(options, said):
 
 def test_url_that_is_given_as_a_store_is_refused():
     """``store=`` takes a store of one's own; the URL comes first."""
-    with pytest.raises(ConfigError, match="store is str: write the URL first"):
+    with pytest.raises(ConfigError, match=r"store is str: write a URL, as in Sessions\(url\)"):
         Sessions(store="memory://")
 
 

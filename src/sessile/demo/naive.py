@@ -1,8 +1,8 @@
 """Sessions as most libraries keep them, to measure beside: one value under one key.
 
 When a request begins its session is read whole; when it ends the session is written back whole,
-over whatever another request wrote meanwhile. No library is meant by name. It uses the same kind
-of store as the shop's own sessions: a SQLite file, or the same Redis through the same client.
+over whatever another request wrote meanwhile. No library is meant by name. It is kept in the same
+Redis as the shop's own sessions, through the same client; beside any other store in a SQLite file.
 """
 
 import json
@@ -17,7 +17,6 @@ from sessile.stores.contract import Store
 from sessile.stores.location import Location
 from sessile.stores.redis import RedisStore
 from sessile.stores.redis_url import endpoint_of
-from sessile.stores.sqlite import SQLiteStore
 from sessile.wire.redis.client import RedisClient
 
 COOKIE: Final = "naive"
@@ -26,7 +25,13 @@ _KEPT: Final = 600
 
 
 class NaiveStore(Protocol):
-    """Bytes under a key."""
+    """Bytes under a key.
+
+    Attributes:
+        kind: what it is, as people call it; "" for what the shop's own store is.
+    """
+
+    kind: str
 
     async def read(self, key: str) -> bytes | None:
         """Return the value of that key; None for none."""
@@ -47,6 +52,8 @@ class NaiveFile:
     Args:
         path: where ``create`` put the file.
     """
+
+    kind = "SQLite"
 
     def __init__(self, path: Path) -> None:
         self._file = sqlite3.connect(path, isolation_level=None)
@@ -79,6 +86,8 @@ class NaiveRedis:
     Args:
         url: the shop's own.
     """
+
+    kind = ""
 
     def __init__(self, url: str) -> None:
         self._redis = RedisClient(endpoint_of(Location(url)))
@@ -114,21 +123,20 @@ class NaiveSessions:
         self._store = store
 
     @classmethod
-    def beside(cls, store: Store, url: str, path: Path) -> "NaiveSessions | None":
-        """Return naive sessions in the same kind of store; None for a kind that is not known here.
+    def beside(cls, store: Store, url: str, path: Path) -> "NaiveSessions":
+        """Return naive sessions in the same Redis, or in a file beside any other store.
 
         Args:
             store: the shop's own.
             url: its URL.
-            path: the file, where files are that kind.
+            path: the file.
         """
-        match store:
-            case SQLiteStore():
-                return cls(NaiveFile(path))
-            case RedisStore():
-                return cls(NaiveRedis(url))
-            case _:
-                return None
+        return cls(NaiveRedis(url) if isinstance(store, RedisStore) else NaiveFile(path))
+
+    @property
+    def kind(self) -> str:
+        """What they are kept in, as people call it; "" for what the shop's own store is."""
+        return self._store.kind
 
     async def close(self) -> None:
         """Close the store."""

@@ -23,7 +23,8 @@ AFFINITIES: Final = {
 }
 _KINDS: Final = {
     "sqlite": "SQLite", "redis": "Redis", "rediss": "Redis", "unix": "Redis",
-    "valkey": "Valkey", "valkeys": "Valkey",
+    "valkey": "Valkey", "valkeys": "Valkey", "lmdb": "LMDB",
+    "postgres": "Postgres", "postgresql": "Postgres",
 }  # fmt: skip
 _HINTS: Final = {
     Affinity.NONE: "Load it again and another server answers. Kill one and your session lives on.",

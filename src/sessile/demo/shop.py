@@ -36,7 +36,7 @@ class Shop:
         late: slow requests, and what was dropped of them.
         results: of what was done for a visitor to watch.
         switch: stops the store.
-        naive: sessions of another kind, to measure beside; None for a store it does not know.
+        naive: sessions of another kind, to measure beside.
         parent: takes commands concerning the servers.
     """
 
@@ -48,7 +48,7 @@ class Shop:
     late: LateRequests
     results: Results
     switch: StoreSwitch
-    naive: NaiveSessions | None
+    naive: NaiveSessions
     parent: Parent
 
     @property

@@ -48,24 +48,19 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 class TwentyResult(msgspec.Struct, frozen=True, tag=True):
-    """What both stores kept. ``naive`` is None where there is none beside the shop's store."""
+    """What both stores kept."""
 
     sessile: Tally
-    naive: Tally | None
+    naive: Tally
 
     @property
     def sentence(self) -> str:
         """The result in a sentence, whatever it is."""
-        ours = f"sessile kept {self.sessile.words}"
-        if self.naive is None:
-            return f"{ours}."
-        return f"{ours}, the naive one {self.naive.words}."
+        return f"sessile kept {self.sessile.words}, the naive one {self.naive.words}."
 
     @property
     def comment(self) -> str:
         """What there is to say of the naive one."""
-        if self.naive is None:
-            return "There is no naive one beside a store of this kind."
         if self.naive.lost:
             return (
                 "Its requests were answered with success too. What is missing was overwritten by a "

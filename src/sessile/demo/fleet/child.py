@@ -36,8 +36,7 @@ async def serve(config: ServerConfig) -> None:
         await server.serve([listener])
     hearing.cancel()
     await shop.sessions.close()  # the store, which the others share
-    if shop.naive is not None:
-        await shop.naive.close()
+    await shop.naive.close()
 
 
 def _shop(config: ServerConfig, channel: ParentChannel) -> Shop:

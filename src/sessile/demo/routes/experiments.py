@@ -35,6 +35,7 @@ async def show(request: Request) -> Response:
         work=round(WORK * 1000),
         stop=round(STOP),
         kind=kind_of(shop.sessions.name),
+        naive_kind=shop.naive.kind or kind_of(shop.sessions.name),
         twenty=result if isinstance(result, TwentyResult) else None,
         late=late,
         lives=late is not None and await shop.sessions.show(late.session) is not None,

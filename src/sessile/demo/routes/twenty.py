@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sessile.demo.frame import PagePath
-from sessile.demo.naive import COOKIE, NaiveSessions
+from sessile.demo.naive import COOKIE
 from sessile.demo.routes.door import client_of
 from sessile.demo.routes.forms import back_to, has_ended, text_field
 from sessile.demo.shop import shop_of
@@ -36,9 +36,7 @@ async def run(request: Request) -> Response:
         return back_to("twenty", page=PagePath.EXPERIMENTS)
     try:
         ours = await asyncio.to_thread(add_twenty, client, "/twenty/sessile")
-        naive = None
-        if shop.naive is not None:
-            naive = await asyncio.to_thread(add_twenty, client, "/twenty/naive")
+        naive = await asyncio.to_thread(add_twenty, client, "/twenty/naive")
     except (OSError, NoAnswer):
         raise HTTPException(502, "The requests did not get through to the shop.") from None
     token = shop.results.keep(TwentyResult(ours, naive))
@@ -63,7 +61,7 @@ async def serve_sessile(request: Request) -> Response:
 async def serve_naive(request: Request) -> Response:
     """Empty, extend or show the list in a naive session."""
     key = request.cookies.get(COOKIE) or token_urlsafe(12)
-    async with _naive(request).open(key) as values:
+    async with shop_of(request).naive.open(key) as values:
         if request.method == "DELETE":
             values["twenty"] = []
         numbers = values.setdefault("twenty", [])
@@ -74,13 +72,6 @@ async def serve_naive(request: Request) -> Response:
     answer = _answer(request, numbers)
     answer.set_cookie(COOKIE, key, httponly=True, samesite="lax")
     return answer
-
-
-def _naive(request: Request) -> NaiveSessions:
-    found = shop_of(request).naive
-    if found is None:
-        raise HTTPException(404, "There is no naive store beside this one.")
-    return found
 
 
 async def _number(request: Request) -> int:

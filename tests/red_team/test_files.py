@@ -9,8 +9,7 @@ from pathlib import Path
 from red_team.attack import weakened_by
 from sessile import Sessions
 from sessile.errors import ConfigError
-from sessile.stores import sqlite
-from sessile.wire import keyfile
+from sessile.wire import keyfile, permissions
 from sessile.wire.sqlite import pool as sqlite_pool
 
 KEY = b"what an attacker knows, 32 bytes"
@@ -90,7 +89,7 @@ def test_a19_new_files_are_for_one_user(site):
 
 def doors_may_stand_open(patch):
     """The database is used wherever it lies."""
-    patch.setattr(sqlite, "refuse_world_writable", lambda place: None)
+    patch.setattr(permissions, "refuse_world_writable", lambda place: None)
 
 
 @weakened_by(doors_may_stand_open)

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import ClassVar
 
 from sessile.demo.switch import StoreSwitch
+from sessile.errors import ConfigError
 from sessile.stores.contract import (
     Capability,
     Change,
@@ -22,6 +23,7 @@ from sessile.stores.contract import (
     ReplaceResult,
     Store,
 )
+from sessile.stores.location import redact
 
 
 class StoppableStore:
@@ -43,7 +45,7 @@ class StoppableStore:
     @classmethod
     def from_url(cls, url: str) -> Store:
         """Refuse: no URL names a switch."""
-        raise NotImplementedError(url)
+        raise ConfigError(f"{redact(url)} names no switch")
 
     @property
     def _store(self) -> Store:

@@ -85,6 +85,25 @@ def check_store(store: object, option: str = "store") -> None:
         )
 
 
+def place_of(url: str | None, store: Store | None) -> str | Store | None:
+    """Return where sessions are to be kept, as it was said or is in ``SESSILE_URL``; None if not.
+
+    Raises:
+        ConfigError: both were given, or the store is none.
+    """
+    if store is None:
+        return url or system.setting("SESSILE_URL")
+    check_store(store)
+    if url is not None:
+        raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
+    return store
+
+
+def can_reopen(place: str | Store, former: str | Store | None) -> bool:
+    """Tell whether stores can be opened again after a close: those that URLs name."""
+    return isinstance(place, str) and (former is None or isinstance(former, str))
+
+
 def open_stores(
     place: str | Store, former: str | Store | None, clock: Callable[[], Instant]
 ) -> Store:

@@ -25,12 +25,13 @@ from sessile.service.context import Context
 from sessile.service.events import Hook
 from sessile.service.manage import AnyOwner
 from sessile.service.options import (
+    can_reopen,
     check_function,
     check_hooks,
     check_kind,
     check_policy,
-    check_store,
     open_stores,
+    place_of,
     principal_of,
     ring_of_host,
     ring_of_settings,
@@ -120,11 +121,7 @@ class Sessions:
         check_hooks(hooks)
         check_function("time.time", clock=clock)
         check_function("os.urandom", entropy=entropy)
-        if store is not None:
-            check_store(store)
-            if url is not None:
-                raise ConfigError("Sessions takes a url or a store, not both; drop one of them")
-        place = store or url or system.setting("SESSILE_URL") or DEFAULT_URL
+        place = place_of(url, store) or DEFAULT_URL
         former = former or system.setting("SESSILE_FORMER_URL")
         reopen = partial(open_stores, place, former, clock)
         store = reopen()
@@ -155,8 +152,7 @@ class Sessions:
             hooks=hooks,
             tasks=BackgroundTasks(),
         )
-        own = any(one is not None and not isinstance(one, str) for one in (place, former))
-        self._context.reopen_store = None if own else reopen
+        self._context.reopen_store = reopen if can_reopen(place, former) else None
         self.sync = SyncSessions(self._context)
 
     async def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:

@@ -39,7 +39,7 @@ from sessile.wire.lmdb.environment import LOCK, SYNC_POINT
 from sessile.wire.lmdb.file import LMDBFile
 from sessile.wire.lmdb.holder import Layout
 from sessile.wire.lmdb.syncpoint import boot_id, is_lmdb, load_sync_point
-from sessile.wire.permissions import refuse_missing_rights, refuse_world_writable
+from sessile.wire.permissions import place_of, refuse_missing_rights
 
 LIMIT: Final = 0.5
 """Seconds that a file which somebody else writes is waited for unless the URL says otherwise."""
@@ -200,15 +200,7 @@ def _check_path(path: Path, *, world_writable: bool) -> Path:
             "lmdb:// has to know whether the machine was started anew, and cannot read "
             "/proc/sys/kernel/random/boot_id: mount /proc, or write sqlite:///sessile.db"
         )
-    place = path.absolute()
-    if not place.parent.is_dir():
-        raise ConfigError(f"the folder {place.parent} does not exist: make it, or write another")
-    if place.is_dir():
-        raise ConfigError(
-            f"{place} is a folder: write a file in it, as in {place / 'sessile.lmdb'}"
-        )
-    if not world_writable:
-        refuse_world_writable(place)
+    place = place_of(path, "sessile.lmdb", world_writable=world_writable)
     refuse_missing_rights(place, [Path(f"{place}{end}") for end in (LOCK, SYNC_POINT)])
     if place.exists() and place.stat().st_size and not is_lmdb(place):
         raise ConfigError(

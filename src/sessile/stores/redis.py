@@ -17,6 +17,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from sessile.core.value import Seconds
@@ -360,16 +361,12 @@ class RedisStore:
 
     async def _run(self, script: Script, keys: tuple[str, ...], words: Words) -> Any:
         """Run a script by its digest; a server that forgot it is handed the text, once."""
-        ask, rest = self._client.ask, (len(keys), *keys, *words, self._seen.newest)
-        repeat, is_change = script.repeat, script.is_change
-        reply = await ask(
-            script.what, "EVALSHA", script.sha, *rest, repeat=repeat, is_change=is_change
-        )
+        rest = (len(keys), *keys, *words, self._seen.newest)
+        ask = partial(self._client.ask, repeat=script.repeat, is_change=script.is_change)
+        reply = await ask(script.what, "EVALSHA", script.sha, *rest)
         is_repeated = isinstance(reply, Repeated)
         if (reply.reply if is_repeated else reply) is ErrorReply.NO_SCRIPT:
-            reply = await ask(
-                script.what, "EVAL", script.text, *rest, repeat=repeat, is_change=is_change
-            )
+            reply = await ask(script.what, "EVAL", script.text, *rest)
             if is_repeated and not isinstance(reply, Repeated):
                 reply = Repeated(reply)
         return reply

@@ -40,7 +40,7 @@ from sessile.stores.location import Location, seconds, yes
 from sessile.stores.paging import cut
 from sessile.stores.sqlite_acts import READ, fetch_all, fetch_page, load_row, transaction
 from sessile.wire.keyfile import KeyFile
-from sessile.wire.permissions import refuse_world_writable
+from sessile.wire.permissions import place_of
 from sessile.wire.sqlite.file import SQLiteFile
 
 LIMIT: Final = 0.5
@@ -239,14 +239,7 @@ def _check_path(path: Path, *, world_writable: bool) -> Path:
             f"this Python brings SQLite {sqlite3.sqlite_version}; sessile needs 3.35 or newer: "
             "use a newer Python build, or redis://"
         )
-    place = path.absolute()
-    if not place.parent.is_dir():
-        raise ConfigError(f"the folder {place.parent} does not exist: make it, or write another")
-    if place.is_dir():
-        raise ConfigError(f"{place} is a folder: write a file in it, as in {place / 'sessile.db'}")
-    if not world_writable:
-        refuse_world_writable(place)
-    return place
+    return place_of(path, "sessile.db", world_writable=world_writable)
 
 
 def _end_everybody(db: Cursor) -> None:

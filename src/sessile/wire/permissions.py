@@ -16,6 +16,27 @@ _KNOWN: Final = (
 )
 
 
+def place_of(path: Path, example: str, *, world_writable: bool) -> Path:
+    """Return the absolute path of a store's file, which is there or may be made.
+
+    Args:
+        path: as it was given.
+        example: the name of a file, for the error.
+        world_writable: whether everybody on this host may change it.
+
+    Raises:
+        ConfigError: it has no folder, is one, or everybody may change it.
+    """
+    place = path.absolute()
+    if not place.parent.is_dir():
+        raise ConfigError(f"the folder {place.parent} does not exist: make it, or write another")
+    if place.is_dir():
+        raise ConfigError(f"{place} is a folder: write a file in it, as in {place / example}")
+    if not world_writable:
+        refuse_world_writable(place)
+    return place
+
+
 def refuse_world_writable(path: Path) -> None:
     """Refuse a file that every user of the host can write, or replace in its folder.
 

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -q -n auto
 export PIP_REQUIRE_VIRTUALENV := 1
 
-.PHONY: help demo quick test check bench docs fuzz chaos clean
+.PHONY: help demo quick test check bench docs fuzz chaos soak clean
 
 help:
 	@echo "make demo    a shop on three servers, in your browser"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench   commands and speed, beside the peers; ARGS='versions --before COMMIT': a change"
 	@echo "make fuzz    look for inputs that break something, for long"
 	@echo "make chaos   kill workers, cut answers, judge what is left; ARGS='--store redis --seed 7'"
+	@echo "make soak    an hour of visitors: does anything grow? ARGS='--seconds 60 --break leak'"
 	@echo "make docs    the tables in the documentation, anew from the code, and the site, into site/"
 
 comma := ,
@@ -63,7 +64,7 @@ demo: $(VENV)/demo$(if $(filter lmdb:%,$(SESSILE_URL)),-lmdb).ok
 quick: $(VENV)/test.ok
 	@SESSILE_TESTS_WITHOUT_SERVERS=1 SESSILE_PROFILE=smoke \
 		$(PYTEST) tests/core tests/codecs tests/service tests/stores --ignore tests/stores/test_moving.py \
-		-k "not (sqlite or lmdb or redis or valkey or sentinel or postgres)" $(ARGS)
+		-k "not (sqlite or lmdb or redis or valkey or sentinel or postgres or memcached or nats)" $(ARGS)
 
 test: $(VENV)/test.ok
 	@sh scripts/install-servers
@@ -86,6 +87,10 @@ fuzz: $(VENV)/test.ok
 chaos: $(VENV)/test.ok
 	@sh scripts/install-servers redis-server postgresql
 	@$(BIN)/python -m chaos $(ARGS)
+
+soak: $(VENV)/test.ok
+	@sh scripts/install-servers redis-server
+	@$(BIN)/python -m soak $(ARGS)
 
 # The tool's word about its own future is no warning about these pages.
 docs: $(VENV)/docs.ok

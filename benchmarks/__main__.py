@@ -10,19 +10,44 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import commands, cpu, memory, neighbours, throughput, versions
-from benchmarks.peers import BY_NAME, ON_POSTGRES, PEERS, POSTGRES
+from benchmarks import (
+    commands,
+    cpu,
+    feeds,
+    memory,
+    neighbours,
+    sockets,
+    throughput,
+    versions,
+)
+from benchmarks.near_report import show_near, show_outage
+from benchmarks.peers import (
+    BY_NAME,
+    CLUSTER,
+    ON_CLUSTERS,
+    ON_POSTGRES,
+    PEERS,
+    POSTGRES,
+    SENTINEL,
+)
+from benchmarks.tables import TESTS, print_table
 from benchmarks.targets import verdicts
 
 EPILOG = """
 commands    Redis commands and network trips per request
+stores      commands and trips per request on each store
 memory      memory in Redis for one session
 cpu         CPU of a request in process; with --before also as a ratio to that version
 postgres    the same on a Postgres server
+clusters    the same behind Sentinels and on a Redis Cluster, beside the one server
+near        a near cache in front of a store: CPU; on each store hits, how far it is behind
+outage      what readers notice of an outage that they are spared
 versions    CPU now and before, store by store; the more exact of the two
 batching    CPU of a read on Redis alone and among others in flight
 neighbours  a file alone and beside another process that writes
+feeds       the feed of a file: a look, and the time from a commit to its word
 throughput  requests per second under uvicorn
+sockets     ten thousand open WebSockets: what watching them costs, and how soon they end
 """
 
 
@@ -60,13 +85,6 @@ def redis_server():
         process.wait()
 
 
-def print_table(head, rows):
-    """Print a Markdown table."""
-    print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
-    for row in rows:
-        print(f"| {' | '.join(map(str, row))} |", flush=True)
-
-
 def show_commands(bench):
     counts = commands.measure(bench.port, bench.folder)
     print("\n## Redis commands / network trips per request")
@@ -74,6 +92,24 @@ def show_commands(bench):
         ["", *commands.NAMES],
         [
             [situation, *(f"{len(row[n][0])} / {row[n][1]}" for n in commands.NAMES)]
+            for situation, row in counts.items()
+        ],
+    )
+    return counts
+
+
+def show_stores(_bench):
+    """Count on every store, as the tests start it."""
+    sys.path.append(TESTS)
+    from benchmarks import stores
+
+    counts = stores.measure()
+    names = [*next(iter(counts.values()))]
+    print("\n## Commands / trips per request on each store")
+    print_table(
+        ["", *names],
+        [
+            [situation, *("{} / {}".format(*row[name]) for name in names)]
             for situation, row in counts.items()
         ],
     )
@@ -89,7 +125,7 @@ def show_memory(bench):
 
 def show_postgres(bench):
     """Measure on a Postgres server, as the tests start it."""
-    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    sys.path.append(TESTS)
     from harness.postgres_server import PostgresServer
 
     with PostgresServer() as server:
@@ -100,6 +136,30 @@ def show_postgres(bench):
     print_table(
         ["", *cpu.PAGES],
         [[name, *(f"{cost:.0f}" for cost in pages.values())] for name, pages in over.items()],
+    )
+    return over
+
+
+def show_clusters(bench):
+    """Measure behind Sentinels and on a cluster, as the tests start them."""
+    sys.path.append(TESTS)
+    from harness.redis_cluster import RedisCluster
+    from harness.sentinels import Replicated
+
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.environ[SENTINEL] = Replicated(folder, stack).url
+        os.environ[CLUSTER] = stack.enter_context(RedisCluster(folder)).url
+        costs = cpu.measure(bench.redis, bench.folder, peers=ON_CLUSTERS, **bench.rounds)
+    over = cpu.over_baseline(costs, ON_CLUSTERS)
+    print("\n## The same behind Sentinels and on a cluster; whole, and over the framework")
+    print_table(
+        ["", *(f"{page}, whole" for page in cpu.PAGES), *(f"{page}, over" for page in cpu.PAGES)],
+        [
+            [name, *(f"{costs[name][page]:.0f}" for page in cpu.PAGES)]
+            + [f"{over[name][page]:.0f}" for page in cpu.PAGES]
+            for name in over
+        ],
     )
     return over
 
@@ -183,15 +243,47 @@ def show_throughput(bench):
     return rates
 
 
+def show_feeds(bench):
+    found = feeds.measure(bench.folder, **bench.rounds)
+    print("\n## The feed of a store in a file, milliseconds")
+    print_table(
+        ["", "keys", "look", "look after a commit", "lag", "99th percentile"],
+        [[*what, *(f"{time:.3f}" for time in times)] for what, times in found.items()],
+    )
+    return found
+
+
+def show_sockets(bench):
+    found = sockets.measure(bench.redis, bench.folder)
+    print(f"\n## {sockets.number():,} open WebSockets of one process")
+    print_table(
+        ["", "KiB each", "CPU to open one, ms", "CPU of all, idle, %", "CPU to end one, ms",
+         "told p50, ms", "p99", "last"],
+        [
+            [kind, f"{size:.1f}", f"{spent:.2f}", f"{idle * 100:.1f}"]
+            + [f"{spent:.2f}" for spent in (closing or ())[:1]]
+            + [f"{took:.0f}" for took in (closing or ())[1:]]
+            for kind, (size, spent, idle, closing) in found.items()
+        ],
+    )  # fmt: skip
+    return found
+
+
 PARTS = {
     "commands": show_commands,
+    "stores": show_stores,
     "memory": show_memory,
     "cpu": show_cpu,
     "postgres": show_postgres,
+    "clusters": show_clusters,
+    "near": show_near,
+    "outage": show_outage,
     "versions": show_versions,
     "batching": show_batching,
     "neighbours": show_neighbours,
+    "feeds": show_feeds,
     "throughput": show_throughput,
+    "sockets": show_sockets,
 }
 
 

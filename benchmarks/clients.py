@@ -52,7 +52,7 @@ class AsgiClient:
         assert messages[0]["status"] == 200, (page, messages)
         headers = messages[0]["headers"]
         cookies = [value.decode() for name, value in headers if name.lower() == b"set-cookie"]
-        return cookies[0].partition(";")[0] if cookies else ""
+        return "; ".join(value.partition(";")[0] for value in cookies)
 
 
 class WsgiClient:

@@ -105,10 +105,32 @@ def judge_throughput(rates):
     ]
 
 
+def judge_postgres(over):
+    django = over["django db postgres"]
+    return [
+        at_most(f"{name} {page} / django db {page}", over[name][page] / django[page], 0.6)
+        for name in ("sessile postgres", "sessile flask postgres")
+        for page in ("read", "write")
+    ]
+
+
+def judge_clusters(over):
+    return [
+        at_most(f"{name} read / redis read", over[name]["read"] / over[plain]["read"], 1.15)
+        for plain, names in (
+            ("sessile redis", ("sessile sentinel", "sessile cluster")),
+            ("sessile flask redis", ("sessile flask sentinel", "sessile flask cluster")),
+        )
+        for name in names
+    ]
+
+
 JUDGES = {
     "commands": judge_commands,
     "memory": judge_memory,
     "cpu": judge_cpu,
+    "postgres": judge_postgres,
+    "clusters": judge_clusters,
     "versions": judge_versions,
     "batching": judge_batching,
     "throughput": judge_throughput,

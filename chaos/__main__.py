@@ -7,9 +7,12 @@ import sys
 import time
 from collections import Counter
 
-from chaos.clients import Browser
-from chaos.troubles import STORES, Workers
-from chaos.worker import SINGLE
+import uvloop
+
+from chaos.clients import WISHES, Browser
+from chaos.stores import STORES
+from chaos.worker import CRASH, SINGLE
+from chaos.workers import Workers
 from sessile.testing.history import Fate, HistoryFault, Verb, excess, faults
 from sessile.testing.surroundings import surroundings
 
@@ -20,13 +23,17 @@ TOLD = 3
 RATE = 0.02
 """The share of the store's acts that fail in a worker."""
 
+LONG = 0.03
+"""The share of the workers that are held up for five seconds."""
+
 
 def main():
     """Run; leave with code 1 where something was wrong."""
     asked = parse_arguments()
     clean = True
     for store in [asked.store] if asked.store else STORES:
-        clean &= asyncio.run(Run(asked, store).run())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            clean &= runner.run(Run(asked, store).run())
     sys.exit(not clean)
 
 
@@ -37,14 +44,19 @@ def parse_arguments():
     )
     parser.add_argument("--store", choices=STORES, help="one store; all in turn without it")
     parser.add_argument("--seconds", type=float, default=40.0, help="how long, for each store")
+    parser.add_argument("--operations", type=int, default=0, help="as many, however long it takes")
     parser.add_argument("--seed", type=int, help="of all chance; drawn without it")
     parser.add_argument("--clients", type=int, default=24, help="browsers, three for each user")
     parser.add_argument(
+        "--acks", type=int, default=1, help="replicas that have to have a change, where there are"
+    )
+    parser.add_argument("--replicas", type=int, default=1, help="of a primary, where there are")
+    parser.add_argument(
         "--break",
         dest="broken",
-        choices=("commit", "delete"),
+        choices=("commit", "delete", CRASH),
         default="",
-        help="an act of the store that lies: the run has to find it",
+        help="an act of the store that lies, or an error of ours: the run has to find it",
     )
     asked = parser.parse_args()
     if asked.seed is None:
@@ -64,7 +76,7 @@ class Run:
         self.asked = asked
         self.kind = store
         self.chance = random.Random(f"{asked.seed} {store}")
-        self.store = STORES[store](self.draw())
+        self.store = STORES[store](self.draw(), asked)
         self.history = []
 
     def draw(self):
@@ -82,37 +94,41 @@ class Run:
             await self.workers.start()
             browsers = [self.browser(n) for n in range(self.asked.clients)]
             await self.play(browsers)
-            left = {browser.user: await browser.count() for browser in browsers}
+            lists = self.store.has_owners
+            left = {one.user: await one.count() for one in browsers} if lists else {}
         finally:
             await self.workers.stop()
             await self.store.stop()
         return self.judge(browsers, left)
 
     def browser(self, number):
-        """Return a client; of each four users one may have one session."""
-        user = number // 3
-        name = f"{SINGLE if user % 4 == 0 else 'user'} {user}"
-        return Browser(f"b{number}", name, self.draw(), self.workers.ports, self.history)
+        """Return a client; of each four users one may have one session, if users can be known."""
+        user, lists = number // 3, self.store.has_owners
+        name = f"{SINGLE if lists and user % 4 == 0 else 'user'} {user}"
+        wishes = {one: often for one, often in WISHES.items() if lists or one is not Verb.END_ALL}
+        ports, history = self.workers.ports, self.history
+        return Browser(f"b{number}", name, self.draw(), ports, history, wishes=wishes)
 
     async def play(self, browsers):
         """Let clients and troubles go on until the time is over; then look once more."""
-        deadline = time.monotonic() + self.asked.seconds
-        troubles = [
-            asyncio.create_task(self.trouble(deadline, self.kill, 4.0)),
-            asyncio.create_task(self.trouble(deadline, self.pause, 5.0)),
-            asyncio.create_task(self.trouble(deadline, self.hold_up, 0.5)),
-            asyncio.create_task(self.trouble(deadline, self.fill_disk, 6.0)),
-        ]
-        await asyncio.gather(*(browser.live(deadline) for browser in browsers))
+        self.deadline = time.monotonic() + self.asked.seconds
+        makers = {self.kill: 4.0, self.hold_up: 0.5, self.fill_disk: 6.0} | self.store.troubles
+        troubles = [asyncio.create_task(self.trouble(make, each)) for make, each in makers.items()]
+        await asyncio.gather(*(browser.live(self.is_over) for browser in browsers))
         await asyncio.gather(*troubles)
         await asyncio.gather(*(browser.insist(Verb.READ) for browser in browsers))
 
-    async def trouble(self, deadline, make, each):
+    def is_over(self):
+        """Tell whether the time is over, and there are as many operations as asked for."""
+        is_enough = len(self.history) >= self.asked.operations
+        return is_enough and time.monotonic() > self.deadline
+
+    async def trouble(self, make, each):
         """Make trouble about every so many seconds."""
         chance = self.draw()
         while True:
             await asyncio.sleep(each * (0.5 + chance.random()))
-            if time.monotonic() > deadline:
+            if self.is_over():
                 return
             await make(chance)
 
@@ -122,31 +138,28 @@ class Run:
             await self.workers.kill_one()
 
     async def hold_up(self, chance):
-        """Let a worker stand still for up to a fifth of a second, where there are several."""
+        """Let a worker stand still for a moment, or for long, where there are several."""
         if self.store.workers > 1:
-            await self.workers.pause_one(0.2 * chance.random())
+            is_long = chance.random() < LONG
+            await self.workers.pause_one(5.0 if is_long else 0.2 * chance.random())
 
     async def fill_disk(self, chance):
         """Let a worker find the disk full for up to a second, where sessions are in a file."""
         if self.store.on_disk:
             await self.workers.fill_disk(chance.random())
 
-    async def pause(self, chance):
-        """Let the store stand still for up to a second and a half."""
-        await self.store.pause(1.5 * chance.random())
-
     def judge(self, browsers, left):
         """Print the figures and the faults; return whether there are none."""
         fates = Counter(each.fate for each in self.history)
-        cuts = self.store.cuts + sum(browser.cuts for browser in browsers)
+        troubles = Counter({"requests given up": sum(browser.cuts for browser in browsers)})
+        troubles.update(self.workers.counts + self.store.counts)
+        wrong = Counter(wrong for browser in browsers for wrong in browser.wrong)
         self.say(
             f"{len(self.history)} operations: {fates[Fate.OK]} acknowledged, "
             f"{fates[Fate.REFUSED]} refused, {fates[Fate.UNKNOWN]} unknown; "
-            f"{cuts} answers cut, {self.workers.kills} workers killed, "
-            f"{self.workers.pauses} held up, {self.store.pauses} pauses of the store, "
-            f"{self.workers.full_disks} full disks"
+            + ", ".join(f"{number} {what}" for what, number in sorted(troubles.items()))
         )
-        found = []
+        found = [f"{number} times, in a user's face: {what}" for what, number in wrong.items()]
         for is_single in (True, False):
             names = {one.name for one in browsers if one.is_single is is_single}
             users = {one.user for one in browsers if one.is_single is is_single}
@@ -156,8 +169,11 @@ class Run:
                 for one in self.history
                 if one.client in names or (one.verb is Verb.END_ALL and one.given in users)
             ]
-            found += faults(part, limit=limit)
-            found += excess(part, {user: left[user] for user in users}, limit=limit)
+            found += faults(part, limit=limit, lag=getattr(self.store, "lag", 0.0))
+            if left:
+                found += excess(part, {user: left[user] for user in users}, limit=limit)
+        reads = Counter(one.fate for one in self.history if one.verb is Verb.READ)
+        self.say(f"{reads[Fate.OK]} of {reads.total()} reads were answered")
         for fault in found[:SHOWN]:
             self.say(fault)
         self.say(f"{len(found)} faults" if found else "clean")

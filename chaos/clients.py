@@ -7,12 +7,21 @@ import time
 from urllib.parse import urlencode
 
 from chaos.worker import SINGLE
+from sessile.core.version_hint import SUFFIX
 from sessile.testing.history import TURNS, Fate, Operation, Sight, Verb
 
 PATIENCE = 60.0
 """Seconds after which an answer is given up; a worker has its own limits, or is killed."""
 
-ATTEMPTS = 200
+INSISTENCE = 180.0
+"""Seconds for which it is asked again: a fail-over takes long on a busy machine."""
+
+ATTEMPT = 0.05
+"""Seconds before it is asked again."""
+
+MEANT = frozenset((200, 401, 503))
+"""What a user may be answered: 503 with a Retry-After."""
+
 WISHES = {
     Verb.READ: 20,
     Verb.APPEND: 30,
@@ -40,32 +49,38 @@ class Browser:
         chance: decides what it does.
         ports: of the workers, as they are at any moment.
         history: where operations are written down.
+        wishes: what it does, each with how often.
 
     Attributes:
-        cookie: the one cookie; "" for none.
+        cookie: the one cookie with a ticket; "" for none.
+        hints: the others, which say what versions were seen, by name.
         life: of the session that was seen last; "" for none.
         is_named: whether the last answer showed it. Before, two requests at once could name it
             differently, so one is asked at a time.
+        cuts: how many requests it gave up.
+        wrong: what it was answered that no user is to see.
     """
 
-    def __init__(self, name, user, chance, ports, history):
+    def __init__(self, name, user, chance, ports, history, *, wishes):
         self.name = name
         self.user = user
         self.cookie = self.life = ""
+        self.hints = {}
         self.is_named = False
-        self.cuts = 0
+        self.cuts, self.wrong = 0, []
         self._chance = chance
         self._ports = ports
         self._history = history
+        self._wishes = wishes
         self._drawn = 0
 
-    async def live(self, deadline):
-        """Do as one likes until then; look once more when the troubles are over."""
-        while time.monotonic() < deadline:
+    async def live(self, is_over):
+        """Do as one likes until the time is over."""
+        while not is_over():
             if self.is_named and self._chance.random() < BURSTS:
                 await asyncio.gather(*map(self.ask, BURST))
                 continue
-            (verb,) = self._chance.choices(list(WISHES), list(WISHES.values()))
+            (verb,) = self._chance.choices(list(self._wishes), list(self._wishes.values()))
             before = self.cookie
             fate = await self.ask(verb)
             if fate is Fate.UNKNOWN and verb in TURNS:
@@ -76,11 +91,11 @@ class Browser:
 
     async def insist(self, verb):
         """Ask until there is an answer."""
-        for _ in range(ATTEMPTS):
-            if await self.ask(verb) is Fate.OK:
-                return
-            await asyncio.sleep(0.05)
-        raise SystemExit(f"{self.name} had no answer in {ATTEMPTS} attempts: {verb.value}")
+        end = time.monotonic() + INSISTENCE
+        while await self.ask(verb) is not Fate.OK:
+            if time.monotonic() > end:
+                raise SystemExit(f"{self.name} had no answer in {INSISTENCE:g} s: {verb.value}")
+            await asyncio.sleep(ATTEMPT)
 
     async def ask(self, verb, *, stolen=""):
         """Make one operation and write it down; return what became of it.
@@ -132,7 +147,8 @@ class Browser:
                 port = self._chance.choice(self._ports)
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 sent = True
-                writer.write(_request(words, stolen or self.cookie))
+                cookies = filter(None, (stolen or self.cookie, *self.hints.values()))
+                writer.write(_request(words, "; ".join(cookies)))
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 body = await reader.read()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
@@ -141,6 +157,8 @@ class Browser:
             if writer is not None:
                 writer.close()
         status = int(head.split(" ", 2)[1])
+        if status not in MEANT or (status == 503 and "\r\nretry-after: " not in head.lower()):
+            self.wrong.append(head.partition("\r\n")[0])
         if status != 200:
             return (Fate.REFUSED if status in {401, 403} else Fate.UNKNOWN), None, False
         with contextlib.suppress(ValueError):
@@ -149,12 +167,14 @@ class Browser:
         return Fate.UNKNOWN, None, False  # the worker was killed while it answered
 
     def _keep_cookie(self, head):
-        """Keep the cookie that an answer sets; tell whether there is one."""
+        """Keep the cookies that an answer sets; tell whether one has another ticket."""
         before = self.cookie
         for line in head.split("\r\n"):
             name, _, value = line.partition(": ")
             if name.lower() == "set-cookie" and value.startswith("sid="):
                 self.cookie = "" if "Max-Age=0" in value else value.partition(";")[0]
+            if name.lower() == "set-cookie" and value.startswith(f"sid{SUFFIX}"):
+                self.hints[value.partition("=")[0]] = value.partition(";")[0]
         return self.cookie != before
 
     async def count(self):
@@ -163,7 +183,7 @@ class Browser:
             fate, number, _ = await self.post({"verb": "count", "given": self.user, "life": ""})
             if fate is Fate.OK:
                 return number
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(ATTEMPT)
 
     @property
     def is_single(self):

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,11 +19,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from chaos.troubles import FULL, ROOM
-from sessile import Cookie, Limit, Policy, Sessions
+from chaos.workers import FULL, ROOM
+from sessile import Cookie, Limit, Outage, Policy, Sessions
 from sessile.errors import LoginNeeded, StoreUnavailable
-from sessile.stores.contract import COMMITTED
+from sessile.stores.contract import COMMITTED, Capability
+from sessile.stores.near import NearStore
 from sessile.stores.open import open_store
+from sessile.stores.url_options import split_options
 from sessile.testing.world import SECRET
 from sessile.web.asgi import SessionMiddleware
 
@@ -30,7 +33,13 @@ ACTS = frozenset(("read", "create", "commit", "replace", "delete", "keys_of", "o
 FULL_SIZE = 1 << 18
 """Bytes behind which nothing can be written while a worker finds the disk full."""
 
+OUTAGE_READS = 4.0
+"""Seconds for which readers are served from copies while the store fails, where there are any."""
+
 BROKEN_RATE = 0.5
+SLOW_RATE = 0.1
+CRASH = "crash"
+CRASH_RATE = 0.02
 SINGLE = "single"
 """How the names of those begin who may have one session."""
 
@@ -42,7 +51,8 @@ class LossyStore:
         store: the sound one.
         chance: decides.
         rate: the share of acts that fail.
-        broken: the act that now and then is acknowledged and not carried out; "" for none.
+        broken: the act that now and then is acknowledged and not carried out; ``CRASH`` for acts
+            that fail otherwise than a store may; "" for none.
     """
 
     def __init__(self, store, chance, rate, broken=""):
@@ -57,11 +67,17 @@ class LossyStore:
         act = getattr(self._store, name)
         return self._fail_sometimes(name, act) if name in ACTS else act
 
+    def open_feed(self, timer, wanted):
+        """Connect to its feed, which is slow now and then."""
+        return SlowFeed(self._store.open_feed(timer, wanted), self._chance)
+
     def _fail_sometimes(self, name, act):
         async def perform(*words, **more):
             lost, done, lies = (self._chance.random() for _ in range(3))
             if name == self._broken and lies < BROKEN_RATE:
                 return COMMITTED if name == "commit" else None
+            if self._broken == CRASH and lies < CRASH_RATE:
+                raise RuntimeError("nobody handles it")
             if lost >= self._rate:
                 return await act(*words, **more)
             if done < 0.5:
@@ -69,6 +85,27 @@ class LossyStore:
             raise StoreUnavailable(self.name, "its answer was lost")
 
         return perform
+
+
+class SlowFeed:
+    """A feed that now and then tells a quarter of a second late.
+
+    Args:
+        feed: the quick one.
+        chance: decides.
+    """
+
+    def __init__(self, feed, chance):
+        self._feed = feed
+        self._chance = chance
+        self.close = feed.close
+
+    def wait(self, seconds):
+        """Hear, and tell it some time later."""
+        heard = self._feed.wait(seconds)
+        if self._chance.random() < SLOW_RATE:
+            time.sleep(0.25)
+        return heard
 
 
 def limit_for(user):
@@ -131,13 +168,7 @@ def application(sessions):
             return JSONResponse(None, 401)
         return JSONResponse(show(request.session))
 
-    async def unavailable(_request, _error):
-        return JSONResponse(None, 503)
-
-    app = Starlette(
-        routes=[Route("/", ask, methods=["POST"])],
-        exception_handlers={StoreUnavailable: unavailable},
-    )
+    app = Starlette(routes=[Route("/", ask, methods=["POST"])])
     app.add_middleware(SessionMiddleware, sessions=sessions)
     return app
 
@@ -149,14 +180,22 @@ def main(words):
         words: ``url``, ``seed``, ``rate`` and ``broken``, as JSON.
     """
     given = json.loads(words)
-    store = LossyStore(
-        open_store(given["url"]), random.Random(given["seed"]), given["rate"], given["broken"]
-    )
+    url, options = split_options(given["url"])
+    chance = random.Random(given["seed"])
+    store = LossyStore(open_store(url), chance, given["rate"], given["broken"])
+    has_copies = options.near is not None
+    if has_copies:
+        store = NearStore(store, options.near)
+    limit = limit_for if Capability.OWNERS in store.capabilities else None
     sessions = Sessions(
         store=store,
         secrets=[SECRET],
         cookie=Cookie(secure=False),
-        policy=Policy(limit=limit_for),
+        policy=Policy(
+            limit=limit,
+            outage=Outage.READ if has_copies else Outage.FAIL,
+            outage_reads=OUTAGE_READS,
+        ),
     )
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     config = uvicorn.Config(application(sessions), log_level="critical", lifespan="off")

@@ -37,6 +37,10 @@ REMEDIES: dict[type[errors.SessileError], str] = {
         "`await load_session(request)` first, or take `SessionDep`: see "
         "[requests that need no session](start.md#requests-that-need-no-session)."
     ),
+    errors.SessionEnded: (
+        "Catch it around the block, and end what was done for the session: see "
+        "[sockets and streams](sockets.md#by-the-application)."
+    ),
     errors.TooManySessions: (
         "Show `error.user` a page that ends another session: see [below](#pages-of-your-own)."
     ),

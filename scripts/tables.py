@@ -39,7 +39,7 @@ MEANING = {
     Capability.NETWORK: "reached over a network: secrets must be given",
     Capability.DURABLE: "sessions survive a restart of the store itself (Redis, Valkey: "
     "[as they are set up](durability.md))",
-    Capability.STALE_READS: "a read may miss the newest commit",
+    Capability.COPIES: "requests may be served from copies in the process: a near cache",
     Capability.FEED: "tells of every commit and every end",
 }
 

@@ -67,8 +67,12 @@ BOUND_WORDS = frozenset(
 NO_BOUNDS = {
     "stores.redis_durability:_STEPS": "follows from the time that it is waited",
     "wire.redis.client:_OF_LIMIT": "a share of the time limit, which is on the page of stores",
+    "wire.redis.nodes:_MOST_ASKED": "after them the next look asks others",
+    "wire.memcached.text:LONGEST_NAME": "memcached's own, and names of ours are shorter",
+    "wire.memcached.reader:LONGEST_LINE": "whoever says more is no memcached server",
     "wire.embedded.stall:LOOP_PATIENCE": "after it the loop goes on, and the call too",
     "wire.embedded.stall:PATIENCE": "after it calls go elsewhere, none fails",
+    "stores.settling:_LONGEST_PAUSE": "of many, which together are the time that is waited",
     "stores.lmdb_rows:_LONGEST_KEY": "no session has such a key, and it is absent",
     "wire.lmdb.holder:_EXIT_PATIENCE": "after it the interpreter ends, synced or not",
     "wire.lmdb.syncer:EVERY": "how often, and not how much",

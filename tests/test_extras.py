@@ -9,7 +9,11 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-NOT_RUN = {"demo", "testing"}  # programs and tests of their own, and no part of an application
+NOT_RUN = {
+    "cluster",
+    "demo",
+    "testing",
+}  # programs and tests of their own, and no part of an application
 
 
 def packages(extra):
@@ -24,7 +28,7 @@ def packages(extra):
 
 
 def test_all_is_every_extra_that_runs():
-    """``sessile[all]`` names each of the others but two, so it brings what all of them bring."""
+    """``sessile[all]`` names each of the others but three, so it brings what all of them bring."""
     (need,) = map(Requirement, EXTRAS["all"])
     others = EXTRAS.keys() - NOT_RUN - {"all"}
 

@@ -40,7 +40,7 @@ NOT_SAID_BY_APPLICATIONS = {
     "SessionInfo.__init__", "SessionInfo.of",  # what sessile says
     "Policy.idle_for", "Policy.absolute_for", "Policy.idle_until",  # asked by the service
     "Exchange.__init__", "serve", "RequestSession.__init__",  # said by a middleware
-    "RequestSession.wish_remembered",
+    "RequestSession.wish_remembered", "OpenConnection.__init__", "Measure.__init__",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.memcached_server import MemcachedServer
 from harness.postgres_server import PostgresServer
 from harness.programs import NO_SERVER
 from harness.redis_server import RedisServer
@@ -77,7 +78,7 @@ def test_nothing_is_said_where_nothing_is_missing(install):
     assert install("sh", may=True) == (0, [])
 
 
-@pytest.mark.parametrize("start", [RedisServer, lambda _: PostgresServer()])
+@pytest.mark.parametrize("start", [RedisServer, MemcachedServer, lambda _: PostgresServer()])
 def test_quick_tests_start_no_server(start, tmp_path, monkeypatch):
     """``make quick`` says so, and a test that starts one all the same fails there."""
     monkeypatch.setenv(NO_SERVER, "1")

@@ -11,8 +11,11 @@ import pytest
 from demo.process import DemoProcess
 from harness.certificates import Authority
 from harness.listeners import listeners
+from harness.memcached_server import MemcachedServer
+from harness.nats_server import NatsCluster, NatsServer
 from harness.programs import free_port
 from harness.proxies import COMMANDS, serve_proxy
+from harness.redis_cluster import RedisCluster
 from harness.redis_server import RedisServer
 from harness.servers import serve_asgi, serve_program, serve_waitress, serve_wsgi
 
@@ -45,12 +48,13 @@ def chaos_of(folder):
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         patch.syspath_prepend(ROOT)
         patch.chdir(ROOT)
-        from chaos.troubles import Redis, Workers
+        from chaos.servers import Redis
+        from chaos.workers import Workers
 
         @asynccontextmanager
         async def run():
             chance = random.Random(1)
-            store = Redis(chance)
+            store = Redis(chance, None)
             await store.start()
             workers = Workers(1, chance, url=store.url, rate=0.0, broken="")
             await workers.start()
@@ -66,7 +70,11 @@ def chaos_of(folder):
 
 SERVERS = {
     "redis": RedisServer,
+    "redis cluster": RedisCluster,
     "redis with TLS": lambda folder: RedisServer(folder, authority=Authority(folder)),
+    "memcached": MemcachedServer,
+    "nats": NatsServer,
+    "nats cluster": NatsCluster,
     "uvicorn": lambda _: serve_asgi(application),
     "werkzeug": lambda _: serve_wsgi(application),
     "waitress": lambda _: serve_waitress(application),

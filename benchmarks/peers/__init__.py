@@ -71,8 +71,35 @@ ON_POSTGRES = [
 ]
 """Measured on a Postgres server of their own."""
 
+NEAR = [
+    Peer("starlette", "starlette", "none"),
+    Peer("sessile memory", "starlette", "sessile-memory"),
+    Peer("sessile memory sealed", "starlette", "sessile-memory-sealed"),
+    Peer("sessile redis", "starlette", "sessile-redis"),
+    Peer("sessile redis sealed", "starlette", "sessile-redis-sealed"),
+    Peer("sessile redis near", "starlette", "sessile-redis-near"),
+    Peer("sessile redis near sealed", "starlette", "sessile-redis-near-sealed"),
+]
+"""A near cache, beside what it is in front of, and what it should cost no more than."""
+
+ON_CLUSTERS = [
+    Peer("starlette", "starlette", "none"),
+    Peer("sessile redis", "starlette", "sessile-redis"),
+    Peer("sessile sentinel", "starlette", "sessile-sentinel"),
+    Peer("sessile cluster", "starlette", "sessile-cluster"),
+    Peer("flask", "flask", "none"),
+    Peer("sessile flask redis", "flask", "sessile-redis"),
+    Peer("sessile flask sentinel", "flask", "sessile-sentinel"),
+    Peer("sessile flask cluster", "flask", "sessile-cluster"),
+]
+"""Measured on Sentinels and on a cluster of their own, beside the one server."""
+
 POSTGRES = "SESSILE_BENCH_POSTGRES"
 """The environment variable that says where it is, as in ``user@127.0.0.1:5432/postgres``."""
+
+SENTINEL = "SESSILE_BENCH_SENTINEL"
+CLUSTER = "SESSILE_BENCH_CLUSTER"
+"""The environment variables that have the URLs of those."""
 
 BY_NAME = {peer.name: peer for peer in PEERS}
 

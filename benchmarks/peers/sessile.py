@@ -5,7 +5,7 @@ Two versions are measured with this one module, so it may use only what both hav
 
 import os
 
-from benchmarks.peers import POSTGRES
+from benchmarks.peers import CLUSTER, POSTGRES, SENTINEL
 from sessile import Cookie, Sealing, Sessions
 
 SECRET = "bEnch_7Qw2Lk9Zx4Rv8Nt3Mj6Hp1Gs5Fd0Yc"
@@ -19,7 +19,9 @@ def make_sessions(option, redis, folder):
         "memory": "memory://",
         "sqlite": f"sqlite:///{folder}/{option}.db",
         "lmdb": f"lmdb:///{folder}/{option}.lmdb",
-        "redis": f"{redis}?prefix={version}:",
+        "redis": f"{redis}?prefix={version}:{'&near=10000' if 'near' in features else ''}",
+        "sentinel": f"{os.environ.get(SENTINEL)}&prefix={version}:",
+        "cluster": f"{os.environ.get(CLUSTER)}?prefix={version}:",
         "postgres": f"postgresql://{os.environ.get(POSTGRES)}?table={version}",
     }[store]
     return Sessions(

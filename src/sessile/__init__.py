@@ -6,6 +6,7 @@ from sessile.core.cookie import Cookie, SameSite
 from sessile.core.info import SessionInfo
 from sessile.core.limit import Limit, OnLimit
 from sessile.core.origin import OriginCheck, Origins
+from sessile.core.outage import Outage
 from sessile.core.policy import OnReplay, Policy, days, hours, minutes
 from sessile.core.proxies import ForwardedHeader, Proxies
 from sessile.core.request import Request
@@ -35,6 +36,7 @@ __all__ = [
     "OnReplay",
     "OriginCheck",
     "Origins",
+    "Outage",
     "Policy",
     "Proxies",
     "Request",

@@ -13,6 +13,7 @@ SessileError
 ├── LostRace               the record kept changing under us; bounded retries ran out
 ├── SessionError
 │   ├── NotLoaded          a lazily loaded session was used before it was loaded
+│   ├── SessionEnded       the session of ``session.watch()`` has ended
 │   ├── TooManySessions    a login refused: the user has as many sessions as allowed
 │   ├── LoginNeeded        nobody is logged in where somebody has to be
 │   ├── StepUpNeeded       somebody is, and has to prove it better, again, or for this purpose
@@ -115,6 +116,13 @@ class SessionError(SessileError):
 
 class NotLoaded(SessionError):  # noqa: N818
     """A lazily loaded session was used before it was loaded."""
+
+
+class SessionEnded(SessionError):  # noqa: N818
+    """The session that ``async with session.watch():`` watched has ended, by whomever."""
+
+    def __init__(self) -> None:
+        super().__init__("the session has ended: log in again")
 
 
 class TooManySessions(SessionError):  # noqa: N818

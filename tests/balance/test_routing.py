@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessile.balance.health import State
-from sessile.balance.routing import Affinity, Router, Visitor, rendezvous, route_token
+from sessile.balance.routing import Affinity, Router, Visitor, route_token
+from sessile.core.rendezvous import rendezvous
 
 NAMES = ["a", "b", "c"]
 UP, DRAIN, DOWN = State.UP, State.DRAIN, State.DOWN

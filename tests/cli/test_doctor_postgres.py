@@ -33,7 +33,8 @@ def look(fresh_database):
             found = run(store.diagnose())
         finally:
             run(store.close())
-        assert tuple(finding.subject for finding in found) == SUBJECTS
+        feed = ("feed",) if "feed=yes" in options else ()
+        assert tuple(finding.subject for finding in found) == SUBJECTS + feed
         return {finding.subject: finding for finding in found}
 
     return look
@@ -60,6 +61,7 @@ def test_server_that_is_set_well_has_no_fault(look):
         ((f"ALTER TABLE {TABLE} DROP COLUMN due",), {}, "table", (Mark.WRONG, "no column due")),
         ((f"ALTER TABLE {TABLE} SET UNLOGGED",), {}, "table", (Mark.NOTE, "ends every session")),
         ((), {"options": "&logged=no"}, "table", (Mark.NOTE, "SET UNLOGGED, or drop the option")),
+        ((), {"options": "&feed=yes"}, "feed", (Mark.WRONG, "run sessile init")),
         ((), {"options": "&connections=150"}, "pool", (Mark.NOTE, "enough for 1 workers")),
         (
             ("ALTER ROLE stranger SET default_transaction_read_only = on",),

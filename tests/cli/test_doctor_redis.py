@@ -148,6 +148,10 @@ def test_lost_generation_beside_sessions_is_found(own_redis):
     run(store.close())
 
 
+async def turn_away(endpoint):
+    return redis_diagnosis.fine("access", "")
+
+
 class Answers:
     """A client of a server that says this of itself."""
 
@@ -158,6 +162,18 @@ class Answers:
         if words[0] == "INFO":
             return Ask(what, self.text.encode)
         raise StoreUnavailable("redis://far", "not allowed")
+
+
+@pytest.mark.parametrize(
+    ("acks", "number", "mark"), [(1, 0, Mark.WRONG), (2, 1, Mark.WRONG), (1, 1, Mark.NOTE)]
+)
+def test_too_few_replicas_for_acks_are_a_fault(acks, number, mark, monkeypatch):
+    """What every change waits for has to be there."""
+    monkeypatch.setattr(redis_diagnosis, "_judge_access", turn_away)
+    client = Answers(f"role:master\r\nconnected_slaves:{number}")
+    found = {f.subject: f for f in run(diagnose(client, Endpoint("redis://far", acks=acks)))}
+
+    assert found["role"].mark is mark
 
 
 @pytest.mark.parametrize(
@@ -175,10 +191,6 @@ class Answers:
 )
 def test_what_a_server_says_is_judged(text, subject, mark, monkeypatch):
     """Versions are numbers, a failing disk is a fault, and replicas are behind."""
-
-    async def turn_away(endpoint):
-        return redis_diagnosis.fine("access", "")
-
     monkeypatch.setattr(redis_diagnosis, "_judge_access", turn_away)
     found = {f.subject: f for f in run(diagnose(Answers(text), Endpoint("redis://far")))}
 

@@ -30,6 +30,20 @@ def test_printed_statements_make_the_same_table(sessile, url, fresh_database):
     assert sessile("--url", url, "list").exit_code == 0
 
 
+def test_init_makes_a_table_tell_of_its_changes(sessile, url, fresh_database):
+    """A table from before keeps its rows; what was made by hand is as good."""
+    assert sessile("--url", url, "init").exit_code == 0
+    told = f"{url}&feed=yes"
+    first, second = sessile("--url", told, "init"), sessile("--url", told, "init")
+    assert first.output == "made the triggers of sessile_session\n"
+    assert second.output == "sessile_session is there already\n"
+
+    shared_postgres().ask("DROP TABLE sessile_session", database=fresh_database)
+    printed = sessile("--url", told, "init", "--print")
+    shared_postgres().ask(printed.output, database=fresh_database)
+    assert sessile("--url", told, "init").output == "sessile_session is there already\n"
+
+
 def test_table_of_another_kind_is_told(sessile, url, fresh_database):
     """A table that was made by somebody else is named, with the column that it lacks."""
     shared_postgres().ask(

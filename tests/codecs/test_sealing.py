@@ -4,10 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessile.codecs.sealing import AesGcmSealer, Forged, PlainSealer
+from sessile.codecs.sealing import LARGEST_KNOWN, AesGcmSealer, Forged, PlainSealer
 from sessile.core.client import Client
 from sessile.core.identity import Pending
-from sessile.core.record import Record, RecordKind, evolve, replacement_of, tombstone
+from sessile.core.record import (
+    Record,
+    RecordKind,
+    evolve,
+    pack,
+    replacement_of,
+    tombstone,
+    unpack,
+)
 from sessile.core.secrets import KeyRing
 from sessile.testing.clock import SeededEntropy
 from sessile.testing.sample import key, record
@@ -217,3 +225,98 @@ def test_each_record_has_a_key_of_its_own():
 
     assert one["a"][5:17] == other["a"][5:17] == bytes(12)
     assert one["a"][17:21] != other["a"][17:21]
+
+
+@pytest.mark.parametrize("make", SEALERS.values(), ids=SEALERS)
+def test_proof_that_held_is_looked_at_once(make, monkeypatch):
+    """What was read before and held holds as long as it is equal; what differs is looked at."""
+    ring, looks = make(), []
+    whole = type(ring._newest).proof_of
+    monkeypatch.setattr(
+        type(ring._newest), "proof_of", lambda keys, row: looks.append(1) or whole(keys, row)
+    )
+    row = pack(ring.prove(record("a")))
+    looks.clear()
+    assert [ring.holds(unpack(row, key("a"))) for _ in range(3)] == [True] * 3
+    assert len(looks) == 1
+
+    forged = evolve(unpack(row, key("a")), assurance=9)
+    assert [ring.holds(forged) for _ in range(2)] == [False] * 2
+    assert len(looks) == 3
+    assert ring.holds(unpack(row, key("a")))
+    assert len(looks) == 3
+
+
+@pytest.mark.parametrize("make", SEALERS.values(), ids=SEALERS)
+@pytest.mark.parametrize("field", Record.__struct_fields__)
+def test_record_that_held_vouches_for_no_other(make, field):
+    """Whatever one field is changed to, the record is forged, though the genuine one is known."""
+    ring = make()
+    genuine = ring.prove(record("a", client=Client("192.0.2.7", "Firefox", "Linux", 7)))
+    assert ring.holds(genuine)
+    was = getattr(genuine, field)
+    others = (None, b"", "", 0, 1, -1, {}, (), {"a": b"1"}, True, False)
+    forged = [evolve(genuine, **{field: other}) for other in others if other != was]
+
+    assert [row for row in forged if _can_be_read(row) and ring.holds(row)] == []
+
+
+def _can_be_read(row):
+    """Tell whether a store would return such a record."""
+    return isinstance(unpack(pack(row), key("a")), Record)
+
+
+def test_word_of_another_ring_counts_for_itself():
+    """What holds under one ring is looked at by another one, though it is known to both."""
+    row = pack(sealer().prove(record("of one ring")))
+    one, other = sealer(), sealer(NEWER)
+
+    for _ in range(2):
+        assert one.holds(unpack(row, key("of one ring")))
+        assert not other.holds(unpack(row, key("of one ring")))
+
+
+def test_record_is_opened_once():
+    """Whoever reads it again, to the last bit, is given the values that were found before."""
+    ring = sealer()
+    sealed, _ = ring.seal(record("a", data={}), {"v": b"1"}, frozenset())
+    row = pack(sealed)
+    values = ring.unseal(unpack(row, key("a")))
+
+    assert ring.unseal(unpack(row, key("a"))) is values
+    changed, _ = ring.seal(sealed, {"v": b"2"}, frozenset(), version=2)
+    assert ring.unseal(unpack(pack(changed), key("a"))) == {"v": b"2"}
+    assert ring.unseal(unpack(row, key("a"))) == {"v": b"1"}
+
+
+def test_record_that_was_proved_by_somebody_else_is_opened_once():
+    """Whoever only looked whether it is genuine has not opened it; the next one does, for all."""
+    ring = sealer()
+    row = pack(sealed("a", v=b"1"))
+    assert ring.holds(unpack(row, key("a")))
+
+    assert ring.unseal(unpack(row, key("a"))) is ring.unseal(unpack(row, key("a")))
+
+
+def test_record_that_was_changed_is_no_known_one():
+    """A value that somebody put there is found out, however well the record was known."""
+    ring = sealer()
+    sealed, _ = ring.seal(record("a", data={}), {"v": b"1"}, frozenset())
+    ring.unseal(sealed)
+    forged = evolve(sealed, data={"v": sealed.data["v"][:-1] + b"x"})
+
+    with pytest.raises(Forged):
+        ring.unseal(forged)
+
+
+def test_records_that_hold_are_remembered_within_bounds():
+    """So many of them, and none that is large; their values likewise."""
+    ring = AesGcmSealer(KeyRing([SECRET]), SeededEntropy(1), most=3)
+    for n in range(10):
+        row = pack(ring.seal(record(f"row {n}", data={}), {"v": b"1"}, NONE)[0])
+        assert ring.unseal(unpack(row, key(f"row {n}"))) is not None
+        assert len(ring._proved) <= 3
+        assert len(ring._opened) <= 3
+    large = pack(ring.prove(record("large", data={"v": bytes(LARGEST_KNOWN + 1)})))
+    assert ring.holds(unpack(large, key("large")))
+    assert key("large") not in ring._proved

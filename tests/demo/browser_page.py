@@ -29,6 +29,7 @@ class BrowserPage:
         self.page.goto(self.url)
         self.page.locator("form.login button").click()
         expect(self.page.get_by_role("heading", name="Devices of alice")).to_be_visible()
+        self.page.wait_for_load_state()  # its heading is seen before
 
     def width(self):
         """Return how wide the page is, with what sticks out."""

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
+from websockets.sync.client import connect
 
 PATIENCE = 20.0
 _START = """
@@ -144,6 +145,16 @@ class Visitor(httpx.Client):
     def evidence(self):
         """Return the lines of the session that was stolen last."""
         return _lines(self.get("/activity").text.partition("</details>")[0])
+
+    def listen(self, **headers):
+        """Open the WebSocket that a page of this visitor's has open."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        return connect(
+            str(self.base_url.copy_with(scheme="ws", path="/live")),
+            additional_headers={"cookie": cookies, **headers},
+            user_agent_header=self.headers["user-agent"],
+            open_timeout=PATIENCE,
+        )
 
     def look(self):
         """Return the page as a person reads it."""

@@ -5,6 +5,7 @@ import inspect
 
 import pytest
 
+from sessile import Outage
 from sessile.core.flow import run
 from sessile.core.ticket import Key
 from sessile.demo.late import LateRequests
@@ -75,6 +76,7 @@ def test_the_naive_one_loses_what_a_rival_wrote_meanwhile(naive):
     [
         ("sqlite:///{}/sessions.db", NaiveFile),
         ("redis://localhost:1/0", NaiveRedis),
+        ("redis://localhost:1/0?near=10", NaiveRedis),
         ("valkey://localhost:1/0", NaiveRedis),
         ("redis+sentinel://localhost:1/main/0", NaiveRedis),
         ("lmdb:///{}/sessions.lmdb", NaiveFile),
@@ -136,6 +138,17 @@ def test_the_sentence_is_true_of_the_counts(naive, sentence, comment):
     assert result.sentence.startswith("sessile kept 20 of 20")
     assert result.sentence.endswith(sentence)
     assert comment in result.comment
+
+
+def test_copies_are_read_until_the_store_comes_back(switch, clock):
+    """By itself as well; a stop of the other kind reads none."""
+    switch.stop(Outage.READ)
+    during = switch.reads_on()
+    clock.now += STOP
+    after = switch.reads_on()
+    switch.stop()
+
+    assert (during, after, switch.reads_on()) == (True, False, False)
 
 
 def test_the_store_comes_back_by_itself(switch, clock):

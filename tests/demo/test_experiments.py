@@ -114,6 +114,21 @@ def test_a_stranger_needs_no_store(shop, stopped):
         assert (login.status_code, dict(stranger.cookies)) == (503, {})
 
 
+def test_copies_are_offered_where_the_store_tells_what_changed(shop, alice):
+    """Else there is no such button, an order by hand is refused, and servers show no figures."""
+    offered = "Stop it and read on" in alice.get("/experiments").text
+
+    answers = [alice.post("/store/stop", data={"readers": one}) for one in ("copies", "some")]
+    pages = [alice.get("/") for _ in range(4)]
+    alice.post("/store/start")
+
+    assert offered is ("on postgresql://" not in shop.output)
+    assert [answer.status_code for answer in answers] == [200 if offered else 400, 400]
+    assert [page.status_code for page in pages] == [200] * 4
+    assert all(("Pages come from copies" in page.text) is offered for page in pages)
+    assert all((member["copies"] is not None) is offered for member in shop.members().values())
+
+
 def test_experiments_are_for_this_machine(shop, alice):
     """Under a foreign name there are no buttons, and their orders are refused."""
     foreign = {"host": "rebound.example:8000"}

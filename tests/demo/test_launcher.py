@@ -1,5 +1,6 @@
 """The launcher starts everything, says what is wrong, and leaves nothing behind."""
 
+import asyncio
 import os
 import re
 import signal
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from demo.process import DemoProcess, is_alive, wait_for
+from demo.process import PATIENCE, DemoProcess, is_alive, wait_for
+from sessile.demo.fleet.channel import ParentChannel
+from sessile.demo.fleet.message import GetView
 from sessile.demo.fleet.port import local_address
 from sessile.demo.launcher import launch
 from sessile.errors import ConfigError, StoreUnavailable
@@ -59,6 +62,21 @@ def test_servers_do_not_outlive_their_parent(tmp_path):
         demo.end(signal.SIGKILL)
 
     wait_for(lambda: not any(map(is_alive, servers)))
+
+
+def test_parent_that_has_not_read_everything_is_gone_all_the_same():
+    """A server that has sent a word to a parent that was killed hears of an end, and no error."""
+
+    async def die():
+        ours, theirs = socket.socketpair()
+        channel = ParentChannel(*await asyncio.open_unix_connection(sock=theirs))
+        asking = asyncio.create_task(channel.ask(GetView()))
+        await asyncio.sleep(0)  # it is sent
+        ours.close()
+        await asyncio.wait_for(channel.listen(), PATIENCE)
+        asking.cancel()
+
+    asyncio.run(die())
 
 
 def test_a_taken_port_is_left_to_its_owner():

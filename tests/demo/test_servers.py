@@ -22,6 +22,7 @@ def test_a_session_survives_the_death_of_its_server(demo, visitor):
     assert {look.id for look in looks.values()} == {before.id}
     assert visitor.look().cart == {"Coral lamp": 1}
     assert demo.members()["B"]["pid"] is None
+    assert demo.members()["B"]["copies"] is None
     wait_for(lambda: not is_alive(pid))
 
 
@@ -84,6 +85,22 @@ def test_round_robin_takes_turns(demo, visitor):
 
     assert sorted(served[:3]) == ["A", "B", "C"]
     assert served[:3] == served[3:]
+
+
+def test_server_without_a_copy_says_so(demo, visitor):
+    """One that was started while the store is stopped has none; the others serve their copies."""
+    visitor.log_in()
+    visitor.post("/store/stop", data={"readers": "copies"})
+    killed = visitor.post("/servers/B/kill")
+    visitor.post("/servers/B/restart")
+    demo.until(lambda members: members["B"]["phase"] == "up")
+
+    answers = [visitor.get("/experiments") for _ in range(6)]
+
+    assert killed.status_code == 200
+    refused = [answer.text for answer in answers if answer.status_code == 503]
+    assert len(refused) == 2
+    assert all("server B has no copy of your session" in text for text in refused)
 
 
 @pytest.mark.parametrize(

@@ -16,15 +16,24 @@ from typing import ClassVar
 import pytest
 
 from harness.lmdb_rows import spoil_row, write_rows
+from harness.memcached_place import MemcachedPlace
+from harness.nats_place import NatsPlace, ReplicatedPlace
 from harness.postgres_server import shared_postgres
+from harness.redis_cluster import shared_cluster
 from harness.redis_server import find_valkey, shared_redis
 from sessile.stores.contract import Capability
 from sessile.stores.lmdb import LMDBStore
+from sessile.stores.memcached import MemcachedStore
 from sessile.stores.memory import MemoryStore
 from sessile.stores.moving import MovingStore
-from sessile.stores.postgres import PostgresStore
+from sessile.stores.nats import NatsStore
+from sessile.stores.near import NearStore
+from sessile.stores.postgres import PostgresFeedStore, PostgresStore
 from sessile.stores.redis import RedisStore
+from sessile.stores.redis_cluster import RedisClusterStore
+from sessile.stores.redis_partitions import Partitions
 from sessile.stores.redis_rows import STAMP
+from sessile.stores.replicated import ReplicatedStore
 from sessile.stores.sqlite import SQLiteStore
 from sessile.testing.clock import T0
 from sessile.testing.place import Backend, Place
@@ -112,6 +121,7 @@ class RedisPlace(Place):
     def __init__(self, folder):
         super().__init__(folder)
         self.server = self.shared()
+        self.server.load_scripts()
         self.prefix = f"place{next(NUMBERS)}"
         self.database = self.server.url.removesuffix("/0") + f"/{DATABASE}"
 
@@ -158,6 +168,71 @@ class RedisPlace(Place):
 
     def thaw(self):
         self.server.thaw()
+
+
+class ClusterPlace(Place):
+    """One prefix on the shared cluster, emptied each time. Its neighbour begins alike."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.cluster = shared_cluster()
+        for node in self.cluster.nodes:
+            node.load_scripts()
+        self.prefix = f"place{next(NUMBERS)}"
+
+    def url(self, timeout=None, prefix=None):
+        """Say what ``Sessions`` is opened with; on a busy machine half a second is no outage."""
+        limit = timeout or PATIENCE
+        patience = f"timeout={limit}&connect_timeout={limit}"
+        return f"{self.cluster.url}?{patience}&prefix={prefix or self.prefix}"
+
+    def leave(self):
+        self.cluster.flush()
+
+    def open(self):
+        return RedisClusterStore.from_url(self.url())
+
+    def neighbour(self):
+        return RedisClusterStore.from_url(self.url(prefix=f"{self.prefix}:"))
+
+    def open_with_password(self, password):
+        return RedisClusterStore.from_url(self.url().replace("://", f"://user:{password}@"))
+
+    def dump(self):
+        return b"".join(
+            name + node.ask("DUMP", name)
+            for node in self.cluster.primaries()
+            for name in node.ask("KEYS", f"{self.prefix}*")
+        )
+
+    def spoil(self, key, blob):
+        partition = self.row(key)
+        node = self.cluster.primary_of(partition.slot)
+        generation = node.ask("GET", partition.generation)
+        node.ask("SET", partition.prefix + key, generation + blob + bytes(STAMP), "KEEPTTL")
+
+    def server_expiry(self, key):
+        partition = self.row(key)
+        ttl = self.cluster.primary_of(partition.slot).ask("PTTL", partition.prefix + key)
+        return T0 + ttl / 1000
+
+    def row(self, key):
+        """Say where the row of a key is."""
+        return Partitions(None, self.prefix, "").by_start[key[:2]]
+
+    def freeze(self):
+        for node in self.cluster.nodes:
+            node.freeze()
+
+    def thaw(self):
+        self.cluster.heal()
+
+    def stop(self):
+        for node in self.cluster.nodes:
+            node.stop()
+
+    def start(self):
+        self.cluster.heal()
 
 
 class ValkeyPlace(RedisPlace):
@@ -222,6 +297,16 @@ class PostgresPlace(Place):
         self.server.thaw()
 
 
+class PostgresFeedPlace(PostgresPlace):
+    """A table that tells of its changes."""
+
+    free: ClassVar = []
+
+    def url(self, timeout=None, table=None):
+        """Say what ``Sessions`` is opened with; a late heartbeat is no end here."""
+        return f"{super().url(timeout or 30, table)}&feed=yes"
+
+
 GUARD = """DO $$ BEGIN
     IF to_regrole('guarded') IS NULL THEN CREATE ROLE guarded LOGIN PASSWORD 'another'; END IF;
 END $$"""
@@ -235,16 +320,22 @@ BACKENDS = [
     Backend("sqlite", SQLiteStore, SQLitePlace),
     Backend("lmdb", LMDBStore, LMDBPlace),
     Backend("redis", RedisStore, RedisPlace),
+    Backend("cluster", RedisClusterStore, ClusterPlace),
+    Backend("memcached", MemcachedStore, MemcachedPlace),
     Backend("postgres", PostgresStore, PostgresPlace),
+    Backend("nats", NatsStore, NatsPlace),
 ]
 VALKEY = Backend("valkey", RedisStore, ValkeyPlace)
 """The store of Redis on another server: asked what a store promises, and no more than that."""
+
+POSTGRES_FEED = Backend("postgres with a feed", PostgresFeedStore, PostgresFeedPlace)
+"""The same store where its URL asks for a feed: asked about that, and no more."""
 
 
 class MovingSQLite(MovingStore):
     """A file that takes over from another one."""
 
-    capabilities = SQLiteStore.capabilities
+    capabilities = SQLiteStore.capabilities & ~Capability.FEED
 
     @classmethod
     def at(cls, path, former):
@@ -258,10 +349,33 @@ class MovingPlace(SQLitePlace):
         return MovingSQLite.at(self.folder / "sessile.db", self.folder / "former.db")
 
 
+class NearMemory(NearStore):
+    """A near cache in front of a store that tells what changed."""
+
+    capabilities = MemoryStore.capabilities | Capability.COPIES
+
+
+class NearPlace(MemoryPlace):
+    """The one store of the place, behind copies."""
+
+    def open(self):
+        return NearMemory(super().open(), most=100)
+
+
+NEAR = Backend("near", NearMemory, NearPlace)
 MOVING = Backend("moving", MovingSQLite, MovingPlace)
+
+REPLICATED = Backend("replicated", ReplicatedStore, ReplicatedPlace)
+"""The store of NATS with a mirror in each process: asked what a store promises."""
 
 SHARED = [backend for backend in BACKENDS if Capability.SHARED in backend.store.capabilities]
 """Those that several servers can share."""
+
+OWNING = [backend for backend in BACKENDS if Capability.OWNERS in backend.store.capabilities]
+"""Those that know which sessions a user has."""
+
+SHARED_OWNING = [backend for backend in SHARED if backend in OWNING]
+"""Those that do, and that several servers can share."""
 
 
 def as_params(backends):

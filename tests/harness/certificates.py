@@ -1,6 +1,7 @@
 """Certificates for servers that speak TLS, from an authority that nobody trusts unless told to."""
 
 import datetime as dt
+import ipaddress
 from pathlib import Path
 
 from cryptography import x509
@@ -64,7 +65,7 @@ class Authority:
         """Return the certificate of a host, the same one when asked again."""
         if host not in self._issued:
             key = ec.generate_private_key(ec.SECP256R1())
-            names = x509.SubjectAlternativeName([x509.DNSName(host)])
+            names = x509.SubjectAlternativeName([_name(host)])
             subject = x509.Name.from_rfc4514_string(f"CN={host}")
             made = self._builder(subject, key.public_key()).add_extension(names, critical=False)
             signed = made.sign(self._key, hashes.SHA256())
@@ -87,3 +88,10 @@ class Authority:
                 critical=False,
             )
         )
+
+
+def _name(host):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -41,14 +41,16 @@ class PostgresServer:
 
     Args:
         standby_of: another server, whose standby it is.
+        settings: more of its settings, ``name=value``.
     """
 
-    def __init__(self, *, standby_of=None):
+    def __init__(self, *, standby_of=None, settings=()):
         check_servers_are_meant()
         self._program = server_program("postgres")
         self.folder = Path(tempfile.mkdtemp(prefix="sessile-pg"))
         self.data = self.folder / "data"
         self._process = self._connection = None
+        self._settings = (*SETTINGS, *settings)
         self._user = unprivileged_user()
         hand_over(self.folder)
         try:
@@ -103,6 +105,29 @@ class PostgresServer:
         for pid in self._frozen:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+    def kill(self):
+        """Kill all of its processes at once, none of which can tidy up."""
+        self._hang_up()
+        if self._process.poll() is None:
+            self.freeze()  # so that none is born meanwhile
+            for pid in self._frozen:
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def limit_files(self, size=None):
+        """Let no file of it grow beyond that, as on a full disk; None sets no limit."""
+        pids = [self._process.pid]
+        for pid in pids:
+            limit = f"--fsize={'unlimited' if size is None else size}:unlimited"
+            # by its own user: a root without capabilities may not
+            subprocess.run(["prlimit", "--pid", str(pid), limit], **run_as(self._user), check=False)
+            pids += [child for child in _children(pid) if child not in pids]
+
+    def lives(self):
+        """Tell whether it answers, or will when it has recovered."""
+        return self._process.poll() is None
 
     def ask(self, statement, *values, database=None):
         """Return the rows of a statement; None where it gives none."""
@@ -169,7 +194,7 @@ class PostgresServer:
     def _began(self):
         command = [self._program, "-D", str(self.data), "-p", str(self.port)]
         command += ["-k", str(self.folder)]
-        for setting in SETTINGS:
+        for setting in self._settings:
             command += ["-c", setting]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **run_as(self._user))

@@ -7,7 +7,10 @@ A program that is not installed skips its tests on a laptop, and fails them in C
 import os
 import random
 import shutil
+import signal
 import socket
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +18,10 @@ _PORTS = range(20_000, 32_000)  # below the range from which the kernel numbers 
 
 
 def find_program(program, name, remedy):
-    """Return a program's path; without it skip, or fail where it is demanded."""
-    path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    """Return a program's path, a wheel's first; without it skip, or fail where it is demanded."""
+    wheels = Path(sys.executable).parent
+    places = f"{wheels}:{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    path = shutil.which(program, path=places)
     if path is None:
         skip_or_fail(name, f"{program} is not installed; install it: {remedy}")
     return path
@@ -27,6 +32,19 @@ def skip_or_fail(name, missing):
     if "CI" in os.environ or name in os.environ.get("SESSILE_REQUIRE", "").split(","):
         pytest.fail(missing)
     pytest.skip(f"NOT TESTED: {missing}")
+
+
+class Freezable:
+    """A server that is one process, ``_process``."""
+
+    def freeze(self):
+        """Let it take connections and bytes and answer nothing."""
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def thaw(self):
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
 
 def free_port():

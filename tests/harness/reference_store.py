@@ -25,12 +25,16 @@ from sessile.stores.contract import (
     Page,
     Record,
     Replaced,
+    StoreSize,
     pack,
     unpack,
 )
 from sessile.testing.place import Place
+from sessile.wire.feed.local import LocalFeed
 
-LOCAL = Capability.OWNERS | Capability.SCAN | Capability.SHARED | Capability.DURABLE
+LOCAL = (
+    Capability.OWNERS | Capability.SCAN | Capability.SHARED | Capability.DURABLE | Capability.FEED
+)
 
 
 class Server:
@@ -41,6 +45,7 @@ class Server:
         self.rows = defaultdict(dict)
         self.owners = defaultdict(dict)  # owner to keys, each with its login's number
         self.logins = count(1)
+        self.feeds = defaultdict(LocalFeed)
         self.collected = {}
         self.secret = None
         self.notes = {}  # what broken stores keep beside the rows
@@ -59,6 +64,7 @@ class ReferenceStore:
         self.password = password
         self.rows = server.rows[prefix]
         self.owners = server.owners[prefix]
+        self.feed = server.feeds[prefix]
         self.closed = False
 
     @classmethod
@@ -95,11 +101,17 @@ class ReferenceStore:
     async def count(self):
         return await self.ask("count", self.number)
 
+    async def size(self):
+        return await self.ask("size", self.measure)
+
     async def sweep(self, now, batch=1000):
         return await self.ask("sweep", lambda: self.clean(now, batch))
 
     async def ping(self):
         await self.ask("ping", lambda: None)
+
+    def open_feed(self, timer, wanted):
+        return self.feed.open(timer)
 
     async def close(self):
         self.closed = True
@@ -144,6 +156,10 @@ class ReferenceStore:
 
     def put(self, record):
         self.rows[record.key] = pack(record)
+        self.tell(record.key)
+
+    def tell(self, key):
+        self.feed.tell(key)
 
     def add(self, record):
         if record.key in self.rows:
@@ -216,6 +232,7 @@ class ReferenceStore:
     def remove(self, key, owner):
         found = self.get(key)
         self.rows.pop(key, None)
+        self.tell(key)
         for keys in self.owners.values():
             keys.pop(key, None)
         return found
@@ -229,12 +246,13 @@ class ReferenceStore:
     def wipe(self):
         self.rows.clear()
         self.owners.clear()
+        self.feed.tell_anything()
 
     def numbers(self, owner):
         """Return the index of an owner: keys, each with its login's number, oldest first."""
         return self.owners.get(owner, {})
 
-    def size(self, key):
+    def length(self, key):
         return len(self.rows.get(key, b""))
 
     def cut(self, keys, batch):
@@ -242,7 +260,7 @@ class ReferenceStore:
         total, page = 0, []
         for key in keys:
             page.append(Key(key))
-            total += self.size(key)
+            total += self.length(key)
             if len(page) == batch or total >= PAGE_BYTES:
                 return page, True
         return page, False
@@ -268,6 +286,9 @@ class ReferenceStore:
 
     def number(self):
         return len(self.rows)
+
+    def measure(self):
+        return StoreSize(len(self.rows), sum(map(self.length, self.rows)))
 
     def clean(self, now, batch):
         over = [key for key in self.rows if not self.live(self.get(key), now)][:batch]

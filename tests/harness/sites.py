@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,15 @@ from websockets.sync.client import connect
 from harness.reply import Reply
 from harness.servers import serve_asgi, serve_wsgi
 from sessile import Cookie, Sessions
+from sessile.service.sessions import context_of
+from sessile.stores.contract import Capability
 from sessile.testing.clock import FakeClock
 from sessile.testing.world import SECRET
 from sessile.web import asgi, wsgi
 
 PATIENCE = 20
 MOST_HELD = 64
+TICKET = re.compile(r"=([\w-]{20})[\w-]{40}(?:;|$)", re.ASCII | re.MULTILINE)
 WAITS = dict.fromkeys(("connect", "read", "write", "pool"), PATIENCE)
 
 
@@ -42,6 +46,8 @@ class HttpClient:
         transport: what sends them; set when it is served.
         handlers: what handles a request, by its path.
         statuses: those of all answers so far.
+        begun: the ids of the sessions whose tickets they carried, in that order.
+        sessions: those that are asked about them; a subclass has them.
     """
 
     def __init__(self):
@@ -49,6 +55,7 @@ class HttpClient:
         self.transport = None
         self.handlers = {}
         self.statuses = []
+        self.begun = {}
 
     def path(self, act, *, under=""):
         """Return the path whose handler is ``act``, below a prefix."""
@@ -70,7 +77,9 @@ class HttpClient:
             response = client.handle_request(request)  # httpx.Client would keep cookies of its own
             response.read()
         self.statuses.append(response.status_code)
-        return Reply(response.status_code, response.headers, response.content)
+        reply = Reply(response.status_code, response.headers, response.content)
+        self.begun |= dict.fromkeys(TICKET.findall("\n".join(reply.all("set-cookie"))))
+        return reply
 
     @contextmanager
     def client(self, source):
@@ -98,6 +107,23 @@ class HttpClient:
         with socket.create_connection((host, int(port)), PATIENCE) as link:
             link.sendall(message)
             return b"".join(iter(lambda: link.recv(65536), b""))
+
+    def of(self, user):
+        """Return a user's sessions; without an index, of those whose tickets were handed out."""
+        shown = self.sessions.sync
+        if self._knows_users:
+            return shown.of(user)
+        infos = [shown.show(key) for key in self.begun]
+        return [info for info in infos if info is not None and info.user == user]
+
+    def end_all(self, user):
+        """End all sessions of a user, or of everybody where the store knows no users."""
+        ends = self.sessions.sync
+        return ends.end_all(user) if self._knows_users else ends.end_everybody()
+
+    @property
+    def _knows_users(self):
+        return Capability.OWNERS in context_of(self.sessions).store.capabilities
 
     def crowd(self, act, cookie, number):
         """Make that many requests at once."""

@@ -14,6 +14,7 @@ from mutations.service import (
     saving,
     stale,
     two_addresses,
+    watching,
 )
 
 MUTATIONS = [
@@ -28,6 +29,8 @@ MUTATIONS = [
     *principals.MUTATIONS,
     *retries.MUTATIONS,
     *two_addresses.MUTATIONS,
+    *watching.MUTATIONS,
+    *watching.ON_A_LOOP,
 ]
 
 

@@ -17,11 +17,11 @@ from sessile.testing.drive import Async, Blocking
 from sessile.testing.effort import effort
 from sessile.testing.model import StoreModel
 from sessile.testing.place import Backend
-from sessile.testing.promises import failure
+from sessile.testing.promises import failure, feeds, watching_feeds
 
 GROUPS = (
     "rows", "commits", "owners", "limits", "bounds", "replacing", "everybody", "pages",
-    "handles", "outages",
+    "handles", "outages", "feeds", "sizes",
 )  # fmt: skip
 for group in GROUPS:
     import_module(f"mutations.stores.{group}")
@@ -106,6 +106,9 @@ def broken_by(store, colour):
 @pytest.fixture(autouse=True)
 def watch(monkeypatch):
     monkeypatch.setattr(failure, "monotonic", WATCH)
+    monkeypatch.setattr(failure, "sleep", WATCH.advance)
+    for module in (feeds, watching_feeds):  # these feeds are calls: who has not told will not
+        monkeypatch.setattr(module, "PATIENCE", 2.0)
 
 
 @pytest.mark.parametrize("colour", [Blocking, Async])

@@ -1,5 +1,8 @@
 """Two requests at once over real HTTP: the experiments that the peers fail, on every store."""
 
+import pytest
+
+from harness.backends import OWNING, as_params
 from harness.handlers import adds, logs_in, logs_out, puts, reads, start, who
 from sessile.core.ticket import Ticket
 from sessile.service import events
@@ -61,6 +64,7 @@ def test_logout_beats_a_writer_in_flight(site):
     assert [e.keys for e in site.events if isinstance(e, events.Dropped)] == [("v",)]
 
 
+@pytest.mark.parametrize("url", as_params(OWNING), indirect=True)
 def test_ended_device_stays_ended_under_a_writer(site):
     """A session ended from elsewhere is not brought back by its own request in flight."""
     cookie = start(site, v=0)
@@ -140,6 +144,7 @@ def test_crowd_at_rotation_time_loses_nothing(site):
     assert site.ask(who, new).json == "alice"
 
 
+@pytest.mark.parametrize("url", as_params(OWNING), indirect=True)
 def test_simultaneous_logins_under_a_limit_leave_one(limited_site):
     """Fifty logins of one user at once, with a limit of one, leave one live session."""
     replies = limited_site.crowd(logs_in, "", CROWD)

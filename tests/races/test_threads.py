@@ -5,6 +5,7 @@ Whatever takes two overlapping requests of the usual kinds is in ``test_overlapp
 
 import pytest
 
+from harness.backends import OWNING, as_params
 from harness.handlers import logs_in, logs_out, names, puts, reads, start, who
 from harness.sites import serve
 from sessile import Policy
@@ -132,6 +133,7 @@ def test_long_request_takes_no_activity_back(steady_site):
     assert site.values(cookie) == {"v": 1}
 
 
+@pytest.mark.parametrize("url", as_params(OWNING), indirect=True)
 def test_ends_leave_one_record_or_none(site):
     """One session after a login or a rotation, none after a logout; tombstones open nothing."""
     anonymous = site.ask(puts(v=1)).cookie
@@ -150,6 +152,7 @@ def test_ends_leave_one_record_or_none(site):
     assert [record for record in records(site) if record.live_at(now)] == []
 
 
+@pytest.mark.parametrize("url", as_params(OWNING), indirect=True)
 def test_login_form_sent_twice_is_one_login_in_the_end(limited_site):
     """Of two logins of one browser at once neither fails, and the last answer's cookie is in."""
     site = limited_site
@@ -169,7 +172,7 @@ def test_logout_form_sent_twice_is_no_error(site):
 
     assert (first.status, last.status) == (200, 200)
     assert site.ask(who, cookie).json is None
-    assert site.sessions.sync.of("alice") == []
+    assert site.of("alice") == []
 
 
 def test_form_sent_twice_during_a_login_is_no_error(site):

@@ -8,14 +8,21 @@ import psycopg
 import redis
 
 from harness.lmdb_rows import enter_row, plant_row, read_rows, write_rows
+from harness.memcached_server import KnownServer
+from harness.nats_server import KnownNats
 from sessile.core.record import Record, unpack
 from sessile.service.sessions import context_of
 from sessile.stores.lmdb import LMDBStore
 from sessile.stores.lmdb_rows import unpack_row
+from sessile.stores.memcached import MemcachedStore
+from sessile.stores.memcached_generations import GENERATION
+from sessile.stores.nats import NatsStore
+from sessile.stores.nats_rows import StreamIndex, StreamIndexEntry
 from sessile.stores.postgres import PostgresStore
-from sessile.stores.postgres_rows import owner_digest
 from sessile.stores.redis import RedisStore
+from sessile.stores.redis_cluster import RedisClusterStore
 from sessile.stores.redis_rows import STAMP
+from sessile.stores.row import owner_digest
 from sessile.stores.sqlite import SQLiteStore
 
 _PLANT = """INSERT INTO sessile_session (key, version, due, owner, claim, blob)
@@ -32,7 +39,8 @@ def rows_of(site):
     """Return the rows behind a site."""
     store, sealer = context_of(site.sessions).store, context_of(site.sessions).sealer
     kinds = {SQLiteStore: SQLiteRows, LMDBStore: LMDBRows, RedisStore: RedisRows}
-    kinds |= {PostgresStore: PostgresRows}
+    kinds |= {PostgresStore: PostgresRows, RedisClusterStore: ClusterRows}
+    kinds |= {MemcachedStore: CacheRows, NatsStore: StreamRows}
     return next(rows(store, sealer) for kind, rows in kinds.items() if isinstance(store, kind))
 
 
@@ -159,6 +167,139 @@ class RedisRows(Rows):
 
     def _names(self, server):
         return sorted(server.scan_iter(f"{self._prefix}*", count=1000))
+
+
+class ClusterRows(Rows):
+    """The keys of a cluster that begin with the site's prefix; rows are as those of a server."""
+
+    def __init__(self, store, sealer):
+        super().__init__(sealer)
+        self._partitions = store._partitions
+        self._prefix = store._prefix
+        self._seed = store._endpoint.cluster[0]
+
+    def _cluster(self):
+        return redis.RedisCluster(*self._seed, protocol=2)
+
+    def _name(self, key):
+        return self._partitions.by_start[key[:2]].prefix + key
+
+    def _generation(self, cluster, key):
+        """Return the generation of a row; where there is none yet, begin it."""
+        name = self._partitions.by_start[key[:2]].generation
+        cluster.set(name, b"\0\0\0\1hands", nx=True)
+        return cluster.get(name)
+
+    def __getitem__(self, key):
+        with self._cluster() as cluster:
+            row = cluster.get(self._name(key))
+            return row.removeprefix(self._generation(cluster, key))[:-STAMP]
+
+    def __setitem__(self, key, blob):
+        with self._cluster() as cluster:
+            generation = self._generation(cluster, key)
+            cluster.set(self._name(key), generation + blob + bytes(STAMP))
+
+    def enter(self, key, owner):
+        """Put a session into the index of an owner; None takes it out of that of ``alice``."""
+        with self._cluster() as cluster:
+            _, index = self._partitions.index(owner or "alice")
+            if owner is None:
+                cluster.zrem(index, key)
+            else:
+                cluster.zadd(index, {key: 1})
+
+    def __len__(self):
+        with self._cluster() as cluster:
+            return sum(b"@" not in name for name in self._names(cluster))
+
+    def dump(self):
+        """Return every byte of every key."""
+        with self._cluster() as cluster:
+            return b"\n".join(b"%s\n%s" % (n, _bytes(cluster, n)) for n in self._names(cluster))
+
+    def _names(self, cluster):
+        return sorted(cluster.scan_iter(f"{self._prefix}*", count=1000, target_nodes="primaries"))
+
+
+class CacheRows(Rows):
+    """The items of memcached servers that begin with the site's prefix.
+
+    A row begins with its generation.
+    """
+
+    def __init__(self, store, sealer):
+        super().__init__(sealer)
+        self._prefix = store._prefix
+        self._of = store._client.server_of
+        self._servers = {place: KnownServer(place) for place in [*store._client.keys()]}
+
+    def __getitem__(self, key):
+        server = self._servers[self._of(key)]
+        generation = server.data(f"{self._prefix}@generation")
+        return server.data(self._prefix + key).removeprefix(generation)
+
+    def __setitem__(self, key, blob):
+        server, name = self._servers[self._of(key)], f"{self._prefix}@generation"
+        if server.data(name) is None:  # this server has had no session yet
+            server.put(name, bytes(GENERATION), exptime=0)
+        server.put(self._prefix + key, server.data(name) + blob)
+
+    def __len__(self):
+        return sum("@" not in name for _, name in self._names())
+
+    def dump(self):
+        """Return every byte of every item."""
+        return b"\n".join(
+            b"%s\n%s" % (name.encode(), server.data(name) or b"") for server, name in self._names()
+        )
+
+    def _names(self):
+        return [
+            (server, name)
+            for server in self._servers.values()
+            for name in sorted(server.names())
+            if name.startswith(self._prefix) and server.data(name) is not None
+        ]
+
+
+class StreamRows(Rows):
+    """The messages of a stream."""
+
+    def __init__(self, store, sealer):
+        super().__init__(sealer)
+        self._bucket = store._place.bucket
+        ((_, port),) = store._place.endpoint.hosts
+        self._server = KnownNats(port)
+        self._owners = store._rows
+
+    def __getitem__(self, key):
+        return next(data for name, _, data in self._messages() if name == key)
+
+    def __setitem__(self, key, blob):
+        self._server.put(self._bucket, key, blob)
+
+    def enter(self, key, owner):
+        """Put a session into the index of an owner; None takes it out of that of ``alice``."""
+        index = StreamIndex()
+        if owner is None:
+            owner = "alice"
+        else:
+            index = index.with_entry(StreamIndexEntry(1, key, 1e12, 600))
+        message = self._owners.index(owner, 0, index)
+        assert "seq" in self._server.ask(message.subject, message.data, [("Nats-TTL", "600s")])
+
+    def __len__(self):
+        return sum(len(name) == 20 for name, _, _ in self._messages())
+
+    def dump(self):
+        """Return every byte of every message."""
+        return b"\n".join(
+            b"\n".join((name.encode(), headers, data)) for name, headers, data in self._messages()
+        )
+
+    def _messages(self):
+        return [message for message in self._server.messages(self._bucket) if message[2]]
 
 
 class PostgresRows(Rows):

@@ -99,7 +99,7 @@ def test_a42_owner_who_moves_logs_in_once(site):
         cookie = reply.cookie or cookie
         assert reply.json == "alice"
     assert len(events_of(site, Mismatched)) == 1
-    assert len(site.sessions.sync.of("alice")) == 1
+    assert len(site.of("alice")) == 1
 
 
 def who_came_last_is_at_home(patch):

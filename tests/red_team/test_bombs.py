@@ -3,7 +3,9 @@
 import json
 
 import msgspec
+import pytest
 
+from harness.backends import SHARED_OWNING, as_params
 from harness.handlers import logs_in, reads
 from red_team.attack import events_of, weakened_by
 from red_team.rows import rows_of
@@ -182,6 +184,7 @@ def trails_are_sound(patch):
     patch.setattr(records, "unpack_trail", lambda past: msgspec.msgpack.decode(past, type=Trail))
 
 
+@pytest.mark.parametrize("url", as_params(SHARED_OWNING), indirect=True)
 @weakened_by(trails_are_sound)
 def test_a32_planted_trail_hides_no_session(site):
     """A trail that is a bomb is an empty one: the owner still sees and ends the session."""

@@ -65,7 +65,7 @@ def test_a15_session_ends_on_time_after_every_step(site):
 
     site.clock.advance(T0 + ABSOLUTE - right)
     assert site.ask(who, cookie).json is None
-    assert site.sessions.sync.of("alice") == []
+    assert site.of("alice") == []
 
 
 def negative_ages_are_young(patch):
@@ -219,4 +219,4 @@ def test_a16_passive_polls_neither_put_off_a_lock_nor_open_it(site):
         assert site.sessions.sync.show(cookie[4:24]).locked
         site.clock.advance(2 * HOUR / 12)
     assert site.sessions.sync.show(cookie[4:24]) is None
-    assert site.sessions.sync.of("alice") == []
+    assert site.of("alice") == []

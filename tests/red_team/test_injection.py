@@ -4,6 +4,9 @@ import unicodedata
 from contextlib import suppress
 from sqlite3 import Error
 
+import pytest
+
+from harness.backends import SHARED_OWNING, as_params
 from harness.handlers import reads, who
 from red_team.attack import commands, weakened_by
 from sessile import Cookie
@@ -142,6 +145,7 @@ def names_are_folded(patch):
     patch.setattr(Session, "login", folding)
 
 
+@pytest.mark.parametrize("url", as_params(SHARED_OWNING), indirect=True)
 @weakened_by(names_are_folded)
 def test_a20_lookalikes_are_other_people(site):
     """Names that differ in case, composition, width or an invisible sign are distinct."""
@@ -197,6 +201,7 @@ def names_are_put_into_the_text(patch):
     patch.setattr(sqlite, "fetch_page", pasted)
 
 
+@pytest.mark.parametrize("url", as_params(SHARED_OWNING), indirect=True)
 @weakened_by(names_are_patterns, names_are_put_into_the_text)
 def test_a21_names_are_no_grammar(site):
     """A name with the signs of SQL, of Redis or of a pattern is a name and nothing else."""

@@ -16,7 +16,7 @@ from sessile.errors import StoreUnavailable
 from sessile.service.transaction import Opened, Standing, Transaction
 from sessile.stores import redis, redis_url
 from sessile.stores.contract import COMMITTED, Replaced
-from sessile.web import asgi, lazy, wsgi
+from sessile.web import exchange, lazy, wsgi
 
 LIMIT = 0.5
 MARGIN = 1.5  # a busy machine schedules threads when it can
@@ -51,7 +51,7 @@ def begins(session):
 
 def outage_is_a_stranger(patch):
     """Who cannot be looked up is taken for a visitor."""
-    for module in (asgi, lazy):
+    for module in (exchange, lazy):
         patch.setattr(module, "open_transaction", _lenient(module.open_transaction))
 
 
@@ -69,7 +69,7 @@ def _lenient(open_transaction):
 
 def cookies_die_with_the_store(patch):
     """The answer to an outage takes the cookie away."""
-    for module in (asgi, wsgi):
+    for module in (exchange, wsgi):
         patch.setattr(module, "refusal", _erasing(module.refusal))
 
 
@@ -123,18 +123,22 @@ def test_a62_slow_store_costs_no_more_than_the_limit(site):
 
 def what_is_not_stored_is_forgotten(patch):
     """An answer leaves whether its session was stored or not."""
-    for module in (asgi, lazy):
-        patch.setattr(module, "commit", _forgetful(module.commit))
+    for module in (exchange, lazy):
+        patch.setattr(module, "begin_commit", _forgetful(module.begin_commit))
 
 
-def _forgetful(commit):
-    async def committed(transaction, **more):
+def _forgetful(begin_commit):
+    def begun(transaction):
+        flow = begin_commit(transaction)
+        return None if flow is None else keep_quiet(flow)
+
+    async def keep_quiet(flow):
         try:
-            return await commit(transaction, **more)
+            return await flow
         except StoreUnavailable:
             return ()
 
-    return committed
+    return begun
 
 
 @weakened_by(what_is_not_stored_is_forgotten, serve=own_server)

@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 import pytest
 
-from harness.backends import BACKENDS, as_params
+from harness.backends import OWNING, SHARED_OWNING, as_params
 from harness.handlers import adds, logs_in, logs_out, puts, reads, start, who
 from mutations.defences import revive, versions_are_forgotten
 from red_team.attack import events_of, weakened_by
@@ -183,7 +183,7 @@ def test_a12_late_writer_cannot_bring_a_lower_assurance_back(site):
     assert (late.result().status, late.result().set_cookie) == (200, None)
     assert site.ask(lambda session: (session.user, session.assurance), risen).json == ["alice", 2]
     assert site.ask(who, cookie).json is None
-    assert len(site.sessions.sync.of("alice")) == 1
+    assert len(site.of("alice")) == 1
 
 
 def nobody_is_found(patch):
@@ -197,6 +197,7 @@ def nobody_is_found(patch):
     patch.setattr(SQLiteStore, "delete_owned", all_but_the_first)
 
 
+@pytest.mark.parametrize("url", as_params(SHARED_OWNING), indirect=True)
 @weakened_by(late_writers_revive, nobody_is_found)
 def test_a14_user_whose_sessions_are_ended_is_out_at_once(site):
     """With a request in flight on each device, the next request of each finds no session."""
@@ -296,7 +297,7 @@ def live(site, replies):
     return [user for reply in replies if (user := site.ask(who, reply.cookie).json)]
 
 
-@pytest.mark.parametrize("url", as_params(BACKENDS), indirect=True)
+@pytest.mark.parametrize("url", as_params(OWNING), indirect=True)
 @weakened_by(excess_lives_on, sessions_are_counted_before_the_login, policy=Policy(limit=1))
 def test_a13_fifty_logins_at_once_leave_one(site):
     """Of fifty logins of one user at once, with a limit of one, one session lives."""
@@ -308,7 +309,7 @@ def test_a13_fifty_logins_at_once_leave_one(site):
     assert len(site.sessions.sync.of("alice")) == 1
 
 
-@pytest.mark.parametrize("url", as_params(BACKENDS), indirect=True)
+@pytest.mark.parametrize("url", as_params(OWNING), indirect=True)
 @weakened_by(sessions_are_counted_before_the_login, policy=REFUSING)
 def test_a13_fifty_logins_at_once_are_refused_but_one(site):
     """Where the policy refuses more than one, one of fifty logins at once is admitted."""
@@ -319,7 +320,7 @@ def test_a13_fifty_logins_at_once_are_refused_but_one(site):
     assert len(events_of(site, events.LimitReached)) == CROWD - 1
 
 
-@pytest.mark.parametrize("url", as_params(BACKENDS), indirect=True)
+@pytest.mark.parametrize("url", as_params(OWNING), indirect=True)
 @weakened_by(excess_lives_on, logins_end_whoever_is_there, policy=REPLACING)
 def test_a13_fifty_logins_at_once_end_each_other_but_one(site):
     """Where each login ends its user's other sessions, fifty at once leave one, and not none."""
@@ -329,6 +330,7 @@ def test_a13_fifty_logins_at_once_end_each_other_but_one(site):
     assert live(site, replies) == ["alice"]
 
 
+@pytest.mark.parametrize("url", as_params(SHARED_OWNING), indirect=True)
 @weakened_by(excess_lives_on, processes_count_their_own, serve=workers, limit=1)
 def test_a13_fifty_logins_in_five_processes_leave_one(site):
     """The same holds where each of five processes has ten of the fifty."""

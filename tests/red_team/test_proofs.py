@@ -80,7 +80,7 @@ def assert_nobody(site, cookie):
     assert site.ask(requires, cookie).status == 401
     assert site.ask(refused(steps_up), cookie).json == "LoginNeeded"
     assert site.ask(spends(site), cookie).status == 403
-    assert site.sessions.sync.of("alice") == []
+    assert site.of("alice") == []
 
 
 def users_are_values(patch):
@@ -126,7 +126,7 @@ def test_a48_half_a_login_is_none(site):
     cookie = site.ask(begins, cookie).cookie
     assert_nobody(site, cookie)
     assert site.ask(refused(unlocks), cookie).json == "LoginNeeded"
-    assert site.sessions.sync.of("bob") == []
+    assert site.of("bob") == []
 
     site.clock.advance(600)
     assert site.ask(refused(finishes), cookie).json == "LoginNeeded"
@@ -286,7 +286,7 @@ def ends(site, cookie):
     verbs = site.sessions.sync
     return [
         lambda: verbs.end(cookie[4:24]),
-        lambda: verbs.end_all("alice"),
+        lambda: site.end_all("alice"),
         verbs.end_everybody,
     ]
 
@@ -299,7 +299,7 @@ def assert_ended(site, act, way, age=0):
         ends(site, cookie)[way]()
 
     assert (late.result().status, late.result().set_cookie) == (200, None)
-    assert site.sessions.sync.of("alice") == []
+    assert site.of("alice") == []
     assert site.ask(who, cookie).json is None
 
 

@@ -152,7 +152,7 @@ def assert_ended_by_replay(site, *tickets):
         assert (reply.json, reply.set_cookie) == (None, None)
     assert [event.owner for event in events_of(site, Replayed)] == ["alice"]
     assert [event.reason for event in events_of(site, Ended)] == [End.REPLAY]
-    assert site.sessions.sync.of("alice") == []
+    assert site.of("alice") == []
 
 
 @weakened_by(

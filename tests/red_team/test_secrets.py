@@ -120,7 +120,7 @@ def test_a65_no_name_can_write_a_line_of_a_log(site):
             lambda s, evil=evil: s.login(evil, device=evil) or s.update({evil: 1})
         ).cookie
         site.ask(lambda s, evil=evil: errors_of(s, evil, lines), cookie)
-        [info] = site.sessions.sync.of(evil)
+        [info] = site.of(evil)
         lines.append(repr(info))
         site.ask(logs_out, cookie)
         site.ask(reads, f"sid={evil.encode().hex()}")

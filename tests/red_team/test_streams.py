@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from harness.handlers import logs_out, who
@@ -18,9 +19,13 @@ from sessile.core.record import RecordKind
 from sessile.core.state import SessionState
 from sessile.errors import TooLate
 from sessile.service.events import Dropped
+from sessile.service.watchers import Watchers
 from sessile.stores import sqlite
 from sessile.stores.contract import COMMITTED, GONE, Conflict
-from sessile.web import asgi, lazy
+from sessile.web import asgi, exchange, lazy
+from sessile.web.open_connection import OpenConnection
+
+PATIENCE = 10.0
 
 
 def begins(session):
@@ -45,7 +50,7 @@ def with_sockets(interface, url, **options):
     """Serve a site whose sessions WebSockets share, which are ASGI in either case."""
     with (
         serve(interface, url, **options) as site,
-        serve_asgi(asgi.SessionMiddleware(chat, site.sessions)) as address,
+        serve_asgi(asgi.SessionMiddleware(chat, site.sessions, ended_code=None)) as address,
     ):
         site.socket = address.replace("http", "ws", 1) + "/"
         yield site
@@ -69,7 +74,7 @@ def gone_is_written_anew(patch):
 ENDS = {
     "logged out in a request": lambda site, cookie: site.ask(logs_out, cookie),
     "ended by the server": lambda site, cookie: site.sessions.sync.end(cookie[4:24]),
-    "all ended": lambda site, cookie: site.sessions.sync.end_all("alice"),
+    "all ended": lambda site, cookie: site.end_all("alice"),
 }
 
 
@@ -106,7 +111,7 @@ def ends_are_not_looked_up(patch):
 def test_a45_socket_can_ask_whether_its_session_lives(site):
     """``sessions.show(session.id)`` is None from the moment of the end: the application's signal.
 
-    A socket that only listens is not told by itself.
+    So it may close its sockets by itself, with ``ended_code=None``.
     """
     for name, end in ENDS.items():
         cookie = site.ask(begins).cookie
@@ -117,6 +122,53 @@ def test_a45_socket_can_ask_whether_its_session_lives(site):
     site.sessions.sync.show(cookie[4:24])
     site.clock.advance(hours(13))
     assert site.sessions.sync.show(cookie[4:24]) is None
+
+
+@contextmanager
+def with_closed_sockets(interface, url, **options):
+    """Serve a site whose WebSockets end with their sessions."""
+    url += f"{'&' if '?' in url else '?'}watch=0.2"
+    with (
+        serve(interface, url, **options) as site,
+        serve_asgi(asgi.SessionMiddleware(chat, site.sessions)) as address,
+    ):
+        site.socket = address.replace("http", "ws", 1) + "/"
+        yield site
+
+
+def sockets_are_left_open(patch):
+    """Nobody ends what is open."""
+    patch.setattr(OpenConnection, "_end", lambda _: None)
+
+
+def ends_are_not_asked_for(patch):
+    """Whoever was there once is there for ever."""
+    patch.setattr(Watchers, "go", nothing_to_do)
+
+
+async def nothing_to_do(_):
+    """Rest for good."""
+
+
+@weakened_by(
+    sockets_are_left_open, ends_are_not_asked_for, serve=with_closed_sockets, interfaces=("asgi",)
+)  # fmt: skip
+def test_a45_socket_that_only_listens_is_closed(site):
+    """Whoever stole a socket keeps it no longer than the session that it was opened with."""
+    for name, end in ENDS.items():
+        cookie = site.ask(begins).cookie
+        with connect(site.socket, additional_headers={"Cookie": cookie}) as socket:
+            socket.send("before")
+            assert json.loads(socket.recv()) == [True, "alice", {"v": "before"}], name
+            end(site, cookie)
+            try:
+                said = socket.recv(PATIENCE)
+            except ConnectionClosed as closed:
+                said = closed.rcvd.code
+            except TimeoutError:
+                said = "nothing"
+
+            assert said == 4401, name
 
 
 def later(state, reason):
@@ -181,7 +233,7 @@ def test_a47_session_that_was_kept_is_of_no_use_after_the_answer(site):
 
 def one_transaction_serves_all(patch):
     """Whoever has a session is given the one that was opened first."""
-    for module in (asgi, lazy):
+    for module in (exchange, lazy):
         patch.setattr(module, "open_transaction", _shared(module.open_transaction))
 
 

@@ -1,7 +1,9 @@
 """Theft: a stolen ticket under each policy, what is told of it, and what is kept."""
 
 import msgspec
+import pytest
 
+from harness.backends import SHARED_OWNING, as_params
 from harness.handlers import puts, reads, start, who
 from mutations.defences import (
     every_client_is_at_home,
@@ -209,7 +211,7 @@ def test_a8_evidence_of_a_replay_is_kept_and_opens_nothing(site):
         evidence = trail(site.sessions.sync.evidence(key))
         assert evidence == [("login", HERE), (f"ended: {End.REPLAY.value}", source)]
         assert site.sessions.sync.show(key) is None
-        assert site.sessions.sync.of("alice") == []
+        assert site.of("alice") == []
         for ticket in (old, new):
             assert site.ask(who, ticket).json is None
             assert site.ask(reads, ticket).json == {}
@@ -218,6 +220,7 @@ def test_a8_evidence_of_a_replay_is_kept_and_opens_nothing(site):
         assert site.sessions.sync.evidence(key) is None
 
 
+@pytest.mark.parametrize("url", as_params(SHARED_OWNING), indirect=True)
 @weakened_by(others_of_a_stolen_session_live_on, policy=Policy(on_replay=OnReplay.END_ALL))
 def test_a8_theft_of_one_session_may_end_them_all(site):
     """Under ``END_ALL`` a replay ends the owner's other sessions, and nobody else's."""
@@ -260,6 +263,7 @@ def test_a8_theft_may_lock_the_session_for_both(site):
     assert len(events_of(site, Replayed)) == 1
 
 
+@pytest.mark.parametrize("url", as_params(SHARED_OWNING), indirect=True)
 @weakened_by(
     others_of_a_stolen_session_live_on, policy=reacting(OnMismatch.END, on_replay=OnReplay.END_ALL)
 )

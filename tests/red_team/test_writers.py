@@ -1,5 +1,8 @@
 """A thief who can write the store, without a secret: he deletes, and puts older records back."""
 
+import pytest
+
+from harness.backends import SHARED_OWNING, as_params
 from harness.handlers import logs_in, logs_out, names, puts, who
 from red_team.attack import events_of, weakened_by
 from red_team.rows import rows_of
@@ -83,6 +86,7 @@ def indices_are_believed(patch):
     patch.setattr(Record, "index_owner", property(lambda record: None))
 
 
+@pytest.mark.parametrize("url", as_params(SHARED_OWNING), indirect=True)
 @weakened_by(indices_are_believed)
 def test_a23_session_that_was_hidden_ends_with_the_others(site):
     """A session that is in use is not hidden from "log out everywhere" by its index."""
@@ -107,6 +111,7 @@ def planted_rows_stay(patch):
 REFUSE = Policy(limit=1, on_limit=OnLimit.REFUSE)
 
 
+@pytest.mark.parametrize("url", as_params(SHARED_OWNING), indirect=True)
 @weakened_by(planted_rows_stay, policy=REFUSE)
 def test_a23_planted_rows_lock_nobody_out(site):
     """What was planted in a user's index is not listed, and does not count against the limit."""
@@ -148,6 +153,7 @@ def test_a23_tombstones_that_point_at_each_other_hold_up_nobody(site):
         assert not site.sessions.sync.end(ticket.key)
 
 
+@pytest.mark.parametrize("url", as_params(SHARED_OWNING), indirect=True)
 @weakened_by(proofs_are_not_checked)
 def test_a23_planted_evidence_accuses_nobody(site):
     """Nobody makes up a theft, or a session to show."""

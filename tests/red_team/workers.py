@@ -46,7 +46,7 @@ class Workers(HttpClient):
 
 
 @contextmanager
-def workers(interface, url, *, limit):
+def workers(interface, url, *, limit=0):
     """Start the processes; give what sends them requests; end them."""
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "red_team.workers", interface, url, str(limit)]
@@ -81,7 +81,7 @@ def main(interface, url, limit):
 
 def _serve(interface, url, limit):
     """Serve until standard input ends."""
-    with serve(interface, url, policy=Policy(limit=limit)) as site:
+    with serve(interface, url, policy=Policy(limit=limit or None)) as site:
         site.handlers = {f"/{act.__name__}": act for act in (handlers.logs_in, handlers.who)}
         sys.stdout.write(f"{site.address}\n")
         sys.stdout.flush()

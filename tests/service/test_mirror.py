@@ -13,6 +13,11 @@ ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "src" / "sessile" / "service"
 PROMISES = ROOT / "src" / "sessile" / "testing" / "promises"
 TESTS = {
+    "alive": [
+        "promises/watching.py",
+        "tests/web/test_passive.py",
+        "tests/web/test_wsgi_alive.py",
+    ],
     "clients": [
         "promises/bindings.py",
         "tests/service/test_clients.py",
@@ -28,10 +33,12 @@ TESTS = {
     "context": ["tests/service/test_hooks.py", "tests/service/test_key_ring.py"],
     "csrf": ["tests/service/test_csrf.py", "tests/web/test_csrf_tokens.py"],
     "devices": ["promises/accounts.py", "tests/service/test_devices.py"],
+    "distinct": ["tests/service/test_statistics.py"],
     "end": [
         "promises/thefts.py",
         "promises/concurrency.py",
         "promises/proofs.py",
+        "tests/service/test_plain_values.py",
         "tests/service/test_interleavings.py",
         "tests/service/test_long_lived.py",
         "tests/service/test_operators.py",
@@ -47,6 +54,7 @@ TESTS = {
         "tests/service/test_end_everybody.py",
         "tests/service/test_users.py",
     ],
+    "near": ["tests/service/test_near.py", "tests/service/test_outage_reads.py"],
     "new_record": ["promises/lifetimes.py", "tests/service/test_sessions.py"],
     "open": [
         "promises/tickets.py",
@@ -70,7 +78,7 @@ TESTS = {
         "tests/service/test_carry_over.py",
     ],
     "require": [
-        "promises/proofs.py",
+        "promises/grants.py",
         "tests/web/test_require.py",
         "tests/service/test_assurance.py",
     ],
@@ -83,13 +91,25 @@ TESTS = {
     ],
     "shadows": ["tests/service/test_shadows.py"],
     "sessions": ["tests/service/test_sessions.py"],
+    "size": ["tests/service/test_store_size.py", "promises/sizes.py"],
     "stale": ["promises/stale.py", "promises/unrotated.py", "tests/service/test_stale.py"],
+    "statistics": ["tests/service/test_statistics.py", "tests/cli/test_stat.py"],
     "tombstones": [
         "promises/retries.py",
         "tests/service/test_long_lived.py",
         "tests/service/test_interleavings.py",
     ],
-    "visitor": ["promises/tickets.py", "promises/concurrency.py"],
+    "watch": [
+        "tests/service/test_watch.py",
+        "promises/watching.py",
+        "promises/watching_feeds.py",
+    ],
+    "watchers": ["tests/service/test_watchers.py"],
+    "visitor": [
+        "promises/tickets.py",
+        "promises/concurrency.py",
+        "tests/service/test_plain_values.py",
+    ],
     "transaction": [
         "tests/service/test_transaction.py",
         "promises/locks.py",

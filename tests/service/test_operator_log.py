@@ -119,6 +119,23 @@ def test_outage_is_told_when_it_begins_and_when_it_is_over(world, what, act):
     assert world.lines() == []
 
 
+def test_store_that_fails_some_does_not_work_again(world):
+    """Where one node of a cluster is gone some requests are served all the while."""
+    _, cookie = world.ask(stores)
+    for _ in range(10):
+        world.store.refuses = {"commit"}
+        world.ask(stores, cookie)
+        world.store.refuses = set()
+        world.ask(stores, cookie)
+        world.clock.advance(1)
+    assert [level for level, _ in world.lines()] == ["ERROR"]
+    world.clock.advance(5)
+    world.ask(stores, cookie)
+
+    ((_, line),) = world.lines()
+    assert line.startswith("memory:// works again, 15 s after it first failed")
+
+
 def test_store_that_is_read_and_not_written_does_not_work_again(world):
     """That it can be read is no news of an outage that stops those who write."""
     _, cookie = world.ask(stores)

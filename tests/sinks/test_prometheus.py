@@ -80,13 +80,14 @@ def test_names_that_cannot_be_registered_are_told(prefix, metrics):
         Prometheus(metrics, prefix)
 
 
+@pytest.mark.parametrize("end", ["", "_gauges"])
 @pytest.mark.parametrize(
     ("extra", "module"), [("prometheus", "prometheus_client"), ("opentelemetry", "opentelemetry")]
 )
-def test_missing_library_names_the_extra(extra, module, monkeypatch):
+def test_missing_library_names_the_extra(extra, module, end, monkeypatch):
     """Without its library a sink says what to install."""
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, f"sessile.sinks.{extra}", raising=False)
+    monkeypatch.delitem(sys.modules, f"sessile.sinks.{extra}{end}", raising=False)
 
     with pytest.raises(MissingExtra, match=rf"pip install 'sessile\[{extra}\]'"):
-        importlib.import_module(f"sessile.sinks.{extra}")
+        importlib.import_module(f"sessile.sinks.{extra}{end}")

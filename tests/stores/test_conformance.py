@@ -1,12 +1,26 @@
 """Every store keeps every promise, in both colours. A new store is one line in ``BACKENDS``."""
 
-from harness.backends import BACKENDS, VALKEY
+from harness.backends import BACKENDS, NEAR, POSTGRES_FEED, REPLICATED, VALKEY
 from sessile.testing.conformance import SessionContract, StoreContract
+from sessile.testing.promises.feeds import Feeds
+from sessile.testing.promises.watching_feeds import WatchingFeeds
 
 
 class TestStores(SessionContract, backends=BACKENDS):
     """One line a store."""
 
 
+class TestNear(SessionContract, backends=[NEAR]):
+    """Copies that a process keeps break no promise: each browser says what it has seen."""
+
+
+class TestReplicated(StoreContract, backends=[REPLICATED]):
+    """With a mirror it is the same store; ``test_mirror`` asks what a service makes of it."""
+
+
 class TestValkey(StoreContract, backends=[VALKEY]):
     """Valkey keeps what Redis does; what the service promises over either is asked of Redis."""
+
+
+class TestPostgresFeed(SessionContract, backends=[POSTGRES_FEED], groups=[Feeds, WatchingFeeds]):
+    """With a feed it is the same store; what is asked of it is that the feed tells."""

@@ -118,7 +118,9 @@ def test_unknown_option_is_named():
     place.option("timeout", seconds, 0.5)
     place.option("most", count, 1)
 
-    with pytest.raises(ConfigError, match=r"'timeuot'.*'timeout'\? known are: most, timeout"):
+    with pytest.raises(
+        ConfigError, match=r"'timeuot'.*'timeout'\? known are: most, near, timeout, watch"
+    ):
         place.refuse_leftovers()
 
 

@@ -12,7 +12,8 @@ from sessile.stores.contract import Change, Committed, Record, Replacement
 from sessile.stores.memory import MemoryStore
 from sessile.stores.moving import MovingStore
 from sessile.testing.clock import T0
-from sessile.testing.conformance import StoreContract
+from sessile.testing.conformance import SessionContract, StoreContract
+from sessile.testing.promises.watching import Watching
 from sessile.testing.sample import change, key, login, record
 from sessile.testing.step import Stepped, interleavings, interruptions
 from sessile.testing.world import World
@@ -23,6 +24,10 @@ ALICES = record("a", owner="alice", version=7, data={"cart": b"hat"})
 
 class TestMoving(StoreContract, backends=[MOVING]):
     """A store that takes over keeps what every store promises."""
+
+
+class TestWatchingOnTheMove(SessionContract, backends=[MOVING], groups=[Watching]):
+    """What is open ends with its session, though that has moved since."""
 
 
 class Two(MovingStore):

@@ -22,7 +22,8 @@ def meant(url):
         if name != "name" and value != getattr(usual, name)
     }
     changed |= {} if place.table == TABLE else {"table": place.table}
-    return changed if place.logged else changed | {"logged": False}
+    changed |= {} if place.logged else {"logged": False}
+    return changed | ({"feed": True} if place.feed else {})
 
 
 def hosts(*pairs):
@@ -41,6 +42,7 @@ def hosts(*pairs):
         ("postgresql:///app?host=/run/pg", hosts(("/run/pg",)) | {"database": "app"}),
         ("postgresql://?table=web.Sessions", {"table": "web.Sessions"}),
         ("postgresql://?logged=no", {"logged": False}),
+        ("postgresql://?feed=yes", {"feed": True}),
         ("postgresql://?prepare=no", {"prepares": False}),
         ("postgresql://?connections=3", {"most": 3}),
         ("postgresql://?timeout=2", {"timeout": 2.0, "connect_timeout": 2.0}),
@@ -92,6 +94,7 @@ def test_password_is_in_no_word_of_libpqs_that_is_shown():
         ("postgresql://db?table=x-y", "table=x-y .*letters, digits and underscores"),
         ("postgresql://db?table=a.b.c", "letters, digits and underscores"),
         ("postgresql://db?logged=maybe", "write yes or no"),
+        ("postgresql://db?feed=on", "write yes or no"),
         ("postgresql://db?connections=0", "above 0"),
         ("postgresql://db?timeout=soon", "seconds"),
         ("postgresql://db?sslmode=strict", "write one of disable, .*verify-full"),

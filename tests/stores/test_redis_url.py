@@ -63,6 +63,8 @@ def test_url_means(url, means):
         ("redis+sentinel://one", "names no primary.*redis.sentinel://one:26379,two:26379/NAME/0"),
         ("redis+sentinel://one/shop/zero", "no database.*redis.sentinel://one:26379,two:26379/NAM"),
         ("redis+sentinel://one/shop/0/1", "no database"),
+        ("redis+sentinel://one/shop?ca=x.pem", "unknown option 'ca'"),
+        ("valkeys+sentinel://one/shop?ca=/no/such.pem", "/no/such.pem.*PEM"),
         ("redis://one:6379,two:6379/0", r"redis://one:6379,two:6379/0 names several servers"),
         ("redis://cache?sentinel_password=secret", "unknown option 'sentinel_password'"),
         ("unix://", "names no socket.*unix:///run/redis.sock"),

@@ -13,6 +13,7 @@ from sessile.core.flow import arun
 from sessile.errors import StoreUnavailable
 from sessile.stores.contract import Record
 from sessile.stores.redis import RedisStore
+from sessile.testing.promises.feeds import hear, hear_until_now, listen
 from sessile.testing.sample import change, key, login, record
 from wire.redis.scripted import SILENCE, ScriptedServer
 
@@ -91,6 +92,24 @@ def test_primary_that_became_a_replica_is_left(replicated, opened, drive):
     assert ask_again(old.calls).get("mget", 0) == served
 
 
+def test_feed_follows_a_fail_over(replicated, opened, drive):
+    """The feed of the old primary ends, and a new one hears what the new primary does."""
+    store = opened(f"{replicated.url}&timeout=5")
+    drive(store.create(record("a")))
+    assert replicated.primary.ask("WAIT", 1, 10_000) == 1
+    feed = listen(store)
+    hear_until_now(feed)
+    replicated.fail_over()
+    with pytest.raises(StoreUnavailable):
+        hear(feed, lambda word: False)
+    feed.close()
+    eventually(lambda: serves(drive, store), "the new primary serves")
+    again = listen(store)
+    drive(store.delete(key("a")))
+    assert key("a") in hear_until_now(again)
+    again.close()
+
+
 def test_replica_is_not_read(own_redis, opened, drive):
     """Where a Sentinel is behind, and names what is a replica by now, nobody is served from it."""
     own_redis.ask("REPLICAOF", "127.0.0.1", own_redis.port)
@@ -141,7 +160,9 @@ def test_password_of_sentinels_is_shown_nowhere(opened, drive):
 
 def test_answer_that_is_none_is_told(opened, drive):
     """What is no Sentinel at all is named, and costs no more than the time limit."""
-    for answer in (b"HTTP/1.1 400\r\n\r\n", b"+OK\r\n", reply("127.0.0.1", "no port")):
+    strange = [b"HTTP/1.1 400\r\n\r\n", b"+OK\r\n", reply("127.0.0.1", "no port")]
+    strange += [reply("", 6379), reply(".one", 6379), reply("one\0two", 1), reply("one", 65_536)]
+    for answer in strange:
         with ScriptedServer([answer], [answer]) as stranger:
             said = why(drive, opened(named(stranger.port)).ping())
         assert f"127.0.0.1:{stranger.port}: its answer is " in said

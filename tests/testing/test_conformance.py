@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from sessile.stores.memory import MemoryStore
 from sessile.testing.conformance import SessionContract, StoreContract
+from sessile.testing.place import Backend, Place
+from sessile.testing.promises.feeds import Feeds
 
 OURS = Path(__file__).parents[2] / "src"
 
@@ -99,3 +102,14 @@ def test_contract_without_backends_is_an_error(contract):
     """A test class that names no stores would silently test nothing."""
     with pytest.raises(TypeError, match="backends"):
         type("TestNothing", (contract,), {})
+
+
+class OneGroup(StoreContract, backends=[Backend("memory", MemoryStore, Place)], groups=[Feeds]):
+    """Looked at, not collected."""
+
+
+def test_one_group_can_be_asked_alone():
+    """Where groups are named their promises are asked, and no others are collected."""
+    assert OneGroup.promises == {n: p for n, p in vars(Feeds).items() if n.startswith("test_")}
+    assert OneGroup.test_feed_tells_of_every_act is not None
+    assert OneGroup.test_unknown_key_reads_as_none is None

@@ -282,12 +282,66 @@ def test_login_that_was_given_up_may_come_last():
     assert len(faults(history)) == 1
 
 
+def test_first_write_that_was_given_up_may_name_the_life():
+    """Carried out beside the second one, it names the session that this has begun."""
+    lost = replace(did(Verb.APPEND, 1, Fate.UNKNOWN, given_="a", life=""), fresh="late")
+    begun = replace(did(Verb.APPEND, 2, given_="b", items=("b",)), life="")
+    renamed = did(Verb.READ, 3, life="late", items=("a", "b"))
+
+    assert faults([lost, begun, renamed]) == []
+    assert faults([replace(lost, life="another"), begun, renamed]) != []
+
+
+def test_what_is_written_beside_it_may_be_in_the_life_that_it_names():
+    """An answer names the life that it began; the one before it may have the last word."""
+    lost = replace(did(Verb.PUT, 1, Fate.UNKNOWN, given_="k=a", life=""), fresh="late")
+    begun = replace(did(Verb.PUT, 2, given_="k=b", values={"k": "b"}), life="")
+    renamed = did(Verb.READ, 3, life="late", values={"k": "b"})
+    logout = did(Verb.LOGOUT, 1.7, lasts=0.1)
+
+    assert faults([lost, begun, renamed]) == []
+    assert faults([lost, logout, begun, renamed]) != []
+
+
+@pytest.mark.parametrize("verb", [Verb.PUT, Verb.ADD])
+def test_second_write_that_was_given_up_may_be_in_the_life_of_the_first(verb):
+    """A client that has no answer yet does not know what it is in."""
+    first = replace(did(Verb.APPEND, 1, Fate.UNKNOWN, given_="a", life=""), fresh="late")
+    second = replace(did(verb, 2, Fate.UNKNOWN, given_="k=v", life=""), fresh="later")
+    seen = {Verb.PUT: {"values": {"k": "v"}}, Verb.ADD: {"count": 1}}[verb]
+    both = did(Verb.READ, 3, life="late", items=("a",), **seen)
+
+    assert faults([first, second, both]) == []
+    assert faults([first, replace(second, client="d"), both]) != []
+
+
 def test_late_answer_of_an_end_is_no_fault():
     """A request that was under way when the logout was acknowledged may have seen the session."""
     logout = did(Verb.LOGOUT, 2)
 
     assert faults([logout, did(Verb.READ, 2.2)]) == []
     assert faults([logout, did(Verb.READ, 3)]) != []
+
+
+def test_what_has_ended_may_be_seen_for_the_lag_that_was_said():
+    """Behind a near cache, and no longer; nor is anything else forgiven for it."""
+    write = did(Verb.APPEND, 0, given_="a", items=("a",))
+    logout = did(Verb.LOGOUT, 2)
+    late, later = did(Verb.READ, 3, items=("a",)), did(Verb.READ, 4.6, items=("a",))
+
+    assert faults([write, logout, late], lag=2.0) == []
+    assert faults([write, logout, late, later], lag=2.0) != []
+    assert faults([write, did(Verb.READ, 1.2)], lag=2.0) != []
+
+
+def test_what_is_set_beside_an_end_is_dropped_also_where_it_is_seen_on():
+    """An old copy shows what was before, without what a request was told that it had set."""
+    writes = [did(Verb.APPEND, at, given_=f"{at}", items=("0",)) for at in (0,)]
+    beside = did(Verb.APPEND, 2.1, given_="b", items=("0", "b"))
+    history = [*writes, did(Verb.LOGOUT, 2), beside, did(Verb.READ, 3, items=("0",))]
+
+    assert faults(history, lag=2.0) == []
+    assert faults(history) != []
 
 
 def test_number_of_sessions_in_the_end():

@@ -6,7 +6,7 @@ import pytest
 
 from harness.applications import asgi_app, counting_cookie, wsgi_app
 from harness.browsers import AsgiBrowser, WsgiBrowser
-from harness.recording_store import fresh_sessions, take_commands
+from harness.recording_store import take_commands
 from sessile.core.ticket import ENTROPY, Ticket
 from sessile.errors import SessileError
 from sessile.service.sessions import context_of
@@ -43,11 +43,6 @@ def wsgi_crowd(act, sessions, cookies, **options):
 @pytest.fixture(params=[asgi_crowd, wsgi_crowd])
 def crowd(request):
     return request.param
-
-
-@pytest.fixture
-def sessions():
-    return fresh_sessions()
 
 
 def set_cookies(replies):

@@ -14,7 +14,7 @@ from sessile.errors import StoreUnavailable
 from sessile.testing.clock import FakeClock
 from sessile.testing.error_report import report_error
 from sessile.testing.world import SECRET
-from sessile.web import asgi, lazy, websocket, wsgi
+from sessile.web import asgi, exchange, lazy, websocket, wsgi
 from sessile.web import flask as web_flask
 from sessile.wire import system
 
@@ -42,10 +42,10 @@ class Outage:
 
     def strike(self, patch):
         """Cut every flow of the web floor, and keep the errors that are answered with a 503."""
-        for module, name in ((asgi, "arun"), (websocket, "arun"), (lazy, "run")):
+        for module, name in ((exchange, "arun"), (websocket, "arun"), (lazy, "run")):
             whole = getattr(flows, name)
             patch.setattr(module, name, lambda flow, whole=whole: whole(CutFlow(flow, self)))
-        for module in (asgi, wsgi, websocket, web_flask):
+        for module in (exchange, wsgi, websocket, web_flask):
             patch.setattr(module, "refusal", self._keep(module.refusal))
 
     def _keep(self, refusal):

@@ -12,7 +12,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from harness.applications import count_of
 from harness.browsers import WsgiBrowser
-from harness.recording_store import fresh_sessions, take_commands
+from harness.recording_store import take_commands
 from harness.servers import serve_wsgi
 from sessile import Session
 from sessile.core.session_values import FLASHES
@@ -20,11 +20,6 @@ from sessile.errors import ConfigError, StoreUnavailable, TooLate
 from sessile.service.sessions import context_of
 from sessile.web.flask import Sessile, session
 from web.flask_shop import count, customer, route, shop, show, stream
-
-
-@pytest.fixture
-def sessions():
-    return fresh_sessions()
 
 
 @pytest.fixture

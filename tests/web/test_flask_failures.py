@@ -16,11 +16,6 @@ from web.flask_shop import count, customer, route, shop, show, stream
 
 
 @pytest.fixture
-def sessions():
-    return fresh_sessions()
-
-
-@pytest.fixture
 def app(sessions):
     return shop(sessions)
 

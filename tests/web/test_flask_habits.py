@@ -19,11 +19,6 @@ NO_ONE = Policy.aal2()
 
 
 @pytest.fixture
-def sessions():
-    return fresh_sessions()
-
-
-@pytest.fixture
 def app(sessions):
     return shop(sessions)
 

@@ -78,11 +78,6 @@ def shop(sessions, **handlers):
 
 
 @pytest.fixture
-def sessions():
-    return fresh_sessions()
-
-
-@pytest.fixture
 def browser(sessions):
     return WsgiBrowser(shop(sessions))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from harness.recording_store import fresh_sessions, take_commands
+from harness.recording_store import take_commands
 from sessile import Session
 from sessile.core.request import PlainRequest
 from sessile.core.session_values import FLASHES, SessionValues
@@ -74,11 +74,6 @@ def asks(cookie):
 def begin(sessions, request):
     """The session of a request, which nobody has touched."""
     return LazySession(RequestSession(sessions, request))
-
-
-@pytest.fixture
-def sessions():
-    return fresh_sessions()
 
 
 @pytest.fixture

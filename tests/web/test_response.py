@@ -18,15 +18,10 @@ from harness.applications import (
     wsgi_stream,
 )
 from harness.browsers import WsgiBrowser
-from harness.recording_store import fresh_sessions, take_commands
+from harness.recording_store import take_commands
 from sessile.errors import StoreUnavailable, TooLate
 from sessile.service.sessions import context_of
 from sessile.web.wsgi import KEY, SessionMiddleware
-
-
-@pytest.fixture
-def sessions():
-    return fresh_sessions()
 
 
 def test_session_may_change_until_the_first_byte(sessions):

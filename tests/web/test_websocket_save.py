@@ -189,7 +189,7 @@ def test_closing_socket_writes_no_old_copy_back():
 
     talk(act, sessions, cookie)
 
-    assert take_commands(sessions) == []
+    assert {*take_commands(sessions)} <= {"read"}  # by whoever watches the socket's session
     assert held(sessions, cookie) == {}
 
 

@@ -26,11 +26,6 @@ from sessile.service.sessions import context_of
 from sessile.web.wsgi import KEY, SessionMiddleware
 
 
-@pytest.fixture
-def sessions():
-    return fresh_sessions()
-
-
 def test_lines_of_the_readme(sessions):
     """``app = SessionMiddleware(app, sessions)``; ``environ["sessile.session"]`` is a session."""
 

@@ -1,4 +1,4 @@
-"""Floor 6: a small embedded balancer for development and the demo. It knows nothing of sessions.
+"""Floor 7: a small embedded balancer for development and the demo. It knows nothing of sessions.
 
     servers = [BackendServer("a", "127.0.0.1", 8001), BackendServer("b", "127.0.0.1", 8002)]
     asyncio.run(serve(Balancer(servers, affinity=Affinity.COOKIE, port=8000)))

@@ -10,9 +10,10 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from hashlib import blake2b, sha256
+from hashlib import sha256
 
 from sessile.balance.health import State
+from sessile.core.rendezvous import rendezvous
 
 
 class Affinity(Enum):
@@ -43,14 +44,6 @@ def route_token(name: str, key: bytes) -> str:
     """Return the opaque token that stands for a server: it tells a client nothing about it."""
     digest = hmac.digest(key, b"sessile route\0" + name.encode(), sha256)
     return urlsafe_b64encode(digest[:15]).decode()
-
-
-def rendezvous(address: str, names: Sequence[str]) -> str:
-    """Return the highest bidder for an address.
-
-    Each name bids independently of the others, so taking one away moves only what it had won.
-    """
-    return max(names, key=lambda name: blake2b(f"{address}\0{name}".encode()).digest())
 
 
 class Router:

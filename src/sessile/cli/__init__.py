@@ -1,1 +1,1 @@
-"""Floor 8: the command ``sessile``, one file per command. Parses and prints, decides nothing."""
+"""Floor 9: the command ``sessile``, one file per command. Parses and prints, decides nothing."""

@@ -17,7 +17,9 @@ from sessile.cli.end_everybody import end_everybody
 from sessile.cli.init import init
 from sessile.cli.keygen import keygen
 from sessile.cli.list import list_sessions
+from sessile.cli.node import node_app
 from sessile.cli.show import show
+from sessile.cli.stat import stat
 from sessile.cli.sweep import sweep
 from sessile.errors import SessileError
 
@@ -76,9 +78,11 @@ app.command("init")(init)
 app.command("doctor")(doctor)
 app.command("list")(list_sessions)
 app.command("show")(show)
+app.command("stat")(stat)
 app.command("end")(end)
 app.command("end-all")(end_all)
 app.command("end-everybody")(end_everybody)
 app.command("sweep")(sweep)
 app.command("copy")(copy)
+app.add_typer(node_app, name="node")
 app.command("demo")(demo)

@@ -28,6 +28,7 @@ from sessile.stores.contract import (
 )
 from sessile.stores.finding import Finding, fine, note, wrong
 from sessile.stores.location import redact
+from sessile.stores.near import near_cache
 from sessile.stores.open import open_store
 from sessile.wire import system
 
@@ -80,7 +81,7 @@ def _open(url: str | None, sessions: Sessions | None) -> Generator[Finding, None
     if sessions is not None:
         store = context_of(sessions).store
         yield fine("URL", f"{store.name}{_file_of(store)} (--app)")
-        yield fine("driver", f"{type(store).__name__} is loaded")
+        yield fine("driver", f"{_name_of(store)} is loaded")
         return store
     try:
         setting = system.setting("SESSILE_URL")
@@ -99,8 +100,14 @@ def _open(url: str | None, sessions: Sessions | None) -> Generator[Finding, None
         yield wrong("URL", f"{error} ({source})")
         return None
     yield fine("URL", f"{store.name}{_file_of(store)} ({source})")
-    yield fine("driver", f"{type(store).__name__} can be loaded")
+    yield fine("driver", f"{_name_of(store)} can be loaded")
     return store
+
+
+def _name_of(store: Store) -> str:
+    """Return the name of the driver, also behind a near cache."""
+    near = near_cache(store)
+    return type(store if near is None else near.store).__name__
 
 
 def _file_of(store: Store) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from sessile.cli.operator import missing
+from sessile.cli.operator import missing, refuse_empty_secrets
 from sessile.cli.printable import pluralize
 from sessile.cli.progress import show_count
 from sessile.core.flow import run
@@ -30,6 +30,7 @@ def copy(former: From, to: To) -> None:
     every server the new URL first, and the old one as former= or SESSILE_FORMER_URL: then both go
     on, and nobody is logged out. It can be stopped and begun again at any time.
     """
+    refuse_empty_secrets()
     old, new = open_store(former), open_store(to)
     try:
         if isinstance(old, FileBacked) and not old.path.exists():
@@ -37,6 +38,11 @@ def copy(former: From, to: To) -> None:
         for store in (old, new):
             if Capability.SHARED not in store.capabilities:
                 raise ConfigError(f"{store.name} is inside a process, where no command can look")
+        if Capability.SCAN not in old.capabilities:
+            raise ConfigError(
+                f"{old.name} cannot list its sessions, so none can be carried over: leave the "
+                "application there until they are over, or have everybody log in again"
+            )
         moving = MovingStore(new, old)
         run(moving.ping())
         with show_count("copying") as count:

@@ -30,7 +30,7 @@ def init(
             typer.echo(f"{store.name} needs no table: nothing to do")
         elif show:
             typer.echo(";\n".join((*store.table_statements(), "")), nl=False)
-        elif run(store.make_table()):
-            typer.echo(f"made {store.table}")
+        elif made := run(store.make_table()):
+            typer.echo(f"made {made}")
         else:
             typer.echo(f"{store.table} is there already")

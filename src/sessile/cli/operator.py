@@ -27,7 +27,7 @@ def connect(url: str | None, app: str | None = None) -> Iterator[Sessions]:
     nothing.
 
     Raises:
-        ConfigError: there is nothing to see, and looking would make it.
+        ConfigError: there is nothing to see, and looking would make it; or a setting is empty.
     """
     sessions = _open(url) if app is None else open_application(app, url)
     try:
@@ -38,9 +38,19 @@ def connect(url: str | None, app: str | None = None) -> Iterator[Sessions]:
 
 
 def _open(url: str | None) -> Sessions:
+    refuse_empty_secrets()
     sessions = Sessions(url, secrets=[system.entropy(32)], sealing=Sealing.OFF, policy=_Unknown())
     context_of(sessions).sealer = _Unproved(context_of(sessions).ring)
     return sessions
+
+
+def refuse_empty_secrets() -> None:
+    """Refuse what the application does not start with, also where no secret is needed.
+
+    Raises:
+        ConfigError: the setting is there and empty, so the environment is not the application's.
+    """
+    system.setting("SESSILE_SECRETS")
 
 
 def open_application(app: str, url: str | None) -> Sessions:

@@ -14,7 +14,7 @@ forgery.
 
 import hmac
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Protocol
@@ -85,24 +85,56 @@ class Sealer(Protocol):
         """
         ...
 
+    def forget(self, keys: Collection[str] | None) -> None:
+        """Remember no more what those records held; of all of them where it is not known which."""
+        ...
+
+
+MOST_KNOWN: Final = 2048
+"""Records of which a process remembers that their proof held, and their values in plain."""
+
+LARGEST_KNOWN: Final = 4096
+"""Bytes of the values of the largest of them."""
+
 
 class _Prover:
     """What every sealer has: the newest secret proves, all verify."""
 
-    __slots__ = ("_keys", "_newest")
+    __slots__ = ("_keys", "_largest", "_most", "_newest", "_proved", "memos")
 
-    def __init__(self, ring: KeyRing, purpose: bytes) -> None:
+    def __init__(self, ring: KeyRing, purpose: bytes, most: int, largest: int) -> None:
+        self._most, self._largest = most, largest
+        self._proved: dict[str, Record] = {}  # what held lately, by the session's key
+        self.memos: tuple[dict[str, Any], ...] = (self._proved,)  # all that is remembered, by key
         derived = [_Keys(secret, purpose) for secret in ring]
         self._newest = derived[0]
         self._keys = {keys.id: keys for keys in derived}
 
     def holds(self, record: Record) -> bool:
         """Tell whether the record is as somebody with a secret of the ring left it."""
+        known = self._proved.get(record.key)
+        if known is record or known == record:
+            return True  # a browser asks for a page and then for all that is on it
         proof = record.proof
         keys = self._keys.get(proof[:_ID])
         if keys is None:
             return self._holds_plain(record)
-        return hmac.compare_digest(keys.proof_of(record), proof)
+        if not hmac.compare_digest(keys.proof_of(record), proof):
+            return False
+        if sum(map(len, record.data.values())) <= self._largest:
+            if len(self._proved) >= self._most:
+                self.forget(None)
+            self._proved[record.key] = record
+        return True
+
+    def forget(self, keys: Collection[str] | None) -> None:
+        """Remember no more what those records held; of all of them where it is not known which."""
+        for memo in self.memos:
+            if keys is None:
+                memo.clear()
+                continue
+            for key in keys:
+                memo.pop(key, None)
 
     def _holds_plain(self, _: Record) -> bool:
         """Tell whether the record was proved by another sealer, whose word is taken."""
@@ -121,12 +153,16 @@ class PlainSealer(_Prover):
 
     Args:
         ring: the secrets.
+        most: how many records are remembered.
+        largest: bytes of the values of the largest of them.
     """
 
     __slots__ = ()
 
-    def __init__(self, ring: KeyRing) -> None:
-        super().__init__(ring, _PLAIN_PURPOSE)
+    def __init__(
+        self, ring: KeyRing, *, most: int = MOST_KNOWN, largest: int = LARGEST_KNOWN
+    ) -> None:
+        super().__init__(ring, _PLAIN_PURPOSE, most, largest)
 
     def unseal(self, record: Record) -> Encoded:
         """Return the values as they are, once the record's proof has held."""
@@ -152,14 +188,25 @@ class AesGcmSealer(_Prover):
     Args:
         ring: the secrets.
         entropy: ``n`` random bytes from a cryptographic source.
+        most: how many records, and their values in plain, are remembered.
+        largest: bytes of the values of the largest of them.
     """
 
-    __slots__ = ("_entropy", "_plain")
+    __slots__ = ("_entropy", "_opened", "_plain")
 
-    def __init__(self, ring: KeyRing, entropy: Callable[[int], bytes]) -> None:
-        super().__init__(ring, _SEALED_PURPOSE)
+    def __init__(
+        self,
+        ring: KeyRing,
+        entropy: Callable[[int], bytes],
+        *,
+        most: int = MOST_KNOWN,
+        largest: int = LARGEST_KNOWN,
+    ) -> None:
+        super().__init__(ring, _SEALED_PURPOSE, most, largest)
         self._entropy = entropy
+        self._opened: dict[str, tuple[Record, Encoded]] = {}  # by key, of those that were proved
         self._plain = PlainSealer(ring)
+        self.memos = (self._proved, self._opened, *self._plain.memos)
 
     def _holds_plain(self, record: Record) -> bool:
         """Tell whether it was proved before values were sealed."""
@@ -167,21 +214,28 @@ class AesGcmSealer(_Prover):
 
     def unseal(self, record: Record) -> Encoded:
         """Return the values in plain, once the record's proof has held."""
+        opened = self._opened.get(record.key)
+        if opened is not None and (opened[0] is record or opened[0] == record):
+            return opened[1]
         if not self.holds(record):
             raise _forgery(record)
-        key, newest, plain = record.key, self._newest, {}
-        prefix = _aad_prefix(key)
+        key, plain, head = record.key, {}, self._newest.head
+        prefix, newest = _aad_prefix(key), self._newest.cipher(key)
         try:  # one loop without a call of ours for each value: every request comes here
             for field, sealed in record.data.items():
-                keys = newest if sealed.startswith(newest.head) else self._keys_of(key, sealed)
+                is_newest = sealed.startswith(head)
+                cipher = newest if is_newest else self._keys_of(key, sealed).cipher(key)
                 aad = prefix + field.encode()
-                plain[field] = keys.cipher(key).decrypt(sealed[_ID_END:_HEAD], sealed[_HEAD:], aad)
+                plain[field] = cipher.decrypt(sealed[_ID_END:_HEAD], sealed[_HEAD:], aad)
         except (InvalidTag, ValueError) as error:
             if record.proof[:_ID] not in self._keys:  # proved, and not sealed yet
                 return record.data
             if isinstance(error, Forged):
                 raise
             raise Forged(f"record {key}: a value was changed or moved") from None
+        known = self._proved.get(key)  # by somebody who did not open it, maybe
+        if known is record or known == record:
+            self._opened[key] = record, plain
         return plain
 
     def seal(
@@ -218,12 +272,13 @@ class AesGcmSealer(_Prover):
 class _Keys:
     """The keys derived from one secret."""
 
-    __slots__ = ("_proof_key", "_value_key", "cipher", "head", "id")
+    __slots__ = ("_begin_proof", "_value_key", "cipher", "head", "id")
 
     def __init__(self, secret: bytes, purpose: bytes) -> None:
         self._value_key = _derive(secret, _VALUE_PURPOSE)
-        self._proof_key = _derive(secret, purpose)
-        self.id = hmac.digest(self._proof_key, b"key id", "sha256")[:_ID]
+        proof_key = _derive(secret, purpose)
+        self._begin_proof = blake2b(key=proof_key, digest_size=_PROOF).copy  # has taken its key in
+        self.id = hmac.digest(proof_key, b"key id", "sha256")[:_ID]
         self.head = _VERSION + self.id
         self.cipher = lru_cache(_CIPHERS)(self._cipher)
 
@@ -232,8 +287,9 @@ class _Keys:
 
     def proof_of(self, record: Record) -> bytes:
         # It is the last field: whatever stands before it is proved.
-        proven = _encode(record)[: -_EMPTY - len(record.proof)]
-        return self.id + blake2b(proven, key=self._proof_key, digest_size=_PROOF).digest()
+        proof = self._begin_proof()
+        proof.update(_encode(record)[: -_EMPTY - len(record.proof)])
+        return self.id + proof.digest()
 
 
 def _forgery(record: Record) -> Forged:

@@ -80,8 +80,9 @@ class Changes:
         """Tell whether one of those keys was set, removed or added to; None is whatever changed."""
         if keys is None:
             return self.modified
-        written = (self._set, self._removed, self._added)
-        return any(written) and not all(map(keys.isdisjoint, written))
+        if not (self._set or self._removed or self._added):
+            return False
+        return not all(map(keys.isdisjoint, (self._set, self._removed, self._added)))
 
     def delta(self) -> Delta:
         """Return the changes since the base, nested ones included; ``UNCHANGED`` for none.
@@ -131,7 +132,7 @@ class Changes:
         return Delta(
             written,
             frozenset(self._removed),
-            dict(self._added),
+            dict(self._added) if self._added else {},
             self._before(written) if self._views or self._provenance else {},
             self._new_paths(written) if in_place else frozenset(),
         )

@@ -14,7 +14,10 @@ from sessile.core.options import suggest_options
 from sessile.core.ticket import NoTicket
 from sessile.errors import ConfigError
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}", re.ASCII)
+LONGEST_NAME: Final = 64
+"""Characters of a cookie's name."""
+
+_TOKEN: Final = re.compile(rf"[!#$%&'*+\-.^_`|~0-9A-Za-z]{{1,{LONGEST_NAME}}}", re.ASCII)
 _PATH: Final = re.compile(r"/[!-:<-~]*", re.ASCII)  # no space, no semicolon, no control character
 _DOMAIN: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"

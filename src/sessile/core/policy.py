@@ -9,7 +9,8 @@ from sessile.core.binding import Binding
 from sessile.core.level import AAL1, AAL2, AAL3, Level
 from sessile.core.limit import MOST_SESSIONS, Limit, OnLimit
 from sessile.core.options import suggest_options
-from sessile.core.record import Record, RecordKind
+from sessile.core.outage import Outage
+from sessile.core.record import SESSION, Record
 from sessile.core.size import SizeLimit
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
@@ -95,6 +96,8 @@ class Policy:
         evidence: for how long the trail of a stolen session is kept.
         know_devices: for how long a user's devices are remembered, so that a login from a new one
             is told as ``NewDevice``; None remembers none. It costs a login two store commands.
+        outage: what requests are answered while the store fails.
+        outage_reads: with ``Outage.READ``, for how long after the store was last heard of.
         level: the limits of NIST SP 800-63B-4 to stay within, as ``Policy.aal2()`` sets it.
         max_bytes: what the keys and values of one session come to at most, as they are encoded.
         max_keys: how many keys it has at most.
@@ -123,6 +126,8 @@ class Policy:
     on_replay: OnReplay = OnReplay.END_SESSION
     evidence: Seconds = days(30)
     know_devices: Seconds | None = None
+    outage: Outage = Outage.FAIL
+    outage_reads: Seconds = minutes(5)
     level: Level | None = None
     max_bytes: int = 2**20
     max_keys: int = 1_000
@@ -141,13 +146,18 @@ class Policy:
         if not isinstance(self.on_replay, OnReplay):
             members = ", ".join(f"OnReplay.{member.name}" for member in OnReplay)
             raise ConfigError(f"on_replay={self.on_replay!r}: write one of {members}")
+        if not isinstance(self.outage, Outage):
+            raise ConfigError(f"outage={self.outage!r}: write Outage.FAIL or Outage.READ")
         if self.level is not None:
             if not isinstance(self.level, Level):
                 raise ConfigError(f"level={self.level!r}: write Policy.aal2(), or aal1 or aal3")
             _check_level(self, self.level)
 
     def _check_times(self) -> None:
-        always = ("idle", "absolute", "grace", "remember_idle", "anonymous_absolute", "evidence")
+        always = (
+            "idle", "absolute", "grace", "remember_idle", "anonymous_absolute", "evidence",
+            "outage_reads",
+        )  # fmt: skip
         for name in always:
             _check_positive(name, getattr(self, name))
         optional = (
@@ -229,6 +239,15 @@ class Policy:
             )
         return self.remember_absolute
 
+    def clocks_of(self, record: Record) -> tuple[Seconds, Seconds]:
+        """Return a session's idle and absolute time; the latter of one that is refused is over."""
+        if record.persistent:
+            absolute = self.remember_absolute
+            return self.remember_idle, float("-inf") if absolute is None else absolute
+        if self.anonymous_idle is not None and not record.bound:
+            return self.anonymous_idle, self.anonymous_absolute
+        return self.idle, self.absolute
+
     def lives(self, record: Record, now: Instant, used: Instant | None = None) -> bool:
         """Tell whether a record's time is not over: by what was stored, and by these clocks.
 
@@ -244,15 +263,9 @@ class Policy:
         used = now if used is None else used
         if used >= record.idle_until or now >= record.until:
             return False
-        if record.kind is not RecordKind.SESSION:
+        if record.kind is not SESSION:
             return True
-        idle, absolute = self.idle, self.absolute
-        if record.persistent:
-            if self.remember_absolute is None:
-                return False
-            idle, absolute = self.remember_idle, self.remember_absolute
-        elif self.anonymous_idle is not None and record.owner is None and record.pending is None:
-            idle, absolute = self.anonymous_idle, self.anonymous_absolute
+        idle, absolute = self.clocks_of(record)
         lock = 0.0 if self.lock is None or record.owner is None else self.lock
         is_old = now >= record.created + absolute or used >= record.seen + idle + lock
         return not is_old and record.seen <= now + AHEAD
@@ -271,9 +284,7 @@ class Policy:
 
     def touch_due(self, record: Record, now: Instant) -> bool:
         """Tell whether ``seen`` is old enough to be moved."""
-        idle = self.remember_idle if record.persistent else self.idle
-        if self.anonymous_idle is not None and not record.bound:
-            idle = self.anonymous_idle
+        idle, _ = self.clocks_of(record)
         return now - record.seen >= idle / _TOUCH or self.use_due(record, now)
 
     def use_due(self, record: Record, now: Instant) -> bool:
@@ -287,7 +298,9 @@ class Policy:
 
     def touch(self, record: Record, now: Instant) -> Touch:
         """Return the fields of a record that use moves. Its clocks never run backwards."""
-        seen = record.seen if self.is_locked(record, now) else max(now, record.seen)
+        seen = record.seen
+        if seen < now and not self.is_locked(record, now):
+            seen = now
         idle_until = self.idle_until(
             seen,
             owned=record.owner is not None,
@@ -359,6 +372,7 @@ _EXAMPLES: Final = {
     "anonymous_idle": "days(30)",
     "anonymous_absolute": "days(365)",
     "know_devices": "days(90)",
+    "outage_reads": "minutes(5)",
 }
 
 

@@ -5,7 +5,7 @@ A store reads and writes whole records; ``stores.contract`` says what a commit c
 """
 
 from enum import IntEnum
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -28,6 +28,7 @@ class RecordKind(IntEnum):
     MOVING = 5  # a session on its way to another store; see ``stores.moving``
 
 
+SESSION: Final = RecordKind.SESSION  # a look into an enum costs six times one into a module
 _MOVING: Final = RecordKind.MOVING
 
 
@@ -106,7 +107,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     @property
     def index_owner(self) -> str | None:
         """In whose index it stands; None where it is no session, or nobody's."""
-        return self.owner if self.kind is RecordKind.SESSION or self.kind is _MOVING else None
+        return self.owner if self.kind is SESSION or self.kind is _MOVING else None
 
     @property
     def bound(self) -> bool:
@@ -338,6 +339,5 @@ def other_address(record: Record, client: Client) -> str:
     return was
 
 
-def evolve(record: Record, **changes: Any) -> Record:
-    """Return the record with some fields changed."""
-    return msgspec.structs.replace(record, **changes)
+evolve: Final = msgspec.structs.replace
+"""Returns a record with some fields changed: ``evolve(record, seen=now)``."""

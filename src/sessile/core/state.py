@@ -38,7 +38,9 @@ class SessionState:
         remember: whether a session that begins in this request is to be remembered, where its login
             does not say; None leaves it as it was.
         says_remember: whether the login of this request does say.
+        saved_version: of the record, as the handler itself had it stored; 0 where it did not.
         must_store: whether it is stored even if it holds nothing.
+        is_stored: whether it is one that was stored in this request, as by a login.
         accessed: whether the application has looked at it, so that the answer depends on it.
         presented: the ticket that a visitor came with, which opens nothing. It proves nothing.
         is_stale: whether that session was replaced or logged out a moment ago.
@@ -50,11 +52,13 @@ class SessionState:
     inherits = True
     intent = Intent.KEEP
     is_stale = False
+    is_stored = False
     must_store = False
     notes: tuple[str, ...] = ()
     presented: Ticket | None = None
     purpose: str | None = None
     remember: bool | None = None
+    saved_version = 0
     says_remember = False
     _closed: str | None = None
     _identity: Identity | None = None
@@ -203,8 +207,9 @@ class SessionState:
             pending = msgspec.structs.replace(pending, lost=login)
             self._identity = msgspec.structs.replace(self.identity, pending=pending)
 
-    def forget_grant(self, purpose: str) -> None:
-        """Forget a grant that was used up in the store."""
+    def forget_grant(self, purpose: str, version: int) -> None:
+        """Forget a grant that was used up in the store, and note the record's version since."""
+        self.saved_version = version
         rest = {name: until for name, until in self.identity.grants.items() if name != purpose}
         self._identity = msgspec.structs.replace(self.identity, grants=rest)
 

@@ -88,6 +88,9 @@ VERDICTS: Final[dict[tuple[Kin, Successor], Verdict]] = {
     **{(Kin.STRANGER, seen): Verdict.ANONYMOUS for seen in Successor},
 }
 
+_UNSEEN: Final = (Kin.CURRENT, Successor.UNSEEN)
+_SEEN: Final = (Kin.CURRENT, Successor.IN_GRACE)  # or later, which is judged alike
+
 CANNOT_BE: Final = frozenset(((Kin.ANCESTOR, Successor.UNSEEN), (Kin.ANCESTOR, Successor.BRIEF)))
 """The rows that are never asked for; the strictest verdict stands there."""
 
@@ -116,8 +119,7 @@ def judge(
     That is when the presented ticket gave way: its holder may have missed what happened since.
     """
     if ticket.proves(record.digest):
-        seen = Successor.UNSEEN if record.confirmed is None else Successor.IN_GRACE  # or later
-        return VERDICTS[Kin.CURRENT, seen], None, now
+        return VERDICTS[_UNSEEN if record.confirmed is None else _SEEN], None, now
     steps, current = _walk(ticket, record.digest, ring)
     if current is None:
         return VERDICTS[Kin.STRANGER, _successor(record.confirmed, now, policy)], None, now

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from sessile.demo.guard import Guard
@@ -19,6 +19,7 @@ from sessile.demo.routes import (
     experiments,
     front,
     late,
+    live,
     servers,
     settings,
     store,
@@ -32,7 +33,8 @@ from sessile.errors import StoreUnavailable
 
 _POST: Final = ["POST"]
 _LIST: Final = ["GET", "POST", "DELETE"]
-_NO_SESSION: Final = ("/static/", "/health", "/now", "/store/")
+_NO_SESSION: Final = ("/static/", "/health", "/store/")
+_POLLS: Final = ("/now", "/live", "/copy")
 
 
 def application(shop: Shop) -> Starlette:
@@ -42,6 +44,7 @@ def application(shop: Shop) -> Starlette:
             Route("/", front.home),
             Route("/now", front.now),
             Route("/health", front.health),
+            WebSocketRoute("/live", live.keep_open),
             Route("/login", account.log_in, methods=_POST),
             Route("/logout", account.log_out, methods=_POST),
             Route("/unlock", account.unlock, methods=_POST),
@@ -69,6 +72,7 @@ def application(shop: Shop) -> Starlette:
             Route("/twenty/naive", twenty.serve_naive, methods=_LIST),
             Route("/experiments/late", late.run, methods=_POST),
             Route("/slow", late.put_slowly, methods=_POST),
+            Route("/copy", store.copy, methods=_POST),
             Route("/store/stop", store.stop, methods=_POST),
             Route("/store/start", store.start, methods=_POST),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -76,7 +80,7 @@ def application(shop: Shop) -> Starlette:
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(Guard, refuse=errors.show_foreign),
-            Middleware(PolicyMiddleware, sessions=shop.policies, exclude=_NO_SESSION),
+            Middleware(PolicyMiddleware, sessions=shop.policies, exclude=_NO_SESSION, polls=_POLLS),
         ],
         exception_handlers={
             HTTPException: errors.show_http_error,

@@ -55,6 +55,8 @@ class Frame:
             who the visitor is.
         has_cookie: whether the browser showed a ticket.
         stopped: seconds until the store starts by itself; 0 while it runs.
+        reads_on: whether readers are served from copies until then.
+        is_live: whether there is a session, of whose end the page is told.
         user: who is logged in.
         lock: why the session is locked; None when it is not.
         locked_user: whose it is then.
@@ -68,8 +70,10 @@ class Frame:
     here: str
     servers: int
     stopped: int = 0
+    reads_on: bool = False
     has_session: bool = False
     has_cookie: bool = False
+    is_live: bool = False
     user: str | None = None
     lock: Lock | None = None
     locked_user: str | None = None
@@ -86,16 +90,18 @@ class Frame:
         path: PagePath | None,
         servers: int,
         stopped: int,
+        reads_on: bool,
         query: Mapping[str, str],
         presented: bool,
     ) -> Self:
         """Return the frame for a session.
 
         Args:
-            session: the visitor's; its waiting messages are taken.
+            session: the visitor's; its waiting messages are taken, if that can be stored.
             path: which page it is; None for none of its own.
             servers: how many there are.
             stopped: seconds until the store starts by itself; 0 while it runs.
+            reads_on: whether readers are served from copies until then.
             query: of the page's address.
             presented: whether the browser showed a ticket.
         """
@@ -104,15 +110,17 @@ class Frame:
             here=_here(path, query.get("result", "")),
             servers=servers,
             stopped=stopped,
+            reads_on=reads_on,
             has_session=True,
             has_cookie=presented,
+            is_live=not session.new and session.lock is None,
             user=session.user,
             lock=session.lock,
             locked_user=session.locked_user,
             pieces=cart.contents(session).total(),
             settings=Settings.of(session),
             notice=_notice(session, query.get("notice", ""), presented=presented),
-            flashes=session.flashes(),
+            flashes=() if stopped else session.flashes(),
         )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from sessile.core.flow import Ask, arun
 from sessile.stores.contract import Store
 from sessile.stores.location import Location
+from sessile.stores.near import near_cache
 from sessile.stores.redis import RedisStore
 from sessile.stores.redis_url import endpoint_of
 from sessile.wire.redis.client import RedisClient
@@ -131,7 +132,9 @@ class NaiveSessions:
             url: its URL.
             path: the file.
         """
-        return cls(NaiveRedis(url) if isinstance(store, RedisStore) else NaiveFile(path))
+        near = near_cache(store)
+        is_redis = isinstance(store if near is None else near.store, RedisStore)
+        return cls(NaiveRedis(url) if is_redis else NaiveFile(path))
 
     @property
     def kind(self) -> str:

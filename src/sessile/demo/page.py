@@ -150,22 +150,25 @@ class FrontPage:
         server: which one made this page.
         view: all servers.
         may_control: whether this visitor may kill servers.
+        has_copies: whether the servers have near caches.
         hint: what there is to see, by the way clients are routed.
         steps: of the tour.
         served: which servers made the visitor's last pages, the newest last.
         facts: the session; None when nothing is kept for this visitor.
+        devices: the user's sessions; None where the store does not tell.
         account: who stands in the login form, with the password.
     """
 
     server: Member
     view: FleetView
     may_control: bool
+    has_copies: bool
     hint: str
     steps: Sequence[StepLink]
     served: tuple[str, ...]
     pages: int
     facts: Facts | None
-    devices: Sequence[Device]
+    devices: Sequence[Device] | None
     shelf: Sequence[LineItem]
     cart: Sequence[LineItem]
     total: str
@@ -180,9 +183,10 @@ class FrontPage:
         view: FleetView,
         sessions: Sessions,
         now: Instant,
-        devices: Sequence[SessionInfo],
+        devices: Sequence[SessionInfo] | None,
         wish: str,
         may_control: bool,
+        has_copies: bool,
     ) -> Self:
         """Return the page for a session.
 
@@ -192,9 +196,10 @@ class FrontPage:
             view: all servers.
             sessions: the shop's.
             now: the time.
-            devices: the user's sessions.
+            devices: the user's sessions; None where the store does not tell.
             wish: who is to stand in the login form.
             may_control: whether this visitor may kill servers.
+            has_copies: whether the servers have near caches.
         """
         currency, chosen = Settings.of(session).currency, cart.contents(session)
         user = wish if wish in ACCOUNTS else next(iter(ACCOUNTS))
@@ -202,12 +207,13 @@ class FrontPage:
             server=next(member for member in view.members if member.name == name),
             view=view,
             may_control=may_control,
+            has_copies=has_copies,
             hint=routing_hint(view),
             steps=links(session),
             served=tuple(cast("list[str]", session.get("served", []))),
             pages=cast("int", session.get("pages", 0)),
             facts=Facts.of(session, sessions, now),
-            devices=[Device.of(info, now) for info in devices],
+            devices=None if devices is None else [Device.of(info, now) for info in devices],
             shelf=[LineItem.of(item, 1, currency) for item in ITEMS.values()],
             cart=lines(chosen, currency),
             total=total(chosen, currency),

@@ -9,12 +9,12 @@ from typing import Final
 
 from starlette.requests import cookie_parser
 
-from sessile import Cookie, Policy, Sessions
+from sessile import Cookie, Outage, Policy, Sessions, minutes
 from sessile.core.binding import Binding, OnMismatch
 from sessile.core.proxies import Proxies
 from sessile.demo.fleet.port import LOOPBACK
 from sessile.service.events import Hook
-from sessile.stores.contract import Store
+from sessile.stores.contract import Capability, Store
 from sessile.web.scope import App, Receive, Scope, Send
 from sessile.web.starlette import SessionMiddleware
 
@@ -49,6 +49,7 @@ def parse(text: str) -> OnMismatch:
 
 def all_sessions(store: Store, hooks: Sequence[Hook]) -> dict[OnMismatch, Sessions]:
     """Return the sessions of one server: one store, four policies."""
+    has_copies = Capability.COPIES in store.capabilities
     return {
         reaction: Sessions(
             store=store,
@@ -58,6 +59,8 @@ def all_sessions(store: Store, hooks: Sequence[Hook]) -> dict[OnMismatch, Sessio
                 grace=GRACE,
                 stale=None,  # or an hour
                 clock_skew=0,  # one host
+                outage=Outage.READ if has_copies else Outage.FAIL,  # see ``stoppable_near``
+                outage_reads=minutes(5),
             ),
             proxies=Proxies(trusted=[LOOPBACK]),  # the balancer, which says who the client is
             hooks=hooks,
@@ -73,13 +76,18 @@ class PolicyMiddleware:
         app: the application.
         sessions: one for each reaction.
         exclude: path prefixes without sessions.
+        polls: path prefixes that no visitor asks for: they are no sign of life, and turn no ticket.
     """
 
     def __init__(
-        self, app: App, sessions: Mapping[OnMismatch, Sessions], exclude: Iterable[str]
+        self,
+        app: App,
+        sessions: Mapping[OnMismatch, Sessions],
+        exclude: Iterable[str],
+        polls: Iterable[str],
     ) -> None:
         self._apps = {
-            reaction: SessionMiddleware(app, one, exclude=exclude)
+            reaction: SessionMiddleware(app, one, exclude=exclude, passive=polls, unrotated=polls)
             for reaction, one in sessions.items()
         }
 

@@ -17,6 +17,7 @@ from sessile.demo.policies import DEFAULT
 from sessile.demo.results import Results
 from sessile.demo.switch import StoreSwitch
 from sessile.demo.users import UserTable
+from sessile.stores.near import NearStore
 
 Parent: TypeAlias = Callable[[FleetCommand], Awaitable[FleetView]]
 """Sends a command to the process that keeps all servers."""
@@ -36,6 +37,7 @@ class Shop:
         late: slow requests, and what was dropped of them.
         results: of what was done for a visitor to watch.
         switch: stops the store.
+        near: the copies of this server; None where the store tells nobody what changed.
         naive: sessions of another kind, to measure beside.
         parent: takes commands concerning the servers.
     """
@@ -48,6 +50,7 @@ class Shop:
     late: LateRequests
     results: Results
     switch: StoreSwitch
+    near: NearStore | None
     naive: NaiveSessions
     parent: Parent
 

@@ -1,12 +1,14 @@
 """A store that can be stopped: any other one behind a switch. ``policies`` puts it before its own.
 
-While ``switch`` is set each command is refused, as by a server that is down. Nothing is lost: the
-store behind it is not touched.
+While ``switch`` is set each command is refused, as by a server that is down, and the feed breaks.
+Nothing is lost: the store behind it is not touched.
 """
 
-from collections.abc import Collection
-from typing import ClassVar
+from collections.abc import Callable, Collection
+from typing import ClassVar, cast
 
+from sessile.core.value import Seconds
+from sessile.demo.stoppable_feed import StoppableFeed
 from sessile.demo.switch import StoreSwitch
 from sessile.errors import ConfigError
 from sessile.stores.contract import (
@@ -15,6 +17,7 @@ from sessile.stores.contract import (
     CommitResult,
     Corrupt,
     Deleted,
+    HasFeed,
     Instant,
     Key,
     Page,
@@ -24,6 +27,7 @@ from sessile.stores.contract import (
     Store,
 )
 from sessile.stores.location import redact
+from sessile.wire.feed.connection import FeedConnection
 
 
 class StoppableStore:
@@ -109,6 +113,13 @@ class StoppableStore:
     async def ping(self) -> None:
         """Return when the store answers."""
         await self._store.ping()
+
+    def open_feed(
+        self, timer: Callable[[], Seconds], wanted: Callable[[], Collection[Key]]
+    ) -> FeedConnection:
+        """Return a connection to the store's feed, if it has one."""
+        feed = cast("HasFeed", self._store).open_feed(timer, wanted)
+        return StoppableFeed(feed, self._switch, self.name)
 
     async def close(self) -> None:
         """Close the store, stopped or not."""

@@ -26,7 +26,8 @@ class StoreConfig:
         """Return the store of that URL, or else a file in that folder.
 
         Raises:
-            ConfigError: the URL is wrong, or names a store that processes cannot share.
+            ConfigError: the URL is wrong, or names a store that processes cannot share or that
+                knows no users.
         """
         if url is None:
             return cls(f"sqlite:///{quote(str(folder / 'sessions.db'))}")
@@ -35,6 +36,11 @@ class StoreConfig:
             raise ConfigError(
                 f"{redact(url)} keeps sessions inside one process, and the demo has several: "
                 "leave the URL out, or write redis://localhost:6379/0"
+            )
+        if Capability.OWNERS not in able:
+            raise ConfigError(
+                f"{redact(url)} keeps no index of a user's sessions, and the demo shows each user "
+                "theirs: leave the URL out, or write redis://localhost:6379/0"
             )
         drawn = Capability.NETWORK in able and setting("SESSILE_SECRETS") is None
         return cls(url, token_urlsafe(32) if drawn else None)

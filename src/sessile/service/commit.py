@@ -10,13 +10,14 @@ docs/how-it-works.md is drawn from it.
 
 from enum import Enum
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from sessile.core.carrier import SessionHeaders
 from sessile.core.changes import UNCHANGED
 from sessile.core.flow import Flow
 from sessile.core.identity import Intent
-from sessile.core.record import RecordKind
+from sessile.core.merge import Delta
+from sessile.core.state import SessionState
 from sessile.core.ticket import Key
 from sessile.core.trail import extend_trail
 from sessile.core.value import Instant
@@ -26,6 +27,7 @@ from sessile.service.end import end_one
 from sessile.service.events import Created, End, Malformed, Work
 from sessile.service.housekeeping import try_housekeeping
 from sessile.service.instrument import instrument
+from sessile.service.near import version_hint
 from sessile.service.new_record import new_record, sweep_sometimes
 from sessile.service.principal import follow_principal
 from sessile.service.regenerate import merge_values, regenerate
@@ -33,6 +35,8 @@ from sessile.service.save import Attempt, discard_changes, plan, save
 from sessile.service.shadows import SHADOWING, warn_of_shadows
 from sessile.service.transaction import CommitOutcome, Standing, Transaction
 from sessile.wire.log import log_ambiguous, log_withheld
+
+R = TypeVar("R")
 
 
 class Act(Enum):
@@ -45,6 +49,7 @@ class Act(Enum):
     LOG_OUT = "end the session on the server, then the cookie"
 
 
+_SAVE: Final = Act.SAVE
 _ANY: Final = tuple(Standing)
 _STARTING: Final = (Intent.BEGIN, Intent.LOGIN, Intent.STEP_UP, Intent.UNLOCK)
 
@@ -62,12 +67,20 @@ ACTS: Final[dict[tuple[Standing, Intent], Act]] = {
 }
 
 
-async def commit(transaction: Transaction, *, rotate: bool = True) -> SessionHeaders:
-    """Store what a request did; return the headers of its answer: the ticket, if there is one.
+async def commit(transaction: Transaction) -> SessionHeaders:
+    """Store what a request did; return the headers of its answer. ``begin_commit`` has the rest."""
+    flow = begin_commit(transaction)
+    return () if flow is None else await flow
+
+
+def begin_commit(transaction: Transaction) -> Flow[SessionHeaders] | None:
+    """Return the flow that stores what a request did; None where that is nothing, as of most.
+
+    The flow's result is the headers of the answer: the ticket, if there is one. It raises as this
+    does.
 
     Args:
         transaction: what ``open_transaction`` returned.
-        rotate: whether a ticket that is due is replaced.
 
     Raises:
         TooManySessions: a login beyond the owner's limit.
@@ -78,14 +91,25 @@ async def commit(transaction: Transaction, *, rotate: bool = True) -> SessionHea
     """
     context, now = transaction.context, transaction.context.clock()
     follow_principal(transaction)
-    flow = _commit(transaction, now, rotate=rotate)
     if context.has_hooks:
-        flow = instrument(context, Work.SAVE, transaction.request, flow)
-    outcome = await flow
-    if outcome is None and not transaction.opened.is_ambiguous:
+        flow = _carry_out(transaction, now, rotate=True)
+        return _answer(transaction, now, instrument(context, Work.SAVE, transaction.request, flow))
+    act = _begin_act(transaction, now, rotate=True)
+    if act is None and not (transaction.opened.is_ambiguous or transaction.state.saved_version):
+        return None
+    return _answer(transaction, now, act)
+
+
+async def _answer(
+    transaction: Transaction, now: Instant, act: Flow[CommitOutcome | None] | None
+) -> SessionHeaders:
+    """Carry out an act, if there is one; return the headers that follow from it."""
+    log, outcome = transaction.context.log, None if act is None else await act
+    quiet = not (transaction.opened.is_ambiguous or transaction.state.saved_version)
+    if outcome is None and quiet:
         return ()
-    if outcome is not None and context.log.failing:
-        context.log.tell_recovery(Work.SAVE)
+    if outcome is not None and log.failing:
+        log.tell_recovery(Work.SAVE)
     return _headers(transaction, outcome or CommitOutcome(None), now)
 
 
@@ -96,7 +120,7 @@ async def accept(transaction: Transaction) -> SessionHeaders:
     """
     follow_principal(transaction)
     context, now, done = transaction.context, transaction.context.clock(), transaction.state.intent
-    flow = _commit(transaction, now, rotate=False)
+    flow = _carry_out(transaction, now, rotate=False)
     if context.has_hooks:
         flow = instrument(context, Work.SAVE, transaction.request, flow)
     outcome = await flow or CommitOutcome(transaction.opened.record)
@@ -142,57 +166,58 @@ async def save_midway(transaction: Transaction) -> bool:
     return outcome.record is not None or opened.record is None
 
 
-async def is_alive(transaction: Transaction) -> bool:
-    """Tell whether the session of a transaction is still there for its client; nobody's never is.
-
-    Raises:
-        StoreUnavailable: the store did not answer, so nobody can tell.
-    """
-    context, known = transaction.context, transaction.opened.record
-    if known is None or transaction.opened.standing is Standing.LOCKED:
-        return False
-    now = context.clock()
-    record = context.intact(await context.store.read(Key(known.key)))
-    if (
-        record is None
-        or record.kind is not RecordKind.SESSION
-        or not context.policy.lives(record, now)
-    ):
-        return False
-    return record.owner == known.owner and not context.policy.is_locked(record, now)
-
-
-async def _commit(transaction: Transaction, now: Instant, *, rotate: bool) -> CommitOutcome | None:
+async def _carry_out(
+    transaction: Transaction, now: Instant, *, rotate: bool
+) -> CommitOutcome | None:
     """Carry out the act; None where there was nothing to do."""
+    act = _begin_act(transaction, now, rotate=rotate)
+    return None if act is None else await act
+
+
+def _begin_act(
+    transaction: Transaction, now: Instant, *, rotate: bool
+) -> Flow[CommitOutcome | None] | None:
+    """Return the flow that carries out the act; None where there is nothing to do."""
     opened, state = transaction.opened, transaction.state
     if state.values.corrupt and opened.record is not None:
         key = Key(opened.record.key)
         transaction.context.emit(Malformed(now, key, state.values.corrupt))
     act = ACTS[opened.standing, state.intent]
+    flow: Flow[CommitOutcome | None]
+    if act is _SAVE:
+        attempt = plan(transaction, now, rotate=rotate)
+        if attempt is None and opened.reissue is None:
+            return None  # what most requests come to
+        flow = _save(transaction, now, attempt)
+    elif act is Act.CREATE:
+        delta = state.values.delta()
+        if not _is_wanted(state, delta):
+            return None
+        flow = _create(transaction, now, delta)
+    elif act is Act.REGENERATE:
+        flow = regenerate(transaction, now)
+    elif act is Act.LOG_OUT:
+        flow = _log_out(transaction, now)
+    else:
+        discard_changes(transaction, now)
+        return None
+    return _tell_failure(transaction, flow)
+
+
+async def _tell_failure(transaction: Transaction, act: Flow[R]) -> R:
+    """Carry out an act; the log is told when the store fails it."""
     try:
-        if act is Act.SAVE:
-            attempt = plan(transaction, now, rotate=rotate)
-            if attempt is None and opened.reissue is None:
-                return None  # what most requests come to
-            return await _save(transaction, now, attempt)
-        if act is Act.REGENERATE:
-            return await regenerate(transaction, now)
-        if act is Act.LOG_OUT:
-            return await _log_out(transaction, now)
-        if act is Act.CREATE:
-            return await _create(transaction, now)
+        return await act
     except (StoreUnavailable, LostRace) as error:
         transaction.context.log.tell_failure(Work.SAVE, error)
         raise
-    discard_changes(transaction, now)
-    return None
 
 
 def _save(
     transaction: Transaction, now: Instant, attempt: Attempt | None
 ) -> Flow[CommitOutcome | None]:
     """Return the flow that carries out a plan; what nothing but the clock asks for may wait."""
-    state, work = transaction.state, partial(save, transaction, now, attempt)
+    state = transaction.state
     asked_for = (
         attempt is None
         or attempt.delta is not UNCHANGED
@@ -200,14 +225,18 @@ def _save(
         or state.notes
         or state.intent is not Intent.KEEP
     )
-    return work() if asked_for else try_housekeeping(transaction, work)
+    if asked_for:
+        return save(transaction, now, attempt)
+    return try_housekeeping(transaction, partial(save, transaction, now, attempt))
 
 
-async def _create(transaction: Transaction, now: Instant) -> CommitOutcome | None:
+def _is_wanted(state: SessionState, delta: Delta) -> bool:
+    """Tell whether there is anything to begin a session for."""
+    return bool(delta or state.must_store or state.notes)
+
+
+async def _create(transaction: Transaction, now: Instant, delta: Delta) -> CommitOutcome | None:
     context, state = transaction.context, transaction.state
-    delta = state.values.delta()
-    if not (delta or state.must_store or state.notes):
-        return None
     if not transaction.opened.presented and _is_withheld(transaction):
         discard_changes(transaction, now)
         return None
@@ -252,7 +281,7 @@ async def _log_out(transaction: Transaction, now: Instant) -> CommitOutcome:
     if opened.standing is Standing.STALE:
         discard_changes(transaction, now)
         return CommitOutcome(None)
-    return await _create(transaction, now) or CommitOutcome(None)
+    return await _create(transaction, now, delta) or CommitOutcome(None)
 
 
 def _takes_cookie(transaction: Transaction) -> bool:
@@ -273,7 +302,10 @@ def _headers(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> 
     context, opened = transaction.context, transaction.opened
     record, ticket = outcome.record, outcome.ticket
     own: SessionHeaders = ()
+    hints = context.hints
+    hint = () if hints is None else version_hint(transaction, hints, outcome, now)
     if ticket is not None and record is not None:
+        transaction.state.is_stored = True
         context.log.tell_if_lost(opened.carrier, transaction.request)
         own = (opened.carrier.issue(ticket.reveal(), context.policy.max_age(record, now)),)
     elif (
@@ -283,8 +315,8 @@ def _headers(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> 
     ):
         own = (opened.carrier.expire(),)
     elif not opened.is_ambiguous:
-        return ()
+        return hint
     former = context.carriers.expire_former(opened.carrier)
     if opened.is_ambiguous and not former:
         log_ambiguous(context.carriers.cookies)
-    return (*former, *own)
+    return (*hint, *former, *own)

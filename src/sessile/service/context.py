@@ -1,11 +1,12 @@
 """What every use case needs, put together once by ``service.sessions``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from inspect import isawaitable
 
 from sessile.codecs.sealing import Forged, Sealer
 from sessile.core.carrier import Carriers
+from sessile.core.flow import arun, run
 from sessile.core.origin import Origins
 from sessile.core.policy import Policy
 from sessile.core.principal import Principal
@@ -14,11 +15,18 @@ from sessile.core.record import Corrupt, Record
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.core.value import Codec, Encoded, Instant, Seconds
+from sessile.core.version_hint import VersionHints
 from sessile.errors import ConfigError
 from sessile.service.events import Event, Hook, Malformed, Timed
 from sessile.service.operator_log import LINES, OperatorLog
+from sessile.service.watchers import Watchers
 from sessile.stores.contract import CommitResult, Conflict, ReplaceResult, Store
+from sessile.stores.feed import follower_of
+from sessile.stores.near import NearStore, near_cache
+from sessile.stores.url_options import WATCH
 from sessile.wire.background.tasks import BackgroundTasks
+from sessile.wire.feed.follower import Follower
+from sessile.wire.per_loop import PerLoop
 
 
 class Context:
@@ -28,16 +36,24 @@ class Context:
         has_hooks: whether anybody listens to events.
         is_timed: whether anybody wants to know how long things took.
         created: how many records were made so far.
+        follower: of the store's feed; None for none.
         is_closed: whether the store was closed.
+        hints: the cookies that say what version a client has seen; None without ``near``.
         log: what an operator is told without a hook.
+        near: the copies in front of the store; None for none.
         reopen_store: opens the store again after a close; None where that is not ours to do.
+        reads_from_copies_until: when the store is asked again, by ``timer``, while it fails; 0.0
+            otherwise: see ``service.near``.
         rests_until: when housekeeping is tried again, by ``timer``; see ``service.housekeeping``.
+        watchers: of sessions that somebody has open, by their event loops; see ``service.watch``.
+        watches_every: seconds between two looks at one of those, where the store tells nobody.
     """
 
     __slots__ = (
-        "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "has_hooks",
-        "is_closed", "is_timed", "log", "origins", "policy", "principal", "proxies",
-        "reopen_store", "rests_until", "ring", "sealer", "store", "tasks", "timer",
+        "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "follower",
+        "has_hooks", "hints", "is_closed", "is_timed", "log", "near", "origins", "policy",
+        "principal", "proxies", "reads_from_copies_until", "reopen_store", "rests_until", "ring",
+        "sealer", "store", "tasks", "timer", "watchers", "watches_every",
     )  # fmt: skip
 
     def __init__(
@@ -57,12 +73,16 @@ class Context:
         entropy: Callable[[int], bytes],
         hooks: Sequence[Hook] = (),
         tasks: BackgroundTasks,
+        watches_every: Seconds = WATCH,
     ) -> None:
-        self.store = store
+        self.watchers: PerLoop[Watchers] = PerLoop()
+        self.watches_every = watches_every
+        self._take(store)
         self.ring = ring
         self.policy = policy
         self.principal = principal
         self.carriers = carriers
+        self.hints = None if self.near is None else VersionHints(carriers)
         self.proxies = proxies
         self.origins = origins
         self.codec = codec
@@ -75,7 +95,7 @@ class Context:
         self.created = 0
         self.is_closed = False
         self.reopen_store: Callable[[], Store] | None = None
-        self.rests_until = 0.0
+        self.rests_until = self.reads_from_copies_until = 0.0
         self._set_hooks(hooks)
 
     def listen(self, hook: Hook) -> None:
@@ -105,8 +125,56 @@ class Context:
                 "these sessions were closed, and a store of your own is not opened again: make it, "
                 "and Sessions(store=...), where the application starts"
             )
-        self.store, self.tasks = self.reopen_store(), BackgroundTasks()
+        self._take(self.reopen_store())
+        self.tasks = BackgroundTasks()
         self.is_closed = False
+
+    def _take(self, store: Store) -> None:
+        self.store: Store = store
+        self.near: NearStore | None = near_cache(store)
+        self.follower: Follower | None = follower_of(store)
+        if self.follower is not None:
+            self.follower.listen(self._hear, self._list_keys)
+
+    def follow(self) -> None:
+        """Begin to follow the store's feed, if it has one; harmless when repeated."""
+        if self.follower is not None:
+            self.follower.start()
+
+    def is_followed(self) -> bool:
+        """Tell whether the store's feed is followed, and passes nothing over just now."""
+        return self.follower is not None and self.follower.is_fresh()
+
+    def _hear(self, keys: Collection[Key] | None) -> None:
+        self.sealer.forget(keys)
+        for watchers in self.watchers.all():
+            watchers.hear(keys)
+
+    def _list_keys(self) -> list[Key]:
+        return [key for watchers in self.watchers.all() for key in watchers.list_keys()]
+
+    def close(self) -> None:
+        """Let async hooks finish, for a few seconds; watch nothing more, and close the store."""
+        self._stop()
+        self.tasks.close()
+        run(self.store.close())
+
+    async def aclose(self) -> None:
+        """Do the same on an event loop."""
+        here = self.watchers.find()
+        self._stop()
+        if here is not None:
+            await here.waker.aclose()
+        await self.tasks.aclose()
+        await arun(self.store.close())
+
+    def _stop(self) -> None:
+        self.is_closed = True
+        if self.follower is not None:
+            self.follower.close()
+        for watchers in self.watchers.all():
+            watchers.waker.close()
+        self.watchers.reset()
 
     def mint(self) -> Ticket:
         """Return a new ticket."""

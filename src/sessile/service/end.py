@@ -78,6 +78,7 @@ async def _remove(
     if leaving is not None:
         leaving = context.sealer.prove(evolve(leaving, version=_LEFT))
     last = context.intact(await context.store.delete(key, owner, leaving=leaving))
+    context.sealer.forget((key,))
     if last is not None and last.kind is not RecordKind.SESSION:
         await _put_back(context, last, leaving)
     return last
@@ -133,6 +134,7 @@ async def end_owned(
     ended = 0
     while True:
         page = await context.store.delete_owned(owner, keep=keep, before=before)
+        context.sealer.forget(page.keys)
         for key in page.keys:
             context.emit(Ended(now, key, reason, owner, client=client))
         ended += len(page.keys)
@@ -159,6 +161,7 @@ async def remove_planted(context: Context, owner: str, now: Instant) -> bool:
     keys = await gather_owned(context, owner, key_of_planted, _MOST_REMOVED)
     for key in keys:
         await context.store.delete(key, owner)
+    context.sealer.forget(keys)
     return bool(keys)
 
 

@@ -56,9 +56,9 @@ async def scan(context: Context, cursor: str | None = None) -> tuple[list[Sessio
         ConfigError: the store cannot list what it holds.
     """
     if Capability.SCAN not in context.store.capabilities:
-        raise ConfigError(
-            f"{context.store.name} cannot list all sessions; name a user with --owner"
-        )
+        owned = Capability.OWNERS in context.store.capabilities
+        advice = "name a user with --owner" if owned else "show one by its id"
+        raise ConfigError(f"{context.store.name} cannot list all sessions; {advice}")
     page = await context.store.scan(cursor)
     infos = (_live(context, found, context.clock()) for found in page.records)
     return [info for info in infos if info is not None], page.cursor
@@ -115,6 +115,7 @@ async def end_everybody(context: Context) -> str | None:
     """End every session of everybody; return, and log, why a crash may bring them back, if so."""
     now = context.clock()
     risk = await context.store.end_everybody()
+    context.sealer.forget(None)
     if risk is not None:
         log_undurable_end(context.store.name, risk)
     context.emit(EndedAll(now, None))

@@ -11,7 +11,7 @@ from sessile.core.carrier import Carrier
 from sessile.core.flow import Flow
 from sessile.core.identity import Lock
 from sessile.core.policy import OnReplay
-from sessile.core.record import Record, RecordKind, retry_of
+from sessile.core.record import SESSION, Record, retry_of
 from sessile.core.request import Request
 from sessile.core.ticket import Key, NoTicket, Ticket
 from sessile.core.trail import TURNED_AWAY, extend_trail, has_entry, pack_trail
@@ -30,6 +30,7 @@ from sessile.service.events import (
 from sessile.service.housekeeping import try_housekeeping
 from sessile.service.instrument import instrument
 from sessile.service.lock import lock_stolen
+from sessile.service.near import note_outage, open_copy, open_last_copy
 from sessile.service.stale import is_own_client, serve_late, tell_stale
 from sessile.service.tombstones import follow_retries
 from sessile.service.transaction import Opened, Standing, Transaction
@@ -66,6 +67,7 @@ _ACTS: Final = {
 }
 """What a verdict asks for; those that are not here ask for nothing."""
 
+_LIVE: Final = Standing.LIVE
 _NOTING: Final = frozenset((_Act.CONFIRM, _Act.RETURN))
 _USED: Final = frozenset((_Act.RETURN, _Act.SERVE_LATE, _Act.END_REPLAYED))
 _FINAL: Final = frozenset((_Act.REFUSE, _Act.END_REPLAYED, _Act.LOCK_REPLAYED))
@@ -111,13 +113,24 @@ async def _open(  # noqa: C901, PLR0911, PLR0912  (one return for each thing tha
     if ticket is None:
         return refuse(transaction, carrier, None, RefusalReason.SHAPE)
     unrotated = transaction.unrotated or carrier in context.carriers.unrotated
+    near = context.near
+    if near is not None and open_copy(transaction, near, carrier, ticket, unrotated=unrotated):
+        return transaction
     try:
         record = await context.store.read(ticket.key)
     except StoreUnavailable as error:
         context.log.tell_failure(Work.OPEN, error)
+        if near is not None and open_last_copy(
+            transaction, near, carrier, ticket, unrotated=unrotated
+        ):
+            note_outage(transaction, error)
+            return transaction
         raise
     if context.log.failing:
         context.log.tell_recovery(Work.OPEN)
+    if near is not None:
+        near.misses += 1
+        context.reads_from_copies_until = 0.0
     told = False  # of a mismatch; a rival's commit makes us look again
     for _ in range(ATTEMPTS):
         if not isinstance(record, Record) or not context.policy.lives(record, now):
@@ -125,7 +138,7 @@ async def _open(  # noqa: C901, PLR0911, PLR0912  (one return for each thing tha
             if newer is None:
                 return absent(transaction, carrier, ticket, record)
             record = newer
-        if record.kind is not RecordKind.SESSION:
+        if record.kind is not SESSION:
             return await _open_after_end(transaction, carrier, ticket, record)
         # In this order, because a look at the clocks and the ticket's chain is cheaper than the
         # values; nothing is done about either before the record's proof has held.
@@ -135,7 +148,7 @@ async def _open(  # noqa: C901, PLR0911, PLR0912  (one return for each thing tha
         if values is None:
             return transaction.begin(Opened(Standing.ANONYMOUS, carrier))
         opened = Opened(
-            Standing.LIVE, carrier, record=record, values=values, ticket=ticket,
+            _LIVE, carrier, record=record, values=values, ticket=ticket,
             reissue=None if unrotated else successor, unrotated=unrotated,
         )  # fmt: skip
         del values  # in plain; as above
@@ -311,11 +324,16 @@ async def _open_after_end(
 ) -> Transaction:
     """Open the login that was made once more, with the ticket of the one that it was made for.
 
-    That one's answer was not lost, but overtaken. Behind every other end there is a visitor.
+    That one's answer was not lost, but overtaken. Behind every other end there is a visitor. Where
+    the login made once more has ended too, this ticket may be the newest that its client knows: it
+    is that of an ended session, and not of a stale request.
     """
     opened = None
     if retry_of(record) is not None:
-        opened = await _open_retry(transaction, carrier, ticket, record)
+        after, newest = await follow_retries(transaction.context, ticket, record, transaction.now)
+        if newest is None:
+            return refuse(transaction, carrier, ticket.key, RefusalReason.OVER)
+        opened = _open_retry(transaction, carrier, after, newest)
     if opened is None or opened.record is None:
         return begin_after_end(transaction, carrier, ticket, record)
     now, current = transaction.now, opened.record
@@ -329,13 +347,12 @@ async def _open_after_end(
     return await _settle(transaction, opened, current, act)
 
 
-async def _open_retry(
-    transaction: Transaction, carrier: Carrier, ticket: Ticket, record: Record
+def _open_retry(
+    transaction: Transaction, carrier: Carrier, ticket: Ticket, found: Record
 ) -> Opened | None:
-    """Find the session behind a login that was made once more; None where there is none to open."""
+    """Open a login that was made once more; None where there is nothing to open."""
     context, now = transaction.context, transaction.now
-    ticket, found = await follow_retries(context, ticket, record, now)
-    if found.kind is not RecordKind.SESSION:
+    if found.kind is not SESSION:
         return None
     reissue = judge_retry(ticket, found, context.ring, now, context.policy)
     values = None if reissue is None else context.unseal(found, now)

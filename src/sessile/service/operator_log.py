@@ -12,7 +12,7 @@ from sessile.core.carrier import Carrier, CookieCarrier
 from sessile.core.plain_http import loses
 from sessile.core.request import Request
 from sessile.core.ticket import Key
-from sessile.core.value import Instant
+from sessile.core.value import Instant, Seconds
 from sessile.errors import LostRace, StoreUnavailable, TokenNeeded
 from sessile.service.events import (
     CrossSite,
@@ -25,6 +25,9 @@ from sessile.service.events import (
 )
 from sessile.wire.log import Severity, log_line
 from sessile.wire.throttle import Throttle
+
+_STEADY: Final[Seconds] = 5.0
+"""How long a store has to fail nobody before it works again: a part of it may be gone."""
 
 
 def _tell_replay(event: Replayed) -> str:
@@ -92,7 +95,7 @@ class OperatorLog:
         failing: since when the store fails, when it is asked and when it is written.
     """
 
-    __slots__ = ("_clock", "_store", "_throttle", "_told_lost", "failing")
+    __slots__ = ("_clock", "_failed", "_store", "_throttle", "_told_lost", "failing")
 
     def __init__(self, store: str, clock: Callable[[], Instant]) -> None:
         self._store = store
@@ -100,6 +103,7 @@ class OperatorLog:
         self._throttle = Throttle(clock)
         self._told_lost = False
         self.failing: dict[Work, Instant] = {}
+        self._failed: dict[Work, Instant] = {}  # the last time
 
     def tell(self, event: Event) -> None:
         """Log an event of ``LINES``."""
@@ -108,7 +112,8 @@ class OperatorLog:
 
     def tell_failure(self, work: Work, error: StoreUnavailable | LostRace) -> None:
         """Log that the store fails requests: when it begins, and while it goes on."""
-        self.failing.setdefault(work, self._clock())
+        self._failed[work] = now = self._clock()
+        self.failing.setdefault(work, now)
         why = error.why if isinstance(error, StoreUnavailable) else str(error)
         self._log(
             Severity.ERROR,
@@ -116,11 +121,26 @@ class OperatorLog:
             lambda: f"{self._store} is unavailable: {why}; requests that need it get 503",
         )
 
+    def tell_readers_served(self, within: Seconds) -> None:
+        """Log that readers are served from copies while the store is away."""
+        self._log(
+            Severity.WARNING,
+            "readers",
+            lambda: (
+                f"{self._store}: until it answers again, and for {within:.0f} s at most after it "
+                "was last heard of, readers are served from copies, as the policy says; whatever "
+                "would be stored gets 503"
+            ),
+        )
+
     def tell_recovery(self, work: Work) -> None:
-        """Log that the store does again what it had failed to do, if it had."""
+        """Log that the store does again what it had failed to do, if it had, and fails nobody."""
+        now = self._clock()
+        if 0 <= now - self._failed.get(work, -_STEADY) < _STEADY:
+            return
         began = self.failing.pop(work, None)
         if began is not None:
-            spent = self._clock() - began
+            spent = now - began
             self._log(
                 Severity.WARNING,
                 (work, "recovery"),
@@ -135,6 +155,18 @@ class OperatorLog:
         name = getattr(hook, "__qualname__", type(hook).__qualname__)
         words = f"the hook {name} failed with {type(error).__qualname__}; the request went on"
         self._log(Severity.ERROR, ("hook", name), lambda: words)
+
+    def tell_unwatched(self, error: Exception) -> None:
+        """Log that the store could not be asked whether the sessions of open sockets live."""
+        why = error.why if isinstance(error, StoreUnavailable) else type(error).__qualname__
+        self._log(
+            Severity.WARNING,
+            "unwatched",
+            lambda: (
+                f"{self._store} cannot say whether the sessions of open WebSockets and streams "
+                f"live: {why}; they stay open, and it is asked again"
+            ),
+        )
 
     def tell_ahead(self, key: Key) -> None:
         """Log that a session was refused because the clock that made it was far ahead."""

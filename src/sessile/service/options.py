@@ -6,15 +6,19 @@ from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Final, cast
 
+from sessile.codecs.sealing import LARGEST_KNOWN, MOST_KNOWN, AesGcmSealer, PlainSealer, Sealer
 from sessile.core.limit import MOST_SESSIONS
+from sessile.core.outage import Outage
 from sessile.core.policy import OnReplay, Policy
 from sessile.core.principal import WELL_KNOWN, Principal, PrincipalOf
 from sessile.core.secrets import KeyRing
-from sessile.core.value import Instant
+from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
 from sessile.stores.contract import Capability, HasKeyFile, Store
 from sessile.stores.moving import MovingStore
+from sessile.stores.near import LARGEST, near_cache
 from sessile.stores.open import open_store
+from sessile.stores.url_options import WATCH, split_options
 from sessile.wire import system
 from sessile.wire.event_loop import green_threads
 from sessile.wire.keyfile import load
@@ -99,6 +103,15 @@ def place_of(url: str | None, store: Store | None) -> str | Store | None:
     return store
 
 
+def watch_of(place: str | Store) -> Seconds:
+    """Return how often a store is asked about open sessions where it tells nobody itself.
+
+    Raises:
+        ConfigError: its URL says so in a way that nobody can mean.
+    """
+    return split_options(place)[1].watch if isinstance(place, str) else WATCH
+
+
 def can_reopen(place: str | Store, former: str | Store | None) -> bool:
     """Tell whether stores can be opened again after a close: those that URLs name."""
     return isinstance(place, str) and (former is None or isinstance(former, str))
@@ -161,15 +174,20 @@ def principal_of(where: str | Sequence[str] | PrincipalOf | None) -> Principal |
 
 
 def check_policy(store: Store, policy: Policy) -> None:
-    """Refuse a policy that a store without the index of a user's sessions would pass over.
+    """Refuse a policy that a store would pass over: for want of an index of users, or of copies.
 
     The limit that nobody asked for is passed over.
 
     Raises:
-        ConfigError: it has a limit, or ends all sessions of an owner.
+        ConfigError: it has a limit, ends all sessions of an owner, or reads from a near cache.
     """
     unmet = [] if policy.limit is None or policy.limit is MOST_SESSIONS else ["limit"]
     unmet += ["on_replay=OnReplay.END_ALL"] if policy.on_replay is OnReplay.END_ALL else []
+    if policy.outage is Outage.READ and Capability.COPIES not in store.capabilities:
+        raise ConfigError(
+            f"outage=Outage.READ serves readers from a near cache, and {store.name} has none: "
+            "write near= into its URL, as in redis://localhost:6379/0?near=10000"
+        )
     if unmet:
         check_owners(store, f"drop {' and '.join(unmet)} of the policy")
 
@@ -189,6 +207,22 @@ def check_owners(store: Store, advice: str) -> None:
             f"{store.name} keeps no index of a user's sessions; {advice}, or use a store with "
             "Capability.OWNERS"
         )
+
+
+def sealer_of(
+    store: Store, ring: KeyRing, entropy: Callable[[int], bytes], *, is_sealed: bool
+) -> Sealer:
+    """Return the sealer, which proves records, and encrypts values if they are sealed.
+
+    It remembers as many records as a near cache keeps, and as large ones: each is opened once.
+    """
+    near = near_cache(store)
+    most, largest = MOST_KNOWN, LARGEST_KNOWN
+    if near is not None:
+        most, largest = max(most, near.most), max(largest, LARGEST)
+    if is_sealed:
+        return AesGcmSealer(ring, entropy, most=most, largest=largest)
+    return PlainSealer(ring, most=most, largest=largest)
 
 
 _FILE: Final = "file:"

@@ -242,6 +242,7 @@ async def _base_after_rival(
     old = before.record
     if old is not None and newest is None and not isinstance(result, Gone):
         await context.store.delete(Key(old.key), old.owner)  # forged: nobody could end it otherwise
+        context.sealer.forget((old.key,))
     return _Base(None, before.values)
 
 
@@ -334,6 +335,7 @@ async def _settle(
 ) -> None:
     """Tell what happened, and do what a login does besides."""
     context, client = transaction.context, transaction.client
+    context.sealer.forget(result.ended if old is None else (*result.ended, old.key))
     for key in result.ended:
         context.emit(Ended(now, key, End.LIMIT, new.owner, client=client))
     if old is not None:

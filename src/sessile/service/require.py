@@ -63,7 +63,7 @@ async def use_grant(context: Context, session: Session, purpose: str) -> None:
         )
         result = await context.store.commit(Change(draft, record.version, written))
         if isinstance(result, Committed):
-            state.forget_grant(purpose)
+            state.forget_grant(purpose, draft.version)
             context.emit(GrantUsed(now, Key(record.key), record.owner, purpose))
             return
         record = context.newest(result)

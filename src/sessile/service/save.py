@@ -1,6 +1,6 @@
 """Save what a request did to a session that exists: compare, merge, try again."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -22,6 +22,8 @@ from sessile.service.shadows import SHADOWING, warn_of_shadows
 from sessile.service.tombstones import follow_tombstones
 from sessile.service.transaction import CommitOutcome, Transaction
 from sessile.stores.contract import Capability, Change, Committed, Corrupt
+
+_ROTATE: Final = Intent.ROTATE
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -66,7 +68,7 @@ def plan(
         note_client = False
     wanted = not opened.unrotated and (
         (note_client and opened.rotate_now)
-        or state.intent is Intent.ROTATE
+        or state.intent is _ROTATE
         or (rotate and policy.rotation_due(record, now))
     )
     successor = _successor(transaction) if wanted else None
@@ -232,8 +234,8 @@ def _draft(transaction: Transaction, now: Instant, attempt: Attempt) -> Change:
         changes["confirmed_before"] = confirmations(record, now, context.policy)
         if record.moved is not None and record.moved < record.rotated - context.policy.clock_skew:
             changes["moved"] = None  # who came then has no copy of the ticket that gives way
-    client = transaction.client
-    if record.bound and client is not record.client and _follows(transaction, attempt):
+    if record.bound and _has_new_client(transaction, attempt):
+        client = transaction.client
         changes |= {"client": client, "other_address": other_address(record, client)}
     if attempt.client_changed:
         changes["moved"] = now
@@ -243,9 +245,10 @@ def _draft(transaction: Transaction, now: Instant, attempt: Attempt) -> Change:
     return Change(draft, record.version, written, merged.removed)
 
 
-def _follows(transaction: Transaction, attempt: Attempt) -> bool:
-    """Tell whether the session takes this client for its own from now on."""
-    return attempt.client_changed or _matches(transaction, attempt.record)
+def _has_new_client(transaction: Transaction, attempt: Attempt) -> bool:
+    """Tell whether the session takes this client for its own from now on, and did not before."""
+    is_another = transaction.client is not attempt.record.client
+    return is_another and (attempt.client_changed or _matches(transaction, attempt.record))
 
 
 def _matches(transaction: Transaction, record: Record) -> bool:

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Final, TypeVar
 
 from sessile.codecs.msgpack import ValueCodec
-from sessile.codecs.sealing import AesGcmSealer, PlainSealer, Sealer
 from sessile.core.carrier import Carrier, Carriers
 from sessile.core.cookie import Cookie
 from sessile.core.flow import Flow, arun, run
@@ -35,7 +34,9 @@ from sessile.service.options import (
     principal_of,
     ring_of_host,
     ring_of_settings,
+    sealer_of,
     tell_key_file,
+    watch_of,
 )
 from sessile.service.require import use_grant
 from sessile.stores.contract import Store
@@ -130,7 +131,7 @@ class Sessions:
         if given is not None:
             tell_key_file(store, given)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN
-        sealer: Sealer = AesGcmSealer(ring, entropy) if sealed else PlainSealer(ring)
+        sealer = sealer_of(store, ring, entropy, is_sealed=sealed)
         cookies = (one for one in carriers or () if isinstance(one, Cookie))
         self.cookie = cookie or next(cookies, Cookie())
         self.policy = policy or Policy()
@@ -151,6 +152,7 @@ class Sessions:
             entropy=entropy,
             hooks=hooks,
             tasks=BackgroundTasks(),
+            watches_every=watch_of(place),
         )
         self._context.reopen_store = reopen if can_reopen(place, former) else None
         self.sync = SyncSessions(self._context)
@@ -272,9 +274,7 @@ class Sessions:
 
         An ASGI application that starts again, as in the next test, opens them again.
         """
-        self._context.is_closed = True
-        await self._context.tasks.aclose()
-        await _arun(self._context.store.close())
+        await _arun(self._context.aclose())
 
     def __repr__(self) -> str:
         return f"<Sessions in {self._context.store.name}>"
@@ -372,9 +372,7 @@ class SyncSessions:
 
     def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
-        self._shared.is_closed = True
-        self._shared.tasks.close()
-        run(self._shared.store.close())
+        self._shared.close()
 
 
 def _arun(flow: Flow[R]) -> Flow[R]:

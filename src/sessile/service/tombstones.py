@@ -30,10 +30,11 @@ async def follow_tombstones(
 
 async def follow_retries(
     context: Context, ticket: Ticket, record: Record, now: Instant
-) -> tuple[Ticket, Record]:
+) -> tuple[Ticket, Record | None]:
     """Return the ticket and the record of the newest login that was made in the place of this one.
 
-    As far as it goes: each step is genuine, its ticket follows from the one before, and it lives.
+    As far as it goes: each step is genuine, and its ticket follows from the one before. No record
+    where the newest one has ended since.
 
     Args:
         context: the collaborators.
@@ -47,7 +48,7 @@ async def follow_retries(
             break
         found = context.intact(await context.store.read(after))
         if found is None or not context.policy.lives(found, now):
-            break
+            return ticket, None
         ticket, record = _retry(context, ticket, found), found
     return ticket, record
 

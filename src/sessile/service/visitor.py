@@ -46,6 +46,7 @@ def absent(
     """Begin as a visitor whose ticket has no record, or one whose time is over."""
     context = transaction.context
     record = context.intact(found)
+    context.sealer.forget((ticket.key,))  # it may have ended elsewhere
     if record is None or record.kind is not RecordKind.SESSION or not ticket.proves(record.digest):
         return refuse(transaction, carrier, ticket.key, RefusalReason.UNKNOWN)
     if context.policy.is_ahead(record, transaction.now):
@@ -60,6 +61,7 @@ def begin_after_end(
     transaction: Transaction, carrier: Carrier, ticket: Ticket, record: Record
 ) -> Transaction:
     """Begin as a visitor whose session has ended; after its tombstone the request is stale."""
+    transaction.context.sealer.forget((ticket.key,))
     if transaction.context.intact(record) is None or record.kind is not RecordKind.TOMBSTONE:
         return refuse(transaction, carrier, ticket.key, RefusalReason.UNKNOWN)
     _emit_refusal(transaction, ticket.key, RefusalReason.OVER)

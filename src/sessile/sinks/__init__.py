@@ -1,1 +1,1 @@
-"""Floor 5, beside ``web``: ready-made hooks that carry events to logs, metrics and traces."""
+"""Floor 6, beside ``web``: ready-made hooks that carry events to logs, metrics and traces."""

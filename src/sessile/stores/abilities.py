@@ -3,15 +3,15 @@
 Whoever needs one asks for it by ``isinstance``; ``Capability`` has those that promises need.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import msgspec
-
 from sessile.core.ticket import Key
-from sessile.core.value import Instant
+from sessile.core.value import Instant, Seconds
 from sessile.stores.finding import Finding
+from sessile.stores.size import StoreSize
+from sessile.wire.feed.connection import FeedConnection
 
 
 @runtime_checkable
@@ -59,8 +59,8 @@ class HasTable(Protocol):
         """Return the statements that make the table; nothing is connected for that."""
         ...
 
-    async def make_table(self) -> bool:
-        """Make the table; return False where it was there, and is of this version.
+    async def make_table(self) -> str | None:
+        """Make the table; return in words what was made, None where it was there as it should be.
 
         Raises:
             StoreUnavailable: it cannot be made, or is another one; says what to write.
@@ -81,27 +81,36 @@ class HasDiagnosis(Protocol):
         ...
 
 
-class FeedNotice(msgspec.Struct, frozen=True):
-    """Word from a store's feed: a record was committed, or is gone.
+@runtime_checkable
+class HasSize(Protocol):
+    """A store that can say how large it is, for ``sessile stat`` and for gauges."""
 
-    Attributes:
-        key: whose; None is the heartbeat, or, with ``ended``, everybody.
-        version: of the record as it is now; None where it ended.
-        ended: whether the session ended.
-    """
+    async def size(self) -> StoreSize:
+        """Return how large it is, at the cost of a few commands, however many sessions there are.
 
-    key: Key | None
-    version: int | None = None
-    ended: bool = False
+        Raises:
+            StoreUnavailable: it did not answer.
+        """
+        ...
 
 
 @runtime_checkable
 class HasFeed(Protocol):
-    """A store with ``Capability.FEED``: it tells its listeners of every commit and every end.
+    """A store with ``Capability.FEED``: it tells of every commit and every end, soon after.
 
-    No store of this package has one yet. Nobody trusts a copy whose heartbeat is late.
+    Nobody trusts a copy whose heartbeat is late: see ``wire.feed.follower``.
     """
 
-    async def subscribe(self, listener: Callable[[FeedNotice], None]) -> None:
-        """Call a listener with each notice from now on, until the store is closed."""
+    def open_feed(
+        self, timer: Callable[[], Seconds], wanted: Callable[[], Collection[Key]]
+    ) -> FeedConnection:
+        """Connect, on this thread; what is changed from now on is told.
+
+        Args:
+            timer: seconds by a clock that never runs backwards; heartbeats are on it.
+            wanted: the keys of which somebody wants to hear, for stores that have to be asked.
+
+        Raises:
+            StoreUnavailable: it cannot be reached.
+        """
         ...

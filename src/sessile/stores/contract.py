@@ -30,15 +30,16 @@ from sessile.core.record import (
 from sessile.core.ticket import Key, is_key
 from sessile.core.value import Instant, Seconds
 from sessile.stores.abilities import (
-    FeedNotice,
     FileBacked,
     HasDiagnosis,
     HasFeed,
     HasKeyFile,
     HasServerTime,
+    HasSize,
     HasTable,
 )
 from sessile.stores.finding import Finding
+from sessile.stores.size import Extent, StoreSize
 
 __all__ = [
     "COMMITTED",
@@ -56,7 +57,7 @@ __all__ = [
     "Conflict",
     "Corrupt",
     "Deleted",
-    "FeedNotice",
+    "Extent",
     "FileBacked",
     "Finding",
     "Full",
@@ -65,6 +66,7 @@ __all__ = [
     "HasFeed",
     "HasKeyFile",
     "HasServerTime",
+    "HasSize",
     "HasTable",
     "Head",
     "Instant",
@@ -78,6 +80,7 @@ __all__ = [
     "Replacement",
     "Seconds",
     "Store",
+    "StoreSize",
     "head_of",
     "is_key",
     "pack",
@@ -94,7 +97,7 @@ class Capability(Flag):
     SHARED = auto()  # several processes see the same sessions
     NETWORK = auto()  # reached over a network: secrets must be given
     DURABLE = auto()  # sessions survive a restart of the store
-    STALE_READS = auto()  # a read may miss the newest commit: freshness hints are sent
+    COPIES = auto()  # requests may be served from copies in this process: ``stores.near``
     FEED = auto()  # tells of every commit and every end: ``HasFeed``
 
 

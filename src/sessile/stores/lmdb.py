@@ -8,11 +8,12 @@ next, as one act. An answer outlives the process; a power cut can undo the last 
 """
 
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
+from sessile.core.flow import Flow
 from sessile.errors import ConfigError
 from sessile.stores import lmdb_acts
 from sessile.stores.contract import (
@@ -21,6 +22,7 @@ from sessile.stores.contract import (
     CommitResult,
     Corrupt,
     Deleted,
+    Extent,
     Instant,
     Key,
     Page,
@@ -28,14 +30,18 @@ from sessile.stores.contract import (
     Replacement,
     ReplaceResult,
     Seconds,
+    StoreSize,
 )
 from sessile.stores.file_diagnosis import diagnose
 from sessile.stores.finding import Finding
+from sessile.stores.lmdb_feed import LMDBVersions
 from sessile.stores.lmdb_rows import FORMAT, begin, begin_generation, check_format, is_new
 from sessile.stores.location import Location, count, seconds, yes
+from sessile.wire.feed.connection import FeedConnection
+from sessile.wire.feed.polling import PollingConnection
 from sessile.wire.keyfile import KeyFile
 from sessile.wire.lmdb import ONLY_LINUX
-from sessile.wire.lmdb.environment import LOCK, SYNC_POINT
+from sessile.wire.lmdb.environment import LOCK, SYNC_POINT, Environment
 from sessile.wire.lmdb.file import LMDBFile
 from sessile.wire.lmdb.holder import Layout
 from sessile.wire.lmdb.syncpoint import boot_id, is_lmdb, load_sync_point
@@ -67,7 +73,11 @@ class LMDBStore:
     """
 
     capabilities: ClassVar[Capability] = (
-        Capability.OWNERS | Capability.SCAN | Capability.SHARED | Capability.DURABLE
+        Capability.OWNERS
+        | Capability.SCAN
+        | Capability.SHARED
+        | Capability.DURABLE
+        | Capability.FEED
     )
 
     def __init__(
@@ -103,17 +113,17 @@ class LMDBStore:
             )
         return cls(path, limit=limit, size=size, world_writable=world_writable)
 
-    async def read(self, key: Key) -> Record | Corrupt | None:
+    def read(self, key: Key) -> Flow[Record | Corrupt | None]:
         """Return the record of that key."""
-        return await self._file.read("lmdb read", partial(lmdb_acts.read, key=key))
+        return self._file.read("lmdb read", partial(lmdb_acts.read, key=key))
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
         await self._file.write("lmdb create", partial(lmdb_acts.create, record=record))
 
-    async def commit(self, change: Change) -> CommitResult:
+    def commit(self, change: Change) -> Flow[CommitResult]:
         """Replace the record if its version is the expected one."""
-        return await self._file.write("lmdb commit", partial(lmdb_acts.commit, change=change))
+        return self._file.write("lmdb commit", partial(lmdb_acts.commit, change=change))
 
     async def replace(self, replacement: Replacement) -> ReplaceResult:
         """Store a new record in the place of an old one, in one transaction."""
@@ -164,6 +174,10 @@ class LMDBStore:
         """Return how many rows there are."""
         return await self._file.read_in_thread("lmdb count", lmdb_acts.count)
 
+    async def size(self) -> StoreSize:
+        """Count the rows; the bytes are those of the file, pages that are free again included."""
+        return await self._file.ask_in_thread("lmdb size", _measure)
+
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
         """Remove the expired, as far as the index says, and then what was ended with everybody."""
         act = partial(lmdb_acts.sweep, now=now, batch=batch)
@@ -183,6 +197,12 @@ class LMDBStore:
         """Look at who else can read or change the file."""
         return diagnose(self.path, self.key_path, beside=(LOCK, SYNC_POINT))
 
+    def open_feed(
+        self, timer: Callable[[], Seconds], wanted: Callable[[], Collection[Key]]
+    ) -> FeedConnection:
+        """Look at the file, some twenty times a second: whoever writes pays nothing for it."""
+        return PollingConnection(LMDBVersions(self._file, self.name), timer, wanted)
+
     async def close(self) -> None:
         """Close the file, in this process."""
         await self._file.close()
@@ -190,6 +210,11 @@ class LMDBStore:
     def keep_secret(self, fresh: bytes) -> bytes | None:
         """Keep it in a file beside the other that this user alone can read."""
         return self._key_file.keep(fresh)
+
+
+def _measure(environment: Environment) -> StoreSize:
+    number = environment.read(lmdb_acts.count)
+    return StoreSize(number, environment.used_bytes, bytes_of=Extent.FILE)
 
 
 def _check_path(path: Path, *, world_writable: bool) -> Path:

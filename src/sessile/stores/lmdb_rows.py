@@ -31,6 +31,7 @@ _META_VALUE: Final = struct.Struct(">II")  # format, generation
 _GENERATION: Final = struct.Struct(">I")
 _CHECKSUM: Final = struct.Struct(">I")
 _HEAD: Final = struct.Struct(">qdQ16s")
+_VERSION_END: Final = _CHECKSUM.size + 8
 _RECORD_AT: Final = _CHECKSUM.size + _HEAD.size
 _DUE: Final = struct.Struct(">d")
 _CLAIM: Final = struct.Struct(">Q")
@@ -101,6 +102,18 @@ def find(transaction: Any, key: str) -> bytes | None:
     generation: bytes = transaction.get(_META)[_GENERATION.size :]
     found: bytes | None = transaction.get(generation + _session(key))
     return found
+
+
+def find_version(transaction: Any, key: str) -> bytes | None:
+    """Return how a row begins, its checksum and its version: otherwise whenever it is another."""
+    value = find(transaction, key)
+    return None if value is None else value[:_VERSION_END]
+
+
+def generation_of(transaction: Any) -> bytes:
+    """Return the number of the generation, as keys begin."""
+    meta: bytes = transaction.get(_META)
+    return meta[_GENERATION.size :]
 
 
 def _session(key: str) -> bytes:

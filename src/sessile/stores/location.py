@@ -17,6 +17,9 @@ T = TypeVar("T")
 
 _SHAPE: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\x00-\x1f\x7f]*", re.IGNORECASE)
 _SEVERAL: Final = re.compile(r"((\[[0-9A-Fa-f:.]+\]|[\w.-]+)(:\d{1,5})?(,(?!$)|$)){2,}", re.ASCII)
+OF_EVERY_STORE: Final = ("near", "watch")
+"""Options that are taken off before a store sees its URL: see ``stores.url_options``."""
+
 _EXAMPLES: Final = "sqlite:///sessile.db, redis://localhost:6379/0 or memory://"
 
 
@@ -112,9 +115,10 @@ class Location:
         if len(self._servers) > 1:
             raise ConfigError(f"{self.safe} names several servers; {self.scheme}:// takes one")
         for name in self._options:
-            near = get_close_matches(name, self._known, n=1)
+            names = sorted({*self._known, *OF_EVERY_STORE})
+            near = get_close_matches(name, names, n=1)
             guess = f"did you mean {near[0]!r}? " if near else ""
-            known = ", ".join(sorted(self._known)) or "none"
+            known = ", ".join(names)
             raise ConfigError(f"unknown option {name!r} of {self.safe}: {guess}known are: {known}")
 
     def __repr__(self) -> str:

@@ -33,6 +33,8 @@ from sessile.stores.contract import (
     Replaced,
     Replacement,
     ReplaceResult,
+    Seconds,
+    StoreSize,
     head_of,
     pack,
     unpack,
@@ -41,6 +43,8 @@ from sessile.stores.excess import Crowded, choose
 from sessile.stores.location import Location, count, yes
 from sessile.stores.paging import cut
 from sessile.wire import workers
+from sessile.wire.feed.connection import FeedConnection
+from sessile.wire.feed.local import LocalFeed
 from sessile.wire.locked import LockedCalls
 
 R = TypeVar("R")
@@ -69,7 +73,7 @@ class MemoryStore:
             in the forked process is a ``ConfigError``.
     """
 
-    capabilities: ClassVar[Capability] = Capability.OWNERS | Capability.SCAN
+    capabilities: ClassVar[Capability] = Capability.OWNERS | Capability.SCAN | Capability.FEED
 
     def __init__(self, most: int = MOST, *, per_process: bool = False) -> None:
         self.name = "memory://"
@@ -79,6 +83,7 @@ class MemoryStore:
         self._owners: dict[str, dict[str, int]] = {}  # owner to keys, each with its login's number
         self._logins = numbers(1)
         self._secret: bytes | None = None
+        self._feed = LocalFeed()
         self._calls = LockedCalls(None if per_process else _FORKED)
 
     @classmethod
@@ -150,6 +155,10 @@ class MemoryStore:
         """Return how many records there are."""
         return len(await self._ask("count", self._open_rows))
 
+    async def size(self) -> StoreSize:
+        """Add up the bytes of every record."""
+        return await self._ask("size", self._size)
+
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
         """Remove expired records."""
         return await self._ask("sweep", self._sweep, now, batch)
@@ -157,6 +166,14 @@ class MemoryStore:
     async def ping(self) -> None:
         """Return at once."""
         await self._ask("ping", self._open_rows)
+
+    def open_feed(
+        self,
+        timer: Callable[[], Seconds],
+        wanted: Callable[[], Collection[Key]],  # noqa: ARG002  (it is told of every one)
+    ) -> FeedConnection:
+        """Listen to what this process does."""
+        return self._feed.open(timer)
 
     async def close(self) -> None:
         """Forget everything."""
@@ -198,6 +215,7 @@ class MemoryStore:
         if record.key in rows:
             raise KeyTaken(record.key)
         rows[record.key] = pack(record)
+        self._feed.tell(record.key)
         if not record.bound:
             self._visitors[record.key] = None
         while len(rows) > self._most:
@@ -207,6 +225,7 @@ class MemoryStore:
         changed = self._conflict(change.record.key, change.expected)
         if changed is None:
             self._open_rows()[change.record.key] = pack(change.record)
+            self._feed.tell(change.record.key)
         return changed or COMMITTED
 
     def _conflict(self, key: str, expected: int) -> Conflict | Gone | Corrupt | None:
@@ -259,6 +278,7 @@ class MemoryStore:
     def _remove(self, key: str, owner: str | None) -> Record | Corrupt | None:
         last = self._load(key)
         self._open_rows().pop(key, None)
+        self._feed.tell(key)
         self._visitors.pop(key, None)
         holder = last.owner if isinstance(last, Record) else owner
         entries = self._owners.get(holder or "", {})
@@ -271,6 +291,7 @@ class MemoryStore:
         self._open_rows().clear()
         self._visitors.clear()
         self._owners.clear()
+        self._feed.tell_anything()
 
     def _delete_owned(
         self, owner: str, keep: Collection[str], before: Key | None, batch: int
@@ -299,6 +320,10 @@ class MemoryStore:
 
     def _load_all(self, keys: list[Key]) -> list[Record | Corrupt]:
         return [record for record in map(self._load, keys) if record is not None]
+
+    def _size(self) -> StoreSize:
+        rows = self._open_rows()
+        return StoreSize(len(rows), sum(map(len, rows.values())))
 
     def _sweep(self, now: Instant, batch: int) -> int:
         expired = (

@@ -82,7 +82,7 @@ class MovingStore:
                 )
         self.store, self.former = store, former
         self.name = store.name
-        self.capabilities = store.capabilities
+        self.capabilities = store.capabilities & ~Capability.FEED  # two would have to be heard
         self._clock = clock
 
     @classmethod

@@ -10,10 +10,13 @@ from typing import Final, Protocol, cast
 from sessile.errors import ConfigError, MissingExtra
 from sessile.stores.contract import Store
 from sessile.stores.location import Location
+from sessile.stores.near import NearStore
+from sessile.stores.url_options import split_options
+from sessile.wire.feed.log import FeedLog
 
 GROUP: Final = "sessile.stores"
 
-_EXTRAS: Final = {"redis": "redis", "lmdb": "lmdb", "psycopg": "postgres"}
+_EXTRAS: Final = {"redis": "redis", "lmdb": "lmdb", "psycopg": "postgres", "nats": "nats"}
 """By the driver's module, the extra that brings it."""
 
 
@@ -32,13 +35,18 @@ def open_store(url: str) -> Store:
         ConfigError: no such scheme, or the URL is wrong; says what to write instead.
         MissingExtra: the store's driver is not installed.
     """
-    scheme = Location(url).scheme
+    place, options = split_options(url)
+    scheme = Location(place).scheme
     entry_point = _entry_point(scheme)
     try:
         chosen = cast("StoreFactory", entry_point.load())
-        return chosen.from_url(url)
+        store = chosen.from_url(place)
     except ModuleNotFoundError as error:
         raise _missing(scheme, error) from error
+    if options.near is None:
+        return store
+    # what it has no method for, the store behind it has
+    return cast("Store", NearStore(store, options.near, tell=FeedLog(store.name)))
 
 
 def schemes() -> list[str]:

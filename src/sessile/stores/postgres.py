@@ -11,6 +11,7 @@ rows of older ones go when their own time is over.
 from collections.abc import Callable, Collection
 from typing import ClassVar, Final
 
+from sessile.core.flow import run
 from sessile.core.value import Seconds
 from sessile.errors import KeyTaken, StoreUnavailable
 from sessile.stores.contract import (
@@ -29,10 +30,12 @@ from sessile.stores.contract import (
     Record,
     Replacement,
     ReplaceResult,
+    StoreSize,
     unpack,
 )
 from sessile.stores.finding import Finding
 from sessile.stores.postgres_diagnosis import check_layout, diagnose
+from sessile.stores.postgres_feed import PostgresFeed, feed_definition
 from sessile.stores.postgres_generation import SeenGenerations
 from sessile.stores.postgres_rows import (
     ON_LIMIT,
@@ -41,7 +44,6 @@ from sessile.stores.postgres_rows import (
     load,
     lock_number,
     opaque_row,
-    owner_digest,
     replace_result,
     text,
 )
@@ -61,8 +63,10 @@ from sessile.stores.postgres_table import (
     is_there,
 )
 from sessile.stores.postgres_url import PostgresPlace, place_of
+from sessile.stores.row import owner_digest
 from sessile.stores.server_clock import ServerClock
 from sessile.wire import system
+from sessile.wire.feed.connection import FeedConnection
 from sessile.wire.postgres.client import PostgresClient
 from sessile.wire.postgres.statement import Query, Row, Statement, integer, number
 
@@ -105,10 +109,11 @@ class PostgresStore:
         """Return the store of ``postgresql://user:password@host:5432/database``.
 
         Several hosts may stand there, with commas between them. Options: ``table``, ``logged``,
-        ``timeout``, ``connect_timeout``, ``connections``, ``prepare``, and those of libpq that
-        ``postgres_url.LIBPQ`` has.
+        ``feed``, ``timeout``, ``connect_timeout``, ``connections``, ``prepare``, and those of libpq
+        that ``postgres_url.LIBPQ`` has.
         """
-        return cls(place_of(url))
+        place = place_of(url)
+        return (PostgresFeedStore if place.feed else cls)(place)
 
     async def read(self, key: Key) -> Record | Corrupt | None:
         """Return the record of that key."""
@@ -237,6 +242,13 @@ class PostgresStore:
         ((counted,),) = await self._ask("count", query, is_harmless=True)
         return integer(counted)
 
+    async def size(self) -> StoreSize:
+        """Count as ``count`` does; the bytes are those of the table and its indexes."""
+        query = self._statements.size.bind(_COUNTED)
+        ((counted, taken),) = await self._ask("size", query, is_harmless=True)
+        records = integer(counted)
+        return StoreSize(records, integer(taken), is_estimate=records >= _COUNTED)
+
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
         """Remove the expired, and what ended with everybody when its own time is over."""
         while True:
@@ -263,8 +275,8 @@ class PostgresStore:
         """Return the statements that make the table."""
         return definition(self.table, logged=self._place.logged)
 
-    async def make_table(self) -> bool:
-        """Make the table; return False where it was there, and is of this version.
+    async def make_table(self) -> str | None:
+        """Make the table; return its name, None where it was there, and is of this version.
 
         Raises:
             StoreUnavailable: it cannot be made, or is another one; says what to write.
@@ -276,8 +288,8 @@ class PostgresStore:
             if not is_there(error):
                 raise explain_missing(error, self.table) from error.__cause__
             await check_layout(self._client, self.table)
-            return False
-        return True
+            return None
+        return self.table
 
     async def close(self) -> None:
         """Close every connection of this process."""
@@ -327,6 +339,41 @@ class PostgresStore:
         if not numbers:
             return ()
         return BEGIN.bind(), LOCK_OWNERS.bind(numbers[0], numbers[-1])
+
+
+class PostgresFeedStore(PostgresStore):
+    """The same with a feed, ``?feed=yes``: its table tells of every change."""
+
+    capabilities: ClassVar[Capability] = PostgresStore.capabilities | Capability.FEED
+
+    def __init__(self, place: PostgresPlace) -> None:
+        super().__init__(place)
+        self._feed = PostgresFeed(self._client, self.table)
+
+    def open_feed(
+        self,
+        timer: Callable[[], Seconds],
+        wanted: Callable[[], Collection[Key]],  # noqa: ARG002  (it is told of every one)
+    ) -> FeedConnection:
+        """Listen to what the table tells; make it where there is none."""
+        return self._feed.open(timer, lambda: run(self.make_table()))
+
+    def table_statements(self) -> tuple[str, ...]:
+        """Return the statements that make the table, and its triggers."""
+        return (*super().table_statements(), *feed_definition(self.table))
+
+    async def make_table(self) -> str | None:
+        """Make the table and its triggers; return in words what was made, None for nothing."""
+        made = await super().make_table()
+        if made is not None or await self._feed.is_told():
+            return made
+        statements = [Statement(one.encode()).bind() for one in feed_definition(self.table)]
+        await self._client.ask("postgres init", TABLE_LOCK, *statements)
+        return f"the triggers of {self.table}"
+
+    async def diagnose(self) -> list[Finding]:
+        """Look at the server, at the table, and whether it tells."""
+        return [*await super().diagnose(), await self._feed.diagnose()]
 
 
 def _row(leaving: Record) -> tuple[int, Instant, bytes]:

@@ -20,16 +20,11 @@ from sessile.stores.contract import (
     pack,
     unpack,
 )
+from sessile.stores.row import owner_digest
 from sessile.wire.opaque import Opaque
 from sessile.wire.postgres.statement import Row, integer
 
-_DIGEST: Final = 24
 ON_LIMIT: Final = {OnLimit.END_OLDEST: 0, OnLimit.END_OTHERS: 1, OnLimit.REFUSE: 2}
-
-
-def owner_digest(owner: str) -> bytes:
-    """Return the digest that stands for a user, whatever characters the name has."""
-    return hashlib.sha256(owner.encode("utf-8", "surrogatepass")).digest()[:_DIGEST]
 
 
 def lock_number(table: str, owner: str) -> int:

@@ -82,7 +82,8 @@ class Statements:
         self.owned = self._owned_by()
         self.delete_owned = self._delete_owned()
         self.scan = self._scan()
-        self.count = self._count()
+        self.count = self._statement(self._count_text(), _INTEGER)
+        self.size = self._size()
         self.sweep = self._sweep()
         self.end_everybody = self._begin("true")
         self.begin_behind = self._begin(f"{name}.version < $1")
@@ -285,14 +286,16 @@ SELECT key, blob, version, owner FROM (
         )  # fmt: skip
 
     # $1 how many are counted one by one; of more the server's estimate is good enough
-    def _count(self) -> Statement:
-        return self._statement(
-            f"""SELECT CASE WHEN number < $1 THEN number ELSE greatest(number,
+    def _count_text(self) -> str:
+        return f"""SELECT CASE WHEN number < $1 THEN number ELSE greatest(number,
     (SELECT reltuples::bigint FROM pg_class WHERE oid = '{self._table}'::regclass)) END
 FROM (SELECT count(*) AS number FROM (
-    SELECT 1 FROM {self._table} WHERE key <> '{MARKER}' LIMIT $1) found) counted""",
-            _INTEGER,
-        )
+    SELECT 1 FROM {self._table} WHERE key <> '{MARKER}' LIMIT $1) found) counted"""
+
+    # $1 as above. Answers the bytes as well: of the table, its indexes, and what is large
+    def _size(self) -> Statement:
+        taken = f"pg_total_relation_size('{self._table}'::regclass)"
+        return self._statement(f"SELECT ({self._count_text()}), {taken}", _INTEGER)
 
     # $1 now, $2 how many. Answers how many were removed, and how many were due and live still.
     # Rows that somebody is at work on are passed over.

@@ -49,11 +49,13 @@ class PostgresPlace:
         endpoint: the database.
         table: the table's name.
         logged: whether a table that is made keeps its rows through a crash.
+        feed: whether the store has a feed.
     """
 
     endpoint: PostgresEndpoint
     table: str = TABLE
     logged: bool = True
+    feed: bool = False
 
 
 def place_of(url: str) -> PostgresPlace:
@@ -98,8 +100,9 @@ def place_of(url: str) -> PostgresPlace:
     )
     table = place.option("table", table_name, TABLE)
     logged = place.option("logged", yes, default=True)
+    feed = place.option("feed", yes, default=False)
     place.refuse_leftovers()
-    return PostgresPlace(endpoint, table, logged)
+    return PostgresPlace(endpoint, table, logged, feed)
 
 
 def _one_of(values: tuple[str, ...], text: str) -> str:

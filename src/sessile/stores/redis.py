@@ -13,9 +13,6 @@ and so a server whose clock is wrong removes nothing early. Give the server the 
 ``noeviction``: one that evicts may lose a user's index before the sessions in it.
 """
 
-import base64
-import hashlib
-import re
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, ClassVar, Final
@@ -38,37 +35,41 @@ from sessile.stores.contract import (
     Record,
     Replacement,
     ReplaceResult,
+    StoreSize,
     is_key,
     pack,
 )
 from sessile.stores.finding import Finding
+from sessile.stores.large_keys import LargeKeys
 from sessile.stores.location import Location
 from sessile.stores.redis_diagnosis import diagnose, judge_generation
 from sessile.stores.redis_durability import write_to_disk
+from sessile.stores.redis_feed import RedisFeed
 from sessile.stores.redis_generation import SeenGeneration, fresh, strip
 from sessile.stores.redis_page_scripts import DELETE_OWNED, OWNED, ROWS
 from sessile.stores.redis_rows import (
     commit_result,
     cursor_after,
-    head_of,
+    index_name,
+    key_pattern,
+    keys_among,
     load,
-    milliseconds,
     replace_result,
     row_of,
 )
-from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, REPLACE, Script
+from sessile.stores.redis_scripts import COMMIT, CREATE, DELETE, REPLACE, Script, run_script
+from sessile.stores.redis_server import refuse_cluster
+from sessile.stores.redis_size import PAGE, START, count_keys, measure_server
 from sessile.stores.redis_url import endpoint_of
+from sessile.stores.row import milliseconds, version_start
 from sessile.stores.server_clock import ServerClock
 from sessile.wire import system
-from sessile.wire.redis.client import LARGE, RedisClient
+from sessile.wire.commands.repeat import Repeat, Repeated
+from sessile.wire.redis.client import RedisClient
 from sessile.wire.redis.endpoint import Endpoint, ErrorReply, Words
-from sessile.wire.redis.repeat import Repeat, Repeated
 
 PREFIX: Final = "sessile:"
 _ON_LIMIT: Final = {OnLimit.END_OLDEST: 0, OnLimit.END_OTHERS: 1, OnLimit.REFUSE: 2}
-_MOST_LARGE: Final = 1000  # keys that are remembered
-_PAGE: Final = 1000  # keys that one step of a count looks at
-_START: Final = "0"  # the server's cursor before the first page, and after the last
 
 
 class RedisStore:
@@ -89,6 +90,7 @@ class RedisStore:
         | Capability.NATIVE_EXPIRY
         | Capability.SHARED
         | Capability.NETWORK
+        | Capability.FEED
     )
 
     def __init__(
@@ -105,17 +107,17 @@ class RedisStore:
         self._client = RedisClient(endpoint)
         self._seen = SeenGeneration(endpoint.name, self._generation, self._run)
         self._clock = ServerClock(self.server_time, timer)
-        self._large: set[Key] = set()  # sessions that were large when they were last read
+        self._large = LargeKeys()
 
     @classmethod
     def from_url(cls, url: str) -> "RedisStore":
         """Return the store of ``redis://host:6379/0``, ``rediss://`` or ``unix:///path.sock``.
 
         ``valkey://`` and ``valkeys://`` are the same; ``redis+sentinel://one:26379,two/NAME/0``
-        asks Sentinels for the primary.
+        asks Sentinels for the primary, ``rediss+sentinel://`` with TLS to all of them.
 
         Options: ``prefix``, ``timeout``, ``connect_timeout``, ``acks``; ``db`` with ``unix``;
-        ``ca``, ``cert`` and ``key`` with ``rediss``; ``sentinel_username`` and
+        ``ca``, ``cert`` and ``key`` with TLS; ``sentinel_username`` and
         ``sentinel_password`` with Sentinels.
         """
         place = Location(url)
@@ -132,15 +134,9 @@ class RedisStore:
         )
         if generation != self._seen.newest:
             generation = await self._seen.follow(generation)
-        if row is not None and len(row) >= LARGE and not is_large:
-            self._note_large(key)
+        if row is not None:
+            self._large.note(key, row)
         return load(key, strip(row, generation))
-
-    def _note_large(self, key: Key) -> None:
-        """Have this session read, from here on, where small ones need not wait behind it."""
-        if len(self._large) >= _MOST_LARGE:
-            self._large.clear()
-        self._large.add(key)
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
@@ -160,7 +156,7 @@ class RedisStore:
         index = () if owner is None else (self._index(owner),)
         names = (self._prefix + record.key, self._generation, *index)
         lefts = (milliseconds(end, record.seen) for end in (record.expires, record.until))
-        head = head_of(record.key, row, change.expected)
+        head = version_start(row, record.key, change.expected)
         answer = await self._run(COMMIT, names, (head, row, record.key, *lefts))
         if isinstance(answer, Repeated):
             return self._result_of_repeat(change, row, answer.reply)
@@ -225,7 +221,7 @@ class RedisStore:
         left = 0 if tombstone is None else milliseconds(tombstone.expires, tombstone.seen)
         words += [
             old.key,
-            head_of(old.key, pack(old), old.version),
+            version_start(pack(old), old.key, old.version),
             b"" if tombstone is None else row_of(tombstone),
             left,
         ]
@@ -249,11 +245,12 @@ class RedisStore:
         # a connection of its own: the server answers for what came over this one, and may wait
         client = RedisClient(self._endpoint)
         try:
-            await self._seen.end(client)
+            await refuse_cluster(client, self._generation)  # it would end nobody
+            await self._seen.end(client.ask)
             if self._endpoint.acks:
                 await client.check_replicas()
             risk = await write_to_disk(client)
-            await self._seen.check(client)
+            await self._seen.check(client.ask)
         finally:
             await client.close()
         return risk
@@ -289,14 +286,14 @@ class RedisStore:
         The server cannot go on within what it listed at once: a cursor has the keys that are left
         of it, where their rows were too many bytes for one page.
         """
-        following, *left = (cursor or _START).split(",")
+        following, *left = (cursor or START).split(",")
         keys = [Key(key) for key in left if is_key(key)]
         if not keys:
             following, keys = await self._keys(following, batch)
         rows = await self._rows(keys) if keys else []
         records = [load(key, row) for key, row in zip(keys, rows, strict=False)]
         words = [following, *keys[len(rows) :]]
-        more = None if words == [_START] else ",".join(words)
+        more = None if words == [START] else ",".join(words)
         return Page([record for record in records if record is not None], more)
 
     async def _rows(self, keys: list[Key]) -> list[bytes | None]:
@@ -310,21 +307,20 @@ class RedisStore:
 
     async def count(self) -> int:
         """Return how many rows there are; those are counted too that ended with everybody."""
-        number, cursor = 0, _START
-        while True:
-            cursor, keys = await self._keys(cursor, _PAGE)
-            number += len(keys)
-            if cursor == _START:
-                return number
+        return await count_keys(self._keys)
+
+    async def size(self) -> StoreSize:
+        """Ask the server; of more keys than a sample the number is an estimate."""
+        return await measure_server(self._client, partial(keys_among, prefix=self._prefix))
 
     async def _keys(self, cursor: str, batch: int) -> tuple[str, list[Key]]:
         """Return where to go on, and some keys of sessions."""
-        pattern = re.sub(r"([*?\[\]\\])", r"\\\1", self._prefix) + "[^@]*"
-        words = ("SCAN", cursor, "MATCH", pattern, "COUNT", batch)
+        words = ("SCAN", cursor, "MATCH", key_pattern(self._prefix), "COUNT", batch)
         following, names = await self._client.ask("redis SCAN", *words, repeat=Repeat.HARMLESS)
-        start = len(self._prefix.encode())
-        keys = (Key(name[start:].decode("ascii", "replace")) for name in names)
-        return following.decode(), [key for key in keys if is_key(key)]
+        keys = keys_among(names, self._prefix)
+        if not keys and cursor == START:
+            await refuse_cluster(self._client, self._generation)
+        return following.decode(), keys
 
     async def sweep(
         self,
@@ -339,6 +335,15 @@ class RedisStore:
         """Ask the server."""
         await self._client.ask("redis PING", "PING", repeat=Repeat.HARMLESS)
 
+    def open_feed(
+        self,
+        timer: Callable[[], Seconds],
+        wanted: Callable[[], Collection[Key]],  # noqa: ARG002  (it is told of every one)
+    ) -> RedisFeed:
+        """Have the server tell of every key that is changed; no writer does anything for it."""
+        connection = self._client.track(self._prefix, timer)
+        return RedisFeed(connection, timer, self._prefix, self._generation)
+
     async def server_time(self) -> Instant:
         """Return the server's time."""
         whole, micros = await self._client.ask("redis TIME", "TIME", repeat=Repeat.HARMLESS)
@@ -347,7 +352,7 @@ class RedisStore:
     async def diagnose(self) -> list[Finding]:
         """Look at the server, and at the generation."""
         found = await self._client.ask("redis GET", "GET", self._generation, repeat=Repeat.HARMLESS)
-        _, keys = await self._keys(_START, _PAGE)
+        _, keys = await self._keys(START, PAGE)
         generation = judge_generation(found, self._generation, any_row=bool(keys))
         return [*await diagnose(self._client, self._endpoint), generation]
 
@@ -360,16 +365,9 @@ class RedisStore:
         return None
 
     async def _run(self, script: Script, keys: tuple[str, ...], words: Words) -> Any:
-        """Run a script by its digest; a server that forgot it is handed the text, once."""
-        rest = (len(keys), *keys, *words, self._seen.newest)
-        ask = partial(self._client.ask, repeat=script.repeat, is_change=script.is_change)
-        reply = await ask(script.what, "EVALSHA", script.sha, *rest)
-        is_repeated = isinstance(reply, Repeated)
-        if (reply.reply if is_repeated else reply) is ErrorReply.NO_SCRIPT:
-            reply = await ask(script.what, "EVAL", script.text, *rest)
-            if is_repeated and not isinstance(reply, Repeated):
-                reply = Repeated(reply)
-        return reply
+        """Run a script, which is told the newest generation that was seen."""
+        words = (*words, self._seen.newest)
+        return await run_script(self._client.ask, script, keys, words, acks=self._endpoint.acks)
 
     async def _run_in_time(self, script: Script, keys: tuple[str, ...], words: Words) -> Any:
         """Run a script that the server is not to perform once its time limit is over."""
@@ -382,9 +380,8 @@ class RedisStore:
         raise StoreUnavailable(self.name, "its clock leaps, so nothing was done; ask again")
 
     def _index(self, owner: str) -> str:
-        """Return the key of a user's index. A digest: no name of a user can forge another's."""
-        digest = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).digest()[:24]
-        return f"{self._prefix}@{base64.urlsafe_b64encode(digest).decode()}"
+        """Return the key of a user's index."""
+        return f"{self._prefix}@{index_name(owner)}"
 
     def _check_generation(self, reply: Any) -> None:
         if isinstance(reply, ErrorReply):

@@ -9,7 +9,8 @@ from sessile.stores.finding import Finding, fine, note, wrong
 from sessile.stores.redis_generation import NONE
 from sessile.stores.redis_server import Info, info, reply_to, setting
 from sessile.wire.redis.client import RedisClient
-from sessile.wire.redis.endpoint import Endpoint, ErrorReply, Tls
+from sessile.wire.redis.endpoint import Endpoint, ErrorReply
+from sessile.wire.tls import Tls
 
 _OLDEST: Final = (6, 2)
 """The first version that has all commands we send."""
@@ -37,7 +38,7 @@ async def diagnose(client: RedisClient, endpoint: Endpoint) -> list[Finding]:
     memory = await info(client, "memory")
     return [
         _judge_version(await info(client, "server")),
-        _judge_role(await info(client, "replication")),
+        _judge_role(await info(client, "replication"), endpoint.acks),
         await _judge_persistence(client),
         _judge_eviction(memory),
         _judge_memory(memory),
@@ -74,7 +75,7 @@ def _judge_version(server: Info | None) -> Finding:
     return wrong("version", f"{version or 'no version'}; sessile needs Redis 6.2 or newer")
 
 
-def _judge_role(replication: Info | None) -> Finding:
+def _judge_role(replication: Info | None, acks: int) -> Finding:
     if replication is None:
         return _unknown("role", "replication", "it has to be a primary")
     if replication.get("role") != "master":
@@ -83,6 +84,12 @@ def _judge_role(replication: Info | None) -> Finding:
             "this is a replica, which takes no login and answers late: write the primary's address",
         )
     number = replication.get("connected_slaves", "0")
+    if number.isdecimal() and int(number) < acks:
+        return wrong(
+            "role",
+            f"{number} connected, and acks={acks} asks for more, so every change is a 503: connect "
+            "replicas, or write a lower acks",
+        )
     if number == "0":
         return fine("role", "this is the primary, without replicas")
     return note(

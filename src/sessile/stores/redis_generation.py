@@ -13,10 +13,10 @@ from typing import Any, Final
 from sessile.errors import StoreUnavailable
 from sessile.stores.redis_scripts import BEGIN, END, Script
 from sessile.wire import system
+from sessile.wire.commands.repeat import Repeat
 from sessile.wire.log import log_lost_generation
-from sessile.wire.redis.client import RedisClient
 from sessile.wire.redis.endpoint import ErrorReply
-from sessile.wire.redis.repeat import Repeat
+from sessile.wire.throttle import Throttle
 
 _COUNT: Final = 4
 _REST: Final = 5
@@ -26,6 +26,7 @@ NONE: Final = bytes(_COUNT)
 """The one before the first."""
 
 Run = Callable[[Script, tuple[str, ...], tuple[bytes, ...]], Awaitable[Any]]
+Asking = Callable[..., Awaitable[Any]]  # as ``RedisClient.ask``
 
 
 class SeenGeneration:
@@ -35,15 +36,17 @@ class SeenGeneration:
         name: of the store.
         key: where the current one stands.
         run: runs a script of the store.
+        losses: lets the line about a loss through; of all generations that one server may lose.
 
     Attributes:
         newest: ``NONE`` before the first was seen.
     """
 
-    __slots__ = ("_key", "_name", "_run", "newest")
+    __slots__ = ("_key", "_losses", "_name", "_run", "newest")
 
-    def __init__(self, name: str, key: str, run: Run) -> None:
+    def __init__(self, name: str, key: str, run: Run, losses: Throttle | None = None) -> None:
         self._name, self._key, self._run = name, key, run
+        self._losses = Throttle(system.clock) if losses is None else losses
         self.newest = NONE
 
     async def follow(self, found: bytes | None) -> bytes | None:
@@ -55,24 +58,24 @@ class SeenGeneration:
             if isinstance(answer, ErrorReply):  # a key of another type; whoever writes is told
                 return None
             found, was_lost = answer
-            if was_lost:
+            if was_lost and self._losses.admit(self._name) is not None:
                 log_lost_generation(self._name)
         if self._is_newer(found):
             self.newest = found
         return self.newest
 
-    async def end(self, client: RedisClient) -> None:
+    async def end(self, ask: Asking) -> None:
         """End everybody with a new generation, newer than any that was seen."""
         words = (1, self._key, fresh(), self.newest)
-        self.newest = await client.ask("redis end everybody", "EVAL", END.text, *words)
+        self.newest = await ask("redis end everybody", "EVAL", END.text, *words)
 
-    async def check(self, client: RedisClient) -> None:
+    async def check(self, ask: Asking) -> None:
         """Do nothing if the server has kept the newest generation.
 
         Raises:
             StoreUnavailable: it crashed meanwhile, and lost it.
         """
-        found = await client.ask("redis GET", "GET", self._key, repeat=Repeat.HARMLESS)
+        found = await ask("redis GET", "GET", self._key, repeat=Repeat.HARMLESS)
         if found != self.newest and not self._is_newer(found or NONE):
             raise StoreUnavailable(self._name, "it has lost what it just acknowledged; ask again")
 

@@ -7,7 +7,7 @@ row and a generation are.
 from typing import Final
 
 from sessile.stores.redis_scripts import GENERATION, HEADS, IN_TIME, Script
-from sessile.wire.redis.repeat import Repeat
+from sessile.wire.commands.repeat import Repeat
 
 # KEYS: index, generation. ARGV: prefix, the score to begin at, how many, how many bytes.
 # Returns the last score, or an empty text at the end, and key, row, key, row, ... in the order of

@@ -1,25 +1,26 @@
 """The rows of ``stores.redis``, and what the answers of its scripts mean."""
 
+import base64
+import re
+from collections.abc import Iterable
 from typing import Any, Final
-
-import msgspec
 
 from sessile.stores.contract import (
     GONE,
-    LATE_TTL,
     Change,
     CommitResult,
     Conflict,
     Corrupt,
     Full,
-    Instant,
     Key,
     Record,
     Replaced,
     ReplaceResult,
+    is_key,
     pack,
     unpack,
 )
+from sessile.stores.row import owner_digest
 from sessile.wire import system
 from sessile.wire.opaque import Opaque
 from sessile.wire.redis.endpoint import ErrorReply
@@ -48,11 +49,6 @@ def load(key: Key, row: bytes | ErrorReply | None) -> Record | Corrupt | None:
     return unpack(row[:-STAMP], key) if isinstance(row, bytes) else Corrupt(key)
 
 
-def head_of(key: str, row: bytes, version: int) -> bytes:
-    """Return how the row of a version begins: format, key and version."""
-    return row[: row.index(key.encode()) + len(key)] + msgspec.msgpack.encode(version)
-
-
 def replace_result(answer: list[Any], old: Record | None) -> ReplaceResult:
     """Return the result of a login, as its script answers it."""
     kind, *more = answer
@@ -67,11 +63,23 @@ def replace_result(answer: list[Any], old: Record | None) -> ReplaceResult:
     return GONE if current is None else current
 
 
+def index_name(owner: str) -> str:
+    """Return the digest that names an owner's index: no name of a user can forge another's."""
+    return base64.urlsafe_b64encode(owner_digest(owner)).decode()
+
+
+def key_pattern(prefix: str, tags: str = "") -> str:
+    """Return the glob of all rows behind a prefix, and of no index or generation."""
+    return re.sub(r"([*?\[\]\\])", r"\\\1", prefix) + tags + "[^@]*"
+
+
+def keys_among(names: Iterable[bytes], prefix: str) -> list[Key]:
+    """Return the keys of the sessions behind a prefix that some names are of."""
+    start = prefix.encode()
+    ends = (name[len(start) :] for name in names if name.startswith(start))
+    return [key for end in ends if is_key(key := Key(end.decode("ascii", "replace")))]
+
+
 def cursor_after(score: bytes) -> str | None:
     """Return the cursor behind an entry of an index; None for none."""
     return f"({score.decode()}" if score else None
-
-
-def milliseconds(until: Instant, seen: Instant) -> int:
-    """Return how long Redis keeps what is over at an instant, counted from when it was seen."""
-    return int((max(until - seen, 0.0) + LATE_TTL) * 1000)

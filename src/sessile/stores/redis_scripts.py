@@ -21,13 +21,16 @@ the index, so they cannot declare those keys: this grammar is for one server, no
 """
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from sessile.core.record import FORMAT
 from sessile.stores.contract import HEAD_BYTES, MOST_ENDED, UNCLAIMED_TTL
 from sessile.stores.excess import MOST_DEAD
-from sessile.wire.redis.repeat import Repeat
+from sessile.wire.commands.repeat import Repeat, Repeated
+from sessile.wire.redis.endpoint import ErrorReply, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,39 @@ class Script:
     def __post_init__(self) -> None:
         sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
         object.__setattr__(self, "sha", sha)
+
+
+async def run_script(
+    ask: Callable[..., Awaitable[Any]],
+    script: Script,
+    keys: tuple[str, ...],
+    words: Words,
+    *,
+    acks: int,
+    what: str | None = None,
+) -> Any:
+    """Run a script by its digest; a server that does not know it is handed the text, once.
+
+    Args:
+        ask: as ``RedisClient.ask``.
+        script: which.
+        keys: that it takes.
+        words: its other arguments.
+        acks: replicas that have to have what it changed.
+        what: its name in traces; None is the script's own.
+    """
+    rest = (len(keys), *keys, *words)
+    name = script.what if what is None else what
+    send = partial(ask, name, repeat=script.repeat, is_change=script.is_change)
+    if script.is_change and acks:  # a refusal would be waited for, too
+        return await send("EVAL", script.text, *rest)
+    reply = await send("EVALSHA", script.sha, *rest)
+    is_repeated = isinstance(reply, Repeated)
+    if (reply.reply if is_repeated else reply) is ErrorReply.NO_SCRIPT:
+        reply = await send("EVAL", script.text, *rest)
+        if is_repeated and not isinstance(reply, Repeated):
+            reply = Repeated(reply)
+    return reply
 
 
 _COUNT: Final = """
@@ -171,6 +207,7 @@ END: Final = Script(
     + """
 local stored = redis.pcall('GET', KEYS[1])
 local generation = following(type(stored) == 'string' and stored, ARGV[2], ARGV[1])
+redis.call('DEL', KEYS[1])  -- first: behind it a full server refuses nothing of this script
 redis.call('SET', KEYS[1], generation)
 return generation
 """,

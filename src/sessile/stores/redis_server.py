@@ -3,8 +3,8 @@
 from typing import Any, TypeAlias
 
 from sessile.errors import StoreUnavailable
+from sessile.wire.commands.repeat import Repeat
 from sessile.wire.redis.client import RedisClient
-from sessile.wire.redis.repeat import Repeat
 
 Info: TypeAlias = dict[str, str]
 """A section of INFO, name by name."""
@@ -31,3 +31,13 @@ async def reply_to(client: RedisClient, *words: str | int) -> Any:
         return await client.ask(f"redis {words[0]}", *words, repeat=Repeat.HARMLESS)
     except StoreUnavailable:
         return None
+
+
+async def refuse_cluster(client: RedisClient, key: str) -> None:
+    """Do nothing unless the server is a node of a cluster, and has a part of such keys.
+
+    Raises:
+        StoreUnavailable: it is: it refuses keys of more slots than one.
+    """
+    names = (f"{key}{number}" for number in range(3))
+    await client.ask("redis EXISTS", "EXISTS", *names, repeat=Repeat.HARMLESS)

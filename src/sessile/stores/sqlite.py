@@ -11,12 +11,13 @@ Who ends everybody puts the table aside under another name, whatever its size, a
 """
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from sqlite3 import Cursor
 from typing import ClassVar, Final
 
+from sessile.core.flow import Flow
 from sessile.errors import ConfigError, KeyTaken
 from sessile.stores import sqlite_acts
 from sessile.stores.contract import (
@@ -25,6 +26,7 @@ from sessile.stores.contract import (
     CommitResult,
     Corrupt,
     Deleted,
+    Extent,
     Instant,
     Key,
     Page,
@@ -32,6 +34,7 @@ from sessile.stores.contract import (
     Replacement,
     ReplaceResult,
     Seconds,
+    StoreSize,
     unpack,
 )
 from sessile.stores.file_diagnosis import diagnose
@@ -39,6 +42,9 @@ from sessile.stores.finding import Finding
 from sessile.stores.location import Location, seconds, yes
 from sessile.stores.paging import cut
 from sessile.stores.sqlite_acts import READ, fetch_all, fetch_page, load_row, transaction
+from sessile.stores.sqlite_feed import SQLiteVersions
+from sessile.wire.feed.connection import FeedConnection
+from sessile.wire.feed.polling import PollingConnection
 from sessile.wire.keyfile import KeyFile
 from sessile.wire.permissions import place_of
 from sessile.wire.sqlite.file import SQLiteFile
@@ -76,6 +82,7 @@ _NEXT: Final = """SELECT coalesce(max(CAST(substr(name, 15) AS INTEGER)), 0) + 1
 _OWNED_PAGE: Final = """SELECT key, blob, version, owner, claim FROM sessile_session
     WHERE owner = ? AND claim > ? ORDER BY claim LIMIT ?"""
 _COUNT: Final = "SELECT count(*) FROM sessile_session"
+_PAGES: Final = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 _SCAN: Final = """SELECT key, blob, version, owner FROM sessile_session
     WHERE key > ? ORDER BY key LIMIT ?"""
 _DUE: Final = """SELECT key, blob, version FROM sessile_session
@@ -98,7 +105,11 @@ class SQLiteStore:
     """
 
     capabilities: ClassVar[Capability] = (
-        Capability.OWNERS | Capability.SCAN | Capability.SHARED | Capability.DURABLE
+        Capability.OWNERS
+        | Capability.SCAN
+        | Capability.SHARED
+        | Capability.DURABLE
+        | Capability.FEED
     )
 
     def __init__(
@@ -129,19 +140,18 @@ class SQLiteStore:
             )
         return cls(path, limit=limit, world_writable=world_writable)
 
-    async def read(self, key: Key) -> Record | Corrupt | None:
+    def read(self, key: Key) -> Flow[Record | Corrupt | None]:
         """Return the record of that key."""
-        row = await self._file.ask("sqlite read", lambda db: db.execute(READ, (key,)).fetchone())
-        return None if row is None else load_row(key, *row)
+        return self._file.ask("sqlite read", lambda db: sqlite_acts.read(db, key))
 
     async def create(self, record: Record) -> None:
         """Store a new record."""
         if not await self._file.ask("sqlite create", lambda db: sqlite_acts.create(db, record)):
             raise KeyTaken(record.key)
 
-    async def commit(self, change: Change) -> CommitResult:
+    def commit(self, change: Change) -> Flow[CommitResult]:
         """Replace the record if its version is the expected one."""
-        return await self._file.ask("sqlite commit", lambda db: sqlite_acts.commit(db, change))
+        return self._file.ask("sqlite commit", lambda db: sqlite_acts.commit(db, change))
 
     async def replace(self, replacement: Replacement) -> ReplaceResult:
         """Store a new record in the place of an old one, in one transaction."""
@@ -201,6 +211,10 @@ class SQLiteStore:
         ((number,),) = await self._file.ask("sqlite count", lambda db: fetch_all(db, _COUNT))
         return int(number)
 
+    async def size(self) -> StoreSize:
+        """Count the rows; the bytes are those of the file, pages that are free again included."""
+        return await self._file.ask_in_thread("sqlite size", _measure)
+
     async def sweep(self, now: Instant, batch: int = 1000) -> int:
         """Remove the expired, as far as the index says, and then what was ended with everybody."""
         while True:
@@ -224,6 +238,12 @@ class SQLiteStore:
         """Look at who else can read or change the file."""
         return diagnose(self.path, self.key_path, beside=("-wal", "-shm"))
 
+    def open_feed(
+        self, timer: Callable[[], Seconds], wanted: Callable[[], Collection[Key]]
+    ) -> FeedConnection:
+        """Look at the file, some twenty times a second: whoever writes pays nothing for it."""
+        return PollingConnection(SQLiteVersions(self._file), timer, wanted)
+
     async def close(self) -> None:
         """Close every connection of this process."""
         await self._file.close()
@@ -240,6 +260,11 @@ def _check_path(path: Path, *, world_writable: bool) -> Path:
             "use a newer Python build, or redis://"
         )
     return place_of(path, "sessile.db", world_writable=world_writable)
+
+
+def _measure(db: Cursor) -> StoreSize:
+    ((number,),), ((taken,),) = fetch_all(db, _COUNT), fetch_all(db, _PAGES)
+    return StoreSize(number, taken, bytes_of=Extent.FILE)
 
 
 def _end_everybody(db: Cursor) -> None:

@@ -58,16 +58,16 @@ _BEFORE: Final = """SELECT key, length(blob) FROM sessile_session WHERE owner = 
     (SELECT claim FROM sessile_session WHERE key = ?3 AND owner = ?1) ORDER BY claim LIMIT ?2"""
 
 
-def load_row(key: str, blob: bytes, version: int, owner: str | None) -> Record | Corrupt:
+def load_row(key: Key, blob: bytes, version: int, owner: str | None) -> Record | Corrupt:
     """Return the record of a row; ``Corrupt`` where the columns say something else than it does.
 
     By the columns it is found, listed and replaced: whoever changes one hides it from nothing.
     """
-    record = unpack(blob, Key(key))
+    record = unpack(blob, key)
     if isinstance(record, Corrupt):
         return record
     sound = record.version == version and record.index_owner == owner
-    return record if sound else Corrupt(Key(key))
+    return record if sound else Corrupt(key)
 
 
 def fetch_all(db: Cursor, statement: str, *values: str | float | None) -> list[Any]:
@@ -93,6 +93,12 @@ def transaction(db: Cursor) -> Iterator[None]:
         if db.connection.in_transaction:  # a full disk has ended it already
             db.execute("ROLLBACK")
         raise
+
+
+def read(db: Cursor, key: Key) -> Record | Corrupt | None:
+    """Return a record."""
+    row = db.execute(READ, (key,)).fetchone()
+    return None if row is None else load_row(key, *row)
 
 
 def create(db: Cursor, record: Record) -> bool:
@@ -181,8 +187,7 @@ def _remove_some(db: Cursor, keys: Iterable[str]) -> None:
 
 def _conflict(db: Cursor, key: str, expected: int) -> Conflict | Gone | Corrupt | None:
     """Return why a row is not the version that is expected; None where it is."""
-    row = db.execute(READ, (key,)).fetchone()
-    current = GONE if row is None else load_row(key, *row)
+    current = read(db, Key(key)) or GONE
     if not isinstance(current, Record):
         return current
     return None if current.version == expected else Conflict(current)
@@ -200,11 +205,8 @@ def commit(db: Cursor, change: Change) -> Committed | Conflict | Gone | Corrupt:
         return COMMITTED
     if db.execute(_COMMIT_EARLIER, (version, blob, due, *found)).rowcount:
         return COMMITTED
-    row = db.execute(READ, (key,)).fetchone()
-    if row is None:
-        return GONE
-    current = load_row(key, *row)
-    return current if isinstance(current, Corrupt) else Conflict(current)
+    current = read(db, Key(key)) or GONE
+    return Conflict(current) if isinstance(current, Record) else current
 
 
 def delete(db: Cursor, key: Key, leaving: Record | None) -> list[tuple[bytes]]:

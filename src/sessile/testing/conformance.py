@@ -21,7 +21,7 @@ those, and pytest prints the same table at its end. ``SESSILE_PROFILE=deep`` let
 own service keeps its promises over it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -40,7 +40,9 @@ from sessile.testing.promises.deleting import Deleting
 from sessile.testing.promises.events import Events
 from sessile.testing.promises.everybody import Everybody
 from sessile.testing.promises.failure import Failure
+from sessile.testing.promises.feeds import Feeds
 from sessile.testing.promises.fidelity import Fidelity
+from sessile.testing.promises.grants import Grants
 from sessile.testing.promises.integrity import Integrity
 from sessile.testing.promises.interruptions import Interruptions
 from sessile.testing.promises.lifecycle import Lifecycle
@@ -60,6 +62,7 @@ from sessile.testing.promises.retries import Retries
 from sessile.testing.promises.scanning import Scanning
 from sessile.testing.promises.secrecy import Secrecy
 from sessile.testing.promises.sharing import Sharing
+from sessile.testing.promises.sizes import Sizes
 from sessile.testing.promises.stale import StaleTickets
 from sessile.testing.promises.stateful import Stateful
 from sessile.testing.promises.sweeping import Sweeping
@@ -68,6 +71,8 @@ from sessile.testing.promises.tickets import Tickets
 from sessile.testing.promises.two_addresses import TwoAddresses
 from sessile.testing.promises.unrotated import UnrotatedRequests
 from sessile.testing.promises.versions import Versions
+from sessile.testing.promises.watching import Watching
+from sessile.testing.promises.watching_feeds import WatchingFeeds
 
 Promise: TypeAlias = Callable[..., None]
 
@@ -82,8 +87,8 @@ def _promises(contract: type) -> Iterator[tuple[str, Promise]]:
 
 class StoreContract(
     Reading, MalformedRows, Fidelity, Creating, Versions, Deleting, Owners, OwnerLimits,
-    OwnerBounds, Replacing, Everybody, Scanning, Sweeping, Sharing, Neighbours, Secrecy, Lifecycle,
-    Failure, Stateful,
+    OwnerBounds, Replacing, Everybody, Scanning, Sizes, Sweeping, Sharing, Neighbours, Secrecy,
+    Lifecycle, Failure, Feeds, Stateful,
 ):  # fmt: skip
     """What every store promises. Subclass it with ``backends=[...]``; pytest does the rest.
 
@@ -95,13 +100,21 @@ class StoreContract(
     backends: ClassVar[tuple[Backend, ...]] = ()
     promises: ClassVar[dict[str, Promise]] = {}
 
-    def __init_subclass__(cls, *, backends: Iterable[Backend], **kwargs: Any) -> None:
-        """Take the backends, and leave out the promises that none of them is asked."""
+    def __init_subclass__(
+        cls, *, backends: Iterable[Backend], groups: Collection[type] = (), **kwargs: Any
+    ) -> None:
+        """Take the backends, and leave out the promises that none of them is asked.
+
+        Where groups of promises are named, no others are asked.
+        """
         super().__init_subclass__(**kwargs)
         cls.backends = tuple(backends)
-        cls.promises = dict(_promises(cls))
-        for name, promise in cls.promises.items():
-            if cls.backends and all(backend.lacks(promise) for backend in cls.backends):
+        whole = dict(_promises(cls))
+        names = {name for group in groups for name in vars(group)} if groups else whole.keys()
+        cls.promises = {name: promise for name, promise in whole.items() if name in names}
+        for name, promise in whole.items():
+            is_asked = name in names and not all(b.lacks(promise) for b in cls.backends)
+            if cls.backends and not is_asked:
                 setattr(cls, name, None)  # pytest collects callables only
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -150,9 +163,9 @@ class StoreContract(
 
 
 class SessionContract(
-    StoreContract, Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Thefts,
-    Accounts, Events, Integrity, Outages, Interruptions, Principals, Retries, UnrotatedRequests,
-    ReplayLocks, TwoAddresses, backends=(),
+    StoreContract, Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Grants,
+    Thefts, Accounts, Events, Integrity, Outages, Interruptions, Principals, Retries,
+    UnrotatedRequests, ReplayLocks, TwoAddresses, Watching, WatchingFeeds, backends=(),
 ):  # fmt: skip
     """What sessile's service promises on top of a store that keeps the store's contract.
 

@@ -23,7 +23,7 @@ from enum import Enum
 from itertools import accumulate, pairwise
 from typing import Final
 
-from sessile.core.value import Instant
+from sessile.core.value import Instant, Seconds
 
 
 class Verb(Enum):
@@ -129,14 +129,17 @@ class HistoryFault:
         return self.text
 
 
-def faults(operations: Iterable[Operation], *, limit: int | None = None) -> list[HistoryFault]:
+def faults(
+    operations: Iterable[Operation], *, limit: int | None = None, lag: Seconds = 0.0
+) -> list[HistoryFault]:
     """Return the faults of a history; none where all is well.
 
     Args:
         operations: of all clients, in any order.
         limit: how many sessions a user may have, where the oldest end.
+        lag: for how long somebody may see what has ended, as behind a near cache.
     """
-    return list(_Judge(operations, limit).faults())
+    return list(_Judge(operations, limit, lag).faults())
 
 
 def excess(
@@ -168,20 +171,35 @@ def excess(
 
 
 class _Judge:
-    """A history, by lives and by clients."""
+    """A history, by lives and by clients.
 
-    def __init__(self, operations: Iterable[Operation], limit: int | None) -> None:
+    Attributes:
+        lives: the operations that may belong to each life, by the life.
+        late: the lives that first writes without an answer may name at any time, by client; what
+            is written beside them, or after, may be in any of them.
+    """
+
+    def __init__(self, operations: Iterable[Operation], limit: int | None, lag: Seconds) -> None:
         self.limit = limit
+        self.lag = lag
         self.lives: defaultdict[str, list[Operation]] = defaultdict(list)
         self.turns: defaultdict[str, list[Operation]] = defaultdict(list)
         self.clients: defaultdict[str, list[Operation]] = defaultdict(list)
         self.ends: defaultdict[str, list[Operation]] = defaultdict(list)
+        self.late: defaultdict[str, set[str]] = defaultdict(set)
         self.appends: dict[str, Operation] = {}
+        near: defaultdict[str, set[str]] = defaultdict(set)  # those of late since the last logout
         self._windows: dict[str, tuple[list[Instant], list[Instant]]] = {}
         for each in sorted(operations, key=lambda one: one.began):
             if each.fate is Fate.REFUSED:
                 continue
-            for life in each.lives - {""}:
+            if each.verb is Verb.LOGOUT and each.fate is Fate.OK:
+                near[each.client].clear()
+            if each.verb in _WRITES and each.fate is Fate.UNKNOWN and not each.life:
+                self.late[each.client].add(each.fresh)
+                near[each.client].add(each.fresh)
+            others = near[each.client] if each.verb in _WRITES else set()
+            for life in (each.lives | others) - {""}:
                 self.lives[life].append(each)
             if each.verb in TURNS:
                 self.turns[each.client].append(each)
@@ -194,9 +212,12 @@ class _Judge:
 
     def faults(self) -> Iterator[HistoryFault]:
         for life, operations in self.lives.items():
-            sure = [each for each in operations if each.verb in _WRITES and self.is_sure(each)]
+            writes = [each for each in operations if each.verb in _WRITES and life in each.lives]
+            sure = [each for each in writes if self.is_sure(each)]
             for each in operations:
-                if each.sight is not None and each.sight.life == life:
+                if each.sight is None or each.sight.life != life:
+                    continue
+                if not self.may_be_old(each):
                     yield from self.check_items(each, each.sight, sure)
                     yield from self.check_count(each, each.sight, operations, sure)
                     yield from self.check_keys(each, each.sight, operations, sure)
@@ -245,7 +266,8 @@ class _Judge:
     ) -> Iterator[HistoryFault]:
         """The counter: between what is sure and all that was asked for."""
         adds = [each for each in operations if each.verb is Verb.ADD]
-        least = sum(each.ended < seen_by.began or each is seen_by for each in adds if each in sure)
+        due = [each for each in sure if each.verb is Verb.ADD]
+        least = sum(each.ended < seen_by.began or each is seen_by for each in due)
         most = sum(each.began < seen_by.ended for each in adds)
         if not least <= sight.count <= most:
             text = f"miscounted: ({seen_by}) saw {sight.count}, not {least} to {most}"
@@ -280,8 +302,10 @@ class _Judge:
         """What has ended: nobody sees it any more who asked after the end was acknowledged."""
         seen = [each for each in operations if each.sight and each.sight.life == life]
         for end in self.ends_of(operations, seen):
+            if seen and seen[-1].began <= end.ended:
+                continue
             for each in seen:
-                if each.began > end.ended and each is not end:
+                if each.began > end.ended + self.lag and each is not end:
                     yield HistoryFault(
                         f"lives on: ({each}) saw what ({end}) had ended", (end, each)
                     )
@@ -297,13 +321,12 @@ class _Judge:
         if not owned:
             return
         first, client = owned[0], owned[0].client
-        turns = self.turns[client]
+        began, settled = self.windows(client)
         for end in self.ends[(first.sight and first.sight.user) or ""]:
             if end.verb is Verb.LOGIN and (self.limit != 1 or end.client == client):
                 continue
-            met = any(
-                turn.began < end.ended and end.began < _end_of_turn(turn, turns) for turn in turns
-            )
+            before = bisect_left(began, end.ended + self.lag)
+            met = before > 0 and end.began < settled[before - 1]  # a turn was under way
             if end.fate is Fate.OK and end.began > first.ended and not met:
                 yield end
 
@@ -311,7 +334,8 @@ class _Judge:
         """The life of a client: it goes on, through every login, if nothing has ended it.
 
         An answer to a login may come too early to show what it takes over. Two first visits at once
-        begin two lives, of which the browser keeps one.
+        begin two lives, of which the browser keeps one. One that got no answer may come last, and
+        name a life that began without it.
         """
         longest = max((each.ended - each.began for each in operations), default=0.0)
         settled = [each for each in operations if each.verb not in TURNS and self.is_sure(each)]
@@ -328,9 +352,24 @@ class _Judge:
                 for each in near
                 if each.sight and each.ended > before.began and each.began < before.ended
             }
-            if lives == {life} and not self.may_end(before, after):
+            is_other = after.sight.life not in self.late[before.client]
+            if lives == {life} and is_other and not self.may_end(before, after):
                 text = f"lost: ({after}) saw nothing of the session that ({before}) had"
                 yield HistoryFault(text, (before, after))
+
+    def may_be_old(self, seen_by: Operation) -> bool:
+        """Tell whether it may be shown what has ended: none of what was set beside the end."""
+        if not self.lag:
+            return False
+        turns = self.turns[seen_by.client]
+        ends = [turn for turn in turns if turn.verb is Verb.LOGOUT]
+        for user in {turn.given for turn in turns if turn.verb is Verb.LOGIN}:
+            ends += [end for end in self.ends[user] if end.client != seen_by.client]
+        return any(
+            end.began < seen_by.ended
+            and seen_by.began < _end_of_turn(end, self.turns[end.client]) + self.lag
+            for end in ends
+        )
 
     def may_end(self, before: Operation, after: Operation) -> bool:
         """Tell whether anything may have ended the session of a client between two operations."""
@@ -341,7 +380,9 @@ class _Judge:
             ends += [turn for turn in lost if turn.verb is Verb.LOGIN]
         for user in {turn.given for turn in turns if turn.verb is Verb.LOGIN}:
             ends += [end for end in self.ends[user] if end.client != before.client]
-        return any(end.began < after.ended and before.began < _latest(end) for end in ends)
+        return any(
+            end.began < after.ended and before.began < _latest(end) + self.lag for end in ends
+        )
 
 
 def _latest(operation: Operation) -> Instant:

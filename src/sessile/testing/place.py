@@ -6,12 +6,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from sessile.core.value import Instant
 from sessile.stores.contract import Capability, Key, Store
 
 F = TypeVar("F", bound=Callable[..., object])
+Need: TypeAlias = Capability | type | Callable[..., object]
+"""Something that a promise takes: of a store, or of its place."""
 
 
 class Place:
@@ -90,11 +92,14 @@ class Backend:
 
     def lacks(self, promise: Callable[..., object]) -> str | None:
         """Return why this backend is not asked that promise; None when it is."""
-        takes: tuple[Capability | Callable[..., object], ...] = getattr(promise, "takes", ())
+        takes: tuple[Need, ...] = getattr(promise, "takes", ())
         for need in takes:
             if isinstance(need, Capability):
                 if need not in self.store.capabilities:
                     return f"has no {need.name}"
+            elif isinstance(need, type):
+                if not issubclass(self.store, need):
+                    return f"is no {need.__name__}"
             elif getattr(self.place, need.__name__) is need:
                 return f"has a place without {need.__name__}()"
         excused: Capability = getattr(promise, "excused", Capability(0))
@@ -102,10 +107,10 @@ class Backend:
         return f"has {found.name}" if found else None
 
 
-def needs(*takes: Capability | Callable[..., object]) -> Callable[[F], F]:
+def needs(*takes: Need) -> Callable[[F], F]:
     """Ask a promise only of stores with these capabilities, at places that offer these methods.
 
-    ``@needs(Capability.OWNERS, Place.spoil)``
+    ``@needs(Capability.OWNERS, Place.spoil)``; an ability is a protocol, as ``HasSize``.
     """
 
     def mark(promise: F) -> F:

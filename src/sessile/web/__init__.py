@@ -1,1 +1,1 @@
-"""Floor 5: sessions at the border of a web framework. One interface, one file."""
+"""Floor 6: sessions at the border of a web framework. One interface, one file."""

@@ -1,47 +1,31 @@
 """``SessionMiddleware`` for any ASGI application: each request is opened, used, and committed.
 
-``web.headers`` decides the headers and ``web.websocket`` serves WebSockets. A lifespan passes
+``web.exchange`` has one request and ``web.websocket`` serves WebSockets. A lifespan passes
 through: whoever made ``Sessions`` closes it, with ``await sessions.close()`` at shutdown, and the
 next startup opens it again.
 """
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Iterable
 from enum import Enum
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Literal
 
 from sessile.codecs.agent import get_ready
-from sessile.core.carrier import SessionHeaders
-from sessile.core.flow import arun
 from sessile.core.options import suggest_options
 from sessile.core.origin import SAFE
 from sessile.core.prefix import is_below
-from sessile.core.session import Session
-from sessile.core.state import SessionState
-from sessile.errors import ConfigError, LostRace, SessileError, StoreUnavailable, TooLate
-from sessile.service.commit import commit
-from sessile.service.context import Context
-from sessile.service.open import open_transaction
+from sessile.errors import ConfigError
 from sessile.service.sessions import Sessions, context_of
-from sessile.service.transaction import Transaction
-from sessile.web.answers import ERROR, Answers, check_answers, find_asgi_answer
+from sessile.web.answers import Answers, check_answers
+from sessile.web.asgi_session import AsgiSession
 from sessile.web.cross_site import refuse_cross_site
-from sessile.web.excluded import UNKNOWN, NoSession, UnloadedSession, no_session, prefixes, stand_in
-from sessile.web.foreign import advise, check_inside, check_outside, check_twice
-from sessile.web.headers import BYTES, with_session_headers
-from sessile.web.late import FAILED, TOO_LATE, UNSEEN, late_change
-from sessile.web.refusal import REFUSED, refusal
+from sessile.web.exchange import EXCHANGE, MET, Exchange
+from sessile.web.excluded import NoSession, UnloadedSession, no_session, prefixes, stand_in
+from sessile.web.foreign import advise, check_outside, check_twice
+from sessile.web.late import late_change
 from sessile.web.request import AsgiRequest, peek_form
-from sessile.web.scope import SESSIONS, App, Message, Receive, Scope, Send, encode, path, respond
-from sessile.web.websocket import serve
+from sessile.web.scope import SESSIONS, App, Receive, Scope, Send, path, respond
+from sessile.web.websocket import ENDED, check_ended_code, serve
 from sessile.wire.event_loop import require_asyncio
-
-EXCHANGE: Final = "sessile.exchange"
-"""Where a scope holds the request's ``Exchange``."""
-
-_UNAWAITED: Final = (
-    "check_csrf was called and not awaited, so nothing was checked, and this answer was withheld: "
-    "write await check_csrf(request)"
-)
 
 
 class Load(Enum):
@@ -70,6 +54,9 @@ class SessionMiddleware:
         unrotated: path prefixes whose requests turn no ticket, and are handed none of the session
             that they come with, as those of a video player beside its page: ``("/media/",)``. It
             keeps its copy of the cookie, and an old one from the session's own client opens these.
+        ended_code: with what a WebSocket is closed once its session has ended, by whomever, on
+            whatever server. A stream of ``text/event-stream`` ends then as well. None leaves either
+            open; ``session.watch()`` is for an application that ends them by itself.
         answers: applications that answer errors which no handler meets, those of the save above
             all: ``{TooManySessions: page}``. ``scope["sessile.error"]`` is the error, and the
             session is a fresh one, without what was not saved. In Starlette and FastAPI the
@@ -88,9 +75,11 @@ class SessionMiddleware:
         exclude: Iterable[str] = (),
         passive: Iterable[str] = (),
         unrotated: Iterable[str] = (),
+        ended_code: int | None = ENDED,
         answers: Answers[App] | None = None,
     ) -> None:
         self._app = app
+        self._ended_code = check_ended_code(ended_code)
         self._answers = check_answers(answers)
         self._sessions = sessions
         self._context = context_of(sessions)
@@ -128,7 +117,7 @@ class SessionMiddleware:
             passive, unrotated = self._is_passive(scope), self._is_unrotated(scope)
             await serve(
                 self._app, self._sessions, scope, receive, send,
-                passive=passive, unrotated=unrotated,
+                passive=passive, unrotated=unrotated, ended_code=self._ended_code,
             )  # fmt: skip
         else:
             await self._serve(scope, receive, send)
@@ -160,6 +149,8 @@ class SessionMiddleware:
             passive=self._passive is not None and self._is_passive(scope),
             unrotated=self._unrotated is not None and self._is_unrotated(scope),
         )  # fmt: skip
+        if self._ended_code is not None:
+            exchange.ends, receive = True, exchange.receive
         scope[SESSIONS], scope[EXCHANGE] = self._sessions, exchange
         try:
             if self._lazy:
@@ -167,184 +158,20 @@ class SessionMiddleware:
             else:
                 scope["session"] = await exchange.load()
             await self._app(scope, receive, exchange.send)
-        except REFUSED as error:
+        except MET as error:
             await exchange.give_up(error)
         except TypeError as error:
             advise(error)
             raise
         finally:
             exchange.close()
+            if exchange.stream is not None:
+                await exchange.stream.settle()
         if exchange.saved and (late := exchange.saved.values.changes_since_delta()):
             raise late_change(late)
 
 
-class Exchange:
-    """One request's session and the way its answer takes.
-
-    Args:
-        context: the collaborators.
-        request: what the request says.
-        call: what the server called the middleware with.
-        varies: the request headers that the answer depends on.
-        answers: the application's own, to errors that no handler meets.
-        passive: whether the request is no sign of life.
-        unrotated: whether it turns no ticket.
-
-    Attributes:
-        saved: the session's state, once it was committed.
-        unawaited: how many checks were called and have not come to their end.
-    """
-
-    __slots__ = (
-        "_answers", "_app", "_context", "_has_left", "_headers", "_is_replaced", "_outage",
-        "_passive", "_receive", "_request", "_scope", "_send", "_session", "_transaction",
-        "_unrotated", "_varies", "saved", "unawaited",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        context: Context,
-        request: AsgiRequest,
-        call: tuple[Scope, Receive, Send],
-        varies: list[bytes],
-        answers: Mapping[type, App],
-        *,
-        passive: bool = False,
-        unrotated: bool = False,
-    ) -> None:
-        self._answers = answers
-        self._app = call[0].get("app")  # one that is mounted in it puts itself there
-        self._context = context
-        self._passive = passive
-        self._unrotated = unrotated
-        self._request = request
-        self._scope, self._receive, self._send = call
-        self._varies = varies
-        self._has_left = False  # the headers of the answer, or they are about to
-        self._is_replaced = False  # the application's answer, by ours
-        self._headers: SessionHeaders = ()  # the ticket's among them
-        self._session: Session | None = None
-        self._transaction: Transaction | None = None
-        self._outage: Exception | None = None
-        self.saved: SessionState | None = None
-        self.unawaited = 0
-
-    async def load(self) -> Session:
-        """Return the request's session, read from the store once."""
-        if self._session is None:
-            flow = open_transaction(
-                self._context, self._request, passive=self._passive, unrotated=self._unrotated
-            )
-            try:
-                transaction = await arun(flow)
-            except (StoreUnavailable, LostRace) as error:
-                self._outage = error
-                raise
-            if self._has_left:
-                raise TooLate(UNSEEN)
-            if self._session is None:  # of two that asked at once, the first one's counts
-                self._transaction = transaction
-                self._session = Session(transaction.state)
-        return self._session
-
-    def send(self, message: Message) -> Awaitable[None]:
-        """Pass a message on; before the headers leave, commit what was loaded."""
-        if self._is_replaced:
-            return _swallow()
-        if self._has_left or message["type"] != "http.response.start":
-            return self._send(message)
-        held = self._scope.get("session")
-        if held is not self._session and type(held) is not UnloadedSession:
-            check_inside(held)
-        self._has_left = True
-        transaction, self._transaction = self._transaction, None
-        if self.unawaited and message["status"] != 500:
-            self._refuse_unawaited(transaction)
-        if transaction is not None:
-            if message["status"] == 500:  # what a framework makes of a handler that raised
-                transaction.state.close(FAILED)
-                return self._send(self._with_headers(message))
-            return self._start(transaction, message)
-        if self._outage is not None and message["status"] == 500:  # and of our error
-            return self._replace(self._outage)
-        return self._send(message)
-
-    def _refuse_unawaited(self, transaction: Transaction | None) -> NoReturn:
-        """Save nothing and let nothing leave; what is made of the error may."""
-        self.unawaited = 0
-        self._has_left = False
-        if transaction is not None:
-            transaction.state.close(FAILED)
-        raise ConfigError(_UNAWAITED)
-
-    async def _start(self, transaction: Transaction, message: Message) -> None:
-        state = transaction.state
-        state.close(TOO_LATE)
-        try:
-            self._headers = await arun(commit(transaction))
-        except SessileError as error:
-            await self._replace(error)
-            return
-        self.saved = state
-        if not (self._headers or state.accessed):
-            await self._send(message)
-        else:
-            # the ticket stands in no local while the server sends it: tracebacks show locals
-            await self._send(self._with_headers(message))
-
-    def _with_headers(self, message: Message) -> Message:
-        """Return the start of an answer with the headers of the session."""
-        tickets = [*map(encode, self._headers)]
-        headers = with_session_headers(message.get("headers", ()), tickets, self._varies, BYTES)
-        return {**message, "headers": headers}
-
-    async def give_up(self, error: Exception) -> None:
-        """Answer in place of an application that met one of ``REFUSED``, if nothing has left."""
-        if not self._has_left:
-            await self._replace(error)
-        elif error is not self._outage:
-            raise error
-
-    async def _replace(self, error: Exception) -> None:
-        """Answer as the application says, else as we do; what is not ours to answer is raised."""
-        scope = self._scope
-        page = None
-        if ERROR not in scope:  # a page that meets an error is not asked again
-            page = find_asgi_answer(self._answers, (scope.get("app"), self._app), error)
-        self._has_left = True
-        if page is None and not isinstance(error, REFUSED):
-            raise error
-        self._is_replaced = True
-        if page is None:
-            await respond(self._send, refusal(error))
-        else:
-            await self._show(page, error)
-
-    async def _show(self, page: App, error: Exception) -> None:
-        """Let a page of the application answer, with a session of its own that is saved as any."""
-        scope = self._scope
-        again = Exchange(
-            self._context, self._request, (scope, self._receive, self._send), self._varies, {},
-            passive=self._passive, unrotated=self._unrotated,
-        )  # fmt: skip
-        scope[ERROR], scope["session"], scope[EXCHANGE] = error, UNKNOWN, again
-        try:
-            if not isinstance(error, StoreUnavailable | LostRace):
-                scope["session"] = await again.load()
-            await page(scope, self._receive, again.send)
-        except REFUSED as second:
-            await again.give_up(second)
-        finally:
-            again.close()
-
-    def close(self) -> None:
-        """Refuse the changes of whoever still holds a session that was not saved."""
-        self._scope = {}  # which may hold this
-        if self._transaction is not None:
-            self._transaction.state.close(FAILED)
-
-
-async def load_session(connection: Any) -> Session:
+async def load_session(connection: Any) -> AsgiSession:
     """Return the session of a request, reading it from the store if that was not done yet.
 
     Args:
@@ -363,7 +190,7 @@ async def load_session(connection: Any) -> Session:
     return session_in(scope)
 
 
-def session_in(scope: Scope) -> Session:
+def session_in(scope: Scope) -> AsgiSession:
     """Return the session in an ASGI scope, which has been loaded.
 
     Raises:
@@ -371,7 +198,7 @@ def session_in(scope: Scope) -> Session:
         NotLoaded: it was not loaded, or the path is excluded.
     """
     found = scope.get("session")
-    if isinstance(found, Session):
+    if isinstance(found, AsgiSession):
         return found
     if isinstance(found, NoSession):
         found.refuse()
@@ -380,10 +207,6 @@ def session_in(scope: Scope) -> Session:
         "sessions=sessions); if it is there, add it after the middleware that uses the session: "
         "the one added last comes first"
     )
-
-
-async def _swallow() -> None:
-    """Drop what the application still says after its answer was replaced."""
 
 
 def _parse_load(given: Load | str) -> Load:

@@ -12,6 +12,7 @@ from sessile.core.session import Session
 from sessile.core.value import Seconds
 from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded
 from sessile.web.asgi import SessionMiddleware, load_session
+from sessile.web.asgi_session import AsgiSession
 
 try:
     from fastapi import Depends, HTTPException, params
@@ -34,12 +35,12 @@ __all__ = [
 ]
 
 
-async def load(connection: HTTPConnection) -> Session:
+async def load(connection: HTTPConnection) -> AsgiSession:
     """Return the session, as in ``session: Session = Depends(load)``."""
     return await load_session(connection)
 
 
-SessionDep: TypeAlias = Annotated[Session, Depends(load)]
+SessionDep: TypeAlias = Annotated[AsgiSession, Depends(load)]
 """The same as a type, as in ``async def cart(session: SessionDep)``."""
 
 CsrfDep: TypeAlias = Annotated[None, Depends(check_csrf)]

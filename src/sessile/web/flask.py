@@ -7,7 +7,6 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sessile.core.options import suggest_options
 from sessile.core.require import check_requirement
-from sessile.core.session import Session
 from sessile.core.session_values import FLASHES
 from sessile.core.state import SessionState
 from sessile.core.value import Seconds
@@ -50,7 +49,7 @@ except ModuleNotFoundError as error:
 
 P = ParamSpec("P")
 
-session: Final = cast("Session", flask.session)
+session: Final = cast("LazySession", flask.session)
 """``flask.session``, typed as what it is."""
 
 

@@ -10,7 +10,8 @@ from sessile.core.request import Request
 from sessile.core.session import Session
 from sessile.core.state import SessionState
 from sessile.errors import LostRace, StoreUnavailable, TooLate
-from sessile.service.commit import commit
+from sessile.service.alive import is_alive
+from sessile.service.commit import begin_commit
 from sessile.service.open import open_transaction
 from sessile.service.sessions import Sessions, context_of
 from sessile.service.transaction import Transaction
@@ -148,7 +149,8 @@ class RequestSession:
         if self._transaction is not None:
             if self._remember:
                 self._transaction.state.begin_remembered()
-            self._headers = run(commit(self._transaction))
+            flow = begin_commit(self._transaction)
+            self._headers = () if flow is None else run(flow)
             self._tell_late_wish(self._transaction.state)
         self.close(TOO_LATE if self.touched else UNSEEN)
         return self._headers
@@ -221,6 +223,19 @@ class LazySession(Session):
     @modified.setter
     def modified(self, _: bool) -> None:
         pass
+
+    def alive(self) -> bool:
+        """Ask the store whether the session still lives, as it is stored, and change nothing.
+
+        It asks each time. A stream that goes on for long asks now and then, and ends once this is
+        False; ``session.watch()`` of ASGI is told. One that goes on under another id, as after a
+        step-up, is found for two minutes.
+
+        Raises:
+            StoreUnavailable: the store did not answer, so nobody can tell.
+            TooLate: the answer has left, and its session was never looked at.
+        """
+        return run(is_alive(context_of(self._life.sessions), self._life.open()))
 
     def __repr__(self) -> str:
         state = self._life.known

@@ -24,7 +24,7 @@ class AsgiRequest:
     """What an ASGI scope says. It does not hold the scope, which may come to hold the session."""
 
     __slots__ = (
-        "_headers", "_path", "_query", "agent", "body", "cookie", "method", "peer", "scheme",
+        "_headers", "_path", "_query", "body", "cookie", "method", "peer", "scheme",
     )  # fmt: skip
 
     def __init__(self, scope: Scope) -> None:
@@ -38,7 +38,6 @@ class AsgiRequest:
         self._headers: dict[bytes, bytes] = headers
         self._path: tuple[str, str] = (scope.get("root_path", ""), scope.get("path", "/"))
         self._query: bytes = scope.get("query_string", b"")
-        self.agent = headers.get(b"user-agent", b"").decode("latin-1")
         self.body = b""
         self.cookie = headers.get(b"cookie", b"").decode("latin-1")
         self.method: str = scope.get("method", "GET")  # a WebSocket's scope has none
@@ -50,6 +49,11 @@ class AsgiRequest:
         """The whole path. Some servers leave out of it where the application is mounted."""
         root, path = self._path
         return path if path.startswith(f"{root}/") else root + path
+
+    @property
+    def agent(self) -> str:
+        """The User-Agent header."""
+        return self._headers.get(b"user-agent", b"").decode("latin-1")
 
     @property
     def query(self) -> str:

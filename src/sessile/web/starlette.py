@@ -15,8 +15,10 @@ from sessile.core.value import Seconds
 from sessile.errors import ConfigError, LoginNeeded, MissingExtra, StepUpNeeded, TokenNeeded
 from sessile.service import require as service
 from sessile.service.sessions import Sessions, context_of
-from sessile.web.asgi import EXCHANGE, Exchange, SessionMiddleware, load_session, session_in
+from sessile.web.asgi import SessionMiddleware, load_session, session_in
+from sessile.web.asgi_session import AsgiSession
 from sessile.web.csrf import CSRF_FIELD, CSRF_HEADER, needs_csrf_token
+from sessile.web.exchange import EXCHANGE, Exchange
 from sessile.web.request import AsgiRequest
 from sessile.web.scope import SESSIONS
 from sessile.web.websocket import WebSocketSession
@@ -52,8 +54,8 @@ BARE: Final = (
 @overload
 def get_session(connection: WebSocket) -> WebSocketSession: ...
 @overload
-def get_session(connection: HTTPConnection) -> Session: ...
-def get_session(connection: HTTPConnection) -> Session:
+def get_session(connection: HTTPConnection) -> AsgiSession: ...
+def get_session(connection: HTTPConnection) -> AsgiSession:
     """Return the session of a request or a WebSocket.
 
     Raises:

@@ -56,6 +56,21 @@ def log_new_file(store: str, *, is_empty: bool) -> None:
         )
 
 
+def log_feed_failure(store: str, why: str) -> None:
+    """Log that a store no longer tells what changed."""
+    _log.warning(
+        "the feed of %s is broken: %s; until it works again no copy is trusted, and open "
+        "sockets are looked at now and then",
+        store,
+        why,
+    )
+
+
+def log_feed_recovery(store: str) -> None:
+    """Log that a store tells again what changed."""
+    _log.warning("the feed of %s works again", store)
+
+
 def log_damage(store: str, aside: str) -> None:
     """Log that the file of a store was damaged, and where it is now."""
     _log.error(
@@ -122,9 +137,21 @@ def log_lost_generation(store: str) -> None:
     """Log that a store went back behind an end of everybody, so that all have to log in again."""
     _log.error(
         "%s has lost data that it had acknowledged: its generation is missing, or older than one "
-        "that was there before, as after a crash. A new one was begun, so everybody has to log in "
-        "again. `sessile doctor` says what the server keeps on disk",
+        "that was there before, as after a crash. A new one was begun, so everybody whose session "
+        "was there has to log in again. `sessile doctor` says what the server keeps on disk",
         store,
+    )
+
+
+def log_missing_generation(store: str, server: str, name: str) -> None:
+    """Log that a memcached server has forgotten its generation, and with it all its sessions."""
+    _log.error(
+        "%s: the server %s has no item %s any more: it was restarted or flushed, or has evicted "
+        "it. Whoever had a session there has to log in again. `sessile doctor` says how much the "
+        "server evicts",
+        store,
+        server,
+        name,
     )
 
 

@@ -14,18 +14,32 @@ import ipaddress
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from sessile.core.value import Seconds
 from sessile.wire import system
 
-Addresses: TypeAlias = tuple[tuple[str, int], ...]
-"""IP addresses as text, and ports, in the order in which they are to be tried."""
-
 FRESH: Final[Seconds] = 5.0
 """How long addresses are used without another look. A failover by name is seen after it."""
+
+
+class Addresses(tuple[tuple[str, int], ...]):  # noqa: SLOT001  (a tuple's can only be empty)
+    """IP addresses as text, and ports, in the order in which they are to be tried.
+
+    Attributes:
+        name: what they are the addresses of: under TLS the server has to prove to be that.
+    """
+
+    name: str
+
+    @classmethod
+    def of(cls, name: str, places: Iterable[tuple[str, int]]) -> "Addresses":
+        """Return the addresses of a name, each once."""
+        found = cls(dict.fromkeys(places))
+        found.name = name
+        return found
 
 
 class Resolver:
@@ -37,7 +51,8 @@ class Resolver:
         target: what errors call it.
         asked: who is asked, in the words of an error.
         keeps: whether what was found is used again.
-        lookup: ``socket.getaddrinfo``, or what answers as it does.
+        lookup: ``socket.getaddrinfo``, or what answers as it does; a canonical name in its answer
+            is the one of the server.
         timer: seconds by a clock that never runs backwards.
     """
 
@@ -58,7 +73,7 @@ class Resolver:
         self._timer = timer
         self._keeps = keeps
         self._is_fixed = keeps and _is_address(host)
-        self._known: Addresses = (self._place,) if self._is_fixed else ()
+        self._known = Addresses.of(host, (self._place,) if self._is_fixed else ())
         self._fresh_until = float("inf") if self._is_fixed else 0.0
         self._begin_process()
 
@@ -125,7 +140,8 @@ class Resolver:
     def _look(self, future: "Future[Addresses]") -> None:
         try:
             found = self._lookup(*self._place, type=socket.SOCK_STREAM)
-            addresses = tuple(dict.fromkeys((place[0], place[1]) for *_, place in found))
+            name = next((name for *_, name, _ in found if name), self._place[0])
+            addresses = Addresses.of(name, ((place[0], place[1]) for *_, place in found))
         except Exception as error:  # noqa: BLE001  (whoever waits is told)
             self._finish()
             future.set_exception(error)

@@ -24,7 +24,7 @@ from sessile.service import evidence as listing
 from sessile.service.context import Context
 from sessile.service.events import End, RefusalReason, Replayed
 from sessile.stores.contract import Conflict, OnLimit, Replacement
-from sessile.testing.promises import proofs
+from sessile.testing.promises import grants
 from sessile.testing.promises.stories import logs_out, steps_up, unlocks
 
 MUTATIONS = Table()
@@ -52,7 +52,7 @@ def replaced_sessions_live(patch):
 
 
 @breaks("ended_session_goes_on_in_no_other", act=steps_up("pay"), ending="end")
-@breaks("ended_session_goes_on_in_no_other", act=unlocks, ending="end all")
+@breaks("session_that_ended_with_all_goes_on_in_no_other", act=unlocks)
 def replacements_outlive(patch):
     patch.setattr(regenerate, "CONTINUING", frozenset())
 
@@ -64,7 +64,7 @@ def ends_follow_nobody(patch):
     patch.setattr(tombstones, "replacement_of", lambda left: None)
 
 
-@breaks("ended_session_goes_on_in_no_other", act=unlocks, ending="end all")
+@breaks("session_that_ended_with_all_goes_on_in_no_other", act=unlocks)
 def ends_list_first(patch):
     ends_follow_nobody(patch)
 
@@ -133,7 +133,7 @@ def spending(patch, holds):
         if not holds(state_of(session).record, session, purpose):
             raise StepUpNeeded(purpose=purpose)
 
-    patch.setattr(proofs, "use_grant", spend)
+    patch.setattr(grants, "use_grant", spend)
 
 
 @breaks("grant_is_spent_once")

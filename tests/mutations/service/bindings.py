@@ -261,7 +261,7 @@ def visitors_wait(patch):
 @breaks("polling_revives_no_locked_session", act=reads)
 @breaks("locked_session_ends_by_its_own_clocks")
 def polling_is_activity(patch):
-    whole = commit._commit
+    begin = commit._begin_act
 
     async def touching(transaction, now, *, rotate):
         record = transaction.opened.record
@@ -269,9 +269,10 @@ def polling_is_activity(patch):
             later = record.idle_until + 600
             draft = evolve(record, version=record.version + 1, idle_until=later)
             await transaction.context.store.commit(Change(draft, record.version))
-        return await whole(transaction, now, rotate=rotate)
+        act = begin(transaction, now, rotate=rotate)
+        return None if act is None else await act
 
-    patch.setattr(commit, "_commit", touching)
+    patch.setattr(commit, "_begin_act", touching)
 
 
 @breaks("passive_requests_extend_nothing", act=reads)
@@ -298,7 +299,7 @@ def values_stay_for_the_next(patch):
 
 @breaks("locked_session_takes_nothing", act=puts(cart=["bomb"]))
 def locked_sessions_save(patch):
-    whole = commit._commit
+    begin = commit._begin_act
 
     async def saving(transaction, now, *, rotate):
         opened = transaction.opened
@@ -307,9 +308,10 @@ def locked_sessions_save(patch):
             transaction.passive = True
         with pytest.MonkeyPatch.context() as within:
             within.setattr(Policy, "is_locked", lambda self, record, now, *_: False)
-            return await whole(transaction, now, rotate=False)
+            act = begin(transaction, now, rotate=False)
+            return None if act is None else await act
 
-    patch.setattr(commit, "_commit", saving)
+    patch.setattr(commit, "_begin_act", saving)
 
 
 @breaks("half_finished_login_is_nobody")

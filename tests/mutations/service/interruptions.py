@@ -44,10 +44,10 @@ def outages_are_kept_quiet(patch):
 def first_values_are_stored_twice(patch):
     whole = commit._create
 
-    async def twice(transaction, now):
-        await whole(transaction, now)
+    async def twice(transaction, now, delta):
+        await whole(transaction, now, delta)
         transaction.state._ticket = None
-        return await whole(transaction, now)
+        return await whole(transaction, now, delta)
 
     patch.setattr(commit, "_create", twice)
 

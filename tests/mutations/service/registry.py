@@ -12,6 +12,7 @@ from sessile.testing.promises.accounts import Accounts
 from sessile.testing.promises.bindings import Bindings
 from sessile.testing.promises.concurrency import Concurrency
 from sessile.testing.promises.events import Events
+from sessile.testing.promises.grants import Grants
 from sessile.testing.promises.integrity import Integrity
 from sessile.testing.promises.interruptions import Interruptions
 from sessile.testing.promises.lifetimes import Lifetimes
@@ -26,6 +27,8 @@ from sessile.testing.promises.thefts import Thefts
 from sessile.testing.promises.tickets import Tickets
 from sessile.testing.promises.two_addresses import TwoAddresses
 from sessile.testing.promises.unrotated import UnrotatedRequests
+from sessile.testing.promises.watching import Watching
+from sessile.testing.promises.watching_feeds import WatchingFeeds
 
 FAILURES = (
     AssertionError,
@@ -38,9 +41,9 @@ FAILURES = (
 
 
 class Promises(
-    Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Thefts, Accounts,
-    Events, Integrity, Outages, Interruptions, Principals, Retries, UnrotatedRequests,
-    ReplayLocks, TwoAddresses,
+    Concurrency, Tickets, StaleTickets, Lifetimes, Bindings, Locks, Proofs, Grants, Thefts,
+    Accounts, Events, Integrity, Outages, Interruptions, Principals, Retries, UnrotatedRequests,
+    ReplayLocks, TwoAddresses, Watching, WatchingFeeds,
 ):  # fmt: skip
     """All promises that the service keeps over any store."""
 
@@ -51,20 +54,23 @@ class Mutation:
 
     Attributes:
         weaken: takes a ``MonkeyPatch`` and removes one thing with it.
-        promise: the name of the promise.
+        promise: the name of the promise; or a test, where it needs an event loop of its own.
         arguments: what the promise is asked with.
         store: makes the store that it is asked over.
         failures: how it may fail.
     """
 
     weaken: Callable
-    promise: str
+    promise: str | Callable
     arguments: dict
     store: type
     failures: tuple
 
     def ask(self):
         """Ask the promise of the service as it stands."""
+        if callable(self.promise):
+            self.promise(**self.arguments)
+            return
         promise = getattr(Promises(), f"test_{self.promise}")
         promise(self.store(), Blocking(), **self.arguments)
 
@@ -81,7 +87,8 @@ class Table(list):
 
         def enter(weaken):
             mutation = Mutation(weaken, promise, arguments, store, self.failures)
-            self.append(pytest.param(mutation, id=f"{weaken.__name__}: {promise}"))
+            name = getattr(promise, "__name__", promise)
+            self.append(pytest.param(mutation, id=f"{weaken.__name__}: {name}"))
             return weaken
 
         return enter

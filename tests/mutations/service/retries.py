@@ -5,6 +5,7 @@ from sessile.core.policy import Policy
 from sessile.core.ticket import Ticket
 from sessile.service import open as opening
 from sessile.service import regenerate, visitor
+from sessile.service.tombstones import follow_retries
 from sessile.testing.promises.retries import ONE, proves
 from sessile.testing.world import ABROAD, HOME
 
@@ -56,6 +57,15 @@ def every_login_of_a_user_is_the_same(patch):
 @breaks("overtaken_login_is_found_by_another_one")
 def overtaken_logins_are_forgotten(patch):
     patch.setattr(visitor, "login_of", lambda record: None)
+
+
+@breaks("overtaken_login_that_was_ended_is_no_stale_request")
+def ended_logins_leave_stale_requests(patch):
+    async def follow(context, ticket, record, now):
+        after, newest = await follow_retries(context, ticket, record, now)
+        return after, record if newest is None else newest
+
+    patch.setattr(opening, "follow_retries", follow)
 
 
 @breaks("logout_ends_the_newest_of_a_login_sent_twice")

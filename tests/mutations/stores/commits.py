@@ -29,6 +29,7 @@ class ForgetsVersions(ReferenceStore):
     "commit_from_the_current_version_stands",
     "dump_holds_no_ticket",
     "failure_shows_no_secret",
+    "heartbeat_vouches_for_what_came_before",
     "other_handle_reads_what_was_written",
 )
 class CommitsOnce(ReferenceStore):
@@ -188,6 +189,7 @@ class RaisesForTheDeleted(ReferenceStore):
     "scan_passes_over_the_deleted",
     "scan_sees_whatever_stays",
     "session_of_nobody_takes_an_owned_ones_place",
+    "size_counts_what_is_there",
     "strange_names_are_each_their_own",
     "sweep_goes_by_batches",
     "swept_sessions_do_not_count",
@@ -208,6 +210,7 @@ class DeletesTheNeighbours(ReferenceStore):
     "end_reaches_every_handle",
     "everybody_ended_reads_as_none",
     "excess_is_gone_with_the_login",
+    "feed_tells_of_every_act",
     "index_changes_with_the_record",
     "malformed_row_can_be_deleted",
     "of_rival_logins_one_replaces",

@@ -33,6 +33,7 @@ class Remembering(ReferenceStore):
     "ended_stay_ended_after_a_restart",
     "ending_nobody_is_no_error",
     "everybody_ended_reads_as_none",
+    "feed_tells_of_the_end_of_everybody",
     "key_of_the_ended_is_free",
     "limits_forget_the_ended_everywhere",
     "no_clock_spares_or_ends",
@@ -67,6 +68,7 @@ class EndsTheAnonymous(ReferenceStore):
     "ended_stay_ended_after_a_restart",
     "ending_nobody_is_no_error",
     "everybody_ended_reads_as_none",
+    "feed_tells_of_the_end_of_everybody",
     "key_of_the_ended_is_free",
     "no_clock_spares_or_ends",
     "scan_passes_over_the_ended",
@@ -80,6 +82,7 @@ class EndsWhoeverHasAnOwner(ReferenceStore):
 @breaks(
     "end_reaches_every_handle",
     "ended_stay_ended_after_a_restart",
+    "feed_tells_of_the_end_of_everybody",
     "limits_forget_the_ended_everywhere",
 )
 class EndsFromHereAlone(ReferenceStore):
@@ -201,7 +204,10 @@ class CommitsToTheEnded(Remembering):
         return answer
 
 
-@breaks("commit_met_by_the_end_revives_nothing")
+@breaks(
+    "commit_met_by_the_end_revives_nothing",
+    "feed_tells_of_the_end_of_everybody",
+)
 class LooksForTheEndBeforeItCommits(ReferenceStore):
     """Marks what it ended, and looks at the marks and at the row in two steps."""
 

@@ -226,6 +226,7 @@ class NeverAnswers(ReferenceStore):
     "both_colours_are_one_store",
     "closed_index_says_so",
     "closed_scan_says_so",
+    "closed_size_says_so",
     "closed_store_says_so",
     "closing_twice_is_no_error",
     "ended_stay_ended_after_a_restart",
@@ -243,6 +244,7 @@ class ClosesOnce(ReferenceStore):
 @breaks(
     "closed_index_says_so",
     "closed_scan_says_so",
+    "closed_size_says_so",
     "network_store_keeps_no_secret",
     "store_has_the_shape_of_the_contract",
     "unused_store_can_be_closed",
@@ -257,7 +259,12 @@ class CannotCloseUnused(ReferenceStore):
         await super().close()
 
 
-@breaks("closed_index_says_so", "closed_scan_says_so", "closed_store_says_so")
+@breaks(
+    "closed_index_says_so",
+    "closed_scan_says_so",
+    "closed_size_says_so",
+    "closed_store_says_so",
+)
 class ReopensItself(ReferenceStore):
     def perform(self, call):
         self.closed = False

@@ -49,6 +49,7 @@ class EndsTheNewest(ReferenceStore):
     "excess_is_the_oldest",
     "expired_sessions_do_not_count",
     "extended_sessions_count",
+    "feed_tells_of_a_login_what_it_ends",
     "handles_share_an_index",
     "login_at_any_stopping_point_leaves_the_limit",
     "login_ends_no_more_than_an_act_may",
@@ -87,6 +88,7 @@ class IsItsOwnExcess(ReferenceStore):
     "excess_can_be_all_others",
     "excess_is_gone_with_the_login",
     "excess_is_the_oldest",
+    "feed_tells_of_a_login_what_it_ends",
     "login_at_any_stopping_point_leaves_the_limit",
     "login_ends_no_more_than_an_act_may",
     "nobody_sees_more_than_the_limit",
@@ -114,7 +116,11 @@ class EndsTheExcessAndNamesNone(ReferenceStore):
         return Replaced() if isinstance(answer, Replaced) else answer
 
 
-@breaks("excess_is_gone_with_the_login", "nobody_sees_more_than_the_limit")
+@breaks(
+    "excess_is_gone_with_the_login",
+    "feed_tells_of_a_login_what_it_ends",
+    "nobody_sees_more_than_the_limit",
+)
 class UnindexesTheExcessAlone(ReferenceStore):
     def end_excess(self, over, replacement):
         for key in over:
@@ -265,7 +271,14 @@ class EndsTheOldOfTheRefused(ReferenceStore):
         return answer
 
 
-@breaks("deleted_sessions_do_not_count", "swept_sessions_do_not_count")
+@breaks(
+    "deleted_sessions_do_not_count",
+    "every_listener_is_told",
+    "feed_tells_at_whatever_step_a_login_ends_a_session",
+    "feed_tells_of_a_login_what_it_ends",
+    "feed_tells_of_other_processes",
+    "swept_sessions_do_not_count",
+)
 class UnindexesForItsOwnerAlone(ReferenceStore):
     """Takes out of an index what is deleted in its owner's name alone, and counts what is left."""
 

@@ -33,6 +33,7 @@ class SaysGoneWhenItIsDown(ReferenceStore):
     "late_answer_goes_to_nobody",
     "login_that_was_given_up_is_not_carried_out_later",
     "password_is_not_shown",
+    "stopped_server_has_no_size",
     "stopped_server_is_unavailable",
     "store_can_be_opened_before_its_server",
     "store_heals",

@@ -191,6 +191,11 @@ class PrunesTheIndexAndKeepsTheRow(Pruning):
 @breaks(
     "deleted_session_leaves_no_ghost",
     "deletion_is_bounded_in_bytes",
+    "every_listener_is_told",
+    "feed_tells_at_whatever_step_a_login_ends_a_session",
+    "feed_tells_of_a_login_what_it_ends",
+    "feed_tells_of_other_processes",
+    "feed_tells_of_the_end_of_a_user",
     "index_changes_with_the_record",
     "kept_sessions_stay",
     "later_logins_stay",
@@ -210,6 +215,11 @@ class LeavesGhosts(ReferenceStore):
 @breaks(
     "deleted_session_leaves_no_ghost",
     "deletion_is_bounded_in_bytes",
+    "every_listener_is_told",
+    "feed_tells_at_whatever_step_a_login_ends_a_session",
+    "feed_tells_of_a_login_what_it_ends",
+    "feed_tells_of_other_processes",
+    "feed_tells_of_the_end_of_a_user",
     "index_changes_with_the_record",
     "kept_sessions_stay",
     "later_logins_stay",

@@ -7,6 +7,7 @@ from sessile.testing.clock import T0
 
 
 @breaks(
+    "malformed_row_stops_no_scan",
     "page_of_a_scan_is_bounded_in_bytes",
     "scan_comes_in_pages",
     "scan_finds_every_record",

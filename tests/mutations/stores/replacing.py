@@ -120,6 +120,7 @@ class BuriesTheGone(ReferenceStore):
 
 
 @breaks(
+    "feed_tells_of_a_login_what_it_ends",
     "login_and_commit_lose_nothing",
     "new_record_stands_and_the_old_is_gone",
     "nobody_sees_both_or_none",

@@ -2,9 +2,9 @@
 
 import time
 
+from sessile.wire.commands.repeat import Repeat
 from sessile.wire.redis.client import RedisClient
 from sessile.wire.redis.endpoint import Endpoint
-from sessile.wire.redis.repeat import Repeat
 
 TIMEOUT = 10.0
 NAME = "redis://test"

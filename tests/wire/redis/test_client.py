@@ -52,7 +52,7 @@ def test_a_turn_does_not_wait_for_the_answers_of_the_last(own_redis, on_loop):
         for number in range(3):
             tasks.append(asyncio.create_task(arun(echo(client, number))))
             await asyncio.sleep(0.001)
-        (pipeline,) = client._pipelines.values()
+        (pipeline,) = client._small.pipelines.values()
         under_way = len(pipeline._connection.unanswered)
         own_redis.thaw()
         answers = await asyncio.gather(*tasks)
@@ -108,7 +108,7 @@ def test_each_loop_has_a_connection_and_takes_it_along(own_redis, on_loop):
     client = client_of(own_redis)
     for number in range(3):
         assert on_loop(arun(echo(client, number))) == number
-        assert len(client._pipelines) == 1
+        assert len(client._small.pipelines) == 1
         eventually(lambda: own_redis.connections() == 0)
     gc.collect()  # what was not closed would warn here
     run(close(client))

@@ -10,11 +10,12 @@ import pytest
 
 from sessile.core.flow import arun
 from sessile.errors import StoreUnavailable
+from sessile.wire.commands.blocking import BlockingConnection
+from sessile.wire.commands.repeat import Repeat
 from sessile.wire.opaque import Opaque
-from sessile.wire.redis.blocking import BlockingConnection
 from sessile.wire.redis.client import RedisClient
 from sessile.wire.redis.endpoint import Endpoint
-from sessile.wire.redis.repeat import Repeat
+from sessile.wire.redis.resp import RESP
 from wire.redis.clients import NAME, ask, client_of, close, echo
 from wire.redis.scripted import HANG_UP, SILENCE, ScriptedServer
 from wire.redis.trickling import TricklingServer
@@ -80,7 +81,7 @@ def test_each_wait_is_for_what_is_left():
             watch.now += 0.2
             return b"+"
 
-    connection = BlockingConnection(Slow(), lambda: watch.now)
+    connection = BlockingConnection(Slow(), RESP, lambda: watch.now)
     with pytest.raises(TimeoutError):
         connection.ask(Opaque(b"PING"), 100.5)
 

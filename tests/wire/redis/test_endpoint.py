@@ -5,7 +5,7 @@ import pytest
 from harness.certificates import Authority
 from harness.redis_server import RedisServer
 from sessile.errors import ConfigError, StoreUnavailable
-from sessile.wire.redis.endpoint import Tls
+from sessile.wire.tls import Tls
 from wire.redis.clients import client_of, close, echo
 
 

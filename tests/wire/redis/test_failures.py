@@ -14,8 +14,9 @@ from harness.redis_server import RedisServer
 from sessile.core.flow import arun, run
 from sessile.errors import StoreUnavailable
 from sessile.testing.error_report import report_error
-from sessile.wire.redis.blocking import BlockingConnection
-from sessile.wire.redis.repeat import Repeat
+from sessile.wire.commands.blocking import BlockingConnection
+from sessile.wire.commands.repeat import Repeat
+from sessile.wire.redis.endpoint import Endpoint
 from wire.redis.clients import NAME, ask, client_of, close, echo
 from wire.redis.scripted import HANG_UP, SILENCE, ScriptedServer
 
@@ -154,7 +155,7 @@ def test_answer_to_an_interrupted_thread_reaches_nobody(own_redis, monkeypatch):
     """Who is interrupted while the server thinks leaves no answer behind for the next one."""
     client = client_of(own_redis, timeout=SLACK)
     run(echo(client, 0))
-    read = BlockingConnection._receive
+    read = BlockingConnection.receive
 
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
@@ -164,10 +165,10 @@ def test_answer_to_an_interrupted_thread_reaches_nobody(own_redis, monkeypatch):
         return read(*args, **kwargs)
 
     own_redis.freeze()
-    monkeypatch.setattr(BlockingConnection, "_receive", interrupted)
+    monkeypatch.setattr(BlockingConnection, "receive", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(echo(client, 1))
-    monkeypatch.setattr(BlockingConnection, "_receive", thawing)
+    monkeypatch.setattr(BlockingConnection, "receive", thawing)
 
     assert run(echo(client, 2)) == 2
     run(close(client))
@@ -181,6 +182,17 @@ def test_read_is_asked_again_where_the_connection_broke(drive):
         drive(close(client))
 
     assert server.heard == [[PING], [PING]]
+
+
+def test_replicas_are_waited_for_as_long_as_their_number_can_come(drive):
+    """A server looks ten times a second whether a WAIT is over, and then says how many have it."""
+    with ScriptedServer([b":1\r\n"]) as server:
+        client = client_of(server, acks=1)
+        drive(client.check_replicas())
+        drive(close(client))
+
+    milliseconds = int(server.heard[0][0].split()[-1])
+    assert milliseconds + 100 < 1000 * Endpoint(NAME).timeout
 
 
 def test_read_is_asked_twice_and_no_more(drive, failing):

@@ -7,7 +7,7 @@ import pytest
 
 from sessile.core.flow import arun
 from sessile.errors import StoreUnavailable
-from sessile.wire.redis.repeat import Repeat
+from sessile.wire.commands.repeat import Repeat
 from wire.redis.clients import ask, client_of, close
 from wire.redis.scripted import SILENCE, ScriptedServer
 

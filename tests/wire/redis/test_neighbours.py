@@ -6,8 +6,8 @@ import pytest
 
 from sessile.core.flow import arun
 from sessile.errors import StoreUnavailable
-from sessile.wire.redis.client import LARGE
-from sessile.wire.redis.repeat import Repeat, Repeated
+from sessile.wire.commands.lane import LARGE
+from sessile.wire.commands.repeat import Repeat, Repeated
 from wire.redis.clients import ask, client_of, close
 
 LIMIT = 60.0

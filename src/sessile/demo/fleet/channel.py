@@ -7,6 +7,7 @@ machine. When it breaks the parent is gone. ``process`` holds the other end.
 import asyncio
 import socket
 from collections import deque
+from contextlib import suppress
 from typing import Self
 
 from sessile.demo.fleet.message import VIEWS, FleetCommand, FleetView, encode
@@ -34,7 +35,8 @@ class ParentChannel:
 
     async def listen(self) -> None:
         """Hand out answers until the parent is gone."""
-        while text := await self._reader.readline():
-            answer = self._waiting.popleft()
-            if not answer.done():  # whoever asked may have been cancelled
-                answer.set_result(VIEWS.decode(text))
+        with suppress(ConnectionError):  # it was killed, and had not read all that we sent
+            while text := await self._reader.readline():
+                answer = self._waiting.popleft()
+                if not answer.done():  # whoever asked may have been cancelled
+                    answer.set_result(VIEWS.decode(text))

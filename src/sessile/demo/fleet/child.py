@@ -1,6 +1,7 @@
 """What a server process runs: the shop, until its channel to the parent ends. See ``process``."""
 
 import asyncio
+from typing import Final
 
 import uvicorn
 
@@ -9,19 +10,26 @@ from sessile.demo.application import application
 from sessile.demo.authenticator import Authenticator
 from sessile.demo.fleet.channel import ParentChannel
 from sessile.demo.fleet.config import ServerConfig
-from sessile.demo.fleet.message import Ready
+from sessile.demo.fleet.message import NoteNear, Ready
 from sessile.demo.fleet.port import bind
 from sessile.demo.late import LateRequests
 from sessile.demo.naive import NaiveSessions
+from sessile.demo.near_figures import NearFigures
 from sessile.demo.policies import all_sessions
 from sessile.demo.results import Results
 from sessile.demo.shop import Shop
-from sessile.demo.stoppable_store import StoppableStore
+from sessile.demo.stoppable_near import stoppable
 from sessile.demo.switch import StoreSwitch
 from sessile.demo.users import UserTable
 from sessile.service.sessions import DEFAULT_URL
+from sessile.stores.near import NearStore, near_cache
 from sessile.stores.open import open_store
 from sessile.wire import system
+
+_REPORTS: Final = 0.25
+"""Seconds between two reports on the near cache."""
+_LONGEST: Final = 1024
+"""Bytes of a WebSocket's message; our page sends none."""
 
 
 async def serve(config: ServerConfig) -> None:
@@ -33,9 +41,13 @@ async def serve(config: ServerConfig) -> None:
         listener.listen(1024)
         hearing = asyncio.create_task(_stop_after(channel, server))
         await channel.ask(Ready())
-        await server.serve([listener])
+        async with asyncio.TaskGroup() as tasks:
+            reporting = tasks.create_task(_report(channel, shop.near))
+            await server.serve([listener])
+            reporting.cancel()
     hearing.cancel()
-    await shop.sessions.close()  # the store, which the others share
+    for sessions in shop.policies.values():
+        await sessions.close()  # and the store, which they share
     await shop.naive.close()
 
 
@@ -43,21 +55,28 @@ def _shop(config: ServerConfig, channel: ParentChannel) -> Shop:
     url = system.setting("SESSILE_URL") or DEFAULT_URL
     users, alarms = UserTable(config.database), Alarms(config.database)
     late, switch = LateRequests(config.database), StoreSwitch(config.switch, system.clock)
-    store = open_store(url)
+    opened = open_store(url)
+    store = stoppable(opened, switch)
     return Shop(
         name=config.name,
-        policies=all_sessions(
-            StoppableStore(store, switch), [alarms.note_theft, late.note_dropped]
-        ),
+        policies=all_sessions(store, [alarms.note_theft, late.note_dropped]),
         users=users,
         authenticator=Authenticator(users),
         alarms=alarms,
         late=late,
         results=Results(config.database, system.clock),
         switch=switch,
-        naive=NaiveSessions.beside(store, url, config.naive),
+        near=near_cache(store),
+        naive=NaiveSessions.beside(opened, url, config.naive),
         parent=channel.ask,
     )
+
+
+async def _report(channel: ParentChannel, near: NearStore | None) -> None:
+    """Tell the parent now and then how the near cache does, for the pages of all servers."""
+    while near is not None:
+        await channel.ask(NoteNear(NearFigures.of(near)))
+        await asyncio.sleep(_REPORTS)
 
 
 async def _stop_after(channel: ParentChannel, server: uvicorn.Server) -> None:
@@ -69,7 +88,8 @@ def _config(shop: Shop) -> uvicorn.Config:
     return uvicorn.Config(
         application(shop),
         http="h11",
-        ws="none",
+        ws="auto",
+        ws_max_size=_LONGEST,
         lifespan="off",
         log_level="warning",
         access_log=False,

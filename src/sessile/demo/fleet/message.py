@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from sessile.balance import Affinity
+from sessile.demo.near_figures import NearFigures
 
 
 class ServerPhase(Enum):
@@ -17,12 +18,21 @@ class ServerPhase(Enum):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """One server: its name, its process (None when there is none), the requests it was given."""
+    """One server.
+
+    Attributes:
+        name: what the page calls it.
+        phase: how it is.
+        pid: of its process; None when there is none.
+        requests: how many it was given.
+        near: how its near cache does; None before it has told, and where it has none.
+    """
 
     name: str
     phase: ServerPhase
     pid: int | None
     requests: int
+    near: NearFigures | None = None
 
 
 class FleetView(msgspec.Struct, frozen=True):
@@ -49,6 +59,12 @@ class GetView(msgspec.Struct, frozen=True, tag=True):
     """Do nothing but return the view."""
 
 
+class NoteNear(msgspec.Struct, frozen=True, tag=True):
+    """Note how the near cache of the server that sends this does."""
+
+    near: NearFigures
+
+
 class Kill(msgspec.Struct, frozen=True, tag=True):
     """Kill a server's process with SIGKILL."""
 
@@ -67,7 +83,7 @@ class SetAffinity(msgspec.Struct, frozen=True, tag=True):
     affinity: Affinity
 
 
-FleetCommand = Ready | GetView | Kill | Restart | SetAffinity
+FleetCommand = Ready | GetView | NoteNear | Kill | Restart | SetAffinity
 
 _encoder: Final = msgspec.json.Encoder()
 COMMANDS: Final = msgspec.json.Decoder(FleetCommand)

@@ -18,6 +18,7 @@ from sessile.demo.fleet.message import (
     FleetView,
     Kill,
     Member,
+    NoteNear,
     Ready,
     Restart,
     ServerPhase,
@@ -25,6 +26,7 @@ from sessile.demo.fleet.message import (
 )
 from sessile.demo.fleet.port import LOOPBACK, bind, local_address
 from sessile.demo.fleet.process import ServerProcess, UnexpectedExit
+from sessile.demo.near_figures import NearFigures
 from sessile.errors import ConfigError
 
 _MOST: Final = 16
@@ -78,6 +80,7 @@ class Supervisor:
         }
         self._on_failure = on_failure
         self._stopping = False
+        self._near: dict[str, NearFigures] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._kills: set[asyncio.Task[None]] = set()
 
@@ -117,6 +120,8 @@ class Supervisor:
         match command:
             case Ready():
                 self._processes[sender].ready.set()
+            case NoteNear(near):
+                self._near[sender] = near
             case Kill(name):
                 error = self._kill(name, sender)
             case Restart(name):
@@ -189,15 +194,16 @@ class Supervisor:
 
     def _members(self) -> tuple[Member, ...]:
         return tuple(
-            _member(self._processes[report.server.name], report)
+            _member(self._processes[name], report, self._near.get(name))
             for report in self.balancer.report()
+            for name in [report.server.name]
         )
 
 
-def _member(process: ServerProcess, report: Report) -> Member:
-    """Combine the process and the balancer's checks of a server."""
+def _member(process: ServerProcess, report: Report, near: NearFigures | None) -> Member:
+    """Combine the process, the balancer's checks of a server, and what it tells of itself."""
     if not process.wanted:
         return Member(process.name, ServerPhase.DOWN, None, report.requests)
     answers = process.ready.is_set() and report.state is State.UP
     phase = ServerPhase.UP if answers else ServerPhase.UNREADY
-    return Member(process.name, phase, process.pid, report.requests)
+    return Member(process.name, phase, process.pid, report.requests, near)

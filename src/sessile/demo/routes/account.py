@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sessile.demo import steps
+from sessile.demo.copies import outlast_copies
 from sessile.demo.routes.forms import back_to, has_ended, text_field
 from sessile.demo.shop import shop_of
 from sessile.demo.steps import Step
@@ -71,6 +72,7 @@ async def end_device(request: Request) -> Response:
         session.flash("That device is not logged in any more.", "bad")
     else:
         await shop.sessions.end(wanted, owner=session.user)
+        await outlast_copies(shop.near)  # else "every server" would be too much said
         session.flash(f"{name} is logged out. Every server refuses it from now on.", "good")
     return back_to("devices")
 
@@ -81,6 +83,7 @@ async def end_others(request: Request) -> Response:
     if session.user is None:
         return _refuse(request)
     ended = await shop.sessions.end_all(session.user, keep=session.id)
+    await outlast_copies(shop.near)
     session.flash(f"{ended} other device{'s' * (ended != 1)} logged out.", "good")
     return back_to("devices")
 

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from sessile import Session, SessionInfo
 from sessile.demo.activity import StolenSession, entries
 from sessile.demo.frame import PagePath
+from sessile.demo.routes.answer import answer_to
 from sessile.demo.routes.page import render_page
 from sessile.demo.shop import Shop, shop_of
 from sessile.web.starlette import get_session
@@ -15,13 +16,15 @@ from sessile.wire import system
 async def show(request: Request) -> Response:
     """Show the page."""
     shop, session = shop_of(request), get_session(request)
-    now = system.clock()
+    found = await answer_to(_sessions(shop, session))
+    stolen = await answer_to(_load_stolen(shop, session))
     return await render_page(
         request,
         "activity.html",
         PagePath.ACTIVITY,
-        entries=entries(await _sessions(shop, session), now),
-        stolen=await _load_stolen(shop, session),
+        is_known=found is not None,
+        entries=entries(found or [], system.clock()),
+        stolen=stolen or [],
     )
 
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sessile import Session
+from sessile.core.origin import SAFE
 from sessile.demo.fleet.message import GetView
 from sessile.demo.guard import is_from_here
 from sessile.demo.routes.page import bare_frame, frame_of
@@ -69,5 +70,7 @@ async def show_outage(request: Request, _: Exception) -> Response:
         headers={"retry-after": str(wait or 1)},
         frame=await bare_frame(request),
         wait=wait,
+        server=shop.name,
+        is_read=request.method in SAFE,
         may_control=is_from_here(request, shop.sessions.proxies),
     )

@@ -22,7 +22,8 @@ async def show(request: Request) -> Response:
     shop, session = shop_of(request), get_session(request)
     view = await shop.parent(GetView())
     result = shop.results.find(request.query_params.get("result", ""))
-    late = result if isinstance(result, LateResult) else None
+    is_stopped = shop.switch.remaining() > 0  # then the store does not tell what came of it
+    late = result if isinstance(result, LateResult) and not is_stopped else None
     return await render_page(
         request,
         "experiments.html",
@@ -31,9 +32,10 @@ async def show(request: Request) -> Response:
         may_control=is_from_here(request, shop.sessions.proxies),
         is_kept=not session.new and session.lock is None,
         ways=NUMBERS[_servers_at_once(view)],
+        has_copies=shop.near is not None,
         many=MANY,
         work=round(WORK * 1000),
-        stop=round(STOP),
+        stop_after=round(STOP),
         kind=kind_of(shop.sessions.name),
         naive_kind=shop.naive.kind or kind_of(shop.sessions.name),
         twenty=result if isinstance(result, TwentyResult) else None,

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from sessile.demo import cart
 from sessile.demo.catalogue import ITEMS
+from sessile.demo.copies import outlast_copies
 from sessile.demo.frame import PagePath
 from sessile.demo.late import PATIENCE, PAUSE, log_out_meanwhile
 from sessile.demo.routes.door import client_of
@@ -26,10 +27,12 @@ async def run(request: Request) -> Response:
         return back_to("late", page=PagePath.EXPERIMENTS, notice="ended")
     if session.user is None:
         return back_to("late", page=PagePath.EXPERIMENTS)
+    shop.switch.check(shop.sessions.name)  # before anything is done that cannot be stored
     try:
         result = await asyncio.to_thread(log_out_meanwhile, client, session.id, shop.late)
     except (OSError, NoAnswer):
         raise HTTPException(502, "The requests did not get through to the shop.") from None
+    await outlast_copies(shop.near)  # the next page is to meet what came of it
     return back_to("late", page=PagePath.EXPERIMENTS, result=shop.results.keep(result))
 
 

@@ -37,6 +37,7 @@ def frame_of(request: Request, path: PagePath | None, view: FleetView) -> Frame:
         path=path,
         servers=len(view.members),
         stopped=ceil(shop.switch.remaining()),
+        reads_on=shop.switch.reads_on(),
         query=request.query_params,
         presented=shop.sessions.cookie.full_name in request.cookies,
     )
@@ -46,4 +47,5 @@ async def bare_frame(request: Request) -> Frame:
     """Return the frame of a page for whoever it is: no session is asked for."""
     shop = shop_of(request)
     view = await shop.parent(GetView())
-    return Frame(None, "/", len(view.members), stopped=ceil(shop.switch.remaining()))
+    stopped, reads_on = ceil(shop.switch.remaining()), shop.switch.reads_on()
+    return Frame(None, "/", len(view.members), stopped=stopped, reads_on=reads_on)

@@ -37,7 +37,8 @@ async def route(request: Request) -> Response:
 
 async def _send(request: Request, command: FleetCommand, done: str) -> Response:
     check_here(request)
-    error = (await shop_of(request).parent(command)).error
-    if error or done:
+    shop = shop_of(request)
+    error = (await shop.parent(command)).error
+    if (error or done) and not shop.switch.remaining():  # else it cannot be stored
         get_session(request).flash(error or done, "bad" if error else "good")
     return back_to("servers")

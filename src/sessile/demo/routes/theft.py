@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from sessile import Session
 from sessile.demo import cart, steps
+from sessile.demo.copies import outlast_copies
 from sessile.demo.frame import PagePath
 from sessile.demo.policies import COOKIE, name_of, parse, reaction_of
 from sessile.demo.routes.door import door_of
@@ -35,7 +36,8 @@ async def show(request: Request) -> Response:
     """
     shop, reaction = shop_of(request), reaction_of(request.cookies)
     result = shop.results.find(request.query_params.get("result", ""))
-    theft = result if isinstance(result, TheftResult) else None
+    is_stopped = shop.switch.remaining() > 0  # then the store does not tell what came of it
+    theft = result if isinstance(result, TheftResult) and not is_stopped else None
     return await render_page(
         request,
         "theft.html",
@@ -83,6 +85,7 @@ async def steal(request: Request) -> Response:
         at=system.clock(),
         responses=await _run_thief(request, shop, attack),
     )
+    await outlast_copies(shop.near)  # the next page is to meet what came of it
     return back_to("outcome", page=PagePath.THEFT, result=shop.results.keep(result))
 
 

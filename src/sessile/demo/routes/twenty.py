@@ -34,6 +34,7 @@ async def run(request: Request) -> Response:
     session = get_session(request)
     if session.new or session.lock is not None:
         return back_to("twenty", page=PagePath.EXPERIMENTS)
+    shop.switch.check(shop.sessions.name)  # before anything is done that cannot be stored
     try:
         ours = await asyncio.to_thread(add_twenty, client, "/twenty/sessile")
         naive = await asyncio.to_thread(add_twenty, client, "/twenty/naive")

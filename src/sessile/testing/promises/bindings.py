@@ -14,8 +14,9 @@ from sessile.core.session import Session
 from sessile.core.trail import MAX_ENTRIES
 from sessile.service import events
 from sessile.service.events import End
-from sessile.stores.contract import Store
+from sessile.stores.contract import Capability, Store
 from sessile.testing.drive import Drive
+from sessile.testing.place import unless
 from sessile.testing.promises.stories import (
     Act,
     Stories,
@@ -57,7 +58,7 @@ def binding_policy(mismatch: OnMismatch) -> Policy:
 
 def words(world: World) -> list[str]:
     """Return the lines of the only session's trail."""
-    (info,) = world.sessions.sync.of("alice")
+    (info,) = world.of("alice")
     return [line.what for line in info.trail]
 
 
@@ -158,8 +159,9 @@ class Bindings(Stories):
         assert told.client is not None
         assert (told.expected.address, told.client.address) == (HOME, ABROAD)
         assert words(world)[-1] == "another client"
-        assert world.sessions.sync.of("alice")[0].address == ABROAD
+        assert world.of("alice")[0].address == ABROAD
 
+    @unless(Capability.COPIES)
     def test_change_of_client_costs_one_commit(self, store: Store, drive: Drive) -> None:
         """A steady client reads with one command; a change of client is one commit more, once."""
         world = self.at_home(store, drive, OnMismatch.RECORD)
@@ -252,7 +254,7 @@ class Bindings(Stories):
         stolen.finish()
 
         assert world.values(risen) == {"cart": ["hat"]}
-        (info,) = world.sessions.sync.of("alice")
+        (info,) = world.of("alice")
         assert info.address != ABROAD
 
     def test_owner_who_moved_gets_a_lost_answer_again(self, store: Store, drive: Drive) -> None:
@@ -307,7 +309,7 @@ class Bindings(Stories):
         """A hundred addresses leave the trail bounded, and the owner's own lines in it."""
         world = self.at_home(store, drive, mismatch)
         world.ask(lambda session: session.note("changed the password"))
-        version = world.sessions.sync.of("alice")[0].version
+        version = world.of("alice")[0].version
         for n in range(100):
             world.ask(reads, cookie=world.cookie, peer=f"198.51.{n}.1")
         world.ask(lambda session: session.note("paid"), peer=HOME)
@@ -315,14 +317,14 @@ class Bindings(Stories):
         assert {"login", "changed the password", "paid"} <= set(words(world))
         assert len(words(world)) <= MAX_ENTRIES
         if mismatch is OnMismatch.STEP_UP:
-            assert world.sessions.sync.of("alice")[0].version - version < 10
+            assert world.of("alice")[0].version - version < 10
 
     # END
 
     def test_another_client_ends_the_session(self, store: Store, drive: Drive) -> None:
         """Both thief and victim are logged out, and the evidence says who came."""
         world = self.at_home(store, drive, OnMismatch.END)
-        (before,) = world.sessions.sync.of("alice")
+        (before,) = world.of("alice")
 
         assert world.ask(reads, cookie=world.cookie, peer=ABROAD).user is None
         assert world.ask(reads).user is None

@@ -6,10 +6,11 @@ Each race is stepped: one request is stopped before every act of I/O, and its ri
 from sessile.core.policy import Policy, hours
 from sessile.errors import SessionTooLarge
 from sessile.service import events
-from sessile.service.manage import end_all
+from sessile.service.manage import end, end_all
 from sessile.service.sessions import context_of
-from sessile.stores.contract import Store
+from sessile.stores.contract import Capability, Store
 from sessile.testing.drive import Drive
+from sessile.testing.place import needs
 from sessile.testing.promises.stories import (
     CROWD,
     Stories,
@@ -146,6 +147,19 @@ class Concurrency(Stories):
             assert met.a.get().cookie == "", met.stop
             assert met.world.ask(reads).user is None, met.stop
 
+    def test_end_of_one_holds_against_a_writer(self, store: Store, drive: Drive) -> None:
+        """A session that was ended by its id stays ended, whatever its own request does."""
+        for met in interleavings(
+            lambda: self.world_with_login(store, drive),
+            lambda world: world.request(world.cookie, puts(v=1)),
+            lambda world: end(context_of(world.sessions), world.session_id),
+            drive=drive,
+        ):
+            met.a.get()
+            assert met.b.get() is True, met.stop
+            assert met.world.ask(reads).user is None, met.stop
+
+    @needs(Capability.OWNERS)
     def test_end_holds_against_a_writer(self, store: Store, drive: Drive) -> None:
         """A session ended from the server stays ended, whatever its own request does."""
         for met in interleavings(
@@ -190,6 +204,7 @@ class Concurrency(Stories):
         assert world.ask(reads).user is None
         assert world.events_of(events.Dropped)
 
+    @needs(Capability.OWNERS)
     def test_late_writer_is_not_over_the_limit(self, store: Store, drive: Drive) -> None:
         """A login that took the place of a session whose time was over keeps it."""
         policy = Policy(limit=1)
@@ -244,8 +259,8 @@ class Concurrency(Stories):
         self, store: Store, drive: Drive
     ) -> None:
         """A late request of a replaced session gets no new cookie; what it set is dropped."""
-        for end in (logs_in(), logs_out):
-            for met in self.meetings(store, drive, end, puts(v=1)):
+        for act in (logs_in(), logs_out):
+            for met in self.meetings(store, drive, act, puts(v=1)):
                 if met.b.get().user is None:
                     assert met.b.get().set_cookie is None, met.stop
                     assert met.world.events_of(events.Dropped), met.stop

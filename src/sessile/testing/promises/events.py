@@ -11,10 +11,11 @@ from sessile.core.policy import OnReplay, Policy, days, hours
 from sessile.errors import TooManySessions
 from sessile.service import events
 from sessile.service.events import End, RefusalReason
-from sessile.stores.contract import OnLimit, Store
+from sessile.stores.contract import Capability, OnLimit, Store
 from sessile.testing.drive import Drive
+from sessile.testing.place import needs
 from sessile.testing.promises.bindings import binding_policy
-from sessile.testing.promises.proofs import spend
+from sessile.testing.promises.grants import spend
 from sessile.testing.promises.stories import (
     Stories,
     logs_in,
@@ -115,11 +116,16 @@ def moves(world: World) -> None:
 
 
 def ends(world: World) -> None:
-    """Log out; have one session ended, and all."""
+    """Log out; have one session ended."""
     world.ask(logs_in())
     world.ask(logs_out)
     world.ask(logs_in())
-    world.sessions.sync.end(world.sessions.sync.of("alice")[0].id)
+    world.sessions.sync.end(world.session_id)
+
+
+def ends_all(world: World) -> None:
+    """The same; and have all ended."""
+    ends(world)
     world.cookie = ""
     world.ask(logs_in())
     world.sessions.sync.end_all("alice")
@@ -129,8 +135,6 @@ STORIES: Final[dict[str, tuple[Policy, Story, str]]] = {
     "a visit": (Policy(), lambda w: (w.ask(reads), w.ask(puts(v=1)), w.ask(reads)), "Created"),
     "two factors": (Policy(), begins, "LoginBegun Ended LoggedIn"),
     "a new device": (Policy(know_devices=days(1)), twice, "LoggedIn LoggedIn NewDevice"),
-    "one too many": (Policy(limit=1), twice, "LoggedIn Ended LoggedIn"),
-    "refused": (Policy(limit=1, on_limit=OnLimit.REFUSE), exceeds, "LoggedIn LimitReached"),
     "a payment": (Policy(), pays, "LoggedIn Ended SteppedUp GrantUsed"),
     "a lock": (Policy(lock=hours(1)), idles, "LoggedIn Locked Locked Ended Reopened"),
     "an end": (Policy(), outlasts, "LoggedIn Expired"),
@@ -138,9 +142,9 @@ STORIES: Final[dict[str, tuple[Policy, Story, str]]] = {
     "strangers": (Policy(), knocks, "LoggedIn Ended LoggedIn" + " Refused" * 5),
     "late": (Policy(), lags, "LoggedIn Rotated StaleTicket StaleTicket"),
     "theft": (
-        Policy(on_replay=OnReplay.END_ALL),
+        Policy(on_replay=OnReplay.END_SESSION),
         replays,
-        "LoggedIn LoggedIn Rotated Ended Replayed Ended",
+        "LoggedIn LoggedIn Rotated Replayed Ended",
     ),
     "theft that locks": (
         Policy(on_replay=OnReplay.LOCK),
@@ -151,7 +155,18 @@ STORIES: Final[dict[str, tuple[Policy, Story, str]]] = {
     "turned": (binding_policy(OnMismatch.ROTATE), moves, "LoggedIn Mismatched Rotated"),
     "shut": (binding_policy(OnMismatch.STEP_UP), moves, "LoggedIn Locked Mismatched Dropped"),
     "ended": (binding_policy(OnMismatch.END), moves, "LoggedIn Mismatched Ended Created"),
-    "ends": (Policy(), ends, "LoggedIn Ended LoggedIn Ended LoggedIn Ended"),
+    "ends": (Policy(), ends, "LoggedIn Ended LoggedIn Ended"),
+}
+
+STORIES_OF_OWNERS: Final[dict[str, tuple[Policy, Story, str]]] = {
+    "one too many": (Policy(limit=1), twice, "LoggedIn Ended LoggedIn"),
+    "refused": (Policy(limit=1, on_limit=OnLimit.REFUSE), exceeds, "LoggedIn LimitReached"),
+    "theft that ends all": (
+        Policy(on_replay=OnReplay.END_ALL),
+        replays,
+        "LoggedIn LoggedIn Rotated Ended Replayed Ended",
+    ),
+    "ends of all": (Policy(), ends_all, "LoggedIn Ended LoggedIn Ended LoggedIn Ended"),
 }
 
 
@@ -161,7 +176,19 @@ class Events(Stories):
     @pytest.mark.parametrize("name", STORIES)
     def test_each_fact_is_told_when_it_happens(self, store: Store, drive: Drive, name: str) -> None:
         """A story is told as these events, in this order, and no others."""
-        policy, story, told = STORIES[name]
+        self._check_events(store, drive, *STORIES[name])
+
+    @needs(Capability.OWNERS)
+    @pytest.mark.parametrize("name", STORIES_OF_OWNERS)
+    def test_each_fact_of_many_sessions_is_told_when_it_happens(
+        self, store: Store, drive: Drive, name: str
+    ) -> None:
+        """Nor are there others where one user's sessions are counted, or ended together."""
+        self._check_events(store, drive, *STORIES_OF_OWNERS[name])
+
+    def _check_events(
+        self, store: Store, drive: Drive, policy: Policy, story: Story, told: str
+    ) -> None:
         world = World(store, drive, policy=policy)
         story(world)
 
@@ -173,7 +200,18 @@ class Events(Stories):
     ) -> None:
         """Whose request it was stands in each fact that one caused; no ticket stands in any."""
         policy, story, _ = STORIES[name]
-        world = World(store, drive, policy=policy)
+        self._check_facts(World(store, drive, policy=policy), story)
+
+    @needs(Capability.OWNERS)
+    @pytest.mark.parametrize("name", STORIES_OF_OWNERS)
+    def test_facts_of_many_sessions_carry_the_client_and_no_secret(
+        self, store: Store, drive: Drive, name: str
+    ) -> None:
+        """So does it where one user's sessions are counted, or ended together."""
+        policy, story, _ = STORIES_OF_OWNERS[name]
+        self._check_facts(World(store, drive, policy=policy), story)
+
+    def _check_facts(self, world: World, story: Story) -> None:
         story(world)
         told = repr(world.events) + repr([msgspec.to_builtins(e) for e in world.events])
 
@@ -199,11 +237,12 @@ class Events(Stories):
             RefusalReason.STRANGER,
         ]
 
+    @needs(Capability.OWNERS)
     def test_ends_say_why(self, store: Store, drive: Drive) -> None:
         """A logout, a login in its place, a limit, a command, a theft: each end has its reason."""
         reasons = []
         for story, policy in (
-            (ends, Policy()),
+            (ends_all, Policy()),
             (begins, Policy()),
             (twice, Policy(limit=1)),
             (replays, Policy(on_replay=OnReplay.END_ALL)),

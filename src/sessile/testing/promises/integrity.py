@@ -13,16 +13,19 @@ import pytest
 from sessile.core.binding import Binding, OnMismatch
 from sessile.core.client import Client
 from sessile.core.identity import Pending
+from sessile.core.life import OpenSession
 from sessile.core.limit import OnLimit
 from sessile.core.policy import Policy, days, hours
 from sessile.core.record import Record, RecordKind, evolve, tombstone
 from sessile.core.ticket import Ticket
 from sessile.errors import TooManySessions
+from sessile.service.alive import find_alive
 from sessile.service.events import Malformed
 from sessile.service.sessions import Sealing, context_of
 from sessile.stores.contract import Capability, Key, Store
 from sessile.testing.drive import Drive
 from sessile.testing.place import needs
+from sessile.testing.promises.scanning import scan_all
 from sessile.testing.promises.stories import (
     Stories,
     logs_in,
@@ -69,7 +72,7 @@ class Integrity(Stories):
         kinds = set()
         for act in _story(world):
             act()
-            for row in drive(store.scan()).records:
+            for row in scan_all(store, drive).values():
                 assert isinstance(row, Record)
                 assert context_of(world.sessions).sealer.holds(row), (act, row.kind.name)
                 kinds.add(row.kind)
@@ -91,6 +94,7 @@ class Integrity(Stories):
         key = Key(world.ask(lambda session: session.id).result)
         sound = drive(store.read(key))
         assert isinstance(sound, Record)
+        context = context_of(world.sessions)
         for forged in _forgeries(sound, field):
             _plant(store, drive, forged)
             world.events.clear()
@@ -98,6 +102,7 @@ class Integrity(Stories):
             assert (reply.user, reply.result, reply.set_cookie) == (None, {}, None)
             assert [event.session for event in world.events_of(Malformed)] == [key]
             assert (sync.show(key), sync.evidence(key), sync.end(key)) == (None, None, False)
+            assert drive(find_alive(context, OpenSession(key, forged.owner))) is None
             if Capability.OWNERS in store.capabilities:
                 assert sync.of(forged.owner or "") == []
         _plant(store, drive, sound)

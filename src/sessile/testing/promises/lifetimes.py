@@ -63,12 +63,12 @@ class Lifetimes(Stories):
     def test_expired_sessions_are_not_listed(self, store: Store, drive: Drive) -> None:
         """A list of a user's sessions shows none whose time is over, swept or not."""
         world = self.world_with_login(store, drive)
-        assert len(world.sessions.sync.of("alice")) == 1
+        assert len(world.of("alice")) == 1
         world.clock.now = math.nextafter(T0 + 1800.0, 0.0)
-        assert len(world.sessions.sync.of("alice")) == 1
+        assert len(world.of("alice")) == 1
         world.clock.now = T0 + 1800.0
 
-        assert world.sessions.sync.of("alice") == []
+        assert world.of("alice") == []
 
     @needs(Capability.SCAN)
     def test_expired_sessions_are_not_scanned(self, store: Store, drive: Drive) -> None:
@@ -113,8 +113,8 @@ class Lifetimes(Stories):
             later = World(store, drive, clock=world.clock, policy=policy)
 
             assert later.ask(reads, world.cookie).user is None
-            assert later.sessions.sync.of("alice") == []
-            world.sessions.sync.end_all("alice")
+            assert later.of("alice") == []
+            world.sessions.sync.end_everybody()
         self._assert_remembering_ends(store, drive)
 
     def _assert_remembering_ends(self, store: Store, drive: Drive) -> None:
@@ -126,6 +126,7 @@ class Lifetimes(Stories):
         assert later.ask(reads, world.cookie).user is None
         assert world.ask(reads).user == "bob"
 
+    @needs(Capability.OWNERS)
     def test_session_that_is_over_by_the_policy_takes_no_place(
         self, store: Store, drive: Drive
     ) -> None:
@@ -223,6 +224,7 @@ class Lifetimes(Stories):
 
     # P11: limits hold under race.
 
+    @needs(Capability.OWNERS)
     def test_limit_holds_under_race(self, store: Store, drive: Drive) -> None:
         """Simultaneous logins of one user with a limit of one leave exactly one session."""
         world = World(store, drive, policy=Policy(limit=1))
@@ -230,6 +232,7 @@ class Lifetimes(Stories):
 
         assert len(world.sessions.sync.of("carol")) == 1
 
+    @needs(Capability.OWNERS)
     def test_limit_holds_at_every_stopping_point(self, store: Store, drive: Drive) -> None:
         """Wherever one login falls into another, one session is left, and its cookie works.
 
@@ -246,6 +249,7 @@ class Lifetimes(Stories):
             seen = [one for one in shown if one[0] is not None]
             assert seen == [("dave", left.id)] * max(1, len(seen)), met.stop
 
+    @needs(Capability.OWNERS)
     def test_rise_of_assurance_takes_nobodys_place(self, store: Store, drive: Drive) -> None:
         """Proving more at the limit replaces one's own session, and ends or refuses no other."""
         for on_limit in OnLimit:

@@ -88,10 +88,10 @@ class Locks(Stories):
     def test_unlocked_session_goes_on(self, store: Store, drive: Drive) -> None:
         """One factor restores it: a new id, the old ticket dead, all else as it was."""
         world = self.world_with_lock(store, drive)
-        (before,) = world.sessions.sync.of("alice")
+        (before,) = world.of("alice")
         old = world.cookie
         world.ask(unlocks)
-        (after,) = world.sessions.sync.of("alice")
+        (after,) = world.of("alice")
 
         assert before.locked
         assert not after.locked
@@ -118,7 +118,7 @@ class Locks(Stories):
         assert world.ask(lambda session: session.lock).result is None
         with pytest.raises(LoginNeeded):
             world.ask(unlocks)
-        assert world.sessions.sync.of("alice") == []
+        assert world.of("alice") == []
 
     @pytest.mark.parametrize("act", [reads, puts(v=1), rotates])
     def test_polling_revives_no_locked_session(self, store: Store, drive: Drive, act: Act) -> None:
@@ -165,7 +165,7 @@ class Locks(Stories):
         world = self.world_with_lock(store, drive)
         for _ in range(2):
             assert world.ask(reads, peer=ABROAD).user is None
-        (info,) = world.sessions.sync.of("alice")
+        (info,) = world.of("alice")
 
         assert info.address == HOME
         assert world.events_of(events.Mismatched) == []
@@ -175,7 +175,7 @@ class Locks(Stories):
         world = self.world_with_lock(store, drive)
         world.ask(logs_out)
 
-        assert world.sessions.sync.of("alice") == []
+        assert world.of("alice") == []
 
     def test_locked_session_gives_another_user_nothing(self, store: Store, drive: Drive) -> None:
         """Whoever logs in over somebody else's locked session finds none of their values."""
@@ -200,7 +200,7 @@ class Locks(Stories):
         assert world.ask(lambda s: s.pending and s.pending.user).result == "alice"
         assert world.values() == {"cart": ["hat"]}
         assert world.values(old) == {}
-        assert world.sessions.sync.of("alice") == []
+        assert world.of("alice") == []
 
     def test_finished_login_has_all_factors(self, store: Store, drive: Drive) -> None:
         """What was given first and last counts together, under another new id."""
@@ -245,5 +245,5 @@ class Locks(Stories):
         world.ask(begins())
 
         assert world.ask(reads, cookie=before).user is None
-        assert world.sessions.sync.of("bob") == []
+        assert world.of("bob") == []
         assert world.values() == {}

@@ -9,6 +9,7 @@ from sessile.core.record import pack
 from sessile.stores.contract import Capability, Corrupt, OnLimit, Replaced, Store
 from sessile.testing.drive import Drive
 from sessile.testing.place import Place, needs
+from sessile.testing.promises.scanning import scan_all
 from sessile.testing.sample import change, key, login, record, records_of
 
 
@@ -93,6 +94,6 @@ class MalformedRows:
             drive(store.create(row))
         place.spoil(key("b"), b"nonsense")
 
-        found = drive(store.scan()).records
+        found = scan_all(store, drive).values()
         assert [row for row in found if isinstance(row, Corrupt)] == [Corrupt(key("b"))]
         assert {row.key for row in found} == {key("a"), key("b"), key("c")}

@@ -1,4 +1,6 @@
-"""What step-up and its grants promise over any store: spent once, and never by a dead session.
+"""What step-up promises over any store: no ended session goes on, and limits hold.
+
+``promises.grants`` has what a step-up allows.
 
 Each race is stepped: one act is stopped before every act of I/O, and its rival runs there.
 """
@@ -11,39 +13,26 @@ import pytest
 
 from sessile.core.flow import Flow
 from sessile.core.policy import Policy, hours
-from sessile.core.request import PlainRequest
 from sessile.core.session import Session
-from sessile.errors import LoginNeeded, StepUpNeeded
+from sessile.errors import LoginNeeded
 from sessile.service import events
 from sessile.service.manage import end, end_all, end_everybody
-from sessile.service.open import open_transaction
-from sessile.service.require import use_grant
 from sessile.service.sessions import context_of
-from sessile.stores.contract import OnLimit, Store
+from sessile.stores.contract import Capability, OnLimit, Store
 from sessile.testing.drive import Drive
+from sessile.testing.place import needs
 from sessile.testing.promises.stories import (
-    CROWD,
     Act,
     Stories,
     logs_in,
     logs_out,
     puts,
     reads,
-    rotates,
     steps_up,
     unlocks,
 )
-from sessile.testing.step import Outcome, interleavings
-from sessile.testing.world import FIREFOX, HOME, World
-
-
-async def spend(world: World, purpose: str = "pay", cookie: str | None = None) -> None:
-    """Make a request that spends a grant and saves nothing, as a flow."""
-    sent = world.cookie if cookie is None else cookie
-    request = PlainRequest({"cookie": sent, "user-agent": FIREFOX}, peer=HOME)
-    context = context_of(world.sessions)
-    transaction = await open_transaction(context, request)
-    await use_grant(context, Session(transaction.state), purpose)
+from sessile.testing.step import interleavings
+from sessile.testing.world import World
 
 
 def tries(act: Act) -> Act:
@@ -56,49 +45,38 @@ def tries(act: Act) -> Act:
     return acts
 
 
-def was_spent(outcome: Outcome[Any]) -> bool:
-    """Tell whether a grant was spent; whatever else went wrong is an error."""
-    if isinstance(outcome.error, StepUpNeeded):
-        return False
-    outcome.get()
-    return True
-
-
 async def end_first(world: World) -> Any:
     """End the session that is listed first, by its id."""
     context = context_of(world.sessions)
+    if Capability.OWNERS not in context.store.capabilities:
+        return await end(context, world.session_id)
     found = (await context.store.owned_by("alice")).records
     return bool(found) and await end(context, found[0].key)
 
 
 ENDS: dict[str, Callable[[World], Flow[Any]]] = {
     "end": end_first,
-    "end all": lambda world: end_all(context_of(world.sessions), "alice", None),
     "end everybody": lambda world: end_everybody(context_of(world.sessions)),
     "logout": lambda world: world.request(world.cookie, logs_out),
 }
 
 
+def ends_all(world: World) -> Flow[Any]:
+    """End every session of the user."""
+    return end_all(context_of(world.sessions), "alice", None)
+
+
 class Proofs(Stories):
-    """A factor given once more is worth what was said, to one session, until it is used."""
-
-    def world_with_grant(self, store: Store, drive: Drive, *purposes: str) -> World:
-        """Return a world whose user stepped up for those purposes."""
-        world = self.world_with_login(store, drive)
-        for purpose in purposes or ("pay",):
-            world.ask(steps_up(purpose))
-        return world
-
-    # Step-up
+    """A factor given once more is worth what was said, to one session."""
 
     def test_step_up_makes_a_new_session(self, store: Store, drive: Drive) -> None:
         """It has a new id and the values; the old ticket is dead."""
         world = World(store, drive)
         world.ask(puts(cart=["hat"]))
         world.ask(logs_in())
-        (before,), old = world.sessions.sync.of("alice"), world.cookie
+        (before,), old = world.of("alice"), world.cookie
         world.ask(lambda s: s.step_up(factors=("totp",), assurance=2))
-        (after,) = world.sessions.sync.of("alice")
+        (after,) = world.of("alice")
 
         assert after.id != before.id
         assert world.ask(lambda s: (s.user, s.assurance, s.factors)).result == (
@@ -112,11 +90,11 @@ class Proofs(Stories):
         """However often the user steps up, the session ends when it would have."""
         policy = Policy(idle=hours(2), absolute=hours(3))
         world = self.world_with_login(store, drive, policy=policy)
-        (before,) = world.sessions.sync.of("alice")
+        (before,) = world.of("alice")
         for _ in range(2):
             world.clock.advance(hours(1))
             world.ask(steps_up("pay"))
-        (after,) = world.sessions.sync.of("alice")
+        (after,) = world.of("alice")
         world.clock.advance(hours(1))
 
         assert (after.created, after.ends) == (before.created, before.ends)
@@ -128,37 +106,48 @@ class Proofs(Stories):
         self, store: Store, drive: Drive, act: Act, ending: str
     ) -> None:
         """Wherever its end falls into a step-up or an unlocking, nothing lives once it is told."""
+        self._check_end(store, drive, act, ENDS[ending], may_fail=ending == "logout")
+
+    @needs(Capability.OWNERS)
+    @pytest.mark.parametrize("act", [steps_up("pay"), unlocks])
+    def test_session_that_ended_with_all_goes_on_in_no_other(
+        self, store: Store, drive: Drive, act: Act
+    ) -> None:
+        """Nor does anything live where all of the user's sessions were ended meanwhile."""
+        self._check_end(store, drive, act, ends_all)
+
+    def _check_end(
+        self,
+        store: Store,
+        drive: Drive,
+        act: Act,
+        ending: Callable[[World], Flow[Any]],
+        *,
+        may_fail: bool = False,
+    ) -> None:
         for swapped in (False, True):
             for met in interleavings(
                 lambda: self._world_that_waits(store, drive, act),
-                *_in_order(
-                    lambda world: world.request(world.cookie, tries(act)), ENDS[ending], swapped
-                ),
+                *in_order(lambda world: world.request(world.cookie, tries(act)), ending, swapped),
                 drive=drive,
             ):
                 world, ended = met.world, (met.a if swapped else met.b)
                 reply = ended.get()
                 cookies = [world.cookie, *world.issued]
                 living = {world.ask(reads, cookie=cookie).user for cookie in cookies} - {None}
-                if ending == "logout" and reply.set_cookie is None:
+                if may_fail and reply.set_cookie is None:
                     continue  # it came with the ticket of before, and ended nothing
                 assert living == set(), (met.stop, swapped)
-                assert world.sessions.sync.of("alice") == [], (met.stop, swapped)
-
-    def _world_with_one_session(
-        self, store: Store, drive: Drive, policy: Policy | None = None
-    ) -> World:
-        """Return a world whose user has that session and no other."""
-        drive(end_all(context_of(World(store, drive).sessions), "alice", None))
-        return self.world_with_login(store, drive, policy=policy)
+                assert world.of("alice") == [], (met.stop, swapped)
 
     def _world_that_waits(self, store: Store, drive: Drive, act: Act) -> World:
         """Return a world whose session can be stepped up, or unlocked; nobody else's is there."""
-        world = self._world_with_one_session(store, drive, Policy(idle=600.0, lock=hours(1)))
+        world = self.world_with_one_session(store, drive, Policy(idle=600.0, lock=hours(1)))
         world.clock.advance(600 if act is unlocks else 0)
         world.issued.clear()
         return world
 
+    @needs(Capability.OWNERS)
     @pytest.mark.parametrize("on_limit", list(OnLimit))
     def test_rival_step_ups_leave_one_session(
         self, store: Store, drive: Drive, on_limit: OnLimit
@@ -166,7 +155,7 @@ class Proofs(Stories):
         """A form sent twice at a limit of one logs nobody out, and neither is an error."""
         step = tries(steps_up("pay"))
         for met in interleavings(
-            lambda: self._world_with_one_session(store, drive, Policy(limit=1, on_limit=on_limit)),
+            lambda: self.world_with_one_session(store, drive, Policy(limit=1, on_limit=on_limit)),
             lambda world: world.request(world.cookie, step),
             lambda world: world.request(world.cookie, step),
             drive=drive,
@@ -175,6 +164,7 @@ class Proofs(Stories):
             living = [c for c in cookies if c and met.world.ask(reads, cookie=c).user]
             assert len(living) == 1, met.stop
 
+    @needs(Capability.OWNERS)
     @pytest.mark.parametrize("on_limit", list(OnLimit))
     @pytest.mark.parametrize("swapped", [True, False])
     def test_limit_holds_beside_a_step_up(
@@ -183,10 +173,10 @@ class Proofs(Stories):
         """Wherever a login, here or elsewhere, falls into a step-up, one session is left."""
         for here in (True, False):
             for met in interleavings(
-                lambda: self._world_with_one_session(
+                lambda: self.world_with_one_session(
                     store, drive, Policy(limit=1, on_limit=on_limit)
                 ),
-                *_in_order(
+                *in_order(
                     lambda world: world.request(world.cookie, tries(steps_up("pay"))),
                     _logs_in_here if here else _logs_in_elsewhere,
                     swapped,
@@ -195,174 +185,7 @@ class Proofs(Stories):
             ):
                 for outcome in (met.a, met.b):
                     assert outcome.error is None or on_limit is OnLimit.REFUSE, met.stop
-                assert len(met.world.sessions.sync.of("alice")) == 1, (met.stop, here)
-
-    # Grants
-
-    def test_grant_is_spent_once(self, store: Store, drive: Drive) -> None:
-        """What a step-up allows is allowed once, and an event tells of it."""
-        world = self.world_with_grant(store, drive)
-        assert world.ask(lambda session: session.has_grant("pay")).result is True
-        drive(spend(world))
-
-        assert world.ask(lambda session: session.has_grant("pay")).result is False
-        with pytest.raises(StepUpNeeded):
-            drive(spend(world))
-        assert len(world.events_of(events.GrantUsed)) == 1
-
-    def test_of_two_spends_one_wins(self, store: Store, drive: Drive) -> None:
-        """Wherever one request that spends falls into another, exactly one has spent."""
-        for met in interleavings(
-            lambda: self.world_with_grant(store, drive), spend, spend, drive=drive
-        ):
-            assert [was_spent(met.a), was_spent(met.b)].count(True) == 1, met.stop
-
-    def test_crowd_spends_once(self, store: Store, drive: Drive) -> None:
-        """Of many at once exactly one has spent."""
-        world = self.world_with_grant(store, drive)
-        done = drive.together(spend(world) for _ in range(CROWD))
-
-        assert [None if it is None else type(it) for it in done].count(None) == 1
-        assert [type(it) for it in done].count(StepUpNeeded) == CROWD - 1
-
-    @pytest.mark.parametrize("act", [puts(v=1), rotates, reads])
-    def test_grant_is_spent_beside_other_changes(
-        self, store: Store, drive: Drive, act: Act
-    ) -> None:
-        """A rival that saves or rotates neither stops a spending nor brings the grant back."""
-        for swapped in (False, True):
-            for met in interleavings(
-                lambda: self.world_with_grant(store, drive),
-                *_in_order(spend, lambda world: world.request(world.cookie, act), swapped),
-                drive=drive,
-            ):
-                met.a.get(), met.b.get()
-                world = met.world
-                world.cookie = world.issued[-1]
-                assert not world.ask(lambda session: session.has_grant("pay")).result, met.stop
-
-    def test_grant_is_for_its_purpose(self, store: Store, drive: Drive) -> None:
-        """What was allowed for one purpose allows no other; two purposes stand side by side."""
-        world = self.world_with_grant(store, drive, "pay", "delete")
-        with pytest.raises(StepUpNeeded):
-            drive(spend(world, "rename"))
-        drive(spend(world, "delete"))
-
-        drive(spend(world, "pay"))
-
-    def test_grant_runs_out(self, store: Store, drive: Drive) -> None:
-        """After its time it is worth nothing."""
-        world = self.world_with_grant(store, drive)
-        world.clock.advance(300)
-
-        assert world.ask(lambda session: session.has_grant("pay")).result is False
-        with pytest.raises(StepUpNeeded):
-            drive(spend(world))
-
-    @pytest.mark.parametrize("ending", ENDS)
-    def test_grant_ends_with_its_session(self, store: Store, drive: Drive, ending: str) -> None:
-        """After a logout or an end from elsewhere nothing is spent, whatever was opened before."""
-        for met in interleavings(
-            lambda: self._world_with_one_grant(store, drive), spend, ENDS[ending], drive=drive
-        ):
-            met.b.get()
-            in_flight = bool(met.world.events_of(events.GrantUsed))
-            assert was_spent(met.a) is in_flight, met.stop
-            with pytest.raises(StepUpNeeded):
-                drive(spend(met.world))
-
-    def _world_with_one_grant(self, store: Store, drive: Drive) -> World:
-        world = self._world_with_one_session(store, drive)
-        world.ask(steps_up("pay"))
-        return world
-
-    @pytest.mark.parametrize("lock", [None, hours(2)])
-    def test_grant_is_not_spent_past_the_idle_time(
-        self, store: Store, drive: Drive, lock: float | None
-    ) -> None:
-        """A session that ended or locked while it was in hand spends nothing."""
-        world = self.world_with_login(store, drive, policy=Policy(lock=lock))
-        world.ask(lambda s: s.step_up("pay", factors=("totp",), lasts=hours(3)))
-
-        async def slow(session_of: World) -> None:
-            request = PlainRequest({"cookie": session_of.cookie, "user-agent": FIREFOX}, peer=HOME)
-            context = context_of(session_of.sessions)
-            transaction = await open_transaction(context, request)
-            session_of.clock.advance(hours(1))
-            await use_grant(context, Session(transaction.state), "pay")
-
-        with pytest.raises(StepUpNeeded):
-            drive(slow(world))
-
-    def test_grant_is_its_sessions_alone(self, store: Store, drive: Drive) -> None:
-        """Neither the user's other session nor another user has it, nor a login of the same one."""
-        world = self.world_with_grant(store, drive)
-        for user in ("alice", "bob"):
-            other = world.ask(logs_in(user), cookie="").cookie
-            with pytest.raises(StepUpNeeded):
-                drive(spend(world, cookie=other))
-        world.ask(logs_in("alice"))
-
-        with pytest.raises(StepUpNeeded):
-            drive(spend(world))
-
-    def test_spent_grant_does_not_come_back(self, store: Store, drive: Drive) -> None:
-        """A step-up for another purpose carries over what is unspent, not what a rival spent."""
-        for swapped in (False, True):
-            for met in interleavings(
-                lambda: self.world_with_grant(store, drive),
-                *_in_order(
-                    spend, lambda world: world.request(world.cookie, steps_up("delete")), swapped
-                ),
-                drive=drive,
-            ):
-                world, spender = met.world, (met.b if swapped else met.a)
-                world.cookie = world.issued[-1]
-                left = world.ask(lambda s: (s.has_grant("pay"), s.has_grant("delete"))).result
-                assert left == (not was_spent(spender), True), (met.stop, swapped)
-
-    def test_line_of_a_rival_moves_over(self, store: Store, drive: Drive) -> None:
-        """What a request added to the trail before a step-up is there after it."""
-
-        def notes(session: Session) -> None:
-            session.note("changed the password")
-
-        for met in interleavings(
-            lambda: self._world_with_one_session(store, drive),
-            lambda world: world.request(world.cookie, steps_up("pay")),
-            lambda world: world.request(world.cookie, notes),
-            drive=drive,
-        ):
-            (info,) = met.world.sessions.sync.of("alice")
-            lines = [line.what for line in info.trail]
-            in_time = met.b.get().user is not None
-            assert lines.count("changed the password") == in_time, met.stop
-            assert [line for line in lines if "password" not in line] == ["login", "step up"]
-
-    def test_locked_session_spends_nothing(self, store: Store, drive: Drive) -> None:
-        """A grant waits while its session is locked, and cannot be used."""
-        world = self.world_with_login(store, drive, policy=Policy(lock=hours(2)))
-        world.ask(lambda s: s.step_up("pay", factors=("totp",), lasts=hours(2)))
-        world.clock.advance(hours(0.5))
-        with pytest.raises(StepUpNeeded):
-            drive(spend(world))
-        with pytest.raises(LoginNeeded):
-            world.ask(steps_up("pay"))
-        world.ask(unlocks)
-
-        drive(spend(world))
-
-    def test_half_finished_login_spends_nothing(self, store: Store, drive: Drive) -> None:
-        """Not even a grant that its browser's session had before."""
-        world = self.world_with_grant(store, drive)
-
-        def begins(session: Session) -> None:
-            session.begin_login("alice", factors=("password",))
-
-        world.ask(begins)
-
-        with pytest.raises(StepUpNeeded):
-            drive(spend(world))
+                assert len(met.world.of("alice")) == 1, (met.stop, here)
 
 
 def _logs_in_here(world: World) -> Flow[Any]:
@@ -373,7 +196,8 @@ def _logs_in_elsewhere(world: World) -> Flow[Any]:
     return world.request("", logs_in())
 
 
-def _in_order(
+def in_order(
     one: Callable[[World], Flow[Any]], other: Callable[[World], Flow[Any]], swapped: bool
 ) -> tuple[Callable[[World], Flow[Any]], Callable[[World], Flow[Any]]]:
+    """Return two flows in this order, or the other way round."""
     return (other, one) if swapped else (one, other)

@@ -83,15 +83,15 @@ class ReplayLocks(Stories):
             assert world.ask(reads, cookie=old, peer=ABROAD).user is None
             assert world.ask(reads, cookie=old).user is None
         assert world.ask(reads).user == "alice"
-        assert len(world.sessions.sync.of("alice")) == 1
+        assert len(world.of("alice")) == 1
 
     def test_reopened_session_keeps_its_overall_clock(self, store: Store, drive: Drive) -> None:
         """What rests on it ends when it would have."""
         world, stolen = self.world_with_copy(store, drive)
-        (before,) = world.sessions.sync.of("alice")
+        (before,) = world.of("alice")
         world.ask(reads, cookie=stolen, peer=ABROAD)
         world.ask(unlocks)
-        (after,) = world.sessions.sync.of("alice")
+        (after,) = world.of("alice")
 
         assert (after.ends, after.created) == (before.ends, before.created)
         assert not after.locked
@@ -101,7 +101,7 @@ class ReplayLocks(Stories):
         world, stolen = self.world_with_copy(store, drive)
         for _ in range(2):
             world.ask(reads, cookie=stolen, peer=ABROAD)
-        (info,) = world.sessions.sync.of("alice")
+        (info,) = world.of("alice")
         replayed, *locked = world.events
 
         assert isinstance(replayed, events.Replayed)
@@ -125,10 +125,10 @@ class ReplayLocks(Stories):
             world.clock.advance(minutes(9))
             world.ask(reads)
             world.ask(reads, cookie=stolen, peer=ABROAD)
-        assert world.sessions.sync.of("alice") != []
+        assert world.of("alice") != []
         world.clock.advance(minutes(2))
 
-        assert world.sessions.sync.of("alice") == []
+        assert world.of("alice") == []
         assert world.ask(looks).result == ({}, None, None, None)
 
     @pytest.mark.parametrize("act", [PUTS, rotates, steps_up()])

@@ -152,6 +152,18 @@ class Retries(Stories):
         assert len(world.sessions.sync.of("alice")) == 1
 
     @needs(Capability.OWNERS)
+    def test_overtaken_login_that_was_ended_is_no_stale_request(
+        self, store: Store, drive: Drive
+    ) -> None:
+        """Its ticket may be the newest that its client knows: what that sets is not dropped."""
+        for ticket in (0, -1):
+            world, given = self.world_with_retries(store, drive, [logs_in()] * TIMES)
+            world.sessions.sync.end_all("alice")
+            world.cookie = world.ask(puts(v=1), given[ticket]).cookie
+
+            assert world.values() == {"v": 1}
+
+    @needs(Capability.OWNERS)
     def test_logout_ends_the_newest_of_a_login_sent_twice(self, store: Store, drive: Drive) -> None:
         """With whichever ticket it is asked for, and however late."""
         for late in (0.0, minutes(1.9)):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sessile.stores.contract import PAGE_BYTES, Capability, Corrupt, Page, Record, Store
+from sessile.stores.contract import PAGE_BYTES, Capability, Corrupt, HasSize, Page, Record, Store
 from sessile.testing.clock import T0
 from sessile.testing.drive import Drive
 from sessile.testing.place import needs
@@ -90,13 +90,17 @@ class Scanning:
 
     @needs(Capability.SCAN)
     def test_count_is_of_what_is_there(self, store: Store, drive: Drive) -> None:
-        """The count has every record that was stored and not removed, owned or not."""
+        """The count has every record that was stored and not removed, owned or not.
+
+        An estimate may have what was removed a moment ago.
+        """
         for n in range(MANY):
             drive(store.create(record(f"row {n}")))
         drive(store.replace(login(record("owned", owner="alice"))))
         drive(store.delete(key("row 0")))
 
-        assert drive(store.count()) == MANY
+        is_estimate = isinstance(store, HasSize) and drive(store.size()).is_estimate
+        assert MANY <= drive(store.count()) <= MANY + is_estimate
 
     @needs(Capability.SCAN)
     def test_scan_passes_over_the_deleted(self, store: Store, drive: Drive) -> None:

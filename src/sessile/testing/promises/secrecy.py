@@ -20,7 +20,7 @@ from sessile.service.commit import commit
 from sessile.service.context import Context
 from sessile.service.open import open_transaction
 from sessile.service.sessions import Sessions, context_of
-from sessile.stores.contract import Store
+from sessile.stores.contract import Capability, Store
 from sessile.testing.clock import FakeClock, SeededEntropy
 from sessile.testing.drive import Drive
 from sessile.testing.error_report import report_error
@@ -42,7 +42,7 @@ async def request(context: Context, cookies: str, value: str) -> Ticket:
     else:
         session.rotate()
     session["card"] = value
-    ((_, line),) = await commit(transaction)
+    _, line = (await commit(transaction))[-1]  # a freshness hint stands before it
     text = line.partition(";")[0].partition("=")[2]
     ticket = Ticket.parse(text)
     assert ticket is not None
@@ -203,4 +203,5 @@ class Secrecy:
             for secret in site.secrets():
                 assert secret not in report
 
-        assert number > 0, "it asked nothing of the store"
+        has_copies = Capability.COPIES in store.capabilities
+        assert number > 0 or has_copies, "it asked nothing of the store"

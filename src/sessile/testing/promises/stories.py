@@ -10,6 +10,8 @@ from typing import Any, cast
 from sessile.core.flow import Flow
 from sessile.core.policy import Policy
 from sessile.core.session import Session
+from sessile.service.manage import end_everybody
+from sessile.service.sessions import context_of
 from sessile.stores.contract import Store
 from sessile.testing.drive import Drive
 from sessile.testing.step import Meeting, Stepped, interleavings
@@ -116,3 +118,10 @@ class Stories:
         world.ask(logs_in(user))
         world.ask(reads)
         return world
+
+    def world_with_one_session(
+        self, store: Store, drive: Drive, policy: Policy | None = None
+    ) -> World:
+        """Return a world whose user has that session and no other."""
+        drive(end_everybody(context_of(World(store, drive).sessions)))
+        return self.world_with_login(store, drive, policy=policy)

@@ -46,13 +46,13 @@ class TwoAddresses(Stories):
     ) -> None:
         """A browser that alternates between the families is told, and written down, once."""
         world = self.at_home(store, drive, mismatch)
-        version = world.sessions.sync.of("alice")[0].version
+        version = world.of("alice")[0].version
         replies = [world.ask(reads, peer=peer) for peer in (IPV6, HOME) * 25]
 
         assert {reply.user for reply in replies} == {"alice"}
         assert len(world.events_of(events.Mismatched)) == 1
         assert words(world) == ["login", "another client"]
-        assert world.sessions.sync.of("alice")[0].version - version == (
+        assert world.of("alice")[0].version - version == (
             1 if mismatch is OnMismatch.RECORD else 2  # that the turned ticket was shown
         )
         turned = sum(reply.set_cookie is not None for reply in replies)
@@ -65,7 +65,7 @@ class TwoAddresses(Stories):
         world = self.at_home(store, drive, OnMismatch.RECORD)
         for peer in (IPV6, HOME, IPV6_NEARBY):
             world.ask(puts(v=peer), peer=peer)
-            assert world.sessions.sync.of("alice")[0].address == peer
+            assert world.of("alice")[0].address == peer
 
         assert len(world.events_of(events.Mismatched)) == 1
 

@@ -37,6 +37,7 @@ _PAUSES: Final = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)
 """Seconds between attempts. A writer is done in 20 µs, so the first only lets it run."""
 
 _LAST_PAUSE: Final = 0.025
+_NEVER: Final = -math.inf
 
 
 class FileCalls(Generic[H]):
@@ -145,7 +146,7 @@ class FileCalls(Generic[H]):
         stall, now = self._stall, self._clock()
         if (stall.is_slow or stall.running) and not stall.is_over(now):
             raise _Stalled
-        if now - stall.quick.get(what, -math.inf) > WARMTH and _get_running_loop() is not None:
+        if now - stall.quick.get(what, _NEVER) > WARMTH and _get_running_loop() is not None:
             return self._hand_over(what, call)
         return self._make(what, call, now)
 

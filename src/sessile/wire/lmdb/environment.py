@@ -202,6 +202,11 @@ class Environment:
         finally:
             self._unlock()
 
+    @property
+    def used_bytes(self) -> int:
+        """The bytes of the file up to its last page, pages that are free again included."""
+        return int(self._env.info()["last_pgno"] + 1) * self._page_size
+
     def forget_dead_readers(self) -> None:
         """Free what processes held that were killed: their slots, and pages that they kept."""
         self._env.reader_check()

@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import lmdb
 
+from sessile.core.flow import Flow
 from sessile.errors import StoreClosed, StoreUnavailable
 from sessile.wire.embedded.calls import FileCalls, FileLocked
 from sessile.wire.lmdb.environment import Environment, Transaction
@@ -17,7 +18,7 @@ from sessile.wire.lmdb.holder import Layout, hold_environment
 
 R = TypeVar("R")
 
-_READS: Final = frozenset(("lmdb read", "lmdb owned_by", "lmdb scan", "lmdb ping"))
+_READS: Final = frozenset(("lmdb read", "lmdb owned_by", "lmdb scan", "lmdb ping", "lmdb feed"))
 """Calls that write nothing."""
 
 _DAMAGE: Final = (
@@ -63,21 +64,21 @@ class LMDBFile(FileCalls[Environment]):
         self._holder = hold_environment(path, name=name, size=size, layout=layout)
         self._holder.members.add(self)
 
-    async def read(self, what: str, act: Callable[[Transaction], R]) -> R:
+    def read(self, what: str, act: Callable[[Transaction], R]) -> Flow[R]:
         """Read, all at one instant. ``what`` is one of the calls that write nothing."""
-        return await self.ask(what, lambda environment: environment.read(act))
+        return self.ask(what, lambda environment: environment.read(act))
 
-    async def read_in_thread(self, what: str, act: Callable[[Transaction], R]) -> R:
+    def read_in_thread(self, what: str, act: Callable[[Transaction], R]) -> Flow[R]:
         """Read many rows."""
-        return await self.ask_in_thread(what, lambda environment: environment.read(act))
+        return self.ask_in_thread(what, lambda environment: environment.read(act))
 
-    async def write(self, what: str, act: Callable[[Transaction], R]) -> R:
+    def write(self, what: str, act: Callable[[Transaction], R]) -> Flow[R]:
         """Make a quick change as one act, whole or not at all."""
-        return await self.ask(what, lambda environment: environment.write(act))
+        return self.ask(what, lambda environment: environment.write(act))
 
-    async def write_in_thread(self, what: str, act: Callable[[Transaction], R]) -> R:
+    def write_in_thread(self, what: str, act: Callable[[Transaction], R]) -> Flow[R]:
         """Change many rows as one act."""
-        return await self.ask_in_thread(what, lambda environment: environment.write(act))
+        return self.ask_in_thread(what, lambda environment: environment.write(act))
 
     async def sync(self, what: str) -> None:
         """Wait until all that was written is on the disk."""

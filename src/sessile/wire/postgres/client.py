@@ -19,6 +19,7 @@ from sessile.core.value import Seconds
 from sessile.errors import MissingExtra, StoreClosed
 from sessile.wire import system
 from sessile.wire.log import log_unprepared
+from sessile.wire.per_loop import forget_closed
 from sessile.wire.postgres.endpoint import (
     NOT_THERE,
     READ_ONLY,
@@ -31,6 +32,7 @@ from sessile.wire.postgres.statement import Query, Row
 try:
     from sessile.wire.postgres.addresses import HostAddresses
     from sessile.wire.postgres.lane import PostgresLane
+    from sessile.wire.postgres.listener import PostgresListener
     from sessile.wire.postgres.opening import PostgresServer
     from sessile.wire.postgres.pool import PostgresPool
 except ImportError as error:
@@ -89,6 +91,16 @@ class PostgresClient:
             partial(self._block, queries, is_harmless),
             partial(self._wait, queries, is_harmless),
         )
+
+    def open_listener(self) -> PostgresListener:
+        """Connect, on this thread, and beside the pool.
+
+        Raises:
+            StoreUnavailable: none of the servers serves us.
+            StoreClosed: the client was closed.
+        """
+        self.check_open()
+        return PostgresListener(self._server, self._places)
 
     def check_open(self) -> None:
         """Do nothing if the client is open.
@@ -153,9 +165,7 @@ class PostgresClient:
         loop = asyncio.get_running_loop()
         lane = self._lanes.get(loop)
         if lane is None:
-            # forget closed loops here, so that none is kept for ever
-            for old in [old for old in list(self._lanes) if old.is_closed()]:
-                self._lanes.pop(old, None)
+            forget_closed(self._lanes)
             lane = self._lanes[loop] = PostgresLane(self._server, self._places, loop)
         return lane
 

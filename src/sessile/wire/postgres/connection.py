@@ -5,7 +5,7 @@ queries of one act leave together and are one transaction: libpq's pipeline mode
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from psycopg import pq
 from psycopg.errors import Error
@@ -17,6 +17,20 @@ from sessile.wire.postgres.statement import Query, Row
 BINARY: Final = 1
 _BROKEN: Final = "the server closed the connection"
 _OK: Final = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+
+
+class Notification(NamedTuple):
+    """What NOTIFY has sent.
+
+    Attributes:
+        channel: that was listened to.
+        payload: the text that was sent along.
+        pid: the number of the server's process that sent it; nobody can send another.
+    """
+
+    channel: str
+    payload: str
+    pid: int
 
 
 class PostgresConnection:
@@ -125,6 +139,30 @@ class PostgresConnection:
             self._prepared.clear()  # what was to be prepared behind it is not; the pool closes it
             raise error
         return rows
+
+    def receive(self) -> None:
+        """Read what can be, while no act is under way.
+
+        Raises:
+            ConnectionError: the connection is broken.
+        """
+        try:
+            self._pgconn.consume_input()
+        except Error as error:
+            raise ConnectionResetError(_first_line(str(error))) from None
+
+    def notifications(self) -> list[Notification]:
+        """Return the notifications that were read since, in the order of the server."""
+        found: list[Notification] = []
+        while (one := self._pgconn.notifies()) is not None:
+            text = (one.relname.decode("utf-8", "replace"), one.extra.decode("utf-8", "replace"))
+            found.append(Notification(*text, one.be_pid))
+        return found
+
+    @property
+    def backend_pid(self) -> int:
+        """The number of the server's process, as who answered the connection has it."""
+        return self._pgconn.backend_pid
 
     def close(self) -> None:
         """Close it at once. Harmless when repeated."""

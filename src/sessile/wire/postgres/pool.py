@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sessile.core.value import Seconds
 from sessile.wire.postgres.addresses import HostAddresses
+from sessile.wire.postgres.blocking import connect, exchange
 from sessile.wire.postgres.connection import PostgresConnection
 from sessile.wire.postgres.opening import PostgresServer
 from sessile.wire.postgres.statement import Query, Row
@@ -51,9 +52,10 @@ class PostgresPool:
         if not self._room.acquire(timeout=max(deadline - timer(), 0.0)):
             raise TimeoutError(endpoint.busy_message())
         try:
-            connection = self._take() or self._open(deadline)
+            connection = self._take() or connect(self._server, self._addresses, deadline)
+            prepares = self._server.prepares
             try:
-                rows = self._exchange(connection, queries, deadline)
+                rows = exchange(self._server, connection, queries, deadline, prepares=prepares)
             except BaseException as error:
                 connection.close()
                 if isinstance(error, TimeoutError):
@@ -81,17 +83,6 @@ class PostgresPool:
         self._pid = os.getpid()
         self._room = threading.BoundedSemaphore(self._server.endpoint.most)
 
-    def _exchange(
-        self, connection: PostgresConnection, queries: Sequence[Query], deadline: Seconds
-    ) -> list[list[Row]]:
-        connection.send(queries, prepares=self._server.prepares)
-        while True:
-            left = deadline - self._server.timer()
-            if not wait(connection.fd, writable=connection.unsent, within=left):
-                raise TimeoutError(self._server.endpoint.timeout_message())
-            if connection.advance():
-                return connection.rows()
-
     def _take(self) -> PostgresConnection | None:
         """Return a connection that is at rest and still good."""
         while self._idle:
@@ -109,23 +100,3 @@ class PostgresPool:
         self._idle.append(connection)
         if self._closed:
             self.close_idle()
-
-    def _open(self, deadline: Seconds) -> PostgresConnection:
-        server = self._server
-        deadline = min(deadline, server.timer() + server.connect_limit)
-        addresses = self._addresses.find(server.hosts(), deadline - server.timer())
-        opening = server.open(addresses, deadline)
-        try:
-            awaited = next(opening)
-            while True:
-                left = awaited.until - server.timer()
-                ready = wait(awaited.fd, writable=awaited.writable, within=left)
-                awaited = opening.send(ready)
-        except StopIteration as end:
-            connection: PostgresConnection = end.value
-            return connection
-        except OSError:
-            self._addresses.expire()
-            raise
-        finally:
-            opening.close()

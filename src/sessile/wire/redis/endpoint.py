@@ -1,6 +1,6 @@
 """Where a Redis server is, its handshake, and the texts of its failures.
 
-``wire.redis.pool`` connects to it for threads and ``wire.redis.pipeline`` for event loops.
+``wire.commands`` connects to it.
 """
 
 import ssl
@@ -8,66 +8,38 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeAlias
 
-from sessile.errors import ConfigError, StoreUnavailable
+from sessile.errors import StoreUnavailable
+from sessile.wire.commands.server import CommandError, Server
+from sessile.wire.tls import Tls
 
 Words: TypeAlias = tuple[str | bytes | int | float, ...]
 """A command, as it is typed at a prompt."""
 
 
 class ErrorReply(Enum):
-    """The error replies that a store handles: it sends the script, or reports a foreign row."""
+    """The error replies that a store handles.
+
+    It sends the script, reports a foreign row, or asks a cluster for one key after the other.
+    """
 
     NO_SCRIPT = "NOSCRIPT"
     WRONG_TYPE = "WRONGTYPE"
+    SPLIT = "TRYAGAIN"
 
 
-class CommandError(Exception):
-    """Any error reply, as the server worded it. hiredis makes it, and does not raise it."""
+ERROR_REPLIES: Final = {
+    reply.value: reply for reply in (ErrorReply.NO_SCRIPT, ErrorReply.WRONG_TYPE)
+}
+"""Those of any server. That keys are split is handled only by who asked to be told."""
 
-    @property
-    def code(self) -> str:
-        """The first word, which says what kind it is."""
-        return str(self).partition(" ")[0]
-
-
-ERROR_REPLIES: Final = {reply.value: reply for reply in ErrorReply}
+_OF_CLUSTER: Final = frozenset(("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "CROSSSLOT"))
+"""Codes of a server that is a node of a cluster."""
 
 _NOT_AUTHENTICATED: Final = frozenset(("NOAUTH", "WRONGPASS", "NOPERM"))
 """Codes of a server that does not know us, or does not let us do this."""
 
 NOT_PRIMARY: Final = frozenset(("READONLY", "MASTERDOWN"))
 """Codes of a server that is no primary now. Its name may lead to the new one: connect again."""
-
-
-class Tls:
-    """How the server is verified, and what we show it. Files in PEM.
-
-    Args:
-        ca: the authorities to trust instead of the system's.
-        cert: our certificate, where the server asks for one.
-        key: its key, where the certificate's file does not hold it.
-
-    Attributes:
-        context: verifies the certificate and the host's name.
-
-    Raises:
-        ConfigError: a file cannot be read.
-    """
-
-    def __init__(
-        self, ca: str | None = None, cert: str | None = None, key: str | None = None
-    ) -> None:
-        self.ca, self.cert, self.key = ca, cert, key
-        try:
-            self.context = ssl.create_default_context(cafile=ca)
-            if cert is not None:
-                self.context.load_cert_chain(cert, key)
-        except OSError as error:  # ssl.SSLError is one
-            files = ", ".join(file for file in (ca, cert, key) if file)
-            raise ConfigError(
-                f"TLS files {files}: {error.strerror or error}; "
-                "write ca=, cert= and key= with the paths of readable PEM files"
-            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +60,7 @@ class Sentinels:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Server):
     """One Redis server and one of its databases.
 
     Args:
@@ -101,6 +73,8 @@ class Endpoint:
         password: sent to the server and shown nowhere.
         tls: None speaks plain text.
         sentinels: they name the server, instead of host and port; None for a server with a name.
+        cluster: nodes of a Redis Cluster that are asked for the others, instead of host and port.
+        is_node: host and port are those of one node of that cluster.
         acks: replicas that have to have a change before it counts as made; 0 for none.
         timeout: seconds for one command, from asking to the last byte of the answer; whatever is
             done for it is in them, connecting and asking once more included.
@@ -121,11 +95,18 @@ class Endpoint:
     password: str | None = field(default=None, repr=False)
     tls: Tls | None = None
     sentinels: Sentinels | None = None
+    cluster: tuple[tuple[str, int], ...] | None = None
+    is_node: bool = False
     acks: int = 0
     timeout: float = 0.5
     connect_timeout: float = 0.5
     most_idle: float = 30.0
     doubt: float = 1.0
+
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """What TLS is spoken with."""
+        return None if self.tls is None else self.tls.context
 
     @property
     def target(self) -> str:
@@ -135,24 +116,10 @@ class Endpoint:
         return f"the host name {self.host}"
 
     def failure(self, cause: BaseException, why: str = "") -> StoreUnavailable:
-        """Return the error for a cause, and chain it. Each waiter gets an error of its own."""
-        if isinstance(cause, StoreUnavailable):
-            error = StoreUnavailable(self.name, cause.why)
-            error.__cause__ = cause.__cause__
-        elif self._quotes_password(str(cause)):
-            error = StoreUnavailable(self.name, "the server takes no password; leave it out")
-        else:
-            error = StoreUnavailable(self.name, why or self._why(cause))
-            error.__cause__ = cause
-        return error
-
-    def timeout_message(self) -> str:
-        """Say that no reply came in time."""
-        return f"no answer within {self.timeout:g} s"
-
-    def connect_timeout_message(self) -> str:
-        """Say that no connection was made in time."""
-        return f"no connection within {min(self.timeout, self.connect_timeout):g} s"
+        """Return the error for a cause, and chain it unless it quotes the password."""
+        if self._quotes_password(str(cause)):
+            return StoreUnavailable(self.name, "the server takes no password; leave it out")
+        return Server.failure(self, cause, why)  # a class with slots is made anew: no super()
 
     def check_acks(self, count: int) -> None:
         """Do nothing if that many replicas are enough.
@@ -166,20 +133,30 @@ class Endpoint:
                 "is made, and a fail-over may undo it"
             )
 
-    def silence_message(self) -> str:
-        """Say that a connection was given up before the time limit was over."""
-        return f"its connection was given up: it answered nobody {self.timeout / 2:g} s"
-
     def _quotes_password(self, text: str) -> bool:
         """Tell whether a server without passwords quotes, in its error, the one it was sent."""
         return self.password is not None and "AUTH" in text.upper() and self.password in text
 
-    def _why(self, cause: BaseException) -> str:
+    def explain(self, cause: BaseException) -> str:
+        """Say what went wrong, and at which node."""
+        where = f"{self.host}:{self.port}: " if self.is_node else ""
+        return where + self._message(cause)
+
+    def _message(self, cause: BaseException) -> str:
+        if isinstance(cause, CommandError) and cause.code in _OF_CLUSTER and not self.cluster:
+            return (
+                "the server is a node of a Redis Cluster: write redis+cluster:// instead of "
+                f"redis://, rediss+cluster:// with TLS ({cause})"
+            )
+        if isinstance(cause, ssl.SSLCertVerificationError) and self.sentinels is not None:
+            return (
+                f"the server that the Sentinels name did not prove to be it: {cause}. Its "
+                "certificate has to be for what they call it: for its address, unless there is "
+                "'sentinel resolve-hostnames yes' and 'sentinel announce-hostnames yes'"
+            )
         if isinstance(cause, CommandError) and cause.code in _NOT_AUTHENTICATED:
             return authentication_message(cause)
-        if isinstance(cause, TimeoutError) and not str(cause):
-            return self.connect_timeout_message()
-        return str(cause) or type(cause).__name__
+        return Server.explain(self, cause)
 
 
 def authentication_message(cause: BaseException) -> str:

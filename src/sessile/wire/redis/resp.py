@@ -1,27 +1,40 @@
 """RESP, Redis's protocol: commands to bytes, bytes to replies. Both colours' connections use it."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Final, cast
 
 import hiredis
 
+from sessile.wire.commands.server import INCOMPLETE, CommandError, Language, ProtocolError
 from sessile.wire.opaque import Opaque
-from sessile.wire.redis.endpoint import CommandError, Endpoint, Words
+from sessile.wire.redis.endpoint import ERROR_REPLIES, NOT_PRIMARY, Endpoint, Words
 
 pack: Final = cast("Callable[[Words], bytes]", hiredis.pack_command)
 """Encode a command. Whoever keeps it makes it ``Opaque``."""
 
-INCOMPLETE: Final = object()
-"""What a reader gives until a reply is whole."""
-
-NOT_REDIS: Final = "its answer is not the Redis protocol"
-
-ProtocolError: Final = hiredis.ProtocolError
-
 
 def new_reader() -> hiredis.Reader:
     """Return a reader of replies, which gives errors as ``CommandError`` and raises none."""
-    return hiredis.Reader(replyError=CommandError, notEnoughData=INCOMPLETE)
+    return hiredis.Reader(
+        protocolError=ProtocolError, replyError=CommandError, notEnoughData=INCOMPLETE
+    )
+
+
+RESP: Final = Language(
+    name="Redis",
+    store="Redis store",
+    new_reader=new_reader,
+    answers=ERROR_REPLIES,
+    farewells=NOT_PRIMARY,
+)
+"""How a server is spoken to that is asked for no handshake, as a Sentinel."""
+
+
+def language_of(endpoint: Endpoint) -> Language:
+    """Return how a server is spoken to."""
+    return replace(RESP, handshake=partial(handshake, endpoint), check_greeting=refuse_replica)
 
 
 def handshake(endpoint: Endpoint) -> list[Opaque]:
@@ -48,8 +61,8 @@ def refuse_replica(reply: object) -> None:
     Raises:
         ConnectionError: it is a replica.
     """
-    if not isinstance(reply, list):
-        return
-    said = dict(zip(reply[::2], reply[1::2], strict=False))
+    if isinstance(reply, list):
+        reply = dict(zip(reply[::2], reply[1::2], strict=False))
+    said = reply if isinstance(reply, dict) else {}
     if said.get(b"role", b"master") != b"master":
         raise ConnectionError("the server there is a replica; the Sentinels have not settled yet")

@@ -18,7 +18,7 @@ from sessile.wire.sqlite.upkeep import Upkeep
 R = TypeVar("R")
 
 READS: Final = frozenset(
-    ("sqlite read", "sqlite owned_by", "sqlite scan", "sqlite count", "sqlite ping")
+    ("sqlite read", "sqlite owned_by", "sqlite scan", "sqlite count", "sqlite ping", "sqlite feed")
 )
 """Calls that write nothing."""
 
@@ -55,6 +55,10 @@ class SQLiteFile(FileCalls[sqlite3.Cursor]):
 
         self._pool = SQLitePool(path, prepare, tell)
         self.upkeep = Upkeep(self._pool)
+
+    def number_of(self, cursor: sqlite3.Cursor) -> int:
+        """Return which file a call was given, of those that stood at the path, one by one."""
+        return self._pool.number_of(cursor)
 
     def _note_write(self, number: int) -> None:
         self.upkeep.note_write(number)

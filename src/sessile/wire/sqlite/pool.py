@@ -46,7 +46,7 @@ class SQLitePool:
 
     __slots__ = (
         "__weakref__", "_all", "_clock", "_closed", "_draining", "_file", "_idle", "_left",
-        "_next_look", "_on_new_file", "_path", "_prepare",
+        "_next_look", "_number", "_on_new_file", "_path", "_prepare",
     )  # fmt: skip
 
     def __init__(
@@ -62,11 +62,12 @@ class SQLitePool:
         self._clock = clock
         self._next_look = 0.0
         self._file: OpenFile | None = None  # the one that was opened last
+        self._number = 0  # which one that is of those that stood at the path
         self._left: set[sqlite3.Cursor] = set()  # connections to one that is at the path no more
         self._closed = False
         self._draining = False  # closed, or about to fork: what is released is closed
         self._idle: deque[sqlite3.Cursor] = deque()
-        self._all: set[sqlite3.Cursor] = set()
+        self._all: dict[sqlite3.Cursor, int] = {}  # with the number of its file
         _pools.add(self)
         weakref.finalize(self, _close_idle, self._idle, self._all)  # for those who never close
 
@@ -89,6 +90,10 @@ class SQLitePool:
         self._idle.append(cursor)
         if self._draining or cursor in self._left:
             self.close_idle()
+
+    def number_of(self, cursor: sqlite3.Cursor) -> int:
+        """Return which file a connection is to, of those that stood at the path, one by one."""
+        return self._all[cursor]
 
     def close_idle(self) -> None:
         """Close what is not in use; the next call opens a new connection."""
@@ -129,9 +134,11 @@ class SQLitePool:
             _make_private(self._path)
             main = identify(self._path)
             cursor = _connect(self._path, self._prepare)
-            self._all.add(cursor)
+            is_another = before is not None and before.main != main
+            self._number += is_another
+            self._all[cursor] = self._number
             self._file = OpenFile.at(self._path, main)
-        if before is not None and before.main != main:
+        if is_another:
             self._on_new_file(is_empty=found is None)
         return cursor
 
@@ -181,12 +188,12 @@ def _make_private(path: str) -> None:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _close_idle(idle: deque[sqlite3.Cursor], opened: set[sqlite3.Cursor]) -> None:
+def _close_idle(idle: deque[sqlite3.Cursor], opened: dict[sqlite3.Cursor, int]) -> None:
     with contextlib.suppress(IndexError):  # the deque is empty: done
         while True:
             cursor = idle.pop()
             cursor.connection.close()
-            opened.discard(cursor)  # not before: a fork must meet no thread inside SQLite
+            opened.pop(cursor, None)  # not before: a fork must meet no thread inside SQLite
 
 
 _opening: Final = threading.Lock()

@@ -1,0 +1,37 @@
+"""How the near cache of one server does, in figures and in words. Pure; ``fleet`` passes it on."""
+
+from typing import Self
+
+import msgspec
+
+from sessile.core.value import Seconds
+from sessile.stores.near import NearStore
+
+
+class NearFigures(msgspec.Struct, frozen=True):
+    """The figures of one near cache.
+
+    Attributes:
+        hits: how many reads it served.
+        reads: how many there were.
+        beat_age: seconds since the last heartbeat of the store's feed; None while that is broken.
+    """
+
+    hits: int
+    reads: int
+    beat_age: Seconds | None
+
+    @classmethod
+    def of(cls, near: NearStore) -> Self:
+        """Return the figures of a near cache."""
+        return cls(near.hits, near.hits + near.misses, near.beat_age)
+
+    @property
+    def copies(self) -> str:
+        """How many of the reads were served from copies."""
+        return f"{self.hits} of {self.reads}"
+
+    @property
+    def heard(self) -> str:
+        """When the feed was heard last."""
+        return "silent" if self.beat_age is None else f"{self.beat_age * 1000:.0f} ms ago"

@@ -1,0 +1,82 @@
+"""What ``sessile doctor`` asks of NATS servers: what loses sessions there, or lets people in."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from sessile.stores.finding import Finding, fine, note, wrong
+from sessile.wire.nats.messages import Replica, ServerInfo, StreamConfig, StreamInfo
+
+_COMMON_ROW: Final = 1_200_000
+"""Bytes that a session of the largest size takes, which a policy without ``max_bytes`` allows."""
+
+
+def diagnose(server: ServerInfo, info: StreamInfo) -> Iterator[Finding]:
+    """Judge what a server told of itself and of the stream."""
+    yield fine("version", f"NATS {server.version}")
+    yield _judge_payload(server)
+    yield _judge_access(server)
+    if info.config is not None:
+        yield _judge_copies(server, info.config)
+        yield from _judge_followers(info)
+        yield from _judge_storage(info.config)
+
+
+def _judge_payload(server: ServerInfo) -> Finding:
+    text = f"{server.max_payload:,} bytes of one message"
+    if server.max_payload >= _COMMON_ROW:
+        return fine("max_payload", text)
+    return note(
+        "max_payload",
+        f"{text}: a larger session is refused, a 503. Write Policy(max_bytes="
+        f"{server.max_payload * 7 // 8}), or max_payload: 2MB in the server's configuration",
+    )
+
+
+def _judge_access(server: ServerInfo) -> Finding:
+    if server.auth_required or server.tls_verify:
+        return fine("access", "the server asks who one is")
+    return note(
+        "access",
+        "the server takes anybody: who reaches its port reads and ends sessions. Write users into "
+        "its configuration, or let it listen on this host alone",
+    )
+
+
+def _judge_copies(server: ServerInfo, config: StreamConfig) -> Finding:
+    copies = config.num_replicas
+    if copies > 1:
+        return fine("copies", f"{copies} servers hold the stream {config.name}")
+    if not server.cluster:
+        return fine("copies", f"one server holds the stream {config.name}, and is one alone")
+    return note(
+        "copies",
+        f"of several servers one alone holds the stream {config.name}: sessions are away, or gone, "
+        f"with it. Write: nats stream edit {config.name} --replicas 3",
+    )
+
+
+def _judge_followers(info: StreamInfo) -> Iterator[Finding]:
+    if info.cluster.leader:
+        yield fine("leader", info.cluster.leader)
+    late = [one.name for one in info.cluster.replicas if not _is_well(one)]
+    if late:
+        yield wrong(
+            "followers",
+            f"{', '.join(late)}: away, or behind the leader. Should one more fail, everything is a "
+            "503, though nothing is lost",
+        )
+
+
+def _is_well(replica: Replica) -> bool:
+    return replica.current and not replica.offline
+
+
+def _judge_storage(config: StreamConfig) -> Iterator[Finding]:
+    if config.storage != "file":
+        yield note("storage", "in memory: when all of its servers stop, all sessions end")
+    if config.discard != "new" and (config.max_bytes > 0 or config.max_msgs > 0):
+        yield wrong(
+            "discard",
+            "a full stream removes the oldest sessions to take new ones, and logs their users out. "
+            f"Write: nats stream edit {config.name} --discard new",
+        )

@@ -1,0 +1,199 @@
+"""What a session and an owner's index are in a stream: one message each, under a subject.
+
+One that says ``ENDED`` says that what stood there has ended; the server removes it after a while.
+Each message is stored on the condition that the one before it has a certain sequence, which none
+other ever has: so it is compared and set.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from sessile.core.flow import Flow
+from sessile.stores.contract import LATE_TTL, Instant, Key, Record, pack
+from sessile.stores.nats_stream import NatsStream
+from sessile.stores.nats_url import NatsPlace
+from sessile.stores.row import milliseconds, owner_digest, row_lifetime
+from sessile.wire.nats.messages import (
+    NO_MESSAGE,
+    NO_STREAM,
+    PENDING,
+    GetAnswer,
+    StoredMessage,
+    StreamMessage,
+)
+from sessile.wire.opaque import Opaque
+from sessile.wire.together import together
+
+ENDED: Final = b"ended"
+"""What stands where something has ended."""
+
+ENDED_TTL: Final = 60
+"""Seconds for which it stands there, so that whoever follows the stream is told."""
+
+_AT_ONCE: Final = 100
+"""Rows that are asked for at once."""
+
+
+class NatsRow(msgspec.Struct, frozen=True):
+    """What stands under a subject.
+
+    Attributes:
+        seq: of its message; 0 where there is none.
+        value: its bytes; None where there is none, or what was there has ended.
+    """
+
+    seq: int = 0
+    value: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"<NatsRow {self.seq}>"
+
+
+class StreamIndexEntry(msgspec.Struct, frozen=True, array_like=True):
+    """A session in its owner's index.
+
+    Attributes:
+        number: of the login that entered it; no other entry of that owner ever has it.
+        key: the session's.
+        until: when it is over at the latest.
+        lasts: seconds for which the server keeps the entry, from the index's latest change on.
+    """
+
+    number: int
+    key: Key
+    until: Instant
+    lasts: int
+
+
+class StreamIndex(msgspec.Struct, frozen=True, array_like=True):
+    """The sessions of an owner, oldest login first.
+
+    Attributes:
+        entries: theirs.
+        last: the number of the newest login there ever was.
+    """
+
+    entries: tuple[StreamIndexEntry, ...] = ()
+    last: int = 0
+
+    def with_entry(self, entry: StreamIndexEntry) -> "StreamIndex":
+        """Return the index with one more session, the newest."""
+        return StreamIndex((*self.entries, entry), entry.number)
+
+    def without(self, keys: Collection[str]) -> "StreamIndex":
+        """Return the index without some sessions."""
+        return StreamIndex(
+            tuple(entry for entry in self.entries if entry.key not in keys), self.last
+        )
+
+    def alive(self, now: Instant) -> "StreamIndex":
+        """Return the index without what is over, and with the server no more."""
+        entries = (entry for entry in self.entries if entry.until + LATE_TTL > now)
+        return StreamIndex(tuple(entries), self.last)
+
+
+_decode = msgspec.msgpack.Decoder(StreamIndex).decode
+
+
+class NatsRows:
+    """The messages of a stream.
+
+    Args:
+        stream: that.
+        place: its subjects.
+    """
+
+    def __init__(self, stream: NatsStream, place: NatsPlace) -> None:
+        self._stream = stream
+        self._sessions, self._owners = place.sessions, place.owners
+
+    async def get(self, key: Key) -> NatsRow:
+        """Return the row of a session."""
+        return await self._get({"last_by_subj": self._sessions + key})
+
+    async def get_all(self, keys: Sequence[Key]) -> list[NatsRow]:
+        """Return the rows of some sessions, in their order; many are asked for at once."""
+        found: list[NatsRow] = []
+        for at in range(0, len(keys), _AT_ONCE):
+            flows: list[Callable[[], Flow[NatsRow]]] = [
+                partial(self.get, key) for key in keys[at : at + _AT_ONCE]
+            ]
+            found += await together("nats get", flows)
+        return found
+
+    async def get_index(self, owner: str) -> tuple[StreamIndex, int]:
+        """Return an owner's index, and its sequence."""
+        row = await self._get({"last_by_subj": self._owners + owner_digest(owner).hex()})
+        return (StreamIndex() if row.value is None else _decode(row.value)), row.seq
+
+    async def look(
+        self, keys: Sequence[Key], owners: Collection[str]
+    ) -> tuple[list[NatsRow], dict[str, tuple[StreamIndex, int]]]:
+        """Return the rows of some sessions, and the indexes of some owners, asked for at once."""
+        flows: list[Callable[[], Flow[Any]]] = [partial(self.get, key) for key in keys]
+        flows += [partial(self.get_index, owner) for owner in owners]
+        found = await together("nats get", flows)
+        return found[: len(keys)], dict(zip(owners, found[len(keys) :], strict=True))
+
+    async def next(self, seq: int) -> tuple[Key, NatsRow] | None:
+        """Return the first session whose message is at this sequence or behind it."""
+        told = await self._ask({"seq": seq, "next_by_subj": f"{self._sessions}*"})
+        if told.message is None:
+            return None
+        key = Key(told.message.subject.removeprefix(self._sessions))
+        return key, _row(told.message)
+
+    async def count(self) -> int:
+        """Return about how many sessions' messages there are, by one of the stream's servers."""
+        await self._stream.make_ready()
+        question = {"seq": 1, "next_by_subj": f"{self._sessions}*", "batch": 1}
+        told = await self._stream.ask_directly("count", msgspec.json.encode(question))
+        return 1 + int(told[PENDING]) if PENDING in told else 0
+
+    def session(
+        self, key: str, expected: int, record: Record | None, blob: bytes = b""
+    ) -> StreamMessage:
+        """Return the message that puts a record into a row; None ends what is there."""
+        subject = self._sessions + key
+        if record is None:
+            return StreamMessage(subject, ENDED, expected, ENDED_TTL)
+        lasts = _seconds(row_lifetime(record))
+        return StreamMessage(subject, Opaque(blob or pack(record)), expected, lasts)
+
+    def index(self, owner: str, expected: int, index: StreamIndex) -> StreamMessage:
+        """Return the message that puts an owner's index into its row."""
+        subject = self._owners + owner_digest(owner).hex()
+        if not index.entries:
+            return StreamMessage(subject, ENDED, expected, ENDED_TTL)
+        lasts = max(entry.lasts for entry in index.entries)
+        return StreamMessage(subject, Opaque(msgspec.msgpack.encode(index)), expected, lasts)
+
+    async def _get(self, question: dict[str, str | int]) -> NatsRow:
+        told = await self._ask(question)
+        return NatsRow() if told.message is None else _row(told.message)
+
+    async def _ask(self, question: dict[str, str | int]) -> GetAnswer:
+        await self._stream.make_ready()
+        told = await self._stream.get(msgspec.json.encode(question))
+        if told.error is not None and told.error.err_code != NO_MESSAGE:
+            if told.error.err_code == NO_STREAM:
+                self._stream.forget()
+            raise self._stream.failure(told.error)
+        return told
+
+
+def _row(message: StoredMessage) -> NatsRow:
+    return NatsRow(message.seq, None if message.data == ENDED else message.data)
+
+
+def entry_of(record: Record, index: StreamIndex) -> StreamIndexEntry:
+    """Return the entry of a session that comes to stand in an index, as the newest."""
+    lasts = _seconds(milliseconds(record.until, record.seen))
+    return StreamIndexEntry(index.last + 1, Key(record.key), record.until, lasts)
+
+
+def _seconds(lasts: int) -> int:
+    return max(-(-lasts // 1000), 1)

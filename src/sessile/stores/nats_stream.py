@@ -1,0 +1,172 @@
+"""The stream that holds the sessions: how it is set, made and looked at.
+
+It is made with the first act, by a user who may. Each subject has one message, the newest.
+"""
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from sessile.errors import StoreUnavailable
+from sessile.stores.nats_url import NatsPlace
+from sessile.wire.nats.client import NatsClient
+from sessile.wire.nats.messages import (
+    NO_STREAM,
+    Answer,
+    ApiError,
+    GetAnswer,
+    ServerInfo,
+    StreamConfig,
+    StreamInfo,
+)
+
+A = TypeVar("A", bound=Answer)
+
+_IN_CLUSTER: Final = 3
+
+_TAKEN: Final = 10058  # a stream of that name is there, set otherwise
+
+
+class NatsStream:
+    """One stream.
+
+    Args:
+        client: of its servers.
+        place: its name.
+    """
+
+    def __init__(self, client: NatsClient, place: NatsPlace) -> None:
+        self._client, self._place = client, place
+        self._is_known = False
+
+    async def make_ready(self) -> None:
+        """Make the stream if there is none; the first time it is looked at besides.
+
+        Raises:
+            StoreUnavailable: it cannot be made, or is set so that it keeps no sessions.
+        """
+        if not self._is_known:
+            info = await self.info()
+            if info.config is None:
+                await self.make()
+            else:
+                self._check(info.config)
+            self._is_known = True
+
+    def forget(self) -> None:
+        """Look at it again before the next act: it was not there."""
+        self._is_known = False
+
+    async def info(self) -> StreamInfo:
+        """Ask the server about the stream; without a configuration there is none."""
+        told = await self.ask("info", "STREAM.INFO", b"", StreamInfo)
+        if told.error is not None and told.error.err_code != NO_STREAM:
+            raise self.failure(told.error)
+        return told
+
+    async def make(self) -> None:
+        """Make the stream, if nobody else has meanwhile."""
+        copies = self._place.copies
+        if copies is None:
+            copies = _IN_CLUSTER if (await self.server()).cluster else 1
+        told = await self.ask("init", "STREAM.CREATE", self._config(copies), StreamInfo)
+        if told.error is not None and told.error.err_code != _TAKEN:
+            raise self._explain(told.error, copies)
+        info = await self.info()
+        if info.config is None:
+            raise StoreUnavailable(self._client.name, "the stream is being made; ask again")
+        self._check(info.config)
+
+    async def server(self) -> ServerInfo:
+        """Ask the server that we are connected to about itself."""
+        return await self._client.ask("nats server", lambda lane: lane.server())
+
+    async def purge(self) -> None:
+        """Remove every message, as one act."""
+        told = await self.ask("purge", "STREAM.PURGE", b"{}", Answer, is_harmless=False)
+        if told.error is not None:
+            raise self.failure(told.error)
+
+    async def ask(
+        self, what: str, verb: str, data: bytes, kind: type[A], *, is_harmless: bool = True
+    ) -> A:
+        """Ask JetStream's API about the stream."""
+        subject = f"$JS.API.{verb}.{self._place.stream}"
+        return await self._client.ask(
+            f"nats {what}", lambda lane: lane.ask(subject, data, kind, is_harmless=is_harmless)
+        )
+
+    async def get(self, data: bytes) -> GetAnswer:
+        """Ask the leader for a message."""
+        subject = f"$JS.API.STREAM.MSG.GET.{self._place.stream}"
+        try:
+            return await self._client.ask(
+                "nats get", lambda lane: lane.ask(subject, data, GetAnswer, is_read=True)
+            )
+        except StoreUnavailable:
+            self.forget()  # it may be gone
+            raise
+
+    async def ask_directly(self, what: str, data: bytes) -> dict[str, str]:
+        """Ask any of the stream's servers for a message; return the headers of the answer."""
+        subject = f"$JS.API.DIRECT.GET.{self._place.stream}"
+        return await self._client.ask(f"nats {what}", lambda lane: lane.ask_directly(subject, data))
+
+    def failure(self, error: ApiError) -> StoreUnavailable:
+        """Return the error for what the server refuses."""
+        why = f"the stream {self._place.stream}: {error.description} ({error.err_code})"
+        return StoreUnavailable(self._client.name, why)
+
+    def _config(self, copies: int) -> bytes:
+        return msgspec.json.encode(config_of(self._place, copies))
+
+    def _explain(self, error: ApiError, copies: int) -> StoreUnavailable:
+        failure = self.failure(error)
+        if copies == 1:
+            return failure
+        return StoreUnavailable(
+            self._client.name,
+            f"{failure.why}. It was to be held by {copies} servers: with fewer write ?copies=1, "
+            "and know that sessions are gone with the one that has them",
+        )
+
+    def _check(self, config: StreamConfig) -> None:
+        wanted = config_of(self._place, 1)
+        fields = ("max_msgs_per_subject", "allow_msg_ttl", "allow_atomic", "deny_purge", "max_age")
+        wrong = [
+            f"{name}={getattr(wanted, name)}"
+            for name in fields
+            if getattr(config, name) != getattr(wanted, name)
+        ]
+        wrong += (
+            [] if set(wanted.subjects) <= set(config.subjects) else [f"subjects={wanted.subjects}"]
+        )
+        if wrong:
+            raise StoreUnavailable(
+                self._client.name,
+                f"the stream {self._place.stream} is not one that sessile has made: it needs "
+                f"{', '.join(wrong)}; write another bucket into the URL's path, or remove it",
+            )
+
+
+def config_of(place: NatsPlace, copies: int) -> StreamConfig:
+    """Return how the stream is set.
+
+    Args:
+        place: its name.
+        copies: how many servers hold it.
+    """
+    return StreamConfig(
+        place.stream,
+        subjects=[f"{place.subjects}>"],
+        num_replicas=copies,
+        discard="new",  # a full stream refuses whoever comes, and ends nobody
+        max_msgs_per_subject=1,
+        duplicate_window=_SECOND,
+        allow_msg_ttl=True,
+        allow_atomic=True,
+        allow_direct=True,
+    )
+
+
+_SECOND: Final = 1_000_000_000

@@ -1,0 +1,1 @@
+"""Being told what changed: what a store's feed says, and the thread that follows it."""

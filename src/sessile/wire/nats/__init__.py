@@ -1,0 +1,1 @@
+"""A client of NATS JetStream, over nats-py: questions, and messages stored on conditions."""

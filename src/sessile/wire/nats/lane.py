@@ -1,0 +1,337 @@
+"""An event loop's way to NATS: one connection, opened anew where it broke. ``wire.nats.client``."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from nats.aio.msg import Msg
+from nats.errors import Error
+
+from sessile.core.value import Seconds
+from sessile.wire import system
+from sessile.wire.nats.connection import NatsConnection, NoResponders, end_opening
+from sessile.wire.nats.endpoint import NatsEndpoint
+from sessile.wire.nats.lease import NatsLease
+from sessile.wire.nats.messages import (
+    ACT,
+    BATCH,
+    BATCH_COMMIT,
+    BATCH_SEQUENCE,
+    NOT_NOW,
+    WRONG_SEQUENCE,
+    Answer,
+    ApiError,
+    GetAnswer,
+    PublishAnswer,
+    ServerInfo,
+    StreamMessage,
+)
+
+_PAUSE: Final[Seconds] = 0.05
+_NO_LEADER: Final = (
+    "the stream had no leader, as while its servers elect one, or when too few of them are there"
+)
+_ATTEMPT: Final[Seconds] = 2.0
+"""How long an answer is waited for before it is asked again: a leader that dies answers nobody.
+
+Half of a short time limit: one that steps down answers nobody either, and its successor is there
+within a tenth of a second.
+"""
+
+_NAME: Final = 12  # bytes
+_AGAIN: Final = -1  # no sequence
+
+A = TypeVar("A", bound=Answer)
+
+_closing: Final[set["asyncio.Task[None]"]] = set()  # so that none is collected while it runs
+
+_decode = msgspec.json.Decoder(PublishAnswer).decode
+
+
+def _is_newer(refusal: str, expected: int | None) -> bool:
+    """Tell whether a refusal names a message that came after the one that was expected.
+
+    One that names an older one, or none, may come from a leader that has been cut off and does not
+    know yet that there is another, which gets the same message, and may store it.
+    """
+    _, _, last = refusal.rpartition(": ")
+    return expected is not None and last.isdigit() and int(last) > expected
+
+
+class NatsLane:
+    """The connection of one loop.
+
+    Args:
+        endpoint: the servers.
+        timer: seconds by a clock that never runs backwards.
+    """
+
+    def __init__(self, endpoint: NatsEndpoint, timer: Callable[[], Seconds]) -> None:
+        self._endpoint = endpoint
+        self._timer = timer
+        self._attempt = min(_ATTEMPT, endpoint.timeout / 2)
+        self._loop = asyncio.get_running_loop()
+        self._hosts = deque(endpoint.hosts)
+        self._connection: NatsConnection | None = None
+        self._opening: asyncio.Task[NatsConnection] | None = None
+        self._lease: NatsLease | None = None
+        self._left: set[NatsConnection] = set()
+
+    async def ask(
+        self,
+        subject: str,
+        data: bytes,
+        kind: type[A],
+        *,
+        is_harmless: bool = True,
+        is_read: bool = False,
+    ) -> A:
+        """Ask JetStream something; return its answer, whatever it says.
+
+        Args:
+            subject: of the question.
+            data: its bytes.
+            kind: of the answer.
+            is_harmless: whether it is asked once more where nobody knows what became of it.
+            is_read: whether the answer has to have all that was acknowledged before.
+
+        Raises:
+            StoreUnavailable: there is no answer in time.
+        """
+        deadline = self._timer() + self._endpoint.timeout
+        more = {"is_harmless": is_harmless, "is_read": is_read}
+        try:
+            while True:
+                message = await self._ask(subject, data, deadline, **more)
+                answer = msgspec.json.decode(message.data, type=kind)
+                if answer.error is None or answer.error.err_code not in NOT_NOW:
+                    return answer
+                await self._pause(deadline, answer.error.description)
+        except (OSError, Error) as error:
+            failure = self._endpoint.failure(error)
+        raise failure  # out here it has no other context than its cause
+
+    async def ask_directly(self, subject: str, data: bytes) -> dict[str, str]:
+        """Ask any of the servers that hold a stream for a message; return the answer's headers.
+
+        Raises:
+            StoreUnavailable: there is no answer in time.
+        """
+        deadline = self._timer() + self._endpoint.timeout
+        try:
+            return (await self._ask(subject, data, deadline)).headers or {}
+        except (OSError, Error) as error:
+            failure = self._endpoint.failure(error)
+        raise failure
+
+    async def store(self, messages: Sequence[StreamMessage]) -> int | None:
+        """Store messages as one act; return the sequence of the last one.
+
+        None where a condition of theirs does not hold: nothing has happened. Where nobody knows
+        what became of them they are sent once more. They are not stored twice, for then their
+        conditions do not hold any more; and what is stored is known by the name of its act.
+
+        Raises:
+            StoreUnavailable: the server refuses them, or nobody knows whether they are stored.
+        """
+        deadline = self._timer() + self._endpoint.timeout
+        act, is_doubtful, is_again = system.entropy(_NAME).hex(), False, False
+        try:
+            while True:
+                try:
+                    told = await self._publish(messages, act, deadline)
+                except (ConnectionError, TimeoutError):
+                    if self._timer() >= deadline:
+                        raise
+                    is_doubtful = True
+                    continue
+                error = told.error
+                if error is None:
+                    return told.seq
+                if error.err_code in WRONG_SEQUENCE:
+                    doubts = is_doubtful, is_again
+                    seq = await self._judge(error, messages[-1], act, doubts, deadline)
+                    if seq != _AGAIN:
+                        return seq
+                    is_again = True
+                elif error.err_code not in NOT_NOW:
+                    failure = self._endpoint.refusal(error.description)
+                    break
+                await self._pause(deadline, error.description)
+        except (OSError, Error) as error:
+            failure = self._endpoint.failure(error)
+        raise failure
+
+    async def _judge(
+        self,
+        error: ApiError,
+        message: StreamMessage,
+        act: str,
+        doubts: tuple[bool, bool],
+        deadline: Seconds,
+    ) -> int | None:
+        """Return the sequence of a message that was stored though a leader refused it.
+
+        A leader that was cut off, and does not know yet that there is another, gets what that one
+        gets, and refuses by what it has. None where the message was not stored; ``_AGAIN`` where
+        that may be known when it is sent once more.
+        """
+        is_doubtful, is_again = doubts
+        is_alone = self._lease is None  # the server: nobody else could have stored it
+        if not any(doubts) and (is_alone or _is_newer(error.description, message.expected)):
+            return None
+        question = msgspec.json.encode({"last_by_subj": message.subject})
+        subject = f"$JS.API.STREAM.MSG.GET.{self._endpoint.stream}"
+        answer = await self._ask(subject, question, deadline, is_read=True)
+        found = msgspec.json.decode(answer.data, type=GetAnswer).message
+        if found is not None and act.encode() in found.hdrs:
+            return found.seq
+        is_same = message.expected == (0 if found is None else found.seq)
+        if is_doubtful and is_same:  # it is on its way, or has been lost
+            return _AGAIN
+        if is_doubtful:
+            raise ConnectionError("its connection broke, and nobody knows whether it was stored")
+        return _AGAIN if is_same and not is_again else None
+
+    async def _ask(
+        self,
+        subject: str,
+        data: bytes,
+        deadline: Seconds,
+        *,
+        is_harmless: bool = True,
+        is_read: bool = False,
+    ) -> Msg:
+        """Ask somebody who answers."""
+        while True:
+            connection = await self._connect(deadline)
+            try:
+                if is_read and self._lease is not None:
+                    await self._lease.hold(self._limit(deadline))
+                limit = self._limit(deadline) if is_harmless else deadline - self._timer()
+                return await connection.ask(subject, data, None, limit)
+            except NoResponders:
+                await self._pause(deadline)
+            except (ConnectionError, TimeoutError) as error:
+                self._doubt(connection, error)
+                if not is_harmless or self._timer() >= deadline:
+                    raise
+
+    def _limit(self, deadline: Seconds) -> Seconds:
+        return min(deadline - self._timer(), self._attempt)
+
+    def _doubt(self, connection: NatsConnection | None, error: Exception) -> None:
+        """Go to another server from now on: one that is cut off from the others is no good."""
+        if isinstance(error, TimeoutError) and len(self._hosts) > 1 and connection is not None:
+            self._left.add(connection)  # those who wait still have a while
+            self._loop.call_later(_ATTEMPT, self._close_left, connection)
+            if self._connection is connection:
+                self._forget(connection)
+
+    def _close_left(self, connection: NatsConnection) -> None:
+        self._left.discard(connection)
+        self._hold(connection.close())
+
+    def _forget(self, connection: NatsConnection) -> None:
+        self._connection = self._lease = None
+        if self._hosts[0] == connection.host:
+            self._hosts.rotate(-1)
+
+    async def server(self) -> ServerInfo:
+        """Ask the server about itself.
+
+        Raises:
+            StoreUnavailable: none is there.
+        """
+        try:
+            return (await self._connect(self._timer() + self._endpoint.timeout)).server
+        except (OSError, Error) as error:
+            failure = self._endpoint.failure(error)
+        raise failure
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._opening is not None:
+            await end_opening(self._opening)
+        for each in (self._connection, *self._left):
+            if each is not None:
+                await each.close()
+
+    def close_soon(self) -> None:
+        """Have it closed by its own loop, from any thread, if that runs still."""
+        with contextlib.suppress(RuntimeError):  # it is closed
+            self._loop.call_soon_threadsafe(self._begin_close)
+
+    def _begin_close(self) -> None:
+        self._hold(self.close())
+
+    def _hold(self, closing: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(closing)
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)
+
+    async def _publish(
+        self, messages: Sequence[StreamMessage], act: str, deadline: Seconds
+    ) -> PublishAnswer:
+        """Send messages, the last one's answer being that of all."""
+        *others, last = messages
+        while True:
+            connection = await self._connect(deadline)
+            headers = last.headers() | {ACT: act}
+            if others:
+                batch = system.entropy(_NAME).hex()
+                for number, each in enumerate(others, 1):
+                    place = {BATCH: batch, BATCH_SEQUENCE: str(number)}
+                    await connection.tell(each.subject, each.data, each.headers() | place)
+                headers |= {BATCH: batch, BATCH_SEQUENCE: str(len(messages)), BATCH_COMMIT: "1"}
+            lease, sent = self._lease, self._timer()
+            try:
+                answer = await connection.ask(
+                    last.subject, last.data, headers, self._limit(deadline)
+                )
+            except NoResponders:
+                await self._pause(deadline)
+                continue
+            except TimeoutError as error:
+                self._doubt(connection, error)
+                raise
+            told = _decode(answer.data)
+            if lease is not None and told.error is None:
+                lease.note(sent)
+            return told
+
+    async def _pause(self, deadline: Seconds, why: str = _NO_LEADER) -> None:
+        """Wait a little: nothing has happened, and it will go better."""
+        if self._timer() + _PAUSE >= deadline:
+            error = TimeoutError(f"for {self._endpoint.timeout:g} s {why}")
+            self._doubt(self._connection, error)
+            raise error
+        await asyncio.sleep(_PAUSE)
+
+    async def _connect(self, deadline: Seconds) -> NatsConnection:
+        """Return a connection; open one for all who wait for it."""
+        connection = self._connection
+        if connection is not None:
+            if connection.is_open:
+                return connection
+            self._forget(connection)  # what broke may break again
+        if self._opening is None:
+            self._opening = self._loop.create_task(
+                NatsConnection.open_any(self._endpoint, self._hosts)
+            )
+            self._opening.add_done_callback(self._note_opened)
+        try:
+            async with asyncio.timeout(max(deadline - self._timer(), 0.0)):
+                return await asyncio.shield(self._opening)
+        except TimeoutError:
+            raise TimeoutError(f"no connection within {self._endpoint.timeout:g} s") from None
+
+    def _note_opened(self, task: "asyncio.Task[NatsConnection]") -> None:
+        self._opening = None
+        if not task.cancelled() and task.exception() is None:
+            connection = self._connection = task.result()
+            if connection.server.cluster:
+                self._lease = NatsLease(connection, self._endpoint.beats, self._timer)

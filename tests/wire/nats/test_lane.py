@@ -1,0 +1,83 @@
+"""What a leader that was cut off refuses, another one may have stored: nothing is doubled."""
+
+import asyncio
+import json
+from base64 import b64encode
+
+import pytest
+
+from sessile.testing.clock import T0, FakeClock
+from sessile.wire.nats.endpoint import NatsEndpoint
+from sessile.wire.nats.lane import NatsLane
+from sessile.wire.nats.lease import NatsLease
+from sessile.wire.nats.messages import ACT, StreamMessage
+
+SESSION = StreamMessage("s.one", b"new", 7, 60)
+
+
+class Answer:
+    """What a connection hands out."""
+
+    def __init__(self, told):
+        self.data, self.headers = json.dumps(told).encode(), {}
+
+
+class TwoLeaders:
+    """A connection over which two leaders answer, the old one first.
+
+    Attributes:
+        says: what the old one says of its sequence; "" for nothing.
+        stored: the sequence, bytes and act that the new one has.
+        after: how many messages the new one gets before it stores one; None for never.
+    """
+
+    is_open = True
+
+    def __init__(self, says, after):
+        self.says, self.after = says, after
+        self.stored, self.count = (7, b"old", "before"), 0
+
+    async def ask(self, subject, data, headers, limit):
+        await asyncio.sleep(0)
+        if "MSG.GET" in subject:
+            seq, blob, act = self.stored
+            found = {"subject": "s.one", "seq": seq, "data": b64encode(blob).decode()}
+            return Answer({"message": found | {"hdrs": b64encode(act.encode()).decode()}})
+        if not subject.startswith("s."):
+            return Answer({"seq": 1})
+        self.count += 1
+        if self.count == self.after:
+            self.stored = 8, data, f"{ACT}: {headers[ACT]}"
+        why = f"wrong last sequence{self.says}"
+        return Answer({"error": {"code": 400, "err_code": 10071, "description": why}})
+
+
+async def store(connection):
+    """Store a message through that connection."""
+    clock = FakeClock(T0)
+    lane = NatsLane(NatsEndpoint("here", stream="s", timeout=1.0), clock)
+    lane._connection, lane._lease = connection, NatsLease(connection, "beat.", clock)
+    return await lane.store([SESSION])
+
+
+@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize("says", [": 5", ": 0", ""])
+def test_message_that_one_leader_refused_and_another_stored_is_stored(says, after):
+    """At once, or a moment later: who is told that it was not would make its change once more."""
+    assert asyncio.run(store(TwoLeaders(says, after))) == 8
+
+
+@pytest.mark.parametrize("says", [": 5", ": 0", ""])
+def test_message_that_nobody_stores_is_a_rivals_word(says):
+    leaders = TwoLeaders(says, None)
+
+    assert asyncio.run(store(leaders)) is None
+    assert leaders.count == 2
+
+
+def test_newer_message_is_a_rivals():
+    """It costs no look: no leader that was cut off has one that is newer than what was read."""
+    leaders = TwoLeaders(": 9", None)
+
+    assert asyncio.run(store(leaders)) is None
+    assert leaders.count == 1

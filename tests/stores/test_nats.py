@@ -445,13 +445,15 @@ def test_silent_server_is_given_up_in_time(own_nats, drive):
 
 def test_closed_store_leaves_no_connection(own_nats, drive):
     """Nor a thread; what is asked of it then says that it is closed."""
+    before = set(threading.enumerate())
     store = NatsStore.from_url(f"{own_nats.url}?timeout=20")
     drive(store.create(record("a")))
     assert own_nats.connections() == 1
     drive(store.close())
 
     wait_for(lambda: own_nats.connections() == 0, lambda: "it is open still")
-    assert "sessile nats" not in [thread.name for thread in threading.enumerate()]
+    begun = set(threading.enumerate()) - before
+    assert "sessile nats" not in {thread.name for thread in begun}
     with pytest.raises(StoreClosed):
         drive(store.read(key("a")))
 

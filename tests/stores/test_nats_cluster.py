@@ -88,6 +88,16 @@ def test_doctor_names_who_does_not_follow(patient, healed):
     assert missed.message.startswith(f"{away.name}: ")
 
 
+def test_doctor_gives_them_something_to_follow(patient, healed):
+    """A leader takes a server that lost its disk for whole until it is told something new."""
+    run(patient.ping())
+    before = healed.api(f"STREAM.INFO.SESSILE_{BUCKET}")["state"]["last_seq"]
+    found = run(patient.diagnose())
+
+    assert "followers" not in {each.subject for each in found}
+    assert healed.api(f"STREAM.INFO.SESSILE_{BUCKET}")["state"]["last_seq"] == before + 1
+
+
 def test_more_copies_than_servers_are_refused_in_words(healed):
     store = NatsStore.from_url(f"{healed.url}/five?timeout=5&copies=5")
     with pytest.raises(StoreUnavailable, match="to be held by 5 servers"):

@@ -39,7 +39,7 @@ from sessile.stores.contract import (
 )
 from sessile.stores.finding import Finding
 from sessile.stores.mirror import Mirror
-from sessile.stores.nats_diagnosis import diagnose
+from sessile.stores.nats_diagnosis import diagnose, late_followers
 from sessile.stores.nats_feed import NatsFeed, NatsMirrorFeed
 from sessile.stores.nats_login import NatsLogin
 from sessile.stores.nats_rows import ENDED_TTL, NatsRow, NatsRows, entry_of
@@ -51,13 +51,18 @@ from sessile.wire import system
 from sessile.wire.feed.connection import FeedConnection
 from sessile.wire.nats.client import NatsClient
 from sessile.wire.nats.listener import NatsListener
-from sessile.wire.nats.messages import StreamMessage
+from sessile.wire.nats.messages import StreamInfo, StreamMessage
+from sessile.wire.pause import pause
 from sessile.wire.together import together
 
 ATTEMPTS: Final = 100
 """Of an act of several messages: each one that fails is a rival's that stands."""
 
 _NAME: Final = 8  # bytes
+
+_BEAT_TTL: Final = 10
+_LOOKS: Final = 20
+_LOOK_PAUSE: Final[Seconds] = 0.05
 
 _POWER_CUT: Final = (
     "NATS flushes its files every two minutes, unless 'sync_interval: always' is set: a power cut "
@@ -205,9 +210,13 @@ class NatsStore:
     def _listen(self, *, whole: bool) -> tuple[NatsListener, str]:
         """Return a listener, and the subject of a heartbeat that it hears."""
         run(self._stream.make_ready())
-        beat = f"{self._place.subjects}beat.{system.entropy(_NAME).hex()}"
+        beat = self._beat()
         subjects = (f"{self._place.sessions}*", self._place.everybody, beat)
         return self._client.open_listener(self._place.stream, subjects, whole=whole), beat
+
+    def _beat(self) -> str:
+        """Return a subject of which nobody else knows."""
+        return f"{self._place.subjects}beat.{system.entropy(_NAME).hex()}"
 
     async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of the owner's records.
@@ -307,7 +316,24 @@ class NatsStore:
     async def diagnose(self) -> list[Finding]:
         """Look at the server, and at the stream."""
         await self._stream.make_ready()
-        return list(diagnose(await self._stream.server(), await self._stream.info()))
+        info = await self._stream.info()
+        if info.cluster.replicas:
+            info = await self._look_at_followers()
+        return list(diagnose(await self._stream.server(), info))
+
+    async def _look_at_followers(self) -> StreamInfo:
+        """Give the stream's servers something to follow, and ask until all have, or a while.
+
+        For the leader takes one that is away, or comes back with nothing, for whole until then.
+        """
+        await self._store("beat", StreamMessage(self._beat(), b"", None, _BEAT_TTL))
+        info = await self._stream.info()
+        for _ in range(_LOOKS):
+            if not late_followers(info):
+                break
+            await pause(_LOOK_PAUSE)
+            info = await self._stream.info()
+        return info
 
     async def close(self) -> None:
         """Close every connection of this process."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from sessile.stores.finding import Finding, fine, note, wrong
-from sessile.wire.nats.messages import Replica, ServerInfo, StreamConfig, StreamInfo
+from sessile.wire.nats.messages import ServerInfo, StreamConfig, StreamInfo
 
 _COMMON_ROW: Final = 1_200_000
 """Bytes that a session of the largest size takes, which a policy without ``max_bytes`` allows."""
@@ -19,6 +19,11 @@ def diagnose(server: ServerInfo, info: StreamInfo) -> Iterator[Finding]:
         yield _judge_copies(server, info.config)
         yield from _judge_followers(info)
         yield from _judge_storage(info.config)
+
+
+def late_followers(info: StreamInfo) -> list[str]:
+    """Return the names of those that are away, or do not have what the leader has."""
+    return [one.name for one in info.cluster.replicas if one.offline or not one.current]
 
 
 def _judge_payload(server: ServerInfo) -> Finding:
@@ -58,17 +63,12 @@ def _judge_copies(server: ServerInfo, config: StreamConfig) -> Finding:
 def _judge_followers(info: StreamInfo) -> Iterator[Finding]:
     if info.cluster.leader:
         yield fine("leader", info.cluster.leader)
-    late = [one.name for one in info.cluster.replicas if not _is_well(one)]
-    if late:
+    if late := late_followers(info):
         yield wrong(
             "followers",
             f"{', '.join(late)}: away, or behind the leader. Should one more fail, everything is a "
             "503, though nothing is lost",
         )
-
-
-def _is_well(replica: Replica) -> bool:
-    return replica.current and not replica.offline
 
 
 def _judge_storage(config: StreamConfig) -> Iterator[Finding]:

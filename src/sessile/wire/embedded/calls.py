@@ -25,6 +25,7 @@ from sessile.errors import StoreUnavailable
 from sessile.wire.embedded.helper import Errand, Helper, Occupied
 from sessile.wire.embedded.stall import LOOP_PATIENCE, PATIENCE, WARMTH, Stall
 from sessile.wire.log import log_stall
+from sessile.wire.pause import pause
 from sessile.wire.throttle import SELDOM
 
 R = TypeVar("R")
@@ -126,8 +127,8 @@ class FileCalls(Generic[H]):
 
     async def _retry(self, ask: Ask[R], obstacle: "_Obstacle") -> R:
         """Try again after each pause."""
-        for pause in self._pauses(obstacle):
-            await _sleep(pause)
+        for seconds in self._pauses(obstacle):
+            await pause(seconds)
             with contextlib.suppress(_Obstacle):
                 return await ask
         raise AssertionError  # the pauses end with an error
@@ -249,7 +250,3 @@ class _Stalled(_Obstacle):
     """This call or another takes too long."""
 
     why = "its file system does not answer"
-
-
-def _sleep(pause: float) -> Ask[None]:
-    return Ask("pause", partial(time.sleep, pause), partial(asyncio.sleep, pause))

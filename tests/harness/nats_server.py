@@ -12,12 +12,14 @@ import urllib.request
 from base64 import b64decode
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from harness.programs import Freezable, check_servers_are_meant, find_program, free_port
 
-STARTS_WITHIN = 20.0
+STARTS_WITHIN = 60.0
+INBOX = "_INBOX.answer"
 
 ANYBODY = """authorization { users = [ {user: anybody, password: of-this-test} ] }
 no_auth_user: anybody"""
@@ -35,6 +37,7 @@ class KnownNats:
         self.port = port
 
     patience = STARTS_WITHIN
+    user: ClassVar = {}  # who one is, as CONNECT has it
 
     def ask(self, subject, data=b"", headers=()):
         """Publish a message, and return the answer: what JetStream says, without its headers."""
@@ -44,8 +47,9 @@ class KnownNats:
         with socket.create_connection(("127.0.0.1", self.port), STARTS_WITHIN) as sock:
             sock.settimeout(self.patience)  # where there is no leader nobody answers
             with sock.makefile("rb") as told:
-                sock.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB answer 1\r\n')
-                sock.sendall(f"HPUB {subject} answer {sizes}\r\n".encode() + head + data + b"\r\n")
+                who = json.dumps({"verbose": False, "headers": True, **self.user})
+                sock.sendall(f"CONNECT {who}\r\nSUB {INBOX} 1\r\n".encode())
+                sock.sendall(f"HPUB {subject} {INBOX} {sizes}\r\n".encode() + head + data + b"\r\n")
                 while not (line := told.readline()).startswith((b"MSG", b"-ERR")):
                     assert line, "it has hung up"
                 return json.loads(told.read(int(line.split()[-1])))
@@ -212,8 +216,10 @@ class NatsCluster:
 
     def is_ready(self):
         """Tell whether they have agreed on a leader."""
-        told = json.loads(self.servers[0].look("jsz")).get("meta_cluster") or {}
-        return bool(told.get("leader")) and told.get("cluster_size") == len(self.servers)
+        with suppress(OSError, ValueError):
+            told = json.loads(self.servers[0].look("jsz")).get("meta_cluster") or {}
+            return bool(told.get("leader")) and told.get("cluster_size") == len(self.servers)
+        return False
 
     def heal(self):
         """Have all servers run, each with all of what is stored."""
@@ -238,6 +244,14 @@ class NatsCluster:
     def api(self, verb, **question):
         """Ask one of the servers that are there."""
         return next(server for server in self.servers if server.is_there).api(verb, **question)
+
+    def messages(self, bucket):
+        """Return the messages of a bucket, as one of the servers has them."""
+        return self.servers[0].messages(bucket)
+
+    def put(self, bucket, key, blob):
+        """Put bytes into the row of a session."""
+        self.servers[0].put(bucket, key, blob)
 
     def leader(self, bucket):
         """Return the leader of a bucket's stream."""
@@ -278,6 +292,17 @@ def shared_nats():
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.stop)
     return server
+
+
+@functools.cache
+def shared_nats_cluster():
+    """Return three servers that all tests of this process share, and none of them stops."""
+    folder = tempfile.mkdtemp(prefix="nats")
+    cluster = NatsCluster(folder)
+    cluster.start()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(cluster.each, "stop")
+    return cluster
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Nodes: ``sessile node`` as processes of their own, on loopback, with certificates of ours."""
 
-import asyncio
-import json
 import os
 import shutil
 import signal
@@ -12,10 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import nats
-import nats.errors
-
-from harness.nats_server import wait_for
+from harness.nats_server import KnownNats, wait_for
 from harness.programs import check_servers_are_meant, find_program, free_port
 from sessile.cluster.authority import CertificateAuthority
 from sessile.cluster.peers import NodePeer
@@ -167,6 +162,17 @@ def three_peers(host="127.0.0.1"):
     return tuple(NodePeer(name, host, free_port()) for name in "abc")
 
 
+class KnownNode(KnownNats):
+    """A node, as it is asked with the password of its workers."""
+
+    patience = 2.0
+
+    def __init__(self, node):
+        super().__init__(node.port)
+        newest, *_ = users_of(KeyRing(node.secrets.split(",")))
+        self.user = {"user": newest.name, "pass": newest.password}
+
+
 class Nodes:
     """Three nodes with mutual TLS.
 
@@ -196,23 +202,17 @@ class Nodes:
         return self
 
     def ask(self, subject):
-        """Ask JetStream's API, by any of the nodes that are there; return what it says."""
-        return asyncio.run(self._ask(subject))
-
-    async def _ask(self, subject):
-        places = [node.url().rstrip("/") for node in self.nodes if node.process.poll() is None]
-        client = await nats.connect(places, connect_timeout=5)
-        try:
-            return json.loads((await client.request(subject, b"", timeout=1)).data)
-        finally:
-            await client.close()
+        """Ask JetStream's API, by one of the nodes that are there; return what it says."""
+        node = next(node for node in self.nodes if node.process.poll() is None)
+        return KnownNode(node).ask(subject)
 
     def info(self, bucket):
         """Return what the leader of a bucket's stream says of it; asked until there is one."""
         found = {}
 
         def look():
-            with suppress(nats.errors.Error):
+            with suppress(OSError, ValueError, AssertionError):
+                found.clear()
                 found.update(self.ask(f"$JS.API.STREAM.INFO.SESSILE_{bucket}"))
             return "error" not in found and found.get("cluster", {}).get("leader")
 

@@ -123,6 +123,7 @@ BOUNDS = {
         Bound("a new connection to NATS, all servers together; `?connect_timeout=`", "stores.nats_url:_CONNECT", "`StoreUnavailable`, a 503", S),
         Bound("time for which the leader of several NATS servers is believed after it last stored something", "wire.nats.lease:LEASE", "it stores a beat before it is read", S),
         Bound("attempts of a login on NATS, while rivals are faster", "stores.nats:ATTEMPTS", "`LostRace`, a 503"),
+        Bound("shards of `backup://`; `?shards=`", "stores.nats_url:MOST_SHARDS", "`ConfigError`"),
         Bound("sessions of a mirror that a process keeps taken apart, as it has read them", "stores.mirror:MOST_OPENED", "they are taken apart anew"),
         Bound("time for which a stream of NATS says that a session has ended", "stores.nats_rows:ENDED_TTL", "nothing is left", S),
         Bound("dead sessions that one act removes on NATS, on the way to a login", "stores.nats_login:_DEAD_AT_ONCE", "the next act"),

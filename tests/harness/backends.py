@@ -17,10 +17,11 @@ import pytest
 
 from harness.lmdb_rows import spoil_row, write_rows
 from harness.memcached_place import MemcachedPlace
-from harness.nats_place import NatsPlace, ReplicatedPlace
+from harness.nats_place import BackupPlace, NatsPlace, ReplicatedPlace
 from harness.postgres_server import shared_postgres
 from harness.redis_cluster import shared_cluster
 from harness.redis_server import find_valkey, shared_redis
+from sessile.stores.backup import BackupStore
 from sessile.stores.contract import Capability
 from sessile.stores.lmdb import LMDBStore
 from sessile.stores.memcached import MemcachedStore
@@ -367,6 +368,9 @@ MOVING = Backend("moving", MovingSQLite, MovingPlace)
 
 REPLICATED = Backend("replicated", ReplicatedStore, ReplicatedPlace)
 """The store of NATS with a mirror in each process: asked what a store promises."""
+
+BACKUP = Backend("backup", BackupStore, BackupPlace)
+"""Sessions in shards of three servers: asked what a store promises."""
 
 SHARED = [backend for backend in BACKENDS if Capability.SHARED in backend.store.capabilities]
 """Those that several servers can share."""

@@ -1,6 +1,6 @@
 """Every store keeps every promise, in both colours. A new store is one line in ``BACKENDS``."""
 
-from harness.backends import BACKENDS, NEAR, POSTGRES_FEED, REPLICATED, VALKEY
+from harness.backends import BACKENDS, BACKUP, NEAR, POSTGRES_FEED, REPLICATED, VALKEY
 from sessile.testing.conformance import SessionContract, StoreContract
 from sessile.testing.promises.feeds import Feeds
 from sessile.testing.promises.watching_feeds import WatchingFeeds
@@ -16,6 +16,10 @@ class TestNear(SessionContract, backends=[NEAR]):
 
 class TestReplicated(StoreContract, backends=[REPLICATED]):
     """With a mirror it is the same store; ``test_mirror`` asks what a service makes of it."""
+
+
+class TestBackup(StoreContract, backends=[BACKUP]):
+    """In shards of three servers it is the same store; a login there takes several acts."""
 
 
 class TestValkey(StoreContract, backends=[VALKEY]):

@@ -56,8 +56,8 @@ def plant(store, drive, rows):
         index = index.with_entry(entry_of(row, index))
     for at in range(0, len(rows), 500):
         messages = [store._rows.session(row.key, 0, row) for row in rows[at : at + 500]]
-        assert drive(store._store("plant", *messages))
-    assert drive(store._store("plant", store._rows.index("alice", seq, index)))
+        assert drive(store._stream.store("plant", *messages))
+    assert drive(store._stream.store("plant", store._rows.index("alice", seq, index)))
 
 
 def fill(store, drive, prove=lambda row: row, **fields):

@@ -183,7 +183,7 @@ def test_crowd_of_dead_sessions_makes_room(store, drive):
         index = index.with_entry(entry_of(row, index))
     messages = [store._rows.session(row.key, 0, row) for row in dead]
     for some in (messages[:600], messages[600:], [store._rows.index("alice", 0, index)]):
-        assert drive(store._store("plant", *some))
+        assert drive(store._stream.store("plant", *some))
     fresh = record("fresh", owner="alice", at=T0 + 120.0)
 
     answer = drive(store.replace(login(fresh, now=T0 + 120.0, limit=2)))

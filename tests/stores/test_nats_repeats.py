@@ -126,9 +126,9 @@ def test_commit_that_is_on_its_way_is_waited_for(store, drive, monkeypatch):
     answers = [ConnectionError("its leader has stepped down"), WRONG] * 2
     publish = NatsLane._publish
 
-    async def answer(lane, messages, act, deadline):
+    async def answer(lane, act):
         if not answers:
-            return await publish(lane, messages, act, deadline)
+            return await publish(lane, act)
         told = answers.pop(0)
         if isinstance(told, Exception):
             raise told

@@ -21,6 +21,7 @@ from sessile.cli.node import node_app
 from sessile.cli.show import show
 from sessile.cli.stat import stat
 from sessile.cli.sweep import sweep
+from sessile.cli.where import where
 from sessile.errors import SessileError
 
 
@@ -78,6 +79,7 @@ app.command("init")(init)
 app.command("doctor")(doctor)
 app.command("list")(list_sessions)
 app.command("show")(show)
+app.command("where")(where)
 app.command("stat")(stat)
 app.command("end")(end)
 app.command("end-all")(end_all)

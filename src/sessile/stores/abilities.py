@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from sessile.core.ticket import Key
 from sessile.core.value import Instant, Seconds
 from sessile.stores.finding import Finding
+from sessile.stores.placement import Placement
 from sessile.stores.size import StoreSize
 from sessile.wire.feed.connection import FeedConnection
 
@@ -87,6 +88,19 @@ class HasSize(Protocol):
 
     async def size(self) -> StoreSize:
         """Return how large it is, at the cost of a few commands, however many sessions there are.
+
+        Raises:
+            StoreUnavailable: it did not answer.
+        """
+        ...
+
+
+@runtime_checkable
+class HasPlacement(Protocol):
+    """A store that keeps a session on some of its servers, and can say on which."""
+
+    async def placement(self, key: Key) -> Placement:
+        """Return where the session of that key is, or would be.
 
         Raises:
             StoreUnavailable: it did not answer.

@@ -39,32 +39,25 @@ from sessile.stores.contract import (
 )
 from sessile.stores.finding import Finding
 from sessile.stores.mirror import Mirror
-from sessile.stores.nats_diagnosis import diagnose, late_followers
-from sessile.stores.nats_feed import NatsFeed, NatsMirrorFeed
+from sessile.stores.nats_diagnosis import diagnose, look_at_followers
+from sessile.stores.nats_feed import NatsFeed, NatsMirrorFeed, listen
 from sessile.stores.nats_login import NatsLogin
+from sessile.stores.nats_placement import placement_of
 from sessile.stores.nats_rows import ENDED_TTL, NatsRow, NatsRows, entry_of
 from sessile.stores.nats_stream import NatsStream
 from sessile.stores.nats_url import NatsPlace, place_of
+from sessile.stores.placement import Placement
 from sessile.stores.read_tokens import ReadTokens
 from sessile.stores.row import is_session, version_start
-from sessile.wire import system
 from sessile.wire.feed.connection import FeedConnection
 from sessile.wire.nats.client import NatsClient
-from sessile.wire.nats.listener import NatsListener
-from sessile.wire.nats.messages import StreamInfo, StreamMessage
-from sessile.wire.pause import pause
+from sessile.wire.nats.messages import StreamMessage
 from sessile.wire.together import together
 
 ATTEMPTS: Final = 100
 """Of an act of several messages: each one that fails is a rival's that stands."""
 
-_NAME: Final = 8  # bytes
-
-_BEAT_TTL: Final = 10
-_LOOKS: Final = 20
-_LOOK_PAUSE: Final[Seconds] = 0.05
-
-_POWER_CUT: Final = (
+POWER_CUT: Final = (
     "NATS flushes its files every two minutes, unless 'sync_interval: always' is set: a power cut "
     "of all servers before that brings them back"
 )
@@ -115,7 +108,9 @@ class NatsStore:
     async def create(self, record: Record) -> None:
         """Store a new record."""
         expected = 0
-        while not await self._store("create", self._rows.session(record.key, expected, record)):
+        while not await self._stream.store(
+            "create", self._rows.session(record.key, expected, record)
+        ):
             row = await self._rows.get(Key(record.key))
             if row.value is not None:
                 raise KeyTaken(record.key)
@@ -141,7 +136,7 @@ class NatsStore:
             index, seq = await self._rows.get_index(owner)
             if not any(entry.key == record.key for entry in index.entries):
                 longer = index.with_entry(entry_of(record, index))
-                await self._store("keep", self._rows.index(owner, seq, longer))
+                await self._stream.store("keep", self._rows.index(owner, seq, longer))
 
     async def _commit(self, change: Change) -> CommitResult:
         record, key, blob = change.record, Key(change.record.key), pack(change.record)
@@ -149,7 +144,9 @@ class NatsStore:
         seq = self._tokens.take(key, start)
         while True:
             if seq is not None:
-                stored = await self._store("commit", self._rows.session(key, seq, record, blob))
+                stored = await self._stream.store(
+                    "commit", self._rows.session(key, seq, record, blob)
+                )
                 if stored:
                     self._tokens.note(key, blob, stored)
                     return COMMITTED
@@ -166,7 +163,7 @@ class NatsStore:
         for _ in range(ATTEMPTS):
             login = NatsLogin(self._rows, replacement)
             await login.plan()
-            stored = not login.messages or await self._store("replace", *login.messages)
+            stored = not login.messages or await self._stream.store("replace", *login.messages)
             if stored and login.result is not None:
                 return login.result
         raise LostRace(replacement.new.key, attempts=ATTEMPTS)
@@ -183,15 +180,15 @@ class NatsStore:
             for each, (index, seq) in indexes.items():
                 if (left := index.without({key})) != index:
                     messages.append(self._rows.index(each, seq, left))
-            if not messages or await self._store("delete", *messages):
+            if not messages or await self._stream.store("delete", *messages):
                 return None if row.value is None else unpack(row.value, key)
 
     async def end_everybody(self) -> str | None:
         """Purge the stream; then tell whoever follows it, whom a purge does not tell."""
         await self._stream.make_ready()
         await self._stream.purge()
-        await self._store("tell", StreamMessage(self._place.everybody, b"", None, ENDED_TTL))
-        return _POWER_CUT
+        await self._stream.store("tell", StreamMessage(self._place.everybody, b"", None, ENDED_TTL))
+        return POWER_CUT
 
     def open_feed(
         self,
@@ -199,24 +196,15 @@ class NatsStore:
         wanted: Callable[[], Collection[Key]],  # noqa: ARG002  (it is told of every one)
     ) -> FeedConnection:
         """Listen to what is stored."""
-        listener, beat = self._listen(whole=False)
-        return NatsFeed(listener, self._place, beat, timer)
+        run(self._stream.make_ready())
+        listener, beats = listen(self._client, [self._place])
+        return NatsFeed(listener, self._place.endpoint, beats, timer)
 
     def open_mirror(self, timer: Callable[[], Seconds], mirror: Mirror) -> FeedConnection:
         """Listen to what is stored, and to all that is there already."""
-        listener, beat = self._listen(whole=True)
-        return NatsMirrorFeed(listener, self._place, beat, timer, mirror)
-
-    def _listen(self, *, whole: bool) -> tuple[NatsListener, str]:
-        """Return a listener, and the subject of a heartbeat that it hears."""
         run(self._stream.make_ready())
-        beat = self._beat()
-        subjects = (f"{self._place.sessions}*", self._place.everybody, beat)
-        return self._client.open_listener(self._place.stream, subjects, whole=whole), beat
-
-    def _beat(self) -> str:
-        """Return a subject of which nobody else knows."""
-        return f"{self._place.subjects}beat.{system.entropy(_NAME).hex()}"
+        listener, beats = listen(self._client, [self._place], whole=True)
+        return NatsMirrorFeed(listener, self._place.endpoint, beats, timer, mirror)
 
     async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of the owner's records.
@@ -264,7 +252,7 @@ class NatsStore:
             messages = [self._rows.session(key, chosen[key].seq, None) for key in ended]
             if chosen:
                 messages.append(self._rows.index(owner, seq, index.without(chosen)))
-            if not messages or await self._store("delete_owned", *messages):
+            if not messages or await self._stream.store("delete_owned", *messages):
                 removed = tuple(key for key in ended if isinstance(found[key], Record))
                 return Deleted(removed, len(chosen) == batch or len(chosen) < len(wanted))
 
@@ -315,25 +303,13 @@ class NatsStore:
 
     async def diagnose(self) -> list[Finding]:
         """Look at the server, and at the stream."""
-        await self._stream.make_ready()
-        info = await self._stream.info()
-        if info.cluster.replicas:
-            info = await self._look_at_followers()
-        return list(diagnose(await self._stream.server(), info))
+        info = await look_at_followers(self._stream, self._place)
+        return list(diagnose(await self._stream.server(), [info]))
 
-    async def _look_at_followers(self) -> StreamInfo:
-        """Give the stream's servers something to follow, and ask until all have, or a while.
-
-        For the leader takes one that is away, or comes back with nothing, for whole until then.
-        """
-        await self._store("beat", StreamMessage(self._beat(), b"", None, _BEAT_TTL))
-        info = await self._stream.info()
-        for _ in range(_LOOKS):
-            if not late_followers(info):
-                break
-            await pause(_LOOK_PAUSE)
-            info = await self._stream.info()
-        return info
+    async def placement(self, key: Key) -> Placement:  # noqa: ARG002  (all are in one stream)
+        """Ask about the stream."""
+        info = await look_at_followers(self._stream, self._place)
+        return placement_of(self._place.stream, info)
 
     async def close(self) -> None:
         """Close every connection of this process."""
@@ -342,15 +318,6 @@ class NatsStore:
     def keep_secret(self, fresh: bytes) -> bytes | None:  # noqa: ARG002
         """Refuse: the servers that share this store would each draw their own."""
         return None
-
-    async def _store(self, what: str, *messages: StreamMessage) -> int | None:
-        """Store messages as one act; return a sequence, or None where a rival was faster."""
-        await self._stream.make_ready()
-        try:
-            return await self._client.ask(f"nats {what}", lambda lane: lane.store(messages))
-        except StoreUnavailable:
-            self._stream.forget()  # it may be gone, which a message's answer does not tell
-            raise
 
     async def _page(self, keys: Sequence[Key]) -> list[NatsRow]:
         """Return some rows, up to the one that makes a page of them."""

@@ -1,29 +1,58 @@
 """What ``sessile doctor`` asks of NATS servers: what loses sessions there, or lets people in."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from sessile.core.value import Seconds
 from sessile.stores.finding import Finding, fine, note, wrong
-from sessile.wire.nats.messages import ServerInfo, StreamConfig, StreamInfo
+from sessile.stores.nats_feed import beat_of
+from sessile.stores.nats_stream import NatsStream
+from sessile.stores.nats_url import NatsPlace
+from sessile.wire.nats.messages import ServerInfo, StreamConfig, StreamInfo, StreamMessage
+from sessile.wire.pause import pause
 
 _COMMON_ROW: Final = 1_200_000
 """Bytes that a session of the largest size takes, which a policy without ``max_bytes`` allows."""
 
+_BEAT_TTL: Final = 10
+_LOOKS: Final = 20
+_PAUSE: Final[Seconds] = 0.05
 
-def diagnose(server: ServerInfo, info: StreamInfo) -> Iterator[Finding]:
-    """Judge what a server told of itself and of the stream."""
-    yield fine("version", f"NATS {server.version}")
-    yield _judge_payload(server)
-    yield _judge_access(server)
-    if info.config is not None:
-        yield _judge_copies(server, info.config)
-        yield from _judge_followers(info)
-        yield from _judge_storage(info.config)
+
+async def look_at_followers(stream: NatsStream, place: NatsPlace) -> StreamInfo:
+    """Give a stream's servers something to follow, and ask until all have, or a while.
+
+    For the leader takes one that is away, or comes back with nothing, for whole until then.
+    """
+    await stream.make_ready()
+    info = await stream.info()
+    if info.cluster.replicas:
+        await stream.store("beat", StreamMessage(beat_of(place), b"", None, _BEAT_TTL))
+        info = await stream.info()
+        for _ in range(_LOOKS):
+            if not late_followers(info):
+                break
+            await pause(_PAUSE)
+            info = await stream.info()
+    return info
 
 
 def late_followers(info: StreamInfo) -> list[str]:
     """Return the names of those that are away, or do not have what the leader has."""
     return [one.name for one in info.cluster.replicas if one.offline or not one.current]
+
+
+def diagnose(server: ServerInfo, streams: Sequence[StreamInfo]) -> Iterator[Finding]:
+    """Judge what a server told of itself and of the streams, which are all set alike."""
+    yield fine("version", f"NATS {server.version}")
+    yield _judge_payload(server)
+    yield _judge_access(server)
+    config = streams[0].config
+    if config is not None:
+        yield _judge_copies(server, config)
+        yield from _judge_followers(streams)
+        yield from _judge_storage(config)
 
 
 def _judge_payload(server: ServerInfo) -> Finding:
@@ -60,10 +89,15 @@ def _judge_copies(server: ServerInfo, config: StreamConfig) -> Finding:
     )
 
 
-def _judge_followers(info: StreamInfo) -> Iterator[Finding]:
-    if info.cluster.leader:
-        yield fine("leader", info.cluster.leader)
-    if late := late_followers(info):
+def _judge_followers(streams: Sequence[StreamInfo]) -> Iterator[Finding]:
+    leaders = Counter(info.cluster.leader for info in streams if info.cluster.leader)
+    if len(streams) > 1 and leaders:
+        shares = (f"{name} of {count}" for name, count in sorted(leaders.items()))
+        yield fine("leader", ", ".join(shares))
+    elif leaders:
+        yield fine("leader", next(iter(leaders)))
+    late = sorted({name for info in streams for name in late_followers(info)})
+    if late:
         yield wrong(
             "followers",
             f"{', '.join(late)}: away, or behind the leader. Should one more fail, everything is a "

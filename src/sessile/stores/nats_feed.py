@@ -1,13 +1,13 @@
 """The feed of ``nats://``: which sessions' messages are stored. ``wire.nats.listener`` hears them.
 
-The heartbeat is a message of the feed's own, stored in the same stream at a time ``t``. The server
-tells what is stored in its order, so when the beat is told, all that was acknowledged before ``t``
-has been. It is stored by a majority of the servers, as anything is: a part of them that is cut off,
-which does not know what the others store, vouches for nothing.
+The heartbeat is a message of the feed's own, stored in each stream at a time ``t``. The server
+tells what is stored in its order, so when every beat is told, all that was acknowledged before
+``t`` has been. It is stored by a majority of the servers, as anything is: a part of them that is
+cut off, which does not know what the others store, vouches for nothing.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sessile.core.ticket import Key, is_key
@@ -15,35 +15,65 @@ from sessile.core.value import Seconds
 from sessile.stores.mirror import Mirror
 from sessile.stores.nats_rows import ENDED
 from sessile.stores.nats_url import NatsPlace
+from sessile.wire import system
 from sessile.wire.feed.connection import BEAT, Heard
+from sessile.wire.nats.client import NatsClient
+from sessile.wire.nats.endpoint import NatsEndpoint
 from sessile.wire.nats.listener import NatsListener, Told
 from sessile.wire.nats.messages import TTL
 
 _BEAT_TTL: Final = "10s"
+_NAME: Final = 8  # bytes
+
+
+def listen(
+    client: NatsClient, places: Sequence[NatsPlace], *, whole: bool = False
+) -> tuple[NatsListener, dict[str, str]]:
+    """Return a listener to some streams, and the beats that it hears: see ``NatsFeed``.
+
+    Args:
+        client: of their servers.
+        places: theirs.
+        whole: whether it hears of all that is there, too, and of its data.
+    """
+    beats = {place.sessions: beat_of(place) for place in places}
+    subjects = {
+        place.stream: (f"{place.sessions}*", place.everybody, beats[place.sessions])
+        for place in places
+    }
+    return client.open_listener(subjects, whole=whole), beats
+
+
+def beat_of(place: NatsPlace) -> str:
+    """Return a subject of a stream that nobody else knows."""
+    return f"{place.address.beats}{system.entropy(_NAME).hex()}"
 
 
 class NatsFeed:
     """Keys of sessions, out of the subjects that are told.
 
     Args:
-        listener: hears of sessions, of everybody's end, and of the beat.
-        place: the stream.
-        beat: a subject that nobody else has.
+        listener: hears of sessions, of everybody's end, and of the beats.
+        endpoint: the servers.
+        beats: by what the subjects of a stream's sessions begin with, one of its subjects that
+            nobody else has.
         timer: seconds by a clock that never runs backwards.
+        pause: seconds between two beats.
     """
 
     def __init__(
         self,
         listener: NatsListener,
-        place: NatsPlace,
-        beat: str,
+        endpoint: NatsEndpoint,
+        beats: Mapping[str, str],
         timer: Callable[[], Seconds],
+        pause: Seconds = BEAT,
     ) -> None:
+        self._pause = pause
         self._listener, self._timer = listener, timer
-        self._place, self._beat = place, beat
-        self._limit = place.endpoint.timeout
+        self._endpoint, self._beats = endpoint, beats
         self._sent = -math.inf  # when the last beat was
-        self._is_back = True
+        self._away: set[str] = set()  # beats that are not back
         self._heard = -math.inf  # when anything was told
 
     def wait(self, seconds: Seconds) -> Heard:
@@ -51,7 +81,7 @@ class NatsFeed:
         try:
             return self._wait(self._timer() + seconds)
         except OSError as error:
-            failure = self._place.endpoint.failure(error)
+            failure = self._endpoint.failure(error)
         raise failure  # out here it has no other context than its cause
 
     def close(self) -> None:
@@ -59,14 +89,15 @@ class NatsFeed:
         self._listener.close()
 
     def _wait(self, until: Seconds) -> Heard:
-        now = self._timer()
-        if self._is_back and now >= self._sent + BEAT:
-            self._sent, self._is_back = now, False
-            self._listener.send(self._beat, {TTL: _BEAT_TTL})
+        now, limit = self._timer(), self._endpoint.timeout
+        if not self._away and now >= self._sent + self._pause:
+            self._sent, self._away = now, set(self._beats.values())
+            for beat in self._beats.values():
+                self._listener.send(beat, {TTL: _BEAT_TTL})
         last = max(self._sent, self._heard)
-        if not self._is_back and now >= last + self._limit:  # much may stand before it
+        if self._away and now >= last + limit:  # much may stand before it
             raise TimeoutError
-        next_act = self._sent + BEAT if self._is_back else last + self._limit
+        next_act = last + limit if self._away else self._sent + self._pause
         told = self._listener.receive(max(min(until, next_act) - now, 0.0))
         if told:
             self._heard = self._timer()
@@ -76,13 +107,14 @@ class NatsFeed:
         keys: dict[Key, None] = {}
         anything, as_of = False, None
         for subject, data in told:
-            name = subject.removeprefix(self._place.sessions)
-            if name != subject:
+            begin, dot, name = subject.rpartition(".")
+            if begin + dot in self._beats:
                 if is_key(name):
                     keys[Key(name)] = None
                     self._note(Key(name), data)
-            elif subject == self._beat:
-                self._is_back, as_of = True, self._sent
+            elif subject in self._away:
+                self._away.discard(subject)
+                as_of = None if self._away else self._sent
             else:
                 anything = True
                 self._note_end()
@@ -105,8 +137,8 @@ class NatsMirrorFeed(NatsFeed):
 
     Args:
         listener: hears of whole messages, and of all there are.
-        place: the stream.
-        beat: a subject that nobody else has.
+        endpoint: the servers.
+        beats: as those of ``NatsFeed``.
         timer: seconds by a clock that never runs backwards.
         mirror: is replaced once all that is there has come.
     """
@@ -114,12 +146,12 @@ class NatsMirrorFeed(NatsFeed):
     def __init__(
         self,
         listener: NatsListener,
-        place: NatsPlace,
-        beat: str,
+        endpoint: NatsEndpoint,
+        beats: Mapping[str, str],
         timer: Callable[[], Seconds],
         mirror: Mirror,
     ) -> None:
-        super().__init__(listener, place, beat, timer)
+        super().__init__(listener, endpoint, beats, timer)
         self._mirror = mirror
         self._rows: dict[Key, bytes] = {}
 

@@ -109,6 +109,7 @@ class NatsRows:
     def __init__(self, stream: NatsStream, place: NatsPlace) -> None:
         self._stream = stream
         self._sessions, self._owners = place.sessions, place.owners
+        self._ending = f"{place.subjects}ending"
 
     async def get(self, key: Key) -> NatsRow:
         """Return the row of a session."""
@@ -157,19 +158,34 @@ class NatsRows:
         self, key: str, expected: int, record: Record | None, blob: bytes = b""
     ) -> StreamMessage:
         """Return the message that puts a record into a row; None ends what is there."""
-        subject = self._sessions + key
         if record is None:
+            return self.row(key, expected)
+        return self.row(key, expected, blob or pack(record), row_lifetime(record))
+
+    def row(
+        self, key: str, expected: int, value: bytes | None = None, lasts: int = 0
+    ) -> StreamMessage:
+        """Return the message that puts bytes into a row for milliseconds; None ends it."""
+        subject = self._sessions + key
+        if value is None:
             return StreamMessage(subject, ENDED, expected, ENDED_TTL)
-        lasts = _seconds(row_lifetime(record))
-        return StreamMessage(subject, Opaque(blob or pack(record)), expected, lasts)
+        return StreamMessage(subject, Opaque(value), expected, in_seconds(lasts))
 
     def index(self, owner: str, expected: int, index: StreamIndex) -> StreamMessage:
         """Return the message that puts an owner's index into its row."""
         subject = self._owners + owner_digest(owner).hex()
-        if not index.entries:
-            return StreamMessage(subject, ENDED, expected, ENDED_TTL)
-        lasts = max(entry.lasts for entry in index.entries)
+        lasts = max((entry.lasts for entry in index.entries), default=ENDED_TTL)
         return StreamMessage(subject, Opaque(msgspec.msgpack.encode(index)), expected, lasts)
+
+    async def has_ending(self) -> bool:
+        """Tell whether everybody is being ended, in several streams of which this is the first."""
+        return (await self._get({"last_by_subj": self._ending})).value is not None
+
+    def ending(self, lasts: int) -> StreamMessage:
+        """Return the message that says so for some seconds; 0 says that it is over."""
+        if lasts == 0:
+            return StreamMessage(self._ending, ENDED, None, 1)
+        return StreamMessage(self._ending, b"ending", None, lasts)
 
     async def _get(self, question: dict[str, str | int]) -> NatsRow:
         told = await self._ask(question)
@@ -191,9 +207,10 @@ def _row(message: StoredMessage) -> NatsRow:
 
 def entry_of(record: Record, index: StreamIndex) -> StreamIndexEntry:
     """Return the entry of a session that comes to stand in an index, as the newest."""
-    lasts = _seconds(milliseconds(record.until, record.seen))
+    lasts = in_seconds(milliseconds(record.until, record.seen))
     return StreamIndexEntry(index.last + 1, Key(record.key), record.until, lasts)
 
 
-def _seconds(lasts: int) -> int:
+def in_seconds(lasts: int) -> int:
+    """Return whole seconds, which the server counts, for milliseconds."""
     return max(-(-lasts // 1000), 1)

@@ -18,11 +18,15 @@ from sessile.wire.nats.messages import (
     ServerInfo,
     StreamConfig,
     StreamInfo,
+    StreamMessage,
 )
 
 A = TypeVar("A", bound=Answer)
 
 _IN_CLUSTER: Final = 3
+
+_SHARDS: Final = "sessile-shards"
+"""The name under which a stream's metadata say of how many shards it is one."""
 
 _TAKEN: Final = 10058  # a stream of that name is there, set otherwise
 
@@ -33,10 +37,13 @@ class NatsStream:
     Args:
         client: of its servers.
         place: its name.
+        first: the first one of its shards, if it is another one: none is made but beside that.
     """
 
-    def __init__(self, client: NatsClient, place: NatsPlace) -> None:
-        self._client, self._place = client, place
+    def __init__(
+        self, client: NatsClient, place: NatsPlace, first: "NatsStream | None" = None
+    ) -> None:
+        self._client, self._place, self._first = client, place, first
         self._is_known = False
 
     async def make_ready(self) -> None:
@@ -66,6 +73,8 @@ class NatsStream:
 
     async def make(self) -> None:
         """Make the stream, if nobody else has meanwhile."""
+        if self._first is not None:  # which says how many shards there are
+            await self._first.make_ready()
         copies = self._place.copies
         if copies is None:
             copies = _IN_CLUSTER if (await self.server()).cluster else 1
@@ -81,9 +90,22 @@ class NatsStream:
         """Ask the server that we are connected to about itself."""
         return await self._client.ask("nats server", lambda lane: lane.server())
 
-    async def purge(self) -> None:
-        """Remove every message, as one act."""
-        told = await self.ask("purge", "STREAM.PURGE", b"{}", Answer, is_harmless=False)
+    async def store(self, what: str, *messages: StreamMessage) -> int | None:
+        """Store messages as one act; return a sequence, or None where a rival was faster."""
+        await self.make_ready()
+        address = self._place.address
+        try:
+            return await self._client.ask(
+                f"nats {what}", lambda lane: lane.store(address, messages)
+            )
+        except StoreUnavailable:
+            self.forget()  # it may be gone, which a message's answer does not tell
+            raise
+
+    async def purge(self, subjects: str | None = None) -> None:
+        """Remove every message, or those under some subjects, as one act."""
+        question = msgspec.json.encode({} if subjects is None else {"filter": subjects})
+        told = await self.ask("purge", "STREAM.PURGE", question, Answer, is_harmless=False)
         if told.error is not None:
             raise self.failure(told.error)
 
@@ -98,10 +120,12 @@ class NatsStream:
 
     async def get(self, data: bytes) -> GetAnswer:
         """Ask the leader for a message."""
-        subject = f"$JS.API.STREAM.MSG.GET.{self._place.stream}"
+        address = self._place.address
+        subject = f"$JS.API.STREAM.MSG.GET.{address.name}"
         try:
             return await self._client.ask(
-                "nats get", lambda lane: lane.ask(subject, data, GetAnswer, is_read=True)
+                "nats get",
+                lambda lane: lane.ask(subject, data, GetAnswer, read_of=self._place.address),
             )
         except StoreUnavailable:
             self.forget()  # it may be gone
@@ -132,6 +156,13 @@ class NatsStream:
 
     def _check(self, config: StreamConfig) -> None:
         wanted = config_of(self._place, 1)
+        shards = config.metadata.get(_SHARDS)
+        if shards is not None and self._place.shards not in (0, int(shards)):
+            raise StoreUnavailable(
+                self._client.name,
+                f"the stream {self._place.stream} is one of {shards} shards: write shards={shards} "
+                "into the URL, or another bucket into its path",
+            )
         fields = ("max_msgs_per_subject", "allow_msg_ttl", "allow_atomic", "deny_purge", "max_age")
         wrong = [
             f"{name}={getattr(wanted, name)}"
@@ -166,6 +197,7 @@ def config_of(place: NatsPlace, copies: int) -> StreamConfig:
         allow_msg_ttl=True,
         allow_atomic=True,
         allow_direct=True,
+        metadata={_SHARDS: str(place.shards)} if place.shards else {},
     )
 
 

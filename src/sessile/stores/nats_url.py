@@ -1,15 +1,23 @@
 """The servers and the stream that a ``nats://`` URL names. ``stores.nats`` asks them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sessile.errors import ConfigError
 from sessile.stores.location import Location, count, seconds
-from sessile.wire.nats.endpoint import PORT, NatsEndpoint
+from sessile.wire.nats.endpoint import PORT, NatsEndpoint, StreamAddress
 from sessile.wire.tls import Tls
 
 BUCKET: Final = "sessile"
+
+SHARDED: Final = "backup"
+"""What the schemes begin with whose sessions are dealt out to several streams."""
+
+SHARDS: Final = 6
+"""Streams that two, three or six servers lead evenly; with more, each process sends more beats."""
+
+MOST_SHARDS: Final = 64
 
 LIMIT: Final = 0.5
 """Seconds for one operation unless the URL says otherwise."""
@@ -29,21 +37,40 @@ class NatsPlace:
         endpoint: the servers.
         bucket: what the stream and its subjects are named by.
         copies: how many servers hold the stream; None is 3 in a cluster, else 1.
+        shards: how many streams the sessions are dealt out to; 0 where one has them all.
+        shard: which of those it is.
     """
 
     endpoint: NatsEndpoint
     bucket: str = BUCKET
     copies: int | None = None
+    shards: int = 0
+    shard: int | None = None
+
+    @property
+    def address(self) -> StreamAddress:
+        """Where the stream is found."""
+        return StreamAddress(self.stream, self.subjects)
 
     @property
     def stream(self) -> str:
         """The name of the stream."""
-        return self.endpoint.stream
+        return (
+            f"SESSILE_{self.bucket}"
+            if self.shard is None
+            else f"SESSILE_{self.bucket}_{self.shard}"
+        )
 
     @property
     def subjects(self) -> str:
         """What all of its subjects begin with."""
-        return _subjects(self.bucket)
+        begin = f"$SESSILE.{self.bucket}."
+        return begin if self.shard is None else f"{begin}{self.shard}."
+
+    @property
+    def parts(self) -> list["NatsPlace"]:
+        """The place of each shard."""
+        return [replace(self, shard=number) for number in range(self.shards)]
 
     @property
     def sessions(self) -> str:
@@ -84,8 +111,6 @@ def place_of(url: str) -> NatsPlace:
     found = NatsPlace(
         NatsEndpoint(
             place.safe,
-            stream=f"SESSILE_{bucket}",
-            beats=f"{_subjects(bucket)}beat.",
             hosts=place.servers(PORT),
             username=place.username or None,
             password=place.password or None,
@@ -96,13 +121,17 @@ def place_of(url: str) -> NatsPlace:
         ),
         bucket,
         place.option("copies", _copies, None),
+        place.option("shards", _shards, SHARDS) if place.scheme.startswith(SHARDED) else 0,
     )
     place.refuse_leftovers()
     return found
 
 
-def _subjects(bucket: str) -> str:
-    return f"$SESSILE.{bucket}."
+def _shards(text: str) -> int:
+    number = count(text)
+    if not 1 <= number <= MOST_SHARDS:
+        raise ValueError(f"write a number from 1 to {MOST_SHARDS}")
+    return number
 
 
 def _copies(text: str) -> int:

@@ -52,7 +52,7 @@ OLDEST: Final[Seconds] = 30.0
 that swallows its notices."""
 
 _ABILITIES: Final = (
-    "diagnose", "key_path", "make_table", "path", "server_time", "size", "table",
+    "diagnose", "key_path", "make_table", "path", "placement", "server_time", "size", "table",
     "table_statements",
 )  # fmt: skip
 """What ``stores.abilities`` has: from Python 3.12 on ``isinstance`` asks no ``__getattr__``."""

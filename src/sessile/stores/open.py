@@ -43,10 +43,11 @@ def open_store(url: str) -> Store:
         store = chosen.from_url(place)
     except ModuleNotFoundError as error:
         raise _missing(scheme, error) from error
-    if options.near is None:
+    near = options.near or getattr(store, "near", None)
+    if near is None:
         return store
     # what it has no method for, the store behind it has
-    return cast("Store", NearStore(store, options.near, tell=FeedLog(store.name)))
+    return cast("Store", NearStore(store, near, tell=FeedLog(store.name)))
 
 
 def schemes() -> list[str]:

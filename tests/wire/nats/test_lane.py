@@ -7,9 +7,8 @@ from base64 import b64encode
 import pytest
 
 from sessile.testing.clock import T0, FakeClock
-from sessile.wire.nats.endpoint import NatsEndpoint
+from sessile.wire.nats.endpoint import NatsEndpoint, StreamAddress
 from sessile.wire.nats.lane import NatsLane
-from sessile.wire.nats.lease import NatsLease
 from sessile.wire.nats.messages import ACT, StreamMessage
 
 SESSION = StreamMessage("s.one", b"new", 7, 60)
@@ -55,9 +54,9 @@ class TwoLeaders:
 async def store(connection):
     """Store a message through that connection."""
     clock = FakeClock(T0)
-    lane = NatsLane(NatsEndpoint("here", stream="s", timeout=1.0), clock)
-    lane._connection, lane._lease = connection, NatsLease(connection, "beat.", clock)
-    return await lane.store([SESSION])
+    lane = NatsLane(NatsEndpoint("here", timeout=1.0), clock)
+    lane._connection = connection
+    return await lane.store(StreamAddress("s", "t."), [SESSION])
 
 
 @pytest.mark.parametrize("after", [1, 2])

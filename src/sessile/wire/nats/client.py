@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -75,7 +75,7 @@ class NatsClient:
         return Ask(what, partial(self._block, act), partial(self._wait, act))
 
     def open_listener(
-        self, stream: str, subjects: Sequence[str], *, whole: bool = False
+        self, subjects: Mapping[str, Sequence[str]], *, whole: bool = False
     ) -> NatsListener:
         """Connect, on this thread, and beside all others; ``NatsListener`` has the arguments.
 
@@ -87,7 +87,7 @@ class NatsClient:
         listener = NatsListener(self._endpoint, self._loop)
         self._listeners.add(listener)
         try:
-            listener.open(stream, subjects, whole=whole)
+            listener.open(subjects, whole=whole)
         except OSError as error:
             failure = self._endpoint.failure(error.with_traceback(None))
         else:

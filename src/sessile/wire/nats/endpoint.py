@@ -20,14 +20,29 @@ OLDEST: Final = (2, 12)
 
 
 @dataclass(frozen=True, slots=True)
+class StreamAddress:
+    """Where a stream is found.
+
+    Args:
+        name: its name.
+        subjects: what all of its subjects begin with.
+    """
+
+    name: str
+    subjects: str
+
+    @property
+    def beats(self) -> str:
+        """What the subjects of messages begin with that are stored to see that it has a leader."""
+        return f"{self.subjects}beat."
+
+
+@dataclass(frozen=True, slots=True)
 class NatsEndpoint:
     """The servers of one NATS system, each of which leads to all others.
 
     Args:
         name: what errors call it; holds no credentials.
-        stream: the name of the stream that is asked.
-        beats: what the subjects of messages begin with that are stored to see that the stream has
-            a leader.
         hosts: name and port of each; the last good one is tried first.
         username: None for servers that ask for none.
         password: sent to the server and shown nowhere.
@@ -39,8 +54,6 @@ class NatsEndpoint:
     """
 
     name: str
-    stream: str = ""
-    beats: str = ""
     hosts: tuple[tuple[str, int], ...] = (("localhost", PORT),)
     username: str | None = None
     password: str | None = field(default=None, repr=False)

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from nats.aio.msg import Msg
@@ -13,7 +14,7 @@ from nats.errors import Error
 from sessile.core.value import Seconds
 from sessile.wire import system
 from sessile.wire.nats.connection import NatsConnection, NoResponders, end_opening
-from sessile.wire.nats.endpoint import NatsEndpoint
+from sessile.wire.nats.endpoint import NatsEndpoint, StreamAddress
 from sessile.wire.nats.lease import NatsLease
 from sessile.wire.nats.messages import (
     ACT,
@@ -61,6 +62,15 @@ def _is_newer(refusal: str, expected: int | None) -> bool:
     return expected is not None and last.isdigit() and int(last) > expected
 
 
+class _LaneAct(NamedTuple):
+    """What is stored, under the name by which it is known again, and until when that is tried."""
+
+    stream: StreamAddress
+    messages: Sequence[StreamMessage]
+    name: str
+    deadline: Seconds
+
+
 class NatsLane:
     """The connection of one loop.
 
@@ -77,7 +87,8 @@ class NatsLane:
         self._hosts = deque(endpoint.hosts)
         self._connection: NatsConnection | None = None
         self._opening: asyncio.Task[NatsConnection] | None = None
-        self._lease: NatsLease | None = None
+        self._leases: dict[StreamAddress, NatsLease] = {}  # by that connection
+        self._is_alone = False  # the server: then nobody else stores, or answers for it
         self._left: set[NatsConnection] = set()
 
     async def ask(
@@ -87,7 +98,7 @@ class NatsLane:
         kind: type[A],
         *,
         is_harmless: bool = True,
-        is_read: bool = False,
+        read_of: StreamAddress | None = None,
     ) -> A:
         """Ask JetStream something; return its answer, whatever it says.
 
@@ -96,16 +107,16 @@ class NatsLane:
             data: its bytes.
             kind: of the answer.
             is_harmless: whether it is asked once more where nobody knows what became of it.
-            is_read: whether the answer has to have all that was acknowledged before.
+            read_of: the stream, where the answer has to have all that was acknowledged before.
 
         Raises:
             StoreUnavailable: there is no answer in time.
         """
         deadline = self._timer() + self._endpoint.timeout
-        more = {"is_harmless": is_harmless, "is_read": is_read}
+        ask = partial(self._ask, is_harmless=is_harmless, read_of=read_of)
         try:
             while True:
-                message = await self._ask(subject, data, deadline, **more)
+                message = await ask(subject, data, deadline)
                 answer = msgspec.json.decode(message.data, type=kind)
                 if answer.error is None or answer.error.err_code not in NOT_NOW:
                     return answer
@@ -127,8 +138,8 @@ class NatsLane:
             failure = self._endpoint.failure(error)
         raise failure
 
-    async def store(self, messages: Sequence[StreamMessage]) -> int | None:
-        """Store messages as one act; return the sequence of the last one.
+    async def store(self, stream: StreamAddress, messages: Sequence[StreamMessage]) -> int | None:
+        """Store messages in a stream as one act; return the sequence of the last one.
 
         None where a condition of theirs does not hold: nothing has happened. Where nobody knows
         what became of them they are sent once more. They are not stored twice, for then their
@@ -138,11 +149,12 @@ class NatsLane:
             StoreUnavailable: the server refuses them, or nobody knows whether they are stored.
         """
         deadline = self._timer() + self._endpoint.timeout
-        act, is_doubtful, is_again = system.entropy(_NAME).hex(), False, False
+        act = _LaneAct(stream, messages, system.entropy(_NAME).hex(), deadline)
+        is_doubtful = is_again = False
         try:
             while True:
                 try:
-                    told = await self._publish(messages, act, deadline)
+                    told = await self._publish(act)
                 except (ConnectionError, TimeoutError):
                     if self._timer() >= deadline:
                         raise
@@ -152,8 +164,7 @@ class NatsLane:
                 if error is None:
                     return told.seq
                 if error.err_code in WRONG_SEQUENCE:
-                    doubts = is_doubtful, is_again
-                    seq = await self._judge(error, messages[-1], act, doubts, deadline)
+                    seq = await self._judge(act, error, (is_doubtful, is_again))
                     if seq != _AGAIN:
                         return seq
                     is_again = True
@@ -166,12 +177,7 @@ class NatsLane:
         raise failure
 
     async def _judge(
-        self,
-        error: ApiError,
-        message: StreamMessage,
-        act: str,
-        doubts: tuple[bool, bool],
-        deadline: Seconds,
+        self, act: "_LaneAct", error: ApiError, doubts: tuple[bool, bool]
     ) -> int | None:
         """Return the sequence of a message that was stored though a leader refused it.
 
@@ -180,14 +186,14 @@ class NatsLane:
         that may be known when it is sent once more.
         """
         is_doubtful, is_again = doubts
-        is_alone = self._lease is None  # the server: nobody else could have stored it
-        if not any(doubts) and (is_alone or _is_newer(error.description, message.expected)):
+        message = act.messages[-1]
+        if not any(doubts) and (self._is_alone or _is_newer(error.description, message.expected)):
             return None
         question = msgspec.json.encode({"last_by_subj": message.subject})
-        subject = f"$JS.API.STREAM.MSG.GET.{self._endpoint.stream}"
-        answer = await self._ask(subject, question, deadline, is_read=True)
+        subject = f"$JS.API.STREAM.MSG.GET.{act.stream.name}"
+        answer = await self._ask(subject, question, act.deadline, read_of=act.stream)
         found = msgspec.json.decode(answer.data, type=GetAnswer).message
-        if found is not None and act.encode() in found.hdrs:
+        if found is not None and act.name.encode() in found.hdrs:
             return found.seq
         is_same = message.expected == (0 if found is None else found.seq)
         if is_doubtful and is_same:  # it is on its way, or has been lost
@@ -203,14 +209,14 @@ class NatsLane:
         deadline: Seconds,
         *,
         is_harmless: bool = True,
-        is_read: bool = False,
+        read_of: StreamAddress | None = None,
     ) -> Msg:
         """Ask somebody who answers."""
         while True:
             connection = await self._connect(deadline)
             try:
-                if is_read and self._lease is not None:
-                    await self._lease.hold(self._limit(deadline))
+                if read_of is not None and not self._is_alone:
+                    await self._lease(connection, read_of).hold(self._limit(deadline))
                 limit = self._limit(deadline) if is_harmless else deadline - self._timer()
                 return await connection.ask(subject, data, None, limit)
             except NoResponders:
@@ -236,7 +242,7 @@ class NatsLane:
         self._hold(connection.close())
 
     def _forget(self, connection: NatsConnection) -> None:
-        self._connection = self._lease = None
+        self._connection, self._leases = None, {}
         if self._hosts[0] == connection.host:
             self._hosts.rotate(-1)
 
@@ -273,33 +279,31 @@ class NatsLane:
         _closing.add(task)
         task.add_done_callback(_closing.discard)
 
-    async def _publish(
-        self, messages: Sequence[StreamMessage], act: str, deadline: Seconds
-    ) -> PublishAnswer:
+    async def _publish(self, act: "_LaneAct") -> PublishAnswer:
         """Send messages, the last one's answer being that of all."""
-        *others, last = messages
+        *others, last = act.messages
         while True:
-            connection = await self._connect(deadline)
-            headers = last.headers() | {ACT: act}
+            connection = await self._connect(act.deadline)
+            headers = last.headers() | {ACT: act.name}
             if others:
                 batch = system.entropy(_NAME).hex()
                 for number, each in enumerate(others, 1):
                     place = {BATCH: batch, BATCH_SEQUENCE: str(number)}
                     await connection.tell(each.subject, each.data, each.headers() | place)
-                headers |= {BATCH: batch, BATCH_SEQUENCE: str(len(messages)), BATCH_COMMIT: "1"}
-            lease, sent = self._lease, self._timer()
+                headers |= {BATCH: batch, BATCH_SEQUENCE: str(len(act.messages)), BATCH_COMMIT: "1"}
+            lease, sent = self._lease(connection, act.stream), self._timer()
             try:
                 answer = await connection.ask(
-                    last.subject, last.data, headers, self._limit(deadline)
+                    last.subject, last.data, headers, self._limit(act.deadline)
                 )
             except NoResponders:
-                await self._pause(deadline)
+                await self._pause(act.deadline)
                 continue
             except TimeoutError as error:
                 self._doubt(connection, error)
                 raise
             told = _decode(answer.data)
-            if lease is not None and told.error is None:
+            if told.error is None:
                 lease.note(sent)
             return told
 
@@ -333,5 +337,13 @@ class NatsLane:
         self._opening = None
         if not task.cancelled() and task.exception() is None:
             connection = self._connection = task.result()
-            if connection.server.cluster:
-                self._lease = NatsLease(connection, self._endpoint.beats, self._timer)
+            self._is_alone = not connection.server.cluster
+
+    def _lease(self, connection: NatsConnection, stream: StreamAddress) -> NatsLease:
+        """Return the lease of the leader of a stream, by one connection."""
+        if connection is not self._connection:  # it was left meanwhile
+            return NatsLease(connection, stream.beats, self._timer)
+        lease = self._leases.get(stream)
+        if lease is None:
+            lease = self._leases[stream] = NatsLease(connection, stream.beats, self._timer)
+        return lease

@@ -1,14 +1,15 @@
 """What is stored in a stream, as one thread hears it. ``stores.nats_feed`` says what it means.
 
-An ordered consumer of its own, in the memory of one server, tells each message; without its data
-unless that is asked for. Each has a number, so that none is missed without a word. A consumer that
-is gone says nothing. The server waits for us now and then (flow control), so that many messages do
-not fill our memory.
+An ordered consumer for each stream, in the memory of one server, tells each message; without its
+data unless that is asked for. Each has a number, so that none is missed without a word. A consumer
+that is gone says nothing. The server waits for us now and then (flow control), so that many
+messages do not fill our memory.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -47,7 +48,7 @@ class Told(NamedTuple):
 
 
 class NatsListener:
-    """Hears of what is stored from when it was opened on. For one thread.
+    """Hears of what is stored from when it was opened on, in a stream or several. For one thread.
 
     Args:
         endpoint: the servers.
@@ -58,24 +59,23 @@ class NatsListener:
         self._endpoint = endpoint
         self._loop = loop
         self._told: SimpleQueue[Told | Exception] = SimpleQueue()
-        self._count = 0
+        self._counts: dict[str, int] = {}  # by stream, how many messages of it were told
         self._connection: NatsConnection | None = None
         self._opening: asyncio.Task[Any] | None = None
         self._closing: asyncio.Task[None] | None = None  # so that it is not collected while it runs
 
-    def open(self, stream: str, subjects: Sequence[str], *, whole: bool = False) -> None:
+    def open(self, subjects: Mapping[str, Sequence[str]], *, whole: bool = False) -> None:
         """Connect.
 
         Args:
-            stream: its name.
-            subjects: those to hear of; they have no overlap.
+            subjects: those to hear of, by the name of their stream; they have no overlap.
             whole: whether to hear of all that is there already, with its data.
 
         Raises:
             OSError: no server is there, or there is no such stream.
             StoreClosed: the store was closed.
         """
-        self._perform(self._open(stream, subjects, whole=whole))
+        self._perform(self._open(subjects, whole=whole))
 
     def receive(self, seconds: Seconds) -> list[Told]:
         """Return the messages that were stored, in their order; wait for one, so long at most.
@@ -132,15 +132,15 @@ class NatsListener:
             why = "the stream is not there, or has no leader"
         raise ConnectionError(why)
 
-    async def _open(self, stream: str, subjects: Sequence[str], *, whole: bool) -> None:
+    async def _open(self, subjects: Mapping[str, Sequence[str]], *, whole: bool) -> None:
         self._opening = asyncio.current_task()
         hosts = deque(self._endpoint.hosts)
         connection = await NatsConnection.open_any(self._endpoint, hosts)
         self._connection = connection
         try:
             connection.on_loss = self._told.put
-            inbox = await connection.listen(self._hear)
-            await self._make_consumer(connection, stream, subjects, inbox, whole=whole)
+            make = partial(self._make_consumer, connection, whole=whole)
+            await _all_of([make(stream, some) for stream, some in subjects.items()])
         except BaseException:
             await connection.close()
             raise
@@ -150,10 +150,10 @@ class NatsListener:
         connection: NatsConnection,
         stream: str,
         subjects: Sequence[str],
-        inbox: str,
         *,
         whole: bool,
     ) -> None:
+        inbox = await connection.listen(partial(self._hear, stream))
         config = {
             "deliver_subject": inbox,
             "deliver_policy": "last_per_subject" if whole else "new",
@@ -174,7 +174,7 @@ class NatsListener:
         if error is not None:
             raise ConnectionError(f"no consumer of the stream {stream}: {error.description}")
 
-    async def _hear(self, message: Msg) -> None:
+    async def _hear(self, stream: str, message: Msg) -> None:
         headers = message.headers or {}
         if headers.get("Status") == _CONTROL:
             answer = message.reply or headers.get("Nats-Consumer-Stalled")
@@ -183,7 +183,14 @@ class NatsListener:
             return
         if not message.reply:  # it says that the consumer is gone
             return
-        self._count += 1
-        if message.metadata.sequence.consumer != self._count:
+        count = self._counts[stream] = self._counts.get(stream, 0) + 1
+        if message.metadata.sequence.consumer != count:
             self._told.put(ConnectionError("some of what was stored was not told"))
         self._told.put(Told(message.subject, message.data))
+
+
+async def _all_of(acts: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Finish acts, all at once; none is under way when the first failure of theirs is raised."""
+    for error in await asyncio.gather(*acts, return_exceptions=True):
+        if error is not None:
+            raise error

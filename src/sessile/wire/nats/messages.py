@@ -151,6 +151,7 @@ class StreamConfig(msgspec.Struct, frozen=True):
     allow_atomic: bool = False
     allow_direct: bool = False
     deny_purge: bool = False
+    metadata: dict[str, str] = {}
 
 
 class StreamState(msgspec.Struct, frozen=True):
@@ -163,12 +164,19 @@ class StreamState(msgspec.Struct, frozen=True):
 
 
 class Replica(msgspec.Struct, frozen=True):
-    """A server that follows the leader."""
+    """A server that follows the leader.
+
+    Attributes:
+        name: its name.
+        current: whether it has what the leader has, as far as that knows.
+        offline: whether the servers know that it is away.
+        active: nanoseconds since the leader heard of it.
+    """
 
     name: str
     current: bool = False
     offline: bool = False
-    lag: int = 0
+    active: int = 0
 
 
 class Replicas(msgspec.Struct, frozen=True):

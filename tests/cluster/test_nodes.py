@@ -1,5 +1,6 @@
 """Three nodes with mutual TLS, as processes: a planned restart stalls nobody, a stranger is out."""
 
+import json
 import re
 import shutil
 import signal
@@ -7,23 +8,25 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 
 import pytest
 
 from harness.certificates import Authority
-from harness.nats_server import wait_for
+from harness.nats_server import KnownNats, wait_for
 from harness.nodes import LONG, NodeProcess, Nodes
 from harness.programs import free_port
 from sessile.cluster.authority import CertificateAuthority
 from sessile.cluster.peers import NodePeer
 from sessile.core.flow import run
 from sessile.errors import StoreUnavailable
+from sessile.stores.backup import BackupStore
 from sessile.stores.contract import Committed
 from sessile.stores.nats import NatsStore
 from sessile.testing.sample import change, key, record
 
-BUCKET = "shop"
+BUCKET, SPREAD = "shop", "spread"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,7 @@ def answers(store):
 
 
 class NodeWriter:
-    """Changes a session again and again, on a thread, with the time limit that a URL has."""
+    """Changes a session again and again, on a thread, with the time limit of its URL."""
 
     def __init__(self, url, name):
         self._store = NatsStore.from_url(url)
@@ -122,8 +125,8 @@ def test_three_nodes_hold_everything(whole):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_planned_restart_of_the_leader_stalls_nobody(whole, patient, number):
-    """With the time limit that a URL has by itself no act is a 503, and nothing is lost."""
-    with NodeWriter(whole.url(BUCKET), f"written {number}") as writer:
+    """With half the time that the shortest election takes no act is a 503, and nothing is lost."""
+    with NodeWriter(whole.url(BUCKET, "?timeout=2"), f"written {number}") as writer:
         leader = whole.leader(BUCKET)
         before = leader.said
         assert leader.ask_to_stop(number).end() == 0
@@ -168,6 +171,62 @@ def test_node_that_has_lost_its_disk_is_filled(whole, patient):
 
     assert run(patient.read(key("kept"))) == record("kept")
     run(patient.create(record("later")))
+
+
+def keeper_of(node):
+    """Return the user by which a node has its server lead, as its file says."""
+    (line,) = (row for row in node.config.splitlines() if row.startswith("accounts: "))
+    *_, user = json.loads(line.removeprefix("accounts: "))["SESSILE"]["users"]
+    return {"user": user["user"], "pass": user["password"]}
+
+
+class Keeper(KnownNats):
+    """A node, as it asks its own server."""
+
+    patience = 10.0
+
+    def __init__(self, node):
+        super().__init__(node.port)
+        self.user = keeper_of(node)
+
+
+def leads(nodes):
+    """Return how many streams each node leads, of all of them."""
+    keeper = Keeper(nodes.nodes[0])
+    with suppress(OSError, ValueError):  # one of them has no leader just now
+        names = keeper.api("STREAM.NAMES")["streams"]
+        infos = [keeper.api(f"STREAM.INFO.{name}") for name in names]
+        return Counter(info.get("cluster", {}).get("leader") for info in infos)
+    return Counter()
+
+
+def are_even(counts):
+    """Tell whether no node leads two more than another one."""
+    return len(counts) == 3 and max(counts.values()) - min(counts.values()) < 2
+
+
+def test_nodes_lead_evenly_by_themselves(whole):
+    """One that leads everything, as those that are left of three, hands over to those that came."""
+    url = whole.url(SPREAD, f"?timeout={LONG}").replace("nats:", "backup:")
+    store = BackupStore.from_url(url)
+    run(store.ping())
+    one = whole.nodes[0]
+    words = json.dumps({"placement": {"preferred": one.name}}).encode()
+    for number in range(6):
+        Keeper(one).ask(f"$JS.API.STREAM.LEADER.STEPDOWN.SESSILE_{SPREAD}_{number}", words)
+    wait_for(lambda: leads(whole)[one.name] >= 4, lambda: str(leads(whole)), LONG)
+    wait_for(lambda: are_even(leads(whole)), lambda: str(leads(whole)), 3 * LONG)
+    run(store.close())
+
+    assert "leads SESSILE_" in "".join(node.said for node in whole.nodes)
+
+
+def test_keeper_of_leaders_may_do_nothing_else(whole):
+    """Nobody but the node has its password, and it opens no session."""
+    told = Keeper(whole.nodes[0])
+    told.patience = 1.0
+    with pytest.raises((OSError, ValueError)):
+        told.ask(f"$JS.API.STREAM.MSG.GET.SESSILE_{BUCKET}", b'{"seq": 1}')
 
 
 def greeting(port, context, line=b""):

@@ -110,6 +110,11 @@ class NodeProcess:
         """All that it has printed, over all its lives."""
         return self._log.read_text() if self._log.exists() else ""
 
+    @property
+    def config(self):
+        """What its server is told."""
+        return (self.folder / "node.conf").read_text()
+
     def ask_to_stop(self, number=signal.SIGTERM):
         """Send the node a signal; Ctrl-C, as a terminal does, to its whole process group."""
         if number == signal.SIGINT:

@@ -9,13 +9,17 @@ from typing import Any, Final
 
 from sessile.cluster.peers import NodePeer, is_address, is_loopback, place_text
 from sessile.cluster.users import NodeUser
+from sessile.core.value import Seconds
 from sessile.errors import ConfigError
-from sessile.wire.nats.endpoint import PORT
+from sessile.wire.nats.endpoint import PORT, NatsEndpoint
+from sessile.wire.tls import Tls
 
 MESSAGE_BYTES: Final = 2_000_000
 """A session of 1 MiB, with its record and the headers of its message, is less."""
 
 _CLUSTER: Final = "sessile"
+_EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104
+_PATIENCE: Final[Seconds] = 2.0
 _ACCOUNT: Final = "SESSILE"
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _QUANTITY: Final = re.compile(r"(\d{1,12})([KMGT]?)B?")
@@ -32,6 +36,13 @@ _PUBLISH: Final = (
     "$JS.FC.>",
 )
 """What ``nats://`` asks for, of every bucket."""
+
+_LEADS: Final = (
+    "$JS.API.STREAM.NAMES",
+    "$JS.API.STREAM.INFO.*",
+    "$JS.API.STREAM.LEADER.STEPDOWN.*",
+)
+"""What ``leaders`` asks for."""
 
 _GRACE: Final = "1s"
 _DURATION: Final = "30s"  # less the server does not take
@@ -92,6 +103,20 @@ class NodeConfig:
         """Where workers find it."""
         return place_text(self.host, self.port)
 
+    def endpoint_for(self, user: NodeUser) -> NatsEndpoint:
+        """Return this node's server as one of its users reaches it from this host."""
+        host = self.own.host if self.own is not None and self.host in _EVERYWHERE else self.host
+        certificate = None if self.is_local else self.certificate
+        return NatsEndpoint(
+            f"node {self.name}",
+            hosts=((host, self.port),),
+            username=user.name,
+            password=user.password,
+            tls=None if certificate is None else Tls(str(certificate.ca)),
+            timeout=_PATIENCE,
+            connect_timeout=_PATIENCE,
+        )
+
     @property
     def needs_certificate(self) -> bool:
         """Whether anybody reaches it over a network."""
@@ -107,8 +132,9 @@ class NodeConfig:
         """All but this one."""
         return tuple(peer for peer in self.peers if peer.name != self.name)
 
-    def text(self, users: Sequence[NodeUser]) -> str:
-        """Return the file, with the users' passwords."""
+    def text(self, users: Sequence[NodeUser], keeper: NodeUser) -> str:
+        """Return the file, with the passwords of users and of the one who keeps leaders even."""
+        known = [*(_user(user, _PUBLISH) for user in users), _user(keeper, _LEADS)]
         rows = {
             "server_name": self.name,
             "listen": self.listens_on,
@@ -119,7 +145,7 @@ class NodeConfig:
                 "max_memory_store": self.memory // 4,
                 "sync_interval": self.sync,
             },
-            "accounts": {_ACCOUNT: {"jetstream": "enabled", "users": [*map(_user, users)]}},
+            "accounts": {_ACCOUNT: {"jetstream": "enabled", "users": known}},
             "lame_duck_duration": _DURATION,
             "lame_duck_grace_period": _GRACE,
         }
@@ -153,8 +179,8 @@ class NodeConfig:
         }
 
 
-def _user(user: NodeUser) -> dict[str, Any]:
-    permissions = {"publish": _PUBLISH, "subscribe": ["_INBOX.>"]}
+def _user(user: NodeUser, publish: Sequence[str]) -> dict[str, Any]:
+    permissions = {"publish": publish, "subscribe": ["_INBOX.>"]}
     return {"user": user.name, "password": user.password, "permissions": permissions}
 
 

@@ -14,8 +14,9 @@ from typing import Final
 
 from sessile.cluster.certificates import check_certificate
 from sessile.cluster.configuration import NodeConfig
+from sessile.cluster.leaders import NodeLeads
 from sessile.cluster.program import NatsProgram
-from sessile.cluster.users import users_of
+from sessile.cluster.users import keeper_of_leaders, users_of
 from sessile.core.secrets import KeyRing
 from sessile.core.value import Instant
 from sessile.wire.private_files import lock_folder, make_private_folder, write_private
@@ -58,6 +59,7 @@ class NodeRun:
     ring: KeyRing = field(repr=False)
     relay: Callable[[bytes], object]
     _server: ServingProgram | None = field(default=None, init=False, repr=False)
+    _leads: NodeLeads | None = field(default=None, init=False, repr=False)
     _is_ready: bool = field(default=False, init=False)
     _asked: int = field(default=0, init=False)
 
@@ -70,11 +72,17 @@ class NodeRun:
         folder = self.config.folder
         make_private_folder(folder)
         with lock_folder(folder, "a node") as lock, catch_stop_signals(self._stop):
-            path = folder / _FILE
-            write_private(path, self.config.text(users_of(self.ring)).encode())
+            path, keeper = folder / _FILE, keeper_of_leaders()
+            write_private(path, self.config.text(users_of(self.ring), keeper).encode())
             if self._asked:
                 return NodeEnd(was_asked=True, code=0, tail=())
+            if self.config.others:
+                endpoint = self.config.endpoint_for(keeper)
+                self._leads = NodeLeads(endpoint, self.config.name, tell=self._tell)
             return self._serve(path, lock)
+
+    def _tell(self, text: str) -> None:
+        self.relay(f"node {self.config.name} {text}\n".encode())
 
     def _serve(self, path: Path, lock: int) -> NodeEnd:
         command = [str(self.program.path), "-c", str(path)]
@@ -85,13 +93,18 @@ class NodeRun:
             self._server.tell(Signals.SIGTERM)
         tail: deque[bytes] = deque(maxlen=_TAIL)
         for line in self._server.lines():
-            self._is_ready = self._is_ready or _READY in line
+            if not self._is_ready and _READY in line:
+                self._is_ready = True
+                if self._leads is not None:
+                    self._leads.start()
             tail.append(line)
             self.relay(line)
         return NodeEnd(was_asked=self._asked > 0, code=self._server.wait(), tail=tuple(tail))
 
     def _stop(self) -> None:
         self._asked += 1
+        if self._leads is not None:
+            self._leads.stop()
         if self._server is not None:
             can_step_down = self._asked == 1 and self._is_ready and self.config.others
             self._server.tell(Signals.SIGUSR2 if can_step_down else Signals.SIGTERM)

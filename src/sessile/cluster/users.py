@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from sessile.cluster.peers import is_loopback, place_text
 from sessile.core.secrets import KeyRing, fingerprint
+from sessile.wire import system
 
 _PURPOSE: Final = b"sessile node password 1"
 _LENGTH: Final = 32  # bytes
@@ -36,6 +37,11 @@ class NodeUser:
 def users_of(ring: KeyRing) -> tuple[NodeUser, ...]:
     """Return a user for each secret, the newest first."""
     return tuple(NodeUser(f"sessile-{fingerprint(secret)}", _derive(secret)) for secret in ring)
+
+
+def keeper_of_leaders() -> NodeUser:
+    """Return the user by which a node asks its own server to lead; drawn anew at each start."""
+    return NodeUser("sessile-leaders", urlsafe_b64encode(system.entropy(_LENGTH)).decode())
 
 
 def url_of(user: NodeUser, places: Sequence[tuple[str, int]], ca: str | None = None) -> str:

@@ -125,9 +125,9 @@ class NatsRows:
             found += await together("nats get", flows)
         return found
 
-    async def get_index(self, owner: str) -> tuple[StreamIndex, int]:
+    async def get_index(self, owner: str, what: str = "get") -> tuple[StreamIndex, int]:
         """Return an owner's index, and its sequence."""
-        row = await self._get({"last_by_subj": self._owners + owner_digest(owner).hex()})
+        row = await self._get({"last_by_subj": self._owners + owner_digest(owner).hex()}, what)
         return (StreamIndex() if row.value is None else _decode(row.value)), row.seq
 
     async def look(
@@ -187,13 +187,13 @@ class NatsRows:
             return StreamMessage(self._ending, ENDED, None, 1)
         return StreamMessage(self._ending, b"ending", None, lasts)
 
-    async def _get(self, question: dict[str, str | int]) -> NatsRow:
-        told = await self._ask(question)
+    async def _get(self, question: dict[str, str | int], what: str = "get") -> NatsRow:
+        told = await self._ask(question, what)
         return NatsRow() if told.message is None else _row(told.message)
 
-    async def _ask(self, question: dict[str, str | int]) -> GetAnswer:
+    async def _ask(self, question: dict[str, str | int], what: str = "get") -> GetAnswer:
         await self._stream.make_ready()
-        told = await self._stream.get(msgspec.json.encode(question))
+        told = await self._stream.get(msgspec.json.encode(question), what)
         if told.error is not None and told.error.err_code != NO_MESSAGE:
             if told.error.err_code == NO_STREAM:
                 self._stream.forget()

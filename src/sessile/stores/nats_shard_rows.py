@@ -11,7 +11,7 @@ from typing import Final
 
 from sessile.core.ticket import Key
 from sessile.stores.intents import MARK, intent_of
-from sessile.stores.key_value import IndexEntry, Milliseconds, Newest, StoredRow, Token
+from sessile.stores.key_value import SETTLE, IndexEntry, Milliseconds, Newest, StoredRow, Token
 from sessile.stores.nats_rows import StreamIndex, StreamIndexEntry, in_seconds
 from sessile.stores.nats_shards import Shards
 from sessile.stores.read_tokens import ReadTokens
@@ -164,7 +164,7 @@ class ShardIndex:
             is_there = any(entry.key == key for entry in index.entries)
             return None if is_there else _with(index, key, lasts)
 
-        await self._change(owner, change, "settle")
+        await self._change(owner, change, SETTLE)
 
     async def drop(self, owner: str, entries: Collection[IndexEntry]) -> None:
         """Take out entries."""
@@ -178,18 +178,18 @@ class ShardIndex:
             }
             return index.without(gone) if gone else None
 
-        await self._change(owner, change, "settle")
+        await self._change(owner, change, SETTLE)
 
     async def sample(self, owner: str, number: int) -> list[IndexEntry]:
         """Return some entries, those behind one that is chosen at random."""
-        entries = (await self._look(owner)).entries
+        entries = (await self._look(owner, SETTLE)).entries
         if not entries:
             return []
         start = int.from_bytes(system.entropy(4)) % len(entries)
         return [_entry(entry) for entry in (*entries, *entries)[start : start + number]]
 
-    async def _look(self, owner: str) -> StreamIndex:
-        index, _ = await self._shards.of_owner(owner).rows.get_index(owner)
+    async def _look(self, owner: str, what: str = "get") -> StreamIndex:
+        index, _ = await self._shards.of_owner(owner).rows.get_index(owner, what)
         return index
 
     async def _change(
@@ -198,7 +198,7 @@ class ShardIndex:
         """Change an index as it is; return it, or an empty one where nothing is to be changed."""
         shard = self._shards.of_owner(owner)
         while True:
-            index, seq = await shard.rows.get_index(owner)
+            index, seq = await shard.rows.get_index(owner, what)
             changed = change(index)
             if changed is None:
                 return StreamIndex()

@@ -118,13 +118,13 @@ class NatsStream:
             f"nats {what}", lambda lane: lane.ask(subject, data, kind, is_harmless=is_harmless)
         )
 
-    async def get(self, data: bytes) -> GetAnswer:
+    async def get(self, data: bytes, what: str = "get") -> GetAnswer:
         """Ask the leader for a message."""
         address = self._place.address
         subject = f"$JS.API.STREAM.MSG.GET.{address.name}"
         try:
             return await self._client.ask(
-                "nats get",
+                f"nats {what}",
                 lambda lane: lane.ask(subject, data, GetAnswer, read_of=self._place.address),
             )
         except StoreUnavailable:

@@ -186,6 +186,16 @@ class Replicas(msgspec.Struct, frozen=True):
     replicas: list[Replica] = []
 
 
+class StreamNames(Answer, frozen=True):
+    """What a server says of all streams.
+
+    Attributes:
+        streams: their names; None where there is none.
+    """
+
+    streams: list[str] | None = None
+
+
 class StreamInfo(Answer, frozen=True):
     """What a server says of a stream.
 

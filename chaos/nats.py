@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chaos.files import pause_length
 from chaos.proxy import Proxy
-from chaos.servers import AWAY
+from chaos.servers import AWAY, NEAR_LAG
 from harness.nats_server import NatsCluster, wait_for
 
 NUMBER = 3
@@ -32,6 +32,8 @@ class Nats:
     lag = 0.0  # seconds for which somebody may see what has ended
     on_disk = False
     has_owners = True
+    stream = f"SESSILE_{BUCKET}"
+    """The stream whose leader is in danger."""
 
     def __init__(self, chance, asked):
         self.chance = chance
@@ -72,7 +74,8 @@ class Nats:
 
         def look():
             with suppress(OSError, KeyError, ValueError):
-                found.append(self.cluster.servers.index(self.cluster.leader(BUCKET)))
+                bucket = self.stream.removeprefix("SESSILE_")
+                found.append(self.cluster.servers.index(self.cluster.leader(bucket)))
             return found
 
         wait_for(look, lambda: "the stream has no leader", 60.0)
@@ -110,7 +113,7 @@ class Nats:
     async def step_down(self, number, chance):
         """Ask it to let another one lead."""
         with suppress(OSError):
-            verb = f"STREAM.LEADER.STEPDOWN.SESSILE_{BUCKET}"
+            verb = f"STREAM.LEADER.STEPDOWN.{self.stream}"
             await asyncio.to_thread(self.cluster.servers[number].api, verb)
 
     def roads_of(self, number):
@@ -126,3 +129,26 @@ class Nats:
             road.stop()
         await asyncio.to_thread(self.cluster.each, "stop")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Replicated(Nats):
+    """The same, with a mirror in each worker."""
+
+    lag = NEAR_LAG
+
+    async def start(self):
+        """Start the servers."""
+        await super().start()
+        self.url = self.url.replace("nats:", "replicated:", 1)
+
+
+class Backup(Nats):
+    """The same, in shards, and behind the near cache that a worker has then."""
+
+    lag = NEAR_LAG
+    stream = f"SESSILE_{BUCKET}_0"
+
+    async def start(self):
+        """Start the servers."""
+        await super().start()
+        self.url = f"{self.url.replace('nats:', 'backup:', 1)}?shards=3"

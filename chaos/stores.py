@@ -2,7 +2,7 @@
 
 from chaos.clusters import Cluster, NearCluster, Sentinels
 from chaos.files import LMDB, Memory, SQLite
-from chaos.nats import Nats
+from chaos.nats import Backup, Nats, Replicated
 from chaos.servers import Memcached, Near, Postgres, Redis
 
 STORES = {
@@ -17,4 +17,6 @@ STORES = {
     "memcached": Memcached,
     "postgres": Postgres,
     "nats": Nats,
+    "replicated": Replicated,
+    "backup": Backup,
 }

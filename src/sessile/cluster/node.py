@@ -25,6 +25,7 @@ from sessile.wire.programs import ServingProgram, catch_stop_signals, environmen
 _FILE: Final = "node.conf"
 _TAIL: Final = 12  # lines of the server's log
 _READY: Final = b"Server is ready"
+_FULL: Final = b"JetStream out of resources"
 _HIDDEN: Final = ("SESSILE_SECRETS", "SESSILE_URL", "SESSILE_FORMER_URL")
 
 
@@ -98,6 +99,8 @@ class NodeRun:
                 if self._leads is not None:
                     self._leads.start()
             tail.append(line)
+            if _FULL in line:
+                self._tell("keeps nothing any more: make room on its disk, and start it again")
             self.relay(line)
         return NodeEnd(was_asked=self._asked > 0, code=self._server.wait(), tail=tuple(tail))
 

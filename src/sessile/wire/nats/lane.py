@@ -21,6 +21,7 @@ from sessile.wire.nats.messages import (
     BATCH,
     BATCH_COMMIT,
     BATCH_SEQUENCE,
+    FULL,
     NOT_NOW,
     WRONG_SEQUENCE,
     Answer,
@@ -168,7 +169,7 @@ class NatsLane:
                     if seq != _AGAIN:
                         return seq
                     is_again = True
-                elif error.err_code not in NOT_NOW:
+                elif not self._may_pass(error):
                     failure = self._endpoint.refusal(error.description)
                     break
                 await self._pause(deadline, error.description)
@@ -225,6 +226,10 @@ class NatsLane:
                 self._doubt(connection, error)
                 if not is_harmless or self._timer() >= deadline:
                     raise
+
+    def _may_pass(self, error: ApiError) -> bool:
+        """Tell whether what is refused now may be stored a moment later."""
+        return error.err_code in NOT_NOW or (error.err_code == FULL and not self._is_alone)
 
     def _limit(self, deadline: Seconds) -> Seconds:
         return min(deadline - self._timer(), self._attempt)

@@ -23,6 +23,9 @@ NOT_NOW: Final = frozenset((10008, 10009, 10167, 10176, 10210, 10211))
 """Nothing has happened, and it will go better: there is no leader now, its servers are busy, or a
 batch was begun before a new one."""
 
+FULL: Final = 10023
+"""The server's disk is full, or its share of it. Of several it leads no longer, once it says so."""
+
 NO_MESSAGE: Final = 10037
 NO_STREAM: Final = 10059
 

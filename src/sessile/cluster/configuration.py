@@ -77,6 +77,8 @@ class NodeConfig:
         disk: bytes of its files, at most.
         memory: bytes that it may take, of which a quarter for what it holds by name.
         sync: how often files are flushed, ``always`` at every change.
+        asks: subjects that workers may ask besides what stores do.
+        advertise: where the others are told that they find it, unless by where it listens for them.
     """
 
     name: str
@@ -88,6 +90,8 @@ class NodeConfig:
     disk: int = 10 << 30
     memory: int = 512 << 20
     sync: str = "always"
+    asks: tuple[str, ...] = ()
+    advertise: str | None = None
 
     def __post_init__(self) -> None:
         if _INTERVAL.fullmatch(self.sync) is None:
@@ -134,7 +138,8 @@ class NodeConfig:
 
     def text(self, users: Sequence[NodeUser], keeper: NodeUser) -> str:
         """Return the file, with the passwords of users and of the one who keeps leaders even."""
-        known = [*(_user(user, _PUBLISH) for user in users), _user(keeper, _LEADS)]
+        publish = (*_PUBLISH, *self.asks)
+        known = [*(_user(user, publish) for user in users), _user(keeper, _LEADS)]
         rows = {
             "server_name": self.name,
             "listen": self.listens_on,
@@ -158,6 +163,7 @@ class NodeConfig:
                 "routes": [f"nats://{peer.place}" for peer in self.others],
                 "no_advertise": True,  # clients know by their URL where they may go
                 "tls": self._tls() | {self._verification: True},
+                **({} if self.advertise is None else {"advertise": self.advertise}),
             }
         return "".join(f"{name}: {json.dumps(value)}\n" for name, value in rows.items())
 

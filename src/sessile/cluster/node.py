@@ -72,7 +72,7 @@ class NodeRun:
         """
         folder = self.config.folder
         make_private_folder(folder)
-        with lock_folder(folder, "a node") as lock, catch_stop_signals(self._stop):
+        with lock_folder(folder, "a node") as lock, catch_stop_signals(self.stop):
             path, keeper = folder / _FILE, keeper_of_leaders()
             write_private(path, self.config.text(users_of(self.ring), keeper).encode())
             if self._asked:
@@ -104,13 +104,22 @@ class NodeRun:
             self.relay(line)
         return NodeEnd(was_asked=self._asked > 0, code=self._server.wait(), tail=tuple(tail))
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Ask the server to end: to step down first, unless it was asked before."""
         self._asked += 1
         if self._leads is not None:
             self._leads.stop()
         if self._server is not None:
             can_step_down = self._asked == 1 and self._is_ready and self.config.others
             self._server.tell(Signals.SIGUSR2 if can_step_down else Signals.SIGTERM)
+
+    def kill(self) -> None:
+        """End the server with SIGKILL: no last word to anybody."""
+        self._asked += 1
+        if self._leads is not None:
+            self._leads.stop()
+        if self._server is not None:
+            self._server.tell(Signals.SIGKILL)
 
 
 def describe(

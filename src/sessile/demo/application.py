@@ -20,6 +20,7 @@ from sessile.demo.routes import (
     front,
     late,
     live,
+    nodes,
     servers,
     settings,
     store,
@@ -33,7 +34,7 @@ from sessile.errors import StoreUnavailable
 
 _POST: Final = ["POST"]
 _LIST: Final = ["GET", "POST", "DELETE"]
-_NO_SESSION: Final = ("/static/", "/health", "/store/")
+_NO_SESSION: Final = ("/static/", "/health", "/store/", "/nodes")
 _POLLS: Final = ("/now", "/live", "/copy")
 
 
@@ -65,6 +66,12 @@ def application(shop: Shop) -> Starlette:
             Route("/settings", settings.choose, methods=_POST),
             Route("/servers/{name}/kill", servers.kill, methods=_POST),
             Route("/servers/{name}/restart", servers.restart, methods=_POST),
+            Route("/nodes", nodes.show),
+            Route("/nodes/status", nodes.show_status),
+            Route("/nodes/heal", nodes.heal, methods=_POST),
+            Route("/nodes/{name}/kill", nodes.kill, methods=_POST),
+            Route("/nodes/{name}/restart", nodes.restart, methods=_POST),
+            Route("/nodes/{name}/part", nodes.part, methods=_POST),
             Route("/route", servers.route, methods=_POST),
             Route("/experiments", experiments.show),
             Route("/experiments/twenty", twenty.run, methods=_POST),

@@ -28,6 +28,10 @@ class Banner:
                 "so its sessions end with it"
             )
 
+    def show_nodes(self) -> None:
+        """Say that nodes are being started."""
+        self._say("starting three nodes of a cluster, which find each other …")
+
     def show_port(self, wanted: int, port: int) -> None:
         """Say that the wanted port is taken."""
         self._say(f"port {wanted} is taken; using {port}")

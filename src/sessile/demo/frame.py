@@ -20,6 +20,7 @@ class PagePath(Enum):
     CHECKOUT = "/checkout"
     ACTIVITY = "/activity"
     THEFT = "/theft"
+    NODES = "/nodes"
 
 
 class Notice(Enum):
@@ -56,6 +57,8 @@ class Frame:
         has_cookie: whether the browser showed a ticket.
         stopped: seconds until the store starts by itself; 0 while it runs.
         reads_on: whether readers are served from copies until then.
+        has_nodes: whether the demo runs the store's nodes, which have a page.
+        is_away: whether those take nothing from this server just now.
         is_live: whether there is a session, of whose end the page is told.
         user: who is logged in.
         lock: why the session is locked; None when it is not.
@@ -71,6 +74,8 @@ class Frame:
     servers: int
     stopped: int = 0
     reads_on: bool = False
+    has_nodes: bool = False
+    is_away: bool = False
     has_session: bool = False
     has_cookie: bool = False
     is_live: bool = False
@@ -91,6 +96,8 @@ class Frame:
         servers: int,
         stopped: int,
         reads_on: bool,
+        has_nodes: bool,
+        is_away: bool,
         query: Mapping[str, str],
         presented: bool,
     ) -> Self:
@@ -102,6 +109,8 @@ class Frame:
             servers: how many there are.
             stopped: seconds until the store starts by itself; 0 while it runs.
             reads_on: whether readers are served from copies until then.
+            has_nodes: whether the demo runs the store's nodes.
+            is_away: whether those take nothing from this server just now.
             query: of the page's address.
             presented: whether the browser showed a ticket.
         """
@@ -111,6 +120,8 @@ class Frame:
             servers=servers,
             stopped=stopped,
             reads_on=reads_on,
+            has_nodes=has_nodes,
+            is_away=is_away,
             has_session=True,
             has_cookie=presented,
             is_live=not session.new and session.lock is None,
@@ -120,7 +131,7 @@ class Frame:
             pieces=cart.contents(session).total(),
             settings=Settings.of(session),
             notice=_notice(session, query.get("notice", ""), presented=presented),
-            flashes=() if stopped else session.flashes(),
+            flashes=() if stopped or is_away else session.flashes(),
         )
 
 

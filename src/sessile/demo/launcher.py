@@ -53,7 +53,7 @@ async def _run(
     banner: Banner, at: tuple[str, int], servers: int, url: str | None, folder: Path
 ) -> int:
     """Run the demo; return only when it has failed."""
-    store = StoreConfig.choose(url, folder)
+    store = StoreConfig.choose(url, folder, banner.show_failure)
     host, wanted = at
     port = free_port(host, wanted)
     if port != wanted:
@@ -62,10 +62,14 @@ async def _run(
         servers,
         at=(host, port),
         folder=folder,
-        environ={**os.environ, **store.environ()},
+        environ=store.environ,
         on_failure=banner.show_failure,
+        hosts=store.hosts,
     )
     try:
+        if store.hosts is not None:
+            banner.show_nodes()
+            await store.hosts.start()
         await store.check()
         banner.show_start(servers, store)
         _create_tables(folder)
@@ -75,6 +79,8 @@ async def _run(
                 await supervisor.wait()
     finally:
         await supervisor.stop()
+        if store.hosts is not None:
+            await store.hosts.stop()
     return 1
 
 

@@ -25,6 +25,7 @@ _KINDS: Final = {
     "sqlite": "SQLite", "redis": "Redis", "rediss": "Redis", "unix": "Redis",
     "valkey": "Valkey", "valkeys": "Valkey", "lmdb": "LMDB",
     "postgres": "Postgres", "postgresql": "Postgres",
+    "nats": "NATS", "replicated": "NATS", "backup": "NATS",
 }  # fmt: skip
 _HINTS: Final = {
     Affinity.NONE: "Load it again and another server answers. Kill one and your session lives on.",

@@ -27,6 +27,7 @@ from sessile.stores.contract import (
     Store,
 )
 from sessile.stores.location import redact
+from sessile.stores.mirror import HasMirror, Mirror
 from sessile.wire.feed.connection import FeedConnection
 
 
@@ -119,6 +120,11 @@ class StoppableStore:
     ) -> FeedConnection:
         """Return a connection to the store's feed, if it has one."""
         feed = cast("HasFeed", self._store).open_feed(timer, wanted)
+        return StoppableFeed(feed, self._switch, self.name)
+
+    def open_mirror(self, timer: Callable[[], Seconds], mirror: Mirror) -> FeedConnection:
+        """Return a connection to the feed that keeps a mirror up, of a store that has one."""
+        feed = cast("HasMirror", self._store).open_mirror(timer, mirror)
         return StoppableFeed(feed, self._switch, self.name)
 
     async def close(self) -> None:

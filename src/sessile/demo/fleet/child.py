@@ -56,7 +56,7 @@ def _shop(config: ServerConfig, channel: ParentChannel) -> Shop:
     users, alarms = UserTable(config.database), Alarms(config.database)
     late, switch = LateRequests(config.database), StoreSwitch(config.switch, system.clock)
     opened = open_store(url)
-    store = stoppable(opened, switch)
+    store = stoppable(opened, switch, on_nodes=config.has_nodes)
     return Shop(
         name=config.name,
         policies=all_sessions(store, [alarms.note_theft, late.note_dropped]),

@@ -17,11 +17,13 @@ class ServerConfig(msgspec.Struct, frozen=True):
         name: what the page calls it.
         port: where it listens, on the loopback address.
         folder: holds the files that all servers share.
+        has_nodes: whether the store is on nodes that the demo runs.
     """
 
     name: str
     port: int
     folder: str
+    has_nodes: bool = False
 
     @property
     def database(self) -> Path:

@@ -7,6 +7,7 @@ import msgspec
 
 from sessile.balance import Affinity
 from sessile.demo.near_figures import NearFigures
+from sessile.demo.nodes.status import NodesStatus
 
 
 class ServerPhase(Enum):
@@ -43,12 +44,18 @@ class FleetView(msgspec.Struct, frozen=True):
         affinity: what ties a client to a server.
         address: host and port of the balancer, on this machine; None before it listens.
         error: why the command was not carried out; empty when it was.
+        nodes: of the store, where the demo runs them.
     """
 
     members: tuple[Member, ...]
     affinity: Affinity
     address: tuple[str, int] | None = None
     error: str = ""
+    nodes: NodesStatus | None = None
+
+    def can_store(self, server: str) -> bool:
+        """Tell whether the nodes take what a server stores; without nodes nobody knows better."""
+        return self.nodes is None or self.nodes.can_store(server)
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -66,7 +73,7 @@ class NoteNear(msgspec.Struct, frozen=True, tag=True):
 
 
 class Kill(msgspec.Struct, frozen=True, tag=True):
-    """Kill a server's process with SIGKILL."""
+    """Kill a server's process with SIGKILL, and its node with it."""
 
     name: str
 
@@ -83,7 +90,17 @@ class SetAffinity(msgspec.Struct, frozen=True, tag=True):
     affinity: Affinity
 
 
-FleetCommand = Ready | GetView | NoteNear | Kill | Restart | SetAffinity
+class Part(msgspec.Struct, frozen=True, tag=True):
+    """Part the network: a server and its node from the others."""
+
+    name: str
+
+
+class Heal(msgspec.Struct, frozen=True, tag=True):
+    """Join the network again."""
+
+
+FleetCommand = Ready | GetView | NoteNear | Kill | Restart | SetAffinity | Part | Heal
 
 _encoder: Final = msgspec.json.Encoder()
 COMMANDS: Final = msgspec.json.Decoder(FleetCommand)

@@ -1,7 +1,9 @@
 """Ports of servers, kept by the parent while a server is down. ``child`` binds the same again."""
 
 import errno
+import random
 import socket
+from contextlib import ExitStack, suppress
 from typing import Final
 
 from sessile.errors import ConfigError
@@ -10,6 +12,8 @@ LOOPBACK: Final = "127.0.0.1"
 # Addresses that only stand for all others. What is on this machine asks at its own.
 _EVERYWHERE: Final = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
 _TRIES: Final = 20
+_QUIET: Final = range(20_000, 32_000)
+"""Below the range from which the kernel numbers outgoing connections."""
 
 
 def bind(port: int = 0) -> socket.socket:
@@ -23,6 +27,24 @@ def bind(port: int = 0) -> socket.socket:
     keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     keeper.bind((LOOPBACK, port))
     return keeper
+
+
+def find_ports(count: int) -> list[int]:
+    """Return free ports of this machine for programs that bind them themselves, also again later.
+
+    Raises:
+        ConfigError: there are not so many.
+    """
+    found: list[int] = []
+    with ExitStack() as probes:
+        for port in random.sample(_QUIET, count + _TRIES):
+            probe = probes.enter_context(socket.socket())
+            with suppress(OSError):
+                probe.bind((LOOPBACK, port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise ConfigError(f"hardly a port is free from {_QUIET.start} to {_QUIET.stop}")
 
 
 def free_port(host: str, wanted: int) -> int:

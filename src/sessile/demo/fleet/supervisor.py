@@ -9,16 +9,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from string import ascii_uppercase
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sessile.balance import BackendServer, Balancer, HealthCheck, Report, State
 from sessile.demo.fleet.config import ServerConfig
 from sessile.demo.fleet.message import (
     FleetCommand,
     FleetView,
+    Heal,
     Kill,
     Member,
     NoteNear,
+    Part,
     Ready,
     Restart,
     ServerPhase,
@@ -28,6 +30,9 @@ from sessile.demo.fleet.port import LOOPBACK, bind, local_address
 from sessile.demo.fleet.process import ServerProcess, UnexpectedExit
 from sessile.demo.near_figures import NearFigures
 from sessile.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sessile.demo.nodes.hosts import DemoHosts  # whose driver is an extra
 
 _MOST: Final = 16
 _CHECK: Final = HealthCheck(path="/health", interval=0.5, timeout=2.0)
@@ -44,8 +49,9 @@ class Supervisor:
         count: how many.
         at: host and port of the balancer.
         folder: what the servers share is in it, and their logs.
-        environ: the servers' environment.
+        environ: returns the environment of a server by its name.
         on_failure: called with the error of a server that ended unasked.
+        hosts: the nodes that live and die with the first servers.
 
     Raises:
         ConfigError: no such number of servers.
@@ -57,8 +63,9 @@ class Supervisor:
         *,
         at: tuple[str, int],
         folder: Path,
-        environ: Mapping[str, str],
+        environ: Callable[[str], Mapping[str, str]],
         on_failure: Callable[[UnexpectedExit], object],
+        hosts: "DemoHosts | None" = None,
     ) -> None:
         if not 1 <= count <= _MOST:
             raise ConfigError(f"servers={count}: write a number from 1 to {_MOST}")
@@ -71,18 +78,19 @@ class Supervisor:
         self.balancer = Balancer(servers, host=host, port=port, check=_CHECK)
         self._processes = {
             name: ServerProcess(
-                ServerConfig(name, ports[name], str(folder)),
-                environ,
+                ServerConfig(name, ports[name], str(folder), has_nodes=hosts is not None),
+                environ(name),
                 folder / f"{name}.log",
                 self.handle,
             )
             for name in names
         }
         self._on_failure = on_failure
+        self._hosts = hosts
         self._stopping = False
         self._near: dict[str, NearFigures] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
-        self._kills: set[asyncio.Task[None]] = set()
+        self._kills: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> bool:
         """Start every server; False when one failed."""
@@ -120,7 +128,7 @@ class Supervisor:
         match command:
             case Ready():
                 self._processes[sender].ready.set()
-            case NoteNear(near):
+            case NoteNear(near) if self._processes[sender].wanted:  # it may be dying
                 self._near[sender] = near
             case Kill(name):
                 error = self._kill(name, sender)
@@ -128,7 +136,12 @@ class Supervisor:
                 error = self._restart(name)
             case SetAffinity(affinity):
                 self.balancer.affinity = affinity
-        return FleetView(self._members(), self.balancer.affinity, self._address(), error)
+            case Part(name):
+                error = self._part(name)
+            case Heal():
+                error = self._heal()
+        nodes = None if self._hosts is None else self._hosts.status()
+        return FleetView(self._members(), self.balancer.affinity, self._address(), error, nodes)
 
     def _address(self) -> tuple[str, int] | None:
         try:
@@ -144,18 +157,36 @@ class Supervisor:
         if not any(m.phase is ServerPhase.UP for m in self._members() if m.name != name):
             return f"Server {name} is the last one. Start another one first."
         self.balancer.mark_down(name)  # it dies within milliseconds, but accepts until it is dead
-        if name == sender:
-            process.expect_exit()
-            self._kills.add(asyncio.create_task(self._kill_after_answer(process)))
-        else:
+        process.expect_exit()
+        self._near.pop(name, None)
+        if self._hosts is not None:
+            self._hosts.expect_exit(name)
+        if name != sender:
             process.kill()
+        self._kills[name] = asyncio.create_task(self._kill_after_answer(process, sender))
         return ""
 
     def _restart(self, name: str) -> str:
         process = self._processes.get(name)
         if process is None or process.wanted:
             return f"Server {name} does not need a start."
+        if name in self._kills and self._kills[name].cancel():  # so quickly
+            self._kill_now(process)
         self._start_process(process)
+        if self._hosts is not None:
+            self._hosts.start_node(name)
+        return ""
+
+    def _part(self, name: str) -> str:
+        if self._hosts is None or not self._hosts.has(name):
+            return f"There is no node of server {name} to cut off."
+        self._hosts.part(name)
+        return ""
+
+    def _heal(self) -> str:
+        if self._hosts is None:
+            return "There is no network to heal."
+        self._hosts.heal()
         return ""
 
     def _start_process(self, process: ServerProcess) -> None:
@@ -181,13 +212,21 @@ class Supervisor:
         ready.cancel()
         return process.ready.is_set()
 
-    async def _kill_after_answer(self, process: ServerProcess) -> None:
-        """Kill a server that passed on its own end: its answer goes out before it does."""
+    async def _kill_after_answer(self, process: ServerProcess, sender: str) -> None:
+        """Kill a server and its node once the answer is out of whoever passed it on.
+
+        That may be the very server; and what it answers is stored, maybe by that node.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(_ANSWER):
-                while self._active(process.name):  # noqa: ASYNC110  (the balancer only counts)
+                while self._active(sender):  # noqa: ASYNC110  (the balancer only counts)
                     await asyncio.sleep(0.005)
+        self._kill_now(process)
+
+    def _kill_now(self, process: ServerProcess) -> None:
         process.kill()
+        if self._hosts is not None:
+            self._hosts.kill_node(process.name)
 
     def _active(self, name: str) -> int:
         return next(r.active for r in self.balancer.report() if r.server.name == name)

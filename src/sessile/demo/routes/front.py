@@ -32,7 +32,9 @@ async def home(request: Request) -> Response:
     shop, session = shop_of(request), get_session(request)
     view = await shop.parent(GetView())
     is_kept = not session.new and session.lock is None
-    if is_kept and not shop.switch.remaining():  # else nothing can be stored
+    if (
+        is_kept and not shop.switch.remaining() and view.can_store(shop.name)
+    ):  # else nothing can be stored
         _count(session, shop)  # a visitor for whom nothing is kept stays one, and gets no cookie
         if any(member.phase is ServerPhase.DOWN for member in view.members):
             steps.mark(session, Step.KILL)

@@ -38,14 +38,31 @@ def frame_of(request: Request, path: PagePath | None, view: FleetView) -> Frame:
         servers=len(view.members),
         stopped=ceil(shop.switch.remaining()),
         reads_on=shop.switch.reads_on(),
+        has_nodes=view.nodes is not None,
+        is_away=not view.can_store(shop.name),
         query=request.query_params,
         presented=shop.sessions.cookie.full_name in request.cookies,
     )
 
 
-async def bare_frame(request: Request) -> Frame:
-    """Return the frame of a page for whoever it is: no session is asked for."""
+async def bare_frame(
+    request: Request, path: PagePath | None = None, *, view: FleetView | None = None
+) -> Frame:
+    """Return the frame of a page for whoever it is: no session is asked for.
+
+    Args:
+        request: the visitor's.
+        path: which page it is; None for none of its own.
+        view: all servers, where they are known already.
+    """
     shop = shop_of(request)
-    view = await shop.parent(GetView())
-    stopped, reads_on = ceil(shop.switch.remaining()), shop.switch.reads_on()
-    return Frame(None, "/", len(view.members), stopped=stopped, reads_on=reads_on)
+    view = view or await shop.parent(GetView())
+    return Frame(
+        path,
+        "/" if path is None else path.value,
+        len(view.members),
+        stopped=ceil(shop.switch.remaining()),
+        reads_on=shop.switch.reads_on(),
+        has_nodes=view.nodes is not None,
+        is_away=not view.can_store(shop.name),
+    )

@@ -38,7 +38,8 @@ async def route(request: Request) -> Response:
 async def _send(request: Request, command: FleetCommand, done: str) -> Response:
     check_here(request)
     shop = shop_of(request)
-    error = (await shop.parent(command)).error
-    if (error or done) and not shop.switch.remaining():  # else it cannot be stored
+    view = await shop.parent(command)
+    error, is_away = view.error, not view.can_store(shop.name)
+    if (error or done) and not shop.switch.remaining() and not is_away:  # else it is not stored
         get_session(request).flash(error or done, "bad" if error else "good")
     return back_to("servers")

@@ -174,12 +174,14 @@ class Replica(msgspec.Struct, frozen=True):
         current: whether it has what the leader has, as far as that knows.
         offline: whether the servers know that it is away.
         active: nanoseconds since the leader heard of it.
+        lag: how many messages it lacks.
     """
 
     name: str
     current: bool = False
     offline: bool = False
     active: int = 0
+    lag: int = 0
 
 
 class Replicas(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from sessile.cluster.local import needs_node
 from sessile.cluster.users import NodeUser
 from sessile.demo.fleet.message import FleetView
 from sessile.demo.fleet.port import find_ports
@@ -16,7 +17,6 @@ from sessile.demo.nodes.status import (
     StreamStatus,
 )
 from sessile.demo.nodes.wire import HostWire
-from sessile.demo.store import needs_nodes
 from sessile.wire.nats.messages import Replica, Replicas, StreamConfig, StreamInfo, StreamState
 
 LONG = 30.0
@@ -38,7 +38,7 @@ ALL = frozenset("ABC")
 )
 def test_url_without_a_host_takes_nodes_of_ours(url, ours):
     """Of those schemes whose servers are nodes; whoever names one runs it."""
-    assert needs_nodes(url) is ours
+    assert needs_node(url) is ours
 
 
 def stream(leader="B", **replicas):

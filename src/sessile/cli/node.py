@@ -1,7 +1,6 @@
 """``sessile node``: run the NATS server of this host. ``cluster.node`` does it."""
 
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +19,7 @@ from sessile.cluster.units import Unit, unit_text
 from sessile.errors import ConfigError
 from sessile.wire import system
 from sessile.wire.nats.endpoint import PORT
+from sessile.wire.programs import print_line
 
 node_app = typer.Typer(rich_markup_mode=None)
 
@@ -103,7 +103,7 @@ def node(
     program_found = NatsProgram.find(server)
     for line in describe(config, program_found, ring, system.clock()):
         _say(line)
-    end = NodeRun(config, program_found, ring, relay=_relay).run()
+    end = NodeRun(config, program_found, ring, relay=print_line).run()
     if not end.was_asked:
         _explain(end)
         raise typer.Exit(1)
@@ -155,12 +155,6 @@ def _words(config: NodeConfig, server: Path | None) -> list[str]:
 
 def _say(text: str) -> None:
     typer.echo(f"sessile: {printable(text)}", err=True)
-
-
-def _relay(line: bytes) -> None:
-    with suppress(OSError):  # nobody reads it any more, which is no reason to leave the server
-        sys.stderr.buffer.write(line)
-        sys.stderr.buffer.flush()
 
 
 def _explain(end: NodeEnd) -> None:

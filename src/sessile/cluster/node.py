@@ -53,12 +53,14 @@ class NodeRun:
         program: the server.
         ring: the secrets, from which passwords are derived.
         relay: takes each line of the server's log.
+        ends_with_us: whether the server is killed when this process is, where the system does that.
     """
 
     config: NodeConfig
     program: NatsProgram
     ring: KeyRing = field(repr=False)
     relay: Callable[[bytes], object]
+    ends_with_us: bool = False
     _server: ServingProgram | None = field(default=None, init=False, repr=False)
     _leads: NodeLeads | None = field(default=None, init=False, repr=False)
     _is_ready: bool = field(default=False, init=False)
@@ -89,7 +91,7 @@ class NodeRun:
         command = [str(self.program.path), "-c", str(path)]
         environ = environment_without(*_HIDDEN)
         environ.setdefault("GOMEMLIMIT", str(self.config.memory))
-        self._server = ServingProgram(command, environ, lock)
+        self._server = ServingProgram(command, environ, lock, ends_with_us=self.ends_with_us)
         if self._asked:  # before there was anybody to tell
             self._server.tell(Signals.SIGTERM)
         tail: deque[bytes] = deque(maxlen=_TAIL)

@@ -14,21 +14,19 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote
 
 from sessile import Sessions
+from sessile.cluster.local import needs_node
 from sessile.core.secrets import KeyRing
 from sessile.core.value import Seconds
 from sessile.demo.fleet.process import UnexpectedExit
 from sessile.errors import ConfigError, MissingExtra, StoreUnavailable
 from sessile.service.options import ring_of_settings
 from sessile.stores.contract import Capability
-from sessile.stores.location import Location, redact
+from sessile.stores.location import redact
 from sessile.stores.open import open_store
 from sessile.wire.system import setting
 
 if TYPE_CHECKING:
     from sessile.demo.nodes.hosts import DemoHosts  # whose driver is an extra
-
-_ON_NODES: Final = ("nats", "replicated", "backup")
-"""Schemes of stores whose servers are nodes."""
 
 _PATIENCE: Final[Seconds] = 30.0
 _PAUSE: Final[Seconds] = 0.2
@@ -65,7 +63,7 @@ class StoreConfig:
         """
         if url is None:
             return cls(f"sqlite:///{quote(str(folder / 'sessions.db'))}")
-        if needs_nodes(url):
+        if needs_node(url):
             return cls._with_nodes(url, folder, on_failure)
         able = open_store(url).capabilities
         if Capability.SHARED not in able:
@@ -128,12 +126,6 @@ class StoreConfig:
             await sessions.ping()
         finally:
             await sessions.close()
-
-
-def needs_nodes(url: str) -> bool:
-    """Tell whether the servers of a store are nodes, and its URL names none of them."""
-    place = Location(url)
-    return place.scheme in _ON_NODES and place.host is None
 
 
 async def _wait_for_answer(sessions: Sessions) -> None:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
+from sessile.cluster.local import needs_node
 from sessile.codecs.sealing import LARGEST_KNOWN, MOST_KNOWN, AesGcmSealer, PlainSealer, Sealer
 from sessile.core.limit import MOST_SESSIONS
 from sessile.core.outage import Outage
@@ -23,6 +24,9 @@ from sessile.wire import system
 from sessile.wire.event_loop import green_threads
 from sessile.wire.keyfile import load
 from sessile.wire.log import log_key_file
+
+if TYPE_CHECKING:
+    from sessile.cluster.local_node import LocalNode
 
 
 def check_kind(kind: type, advice: str, **option: object) -> None:
@@ -134,7 +138,7 @@ def open_stores(
 
 def _open(option: str, place: str | Store) -> Store:
     if isinstance(place, str):
-        return open_store(place)
+        return open_store(_local_node().url(place) if needs_node(place) else place)
     check_store(place, option)
     return place
 
@@ -291,12 +295,25 @@ def find_key_file(store: Store, ring: KeyRing) -> Path | None:
         return None
 
 
-def ring_of_host(store: Store, entropy: Callable[[int], bytes]) -> KeyRing:
+def _local_node() -> "LocalNode":
+    from sessile.cluster.local_node import local_node  # noqa: PLC0415  (which few need)
+
+    return local_node()
+
+
+def ring_of_host(store: Store, place: str | Store, entropy: Callable[[int], bytes]) -> KeyRing:
     """Return the ring that a store on this host keeps; a store on the network keeps none.
+
+    Args:
+        store: the store.
+        place: where it is, as it was said: on the node of this host, maybe, which keeps one.
+        entropy: draws a new one.
 
     Raises:
         ConfigError: it keeps none.
     """
+    if isinstance(place, str) and needs_node(place):
+        return _local_node().ring
     secret = None if Capability.NETWORK in store.capabilities else store.keep_secret(entropy(32))
     if secret is None:
         raise ConfigError(

@@ -127,7 +127,7 @@ class Sessions:
         reopen = partial(open_stores, place, former, clock)
         store = reopen()
         given = ring_of_settings(secrets)
-        ring = given or ring_of_host(store, entropy)
+        ring = given or ring_of_host(store, place, entropy)
         if given is not None:
             tell_key_file(store, given)
         sealed = given is not None and sealing is Sealing.WHEN_SECRETS_ARE_GIVEN

@@ -56,6 +56,18 @@ def log_new_file(store: str, *, is_empty: bool) -> None:
         )
 
 
+def log_local_node(folder: object, place: str, linger: float) -> None:
+    """Log that a node is started on this host, because the URL names no server."""
+    _log.warning(
+        "the URL names no server, so a node of NATS is started on this host, for development: it "
+        "listens on %s alone, keeps everything once, in %s, and ends %.0f s after the last process "
+        "that uses it. In production run `sessile node` and name the hosts",
+        place,
+        folder,
+        linger,
+    )
+
+
 def log_feed_failure(store: str, why: str) -> None:
     """Log that a store no longer tells what changed."""
     _log.warning(

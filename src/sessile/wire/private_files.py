@@ -6,6 +6,7 @@
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,19 @@ def make_private_folder(path: Path) -> None:
         raise ConfigError(
             f"this user cannot write in {path}: chown it to the user who runs this, or write "
             "--folder with another one"
+        )
+
+
+def check_private_folder(path: Path) -> None:
+    """Do nothing if a folder is ours, and nobody else may enter it.
+
+    Raises:
+        ConfigError: it is somebody else's, or open to others.
+    """
+    found = path.stat()
+    if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(
+            f"others may enter the folder {path}, and secrets are kept there: chmod 700 {path}"
         )
 
 

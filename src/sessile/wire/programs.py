@@ -4,11 +4,13 @@
 """
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -78,9 +80,17 @@ class ServingProgram:
         command: the program and its words, none of them secret: every user of the host sees them.
         environ: its environment.
         inherit: an open file that is locked, and stays so for as long as it lives, also without us.
+        ends_with_us: whether it is killed when this process is, where the system does that.
     """
 
-    def __init__(self, command: list[str], environ: Mapping[str, str], inherit: int) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        environ: Mapping[str, str],
+        inherit: int,
+        *,
+        ends_with_us: bool = False,
+    ) -> None:
         self._process = subprocess.Popen(  # noqa: S603
             command,
             env=environ,
@@ -88,6 +98,7 @@ class ServingProgram:
             stderr=subprocess.PIPE,
             start_new_session=True,
             pass_fds=[inherit],
+            preexec_fn=_end_with_parent() if ends_with_us else None,  # noqa: PLW1509
         )
 
     def lines(self) -> Iterator[bytes]:
@@ -102,6 +113,44 @@ class ServingProgram:
     def wait(self) -> int:
         """Return its code when it has ended; that of a signal is negative."""
         return self._process.wait()
+
+
+def start_behind(command: list[str], log: Path, *, inherit: int) -> "subprocess.Popen[bytes]":
+    """Start a program that goes on without us, with our environment but for secrets.
+
+    Args:
+        command: the program and its words.
+        log: gets what it says.
+        inherit: an open file that it has besides.
+    """
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603
+            command,
+            env=environment_without("SESSILE_SECRETS", "SESSILE_URL", "SESSILE_FORMER_URL"),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            pass_fds=[inherit],
+        )
+
+
+def print_line(line: bytes) -> None:
+    """Write a line of a log on our standard error."""
+    with contextlib.suppress(OSError):  # nobody reads it any more, which is no reason to end
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
+
+
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+
+
+def _end_with_parent() -> Callable[[], object] | None:
+    """Return an act for a child that has it killed when its parent dies, on Linux."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl  # before the fork, after which as little is done as can be
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL.value)
 
 
 @contextlib.contextmanager

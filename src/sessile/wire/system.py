@@ -10,6 +10,9 @@ from sessile.errors import ConfigError
 clock: Final = time.time
 """Seconds since 1970-01-01T00:00:00Z, as every ``Instant``."""
 
+sleep: Final = time.sleep
+"""Wait for so many seconds on this thread."""
+
 timer: Final = time.perf_counter
 """Seconds by a clock that never runs backwards, for how long something took."""
 

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -q -n auto
 export PIP_REQUIRE_VIRTUALENV := 1
 
-.PHONY: help demo quick test check bench docs fuzz chaos soak clean
+.PHONY: help demo quick test check bench cluster docs fuzz chaos soak clean
 
 help:
 	@echo "make demo    a shop on three servers, in your browser"
@@ -14,12 +14,11 @@ help:
 	@echo "make test    every test, against real servers; ARGS=--promises: which store keeps which"
 	@echo "make check   lint and types"
 	@echo "make bench   commands and speed, beside the peers; ARGS='versions --before COMMIT': a change"
+	@echo "make cluster three hosts that keep sessions among themselves, and what they endure"
 	@echo "make fuzz    look for inputs that break something, for long"
 	@echo "make chaos   kill workers, cut answers, judge what is left; ARGS='--store redis --seed 7'"
 	@echo "make soak    an hour of visitors: does anything grow? ARGS='--seconds 60 --break leak'"
 	@echo "make docs    the tables in the documentation, anew from the code, and the site, into site/"
-
-comma := ,
 
 comma := ,
 
@@ -84,6 +83,11 @@ check: $(VENV)/test.ok
 bench: $(VENV)/bench.ok
 	@sh scripts/install-servers redis-server postgresql wrk
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# What starts nodes is the tests', wrk and the fast parser of HTTP are those of make bench.
+cluster: $(VENV)/test.ok $(VENV)/bench.ok
+	@sh scripts/install-servers wrk iproute2
+	@$(BIN)/python -m benchmarks.cluster $(ARGS)
 
 fuzz: $(VENV)/test.ok
 	@for target in $(or $(TARGET),cookie ticket record forwarded); do \

@@ -50,6 +50,7 @@ class Browser:
         ports: of the workers, as they are at any moment.
         history: where operations are written down.
         wishes: what it does, each with how often.
+        cut: the share of its requests that it gives up at once.
 
     Attributes:
         cookie: the one cookie with a ticket; "" for none.
@@ -61,7 +62,7 @@ class Browser:
         wrong: what it was answered that no user is to see.
     """
 
-    def __init__(self, name, user, chance, ports, history, *, wishes):
+    def __init__(self, name, user, chance, ports, history, *, wishes, cut=CUTS):
         self.name = name
         self.user = user
         self.cookie = self.life = ""
@@ -73,6 +74,7 @@ class Browser:
         self._history = history
         self._wishes = wishes
         self._drawn = 0
+        self._cut = cut
 
     async def live(self, is_over):
         """Do as one likes until the time is over."""
@@ -137,7 +139,7 @@ class Browser:
     async def post(self, words, stolen=""):
         """Return what became of a request, its answer, and whether that had a cookie to keep."""
         patience = PATIENCE
-        if self.is_named and self._chance.random() < CUTS:
+        if self.is_named and self._chance.random() < self._cut:
             self.cuts += 1
             patience = self._chance.random() * 0.02
         sent = False

@@ -50,7 +50,7 @@ crowd      a host joins, another one has lost its disk; memory for a session
 
 def main():
     """Run; leave with code 1 where something is that may never be."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     asked = parse_arguments()
     began, findings = time.monotonic(), {scheme: [] for scheme in asked.schemes}
     if "speed" in asked.parts:
@@ -85,6 +85,8 @@ def perform(part, hosts, asked, name):
     began = time.monotonic()
     found = uvloop.run(part.measure(hosts, asked))
     tell(name, began)
+    for one in found:
+        print(f"  {one.row}: {one.text}", file=sys.stderr, flush=True)
     return found
 
 
@@ -106,7 +108,7 @@ def parse_arguments():
     parser.add_argument("--schemes", default=",".join(SCHEMES), help="of the stores")
     parser.add_argument("--sessions", type=int, default=20_000, help="where a host joins")
     parser.add_argument("--writes", type=int, default=10_000, help="while hosts are killed")
-    parser.add_argument("--pairs", type=int, default=1_000, help="writes with a read elsewhere")
+    parser.add_argument("--pairs", type=int, default=400, help="writes with a read elsewhere")
     parser.add_argument("--visitors", type=int, default=6, help="writers in each place")
     parser.add_argument(
         "--troubles",
@@ -122,7 +124,7 @@ def parse_arguments():
         default=1.0,
         help="the share of the usual time for which hosts are away, or nothing happens",
     )
-    parser.add_argument("--turns", type=int, default=5, help="rounds of the speed")
+    parser.add_argument("--turns", type=int, default=3, help="rounds of the speed")
     parser.add_argument("--seconds", type=int, default=1, help="for one figure of it")
     asked = parser.parse_args()
     asked.parts, asked.schemes = asked.parts or every, asked.schemes.split(",")

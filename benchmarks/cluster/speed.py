@@ -19,7 +19,7 @@ from benchmarks.cpu import rotate
 
 NONE, MEMORY = "none", "memory"
 PAGES = {"read": "GET", "write": "POST"}
-SESSIONS, CONNECTIONS = 120, 15
+SESSIONS, CONNECTIONS = 60, 15
 LEAST = {"read": 0.5, "write": 0.25}
 OF_MEMORY = 0.9
 

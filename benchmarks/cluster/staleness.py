@@ -10,7 +10,7 @@ from benchmarks.cluster.tabs import AGAIN, Jar, Tab, figures, insist, share_out,
 PAUSES = (0.0, 0.001, 0.01, 0.1)
 """Seconds after the acknowledgement."""
 
-PAIRS, SHOPPERS, CROWD = 6, 6, 240
+PAIRS, SHOPPERS, CROWD = 6, 6, 120
 """Hands that write here and read there, visitors who write through the balancer, their sessions."""
 
 REST = 0.01

@@ -15,14 +15,15 @@ BREATH = 1.5
 """Seconds after which all go on as before."""
 
 SHORT, ELECTION = 3.0, 10.0
-"""Seconds for which a host is away whose node follows, and one whose node leads."""
+"""Seconds for which a host is away: one is killed whose node follows; all else."""
 
 LAG = MOST_LATE + OUTAGE_READS
 """Seconds for which a copy may show what was ended on another host, an outage included."""
 
 PLACES = ("at the other hosts", "through the balancer")
+QUICK = "a host is killed whose node follows"
 STALLS = {
-    "a host is killed whose node follows": (0.1, 0.5),
+    QUICK: (0.1, 0.5),
     "a host is killed whose node leads": (0.1, 9.0),
     "a host hangs whose node follows": (0.1, 0.5),
     "a host hangs whose node leads": (0.1, 9.0),
@@ -61,7 +62,8 @@ async def rest(pace):
 async def trouble(hosts, crowd, name, pace):
     """Have something happen to one host until all is well again; return for how long it lasted."""
     leader, *followers = await asyncio.to_thread(hosts.leader)
-    struck, seconds = (leader, ELECTION) if name.endswith("leads") else (followers[0], SHORT)
+    struck = leader if name.endswith("leads") else followers[0]
+    seconds = SHORT if name == QUICK else ELECTION
     crowd.elsewhere[:] = [port for port in hosts.ports if port not in struck.ports]
     await asyncio.sleep(0.5)  # whoever has asked the one that will be struck has its answer
     kills = "killed" in name

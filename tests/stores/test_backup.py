@@ -11,7 +11,7 @@ from zlib import crc32
 import pytest
 from typer.testing import CliRunner
 
-from harness.nats_server import shared_nats
+from harness.nats_server import shared_nats, wait_for
 from sessile.cli.app import app
 from sessile.core.flow import run
 from sessile.core.ticket import Key
@@ -25,6 +25,7 @@ from sessile.stores.row import owner_digest
 from sessile.stores.two_phase_login import TwoPhaseLogin
 from sessile.testing.clock import T0
 from sessile.testing.sample import change, key, login, record
+from sessile.testing.step import Stepped
 
 SHARDS = 4
 NUMBERS = count(1)
@@ -185,6 +186,65 @@ def test_no_login_carries_a_session_past_the_end_of_everybody(store, url, monkey
     run(rival.create(record("later")))
     assert [each.key for each in run(store.scan()).records] == [key("later")]
     run(rival.close())
+
+
+def test_end_of_everybody_that_is_over_lets_no_login_past_another_one(store, url, monkeypatch):
+    """Two at once: logins wait until the one that began last is over."""
+    old, new = two_records(owner="alice")
+    rival = BackupStore.from_url(url)
+    rival._patience = 0.01
+    earlier = Stepped(rival.end_everybody())
+    while earlier.ask.what != "nats settle":
+        earlier.step()
+    run(store.create(old))
+    stream = type(store._shards.all[0].stream)
+    purge, done = stream.purge, []
+
+    async def step(one, subjects=None):
+        await purge(one, subjects)
+        done.append(one)
+        if len(done) == 2:  # the shard of the new one has ended, that of the old one has not
+            while earlier.ask is not None:
+                earlier.step()
+            with pytest.raises(StoreUnavailable, match="everybody is being ended"):
+                run(rival.replace(Replacement(new=new, old=old, now=T0)))
+
+    monkeypatch.setattr(stream, "purge", step)
+    run(store.end_everybody())
+    run(rival.close())
+
+    assert len(done) == SHARDS
+    assert earlier.outcome.error is None
+    assert run(store.scan()).records == []
+
+
+def test_shards_that_have_ended_are_told_where_another_one_fails(store, url, monkeypatch):
+    """Copies elsewhere are of sessions that are gone; to end all is asked once more."""
+    reader = BackupStore.from_url(url)
+    feed = reader.open_feed(lambda: 0.0, list)
+    stream = type(store._shards.all[0].stream)
+    purge, done = stream.purge, []
+
+    async def fail(one, subjects=None):
+        if done:
+            raise StoreUnavailable("backup", "no leader")
+        done.append(one)
+        await purge(one, subjects)
+
+    monkeypatch.setattr(stream, "purge", fail)
+    with pytest.raises(StoreUnavailable, match="no leader"):
+        run(store.end_everybody())
+    heard = []
+    wait_for(lambda: heard.append(feed.wait(0.1)) or heard[-1].anything, lambda: "nobody told")
+    feed.close()
+    run(reader.close())
+
+    monkeypatch.undo()
+    old, new = two_records(owner="alice")
+    run(store.create(old))
+    run(store.end_everybody())
+    run(store.create(old))
+    assert run(store.replace(Replacement(new=new, old=old, now=T0))) == Replaced()
 
 
 def test_owner_is_listed_who_logs_in_while_everybody_is_ended(store, monkeypatch):

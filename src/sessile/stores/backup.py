@@ -8,12 +8,15 @@ A batch of NATS ends at a stream. A login takes more, and is a two-phase commit 
 (``two_phase_login``).
 """
 
+import math
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import ClassVar, Final
 
 from sessile.core.flow import run
 from sessile.core.value import Seconds
+from sessile.errors import StoreUnavailable
 from sessile.stores.contract import (
     PAGE_BYTES,
     Capability,
@@ -27,6 +30,7 @@ from sessile.stores.contract import (
 )
 from sessile.stores.finding import Finding
 from sessile.stores.intents import MARK
+from sessile.stores.key_value import SETTLE
 from sessile.stores.key_value_store import KeyValueStore
 from sessile.stores.nats import POWER_CUT, NatsStore
 from sessile.stores.nats_diagnosis import diagnose, look_at_followers
@@ -47,7 +51,10 @@ _BEAT: Final[Seconds] = 0.4
 """Between two heartbeats, each of which is a message in every shard."""
 
 _ENDING_TTL: Final = 60
-"""Seconds for which logins that carry a session over are refused where an end broke off."""
+"""Seconds for which logins that carry a session over are refused where an end broke off.
+
+What the acts of an end may take comes to that: a thread does one after the other.
+"""
 
 
 class BackupStore(KeyValueStore):
@@ -88,13 +95,18 @@ class BackupStore(KeyValueStore):
         return None if row is None else unpack(row, key)
 
     async def end_everybody(self) -> str | None:
-        """Purge each shard. Meanwhile no login carries a session over from one to another."""
-        first = self._shards.all[0]
-        lasts = _ENDING_TTL + round(2 * self._place.endpoint.timeout)
-        await first.stream.store("end everybody", first.rows.ending(lasts))
-        await self._shards.each("end everybody", _purge)
-        await first.stream.store("settle", first.rows.ending(0))
-        await self._shards.each("tell", _tell_everybody)
+        """End each shard. Meanwhile no login carries a session over from one to another.
+
+        Of two at once the one that began last says when that is over: what was there before the
+        other one began is gone by then, too.
+        """
+        await self._shards.each("info", _make_ready)
+        first, acts = self._shards.all[0], 2 * len(self._shards.all)
+        lasts = _ENDING_TTL + math.ceil(acts * self._place.endpoint.timeout)
+        seq = await first.stream.store("end everybody", first.rows.ending(lasts))
+        await self._shards.each("end everybody", _end_everybody)
+        with suppress(StoreUnavailable):  # that it is over is known later, then
+            await first.stream.store(SETTLE, first.rows.end_of_ending(seq))
         return POWER_CUT
 
     def open_feed(
@@ -160,15 +172,13 @@ class BackupStore(KeyValueStore):
 
     async def diagnose(self) -> list[Finding]:
         """Look at the server, and at the streams."""
-        infos = await self._shards.each(
-            "info", lambda one: look_at_followers(one.stream, one.place)
-        )
+        infos = await self._shards.each("info", _look)
         return list(diagnose(await self._shards.all[0].stream.server(), infos))
 
     async def placement(self, key: Key) -> Placement:
         """Ask about the session's shard, and about the others, which name servers."""
         shard = self._shards.of_key(key)
-        info = await look_at_followers(shard.stream, shard.place)
+        info = await _look(shard)
         return placement_of(shard.place.stream, info, await self._shards.each("info", _info))
 
     async def close(self) -> None:
@@ -203,12 +213,9 @@ class BackupFeed:
         self._again.close()
 
 
-async def _purge(shard: Shard) -> None:
-    await shard.stream.make_ready()
+async def _end_everybody(shard: Shard) -> None:
+    """Purge a shard, and tell whoever follows it: a purge does not, whatever the others do."""
     await shard.stream.purge(f"{shard.place.sessions}*")
-
-
-async def _tell_everybody(shard: Shard) -> None:
     await shard.stream.store("tell", StreamMessage(shard.place.everybody, b"", None, ENDED_TTL))
 
 

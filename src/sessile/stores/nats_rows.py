@@ -182,10 +182,12 @@ class NatsRows:
         return (await self._get({"last_by_subj": self._ending})).value is not None
 
     def ending(self, lasts: int) -> StreamMessage:
-        """Return the message that says so for some seconds; 0 says that it is over."""
-        if lasts == 0:
-            return StreamMessage(self._ending, ENDED, None, 1)
+        """Return the message that says so for some seconds."""
         return StreamMessage(self._ending, b"ending", None, lasts)
+
+    def end_of_ending(self, seq: int | None) -> StreamMessage:
+        """Return the message that says that it is over; it takes the place of that one alone."""
+        return StreamMessage(self._ending, ENDED, seq, 1)
 
     async def _get(self, question: dict[str, str | int], what: str = "get") -> NatsRow:
         told = await self._ask(question, what)

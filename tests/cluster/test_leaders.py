@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from sessile.cluster.leaders import wanted_stream
+from sessile.cluster.leaders import stream_to_lead
 from sessile.wire.nats.messages import Replica, Replicas, StreamInfo
 
 
@@ -25,14 +25,14 @@ def streams(leaders, names="abc", **more):
 
 
 def test_node_that_came_back_takes_from_who_leads_most():
-    assert wanted_stream(streams("bbbccb"), "a") == "0"
-    assert wanted_stream(streams("ccbbbb"), "a") == "2"
+    assert stream_to_lead(streams("bbbccb"), "a") == "0"
+    assert stream_to_lead(streams("ccbbbb"), "a") == "2"
 
 
 @pytest.mark.parametrize("leaders", ["abc", "aabbcc", "aabbc", "ab", ""])
 def test_what_is_even_stays(leaders):
     """One more than others is even: nobody takes it to and fro."""
-    assert [wanted_stream(streams(leaders), name) for name in "abc"] == [None] * 3
+    assert [stream_to_lead(streams(leaders), name) for name in "abc"] == [None] * 3
 
 
 @pytest.mark.parametrize("state", [{"current": False}, {"offline": True}, {"active": 3 * 10**9}])
@@ -41,17 +41,17 @@ def test_node_takes_nothing_that_it_has_not(state):
 
     Nor does anybody take anything while a node is away, as one that restarts.
     """
-    assert wanted_stream(streams("bbbb", **state), "a") is None
+    assert stream_to_lead(streams("bbbb", **state), "a") is None
 
 
 def test_node_takes_nothing_that_is_not_on_it():
     found = streams("bbbb", "bcd") | {"last": stream("b", "a", "c")}
-    assert wanted_stream(found, "a") == "last"
-    assert wanted_stream(streams("bbbb", "bcd"), "a") is None
+    assert stream_to_lead(found, "a") == "last"
+    assert stream_to_lead(streams("bbbb", "bcd"), "a") is None
 
 
 def test_stream_without_a_leader_is_left_alone():
-    assert wanted_stream(streams(["", "", "", "b"]), "a") is None
+    assert stream_to_lead(streams(["", "", "", "b"]), "a") is None
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -63,7 +63,7 @@ def test_takes_end_with_all_even(seed):
     takes = 0
     while takes <= len(leaders):
         asked = dice.sample(names, len(names))
-        found = [(name, wanted_stream(streams(leaders, names), name)) for name in asked]
+        found = [(name, stream_to_lead(streams(leaders, names), name)) for name in asked]
         wanted = [(name, taken) for name, taken in found if taken is not None]
         if not wanted:
             break

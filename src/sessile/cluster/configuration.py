@@ -19,7 +19,7 @@ MESSAGE_BYTES: Final = 2_000_000
 
 _CLUSTER: Final = "sessile"
 _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104
-_PATIENCE: Final[Seconds] = 2.0
+_ANSWERS_WITHIN: Final[Seconds] = 2.0
 _ACCOUNT: Final = "SESSILE"
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _QUANTITY: Final = re.compile(r"(\d{1,12})([KMGT]?)B?")
@@ -117,8 +117,8 @@ class NodeConfig:
             username=user.name,
             password=user.password,
             tls=None if certificate is None else Tls(str(certificate.ca)),
-            timeout=_PATIENCE,
-            connect_timeout=_PATIENCE,
+            timeout=_ANSWERS_WITHIN,
+            connect_timeout=_ANSWERS_WITHIN,
         )
 
     @property

@@ -8,19 +8,18 @@ A node asks for itself alone, so nobody has to be in charge. It takes a stream f
 least two more than itself: then both are nearer to each other, and it ends.
 """
 
-import asyncio
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 import msgspec
-from nats.errors import Error
 
 from sessile.core.value import Seconds
-from sessile.wire.nats.connection import NatsConnection, NoResponders
+from sessile.errors import StoreUnavailable
+from sessile.wire.nats.client import NatsClient
 from sessile.wire.nats.endpoint import NatsEndpoint
 from sessile.wire.nats.messages import Answer, Replica, StreamInfo, StreamNames
+from sessile.wire.rounds import Rounds
 
 A = TypeVar("A", bound=Answer)
 
@@ -30,18 +29,18 @@ FIRST: Final[Seconds] = 20.0
 PAUSE: Final[Seconds] = 5.0
 """Between two looks, each of which takes one stream at most."""
 
-_LIMIT: Final[Seconds] = 2.0
-_MOST_FAILURES: Final = 12  # a minute of them
-_FRESH: Final = 2_000_000_000
+_TOLD_AFTER: Final = 12  # looks that fail, one after the other: a minute of them
+_SILENT: Final = 2_000_000_000
 """Nanoseconds: a follower says something every second."""
 
 _STREAMS: Final = "SESSILE_"
 
 
-def wanted_stream(streams: Mapping[str, StreamInfo], own: str) -> str | None:
-    """Return the stream that a node should lead instead of another one; None where all is even.
+def stream_to_lead(streams: Mapping[str, StreamInfo], own: str) -> str | None:
+    """Name the stream that a node should lead in the place of another one.
 
-    Nor is there one while a node is away: it may be restarting, and its leads are on their way.
+    None where all is even, and while a node is away: it may be restarting, and its leads are on
+    their way.
 
     Args:
         streams: by name, those that several nodes hold.
@@ -66,7 +65,7 @@ def _follows(info: StreamInfo, own: str) -> bool:
 
 
 def _is_away(follower: Replica) -> bool:
-    return follower.offline or follower.active > _FRESH
+    return follower.offline or follower.active > _SILENT
 
 
 class NodeLeads:
@@ -75,83 +74,72 @@ class NodeLeads:
     Args:
         endpoint: this node's server, and a user who may ask for it.
         name: of the node.
-        first: seconds until it looks for the first time.
-        pause: seconds between two looks.
         tell: called with a line for whatever was taken.
     """
 
     def __init__(
-        self,
-        endpoint: NatsEndpoint,
-        name: str,
-        *,
-        first: Seconds = FIRST,
-        pause: Seconds = PAUSE,
-        tell: Callable[[str], object] = bool,
+        self, endpoint: NatsEndpoint, name: str, tell: Callable[[str], object] = bool
     ) -> None:
-        self._endpoint, self._name, self._tell = endpoint, name, tell
-        self._first, self._pause = first, pause
-        self._ended = threading.Event()
+        self._client, self._name, self._tell = NatsClient(endpoint), name, tell
+        self._failures = 0
+        self._rounds = Rounds("sessile leads", self._go, first=FIRST, pause=PAUSE)
 
     def start(self) -> None:
         """Look now and then, on a thread that nobody waits for."""
-        threading.Thread(target=self._run, name="sessile leads", daemon=True).start()
+        self._rounds.start()
 
     def stop(self) -> None:
         """Take nothing any more."""
-        self._ended.set()
+        self._rounds.stop()
 
-    def _run(self) -> None:
-        wait, failures = self._first, 0
-        while not self._ended.wait(wait):
-            wait = self._pause
-            try:
-                taken = self.look()
-            except (OSError, Error, NoResponders, msgspec.MsgspecError) as error:
-                failures += 1  # an election, or the server ends: the next look may be better
-                if failures == _MOST_FAILURES:
-                    why = str(error) or type(error).__name__
-                    self._tell(f"cannot look after who leads what: {why}")
-                continue
-            failures = 0
-            if taken is not None:
-                self._tell(f"leads {taken} from now on, so that all lead about as many")
+    def _go(self) -> None:
+        try:
+            taken = self.look()
+        except StoreUnavailable as error:  # an election, or the server ends
+            self._failures += 1
+            if self._failures == _TOLD_AFTER:
+                self._tell(f"cannot look after who leads what: {error.why}")
+            return
+        self._failures = 0
+        if taken is not None:
+            self._tell(f"leads {taken} from now on, so that all lead about as many")
 
     def look(self) -> str | None:
-        """Look once; return the stream that was taken, if one was.
+        """Look once, and take a stream if one is lacking; return its name.
 
         Raises:
-            OSError: the server is not there.
-            NoResponders: it has no leader.
+            StoreUnavailable: the server does not answer.
         """
-        return asyncio.run(self._look())
+        name = stream_to_lead(self._streams(), self._name)
+        if name is None or self._rounds.has_ended:
+            return None
+        words = msgspec.json.encode({"placement": {"preferred": self._name}})
+        told = self._ask(f"STREAM.LEADER.STEPDOWN.{name}", words, Answer)
+        return name if told.error is None else None
 
-    async def _look(self) -> str | None:
-        connection = await NatsConnection.open(self._endpoint, self._endpoint.hosts[0])
-        try:
-            streams = await self._streams(connection)
-            name = wanted_stream(streams, self._name)
-            if name is None or self._ended.is_set():
-                return None
-            words = {"placement": {"preferred": self._name}}
-            subject = f"STREAM.LEADER.STEPDOWN.{name}"
-            told = await _ask(connection, subject, msgspec.json.encode(words), Answer)
-            return name if told.error is None else None
-        finally:
-            await connection.close()
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close().block()
 
-    async def _streams(self, connection: NatsConnection) -> dict[str, StreamInfo]:
-        """Return what is told of each stream of sessions that several nodes hold."""
-        told = await _ask(connection, "STREAM.NAMES", b"", StreamNames)
-        found = {}
-        for name in told.streams or ():
-            if name.startswith(_STREAMS):
-                info = await _ask(connection, f"STREAM.INFO.{name}", b"", StreamInfo)
-                if info.cluster.replicas:
-                    found[name] = info
-        return found
+    def _streams(self) -> dict[str, StreamInfo]:
+        """Ask about each stream of sessions that several nodes hold."""
+        names: list[str] = []
+        while True:
+            page = msgspec.json.encode({"offset": len(names)})
+            told = self._ask("STREAM.NAMES", page, StreamNames)
+            names += told.streams or ()
+            if not told.streams or len(names) >= told.total:
+                break
+        infos = {
+            name: self._ask(f"STREAM.INFO.{name}", b"", StreamInfo)
+            for name in names
+            if name.startswith(_STREAMS)
+        }
+        return {name: info for name, info in infos.items() if info.cluster.replicas}
 
-
-async def _ask(connection: NatsConnection, verb: str, data: bytes, kind: type[A]) -> A:
-    told = await connection.ask(f"$JS.API.{verb}", data, None, _LIMIT)
-    return msgspec.json.decode(told.data, type=kind)
+    def _ask(self, verb: str, data: bytes, kind: type[A]) -> A:
+        """Ask JetStream something; it is asked once, for a look that fails is made again."""
+        subject = f"$JS.API.{verb}"
+        return self._client.ask(
+            "nats leads", lambda lane: lane.ask(subject, data, kind, is_harmless=False)
+        ).block()

@@ -195,10 +195,12 @@ class StreamNames(Answer, frozen=True):
     """What a server says of all streams.
 
     Attributes:
-        streams: their names; None where there is none.
+        streams: some of their names; None where there is none.
+        total: how many there are.
     """
 
     streams: list[str] | None = None
+    total: int = 0
 
 
 class StreamInfo(Answer, frozen=True):

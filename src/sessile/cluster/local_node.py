@@ -57,7 +57,7 @@ class LocalNode:
         return self.folder / "node.log"
 
     def url(self, url: str) -> str:
-        """Return a URL with the node in it, which is there then.
+        """Return a URL with the node in it, which is there then, or soon.
 
         Raises:
             ConfigError: it does not start.

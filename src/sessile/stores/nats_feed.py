@@ -74,7 +74,7 @@ class NatsFeed:
         self._endpoint, self._beats = endpoint, beats
         self._sent = -math.inf  # when the last beat was
         self._away: set[str] = set()  # beats that are not back
-        self._heard = -math.inf  # when anything was told
+        self._behind: dict[str, Seconds] = {}  # by beat, when more was to come of its stream
 
     def wait(self, seconds: Seconds) -> Heard:
         """Wait for something new, so long at most."""
@@ -89,26 +89,29 @@ class NatsFeed:
         self._listener.close()
 
     def _wait(self, until: Seconds) -> Heard:
-        now, limit = self._timer(), self._endpoint.timeout
+        now = self._timer()
         if not self._away and now >= self._sent + self._pause:
             self._sent, self._away = now, set(self._beats.values())
             for beat in self._beats.values():
                 self._listener.send(beat, {TTL: _BEAT_TTL})
-        last = max(self._sent, self._heard)
-        if self._away and now >= last + limit:  # much may stand before it
+        if now >= self._late_at():
             raise TimeoutError
-        next_act = last + limit if self._away else self._sent + self._pause
-        told = self._listener.receive(max(min(until, next_act) - now, 0.0))
-        if told:
-            self._heard = self._timer()
-        return self._sort(told)
+        next_act = self._late_at() if self._away else self._sent + self._pause
+        return self._sort(self._listener.receive(max(min(until, next_act) - now, 0.0)))
+
+    def _late_at(self) -> Seconds:
+        """Return when the first beat is late: much may stand before it, in its own stream."""
+        since = [max(self._sent, self._behind.get(beat, self._sent)) for beat in self._away]
+        return min(since, default=math.inf) + self._endpoint.timeout
 
     def _sort(self, told: Sequence[Told]) -> Heard:
         keys: dict[Key, None] = {}
         anything, as_of = False, None
-        for subject, data in told:
+        for subject, data, is_last in told:
             begin, dot, name = subject.rpartition(".")
             if begin + dot in self._beats:
+                if not is_last:
+                    self._behind[self._beats[begin + dot]] = self._timer()
                 if is_key(name):
                     keys[Key(name)] = None
                     self._note(Key(name), data)

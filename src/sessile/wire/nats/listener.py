@@ -41,10 +41,12 @@ class Told(NamedTuple):
     Attributes:
         subject: its subject.
         data: its bytes; none where they are not asked for.
+        is_last: whether nothing stood behind it when the server sent it.
     """
 
     subject: str
     data: bytes
+    is_last: bool
 
 
 class NatsListener:
@@ -184,9 +186,11 @@ class NatsListener:
         if not message.reply:  # it says that the consumer is gone
             return
         count = self._counts[stream] = self._counts.get(stream, 0) + 1
-        if message.metadata.sequence.consumer != count:
+        place = message.metadata
+        if place.sequence.consumer != count:
             self._told.put(ConnectionError("some of what was stored was not told"))
-        self._told.put(Told(message.subject, message.data))
+        is_last = place.num_pending == 0
+        self._told.put(Told(message.subject, message.data, is_last))
 
 
 async def _all_of(acts: Sequence[Coroutine[Any, Any, None]]) -> None:

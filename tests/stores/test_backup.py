@@ -8,6 +8,7 @@ from contextlib import suppress
 from itertools import count
 from zlib import crc32
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -19,6 +20,7 @@ from sessile.errors import ConfigError, StoreUnavailable
 from sessile.stores.backup import BackupStore
 from sessile.stores.contract import GONE, Replaced, Replacement
 from sessile.stores.nats import NatsStore
+from sessile.stores.nats_stream import config_of
 from sessile.stores.near import NearStore
 from sessile.stores.open import open_store
 from sessile.stores.row import owner_digest
@@ -109,6 +111,35 @@ def test_another_number_of_shards_is_refused_in_words(store, url):
     ] == []
 
 
+def test_shard_is_made_beside_none_of_another_number(store, bucket, url):
+    """Where the bucket was removed, and has come back with another number meanwhile."""
+    for number in range(20):
+        run(store.create(record(f"{number}")))
+    server = shared_nats()
+    for number in range(SHARDS):
+        server.api(f"STREAM.DELETE.SESSILE_{bucket}_{number}")
+    other = BackupStore.from_url(url.replace(f"shards={SHARDS}", "shards=1"))
+    run(other.create(record("of the other one")))
+    row = next(record(f"new {n}") for n in range(99) if shard_of(record(f"new {n}").key) == 1)
+    with pytest.raises(StoreUnavailable):  # it was there when it was last looked at
+        run(store.read(Key(row.key)))
+    with pytest.raises(StoreUnavailable, match="write shards=1 into the URL"):
+        run(store.create(row))
+    run(other.close())
+
+    assert f"SESSILE_{bucket}_1" not in server.api("STREAM.NAMES")["streams"]
+
+
+@pytest.mark.parametrize("metadata", [{}, {"sessile-shards": "many"}])
+def test_shard_that_says_of_how_many_it_is_one_not_is_refused(store, bucket, metadata):
+    """Somebody made it by hand; no number of shards would be told from another."""
+    place = store._shards.all[0].place
+    config = msgspec.to_builtins(config_of(place, 1)) | {"metadata": metadata}
+    assert "error" not in shared_nats().api(f"STREAM.CREATE.{place.stream}", **config)
+    with pytest.raises(StoreUnavailable, match=r"metadata={'sessile-shards': '4'}|many shards"):
+        run(store.ping())
+
+
 @pytest.mark.parametrize("number", ["0", "65", "many"])
 def test_number_of_shards_is_checked(number):
     with pytest.raises(ConfigError, match="shards"):
@@ -124,7 +155,9 @@ def test_bucket_is_of_one_kind(store, bucket, url):
     """Whoever opens it by the other scheme is told; nobody's sessions are hidden."""
     run(store.ping())
     plain = NatsStore.from_url(f"{shared_nats().url}/{bucket}?timeout=5")
-    with pytest.raises(StoreUnavailable, match="overlap"):
+    with pytest.raises(
+        StoreUnavailable, match=r"overlap.* backup:// needs another one than nats://"
+    ):
         run(plain.create(record("a")))
     run(plain.close())
 
@@ -335,6 +368,21 @@ def test_where_shows_who_has_a_session(url, store, monkeypatch):
         "primary     one", "backups     none", "proxies     none",
     ]  # fmt: skip
     assert (gone.exit_code, gone.stdout) == (1, "")
+
+
+def test_where_shows_who_has_a_session_that_moves(url, store, bucket, monkeypatch):
+    """From a former store: it has moved once it is shown."""
+    former = f"{shared_nats().url}/former_{bucket}?timeout=10"
+    monkeypatch.setenv("SESSILE_URL", url)
+    monkeypatch.setenv("SESSILE_FORMER_URL", former)
+    row = record("a", owner="alice")
+    one = open_store(former)
+    run(one.create(row))
+    run(one.close())
+    shown = CliRunner().invoke(app, ["where", row.key, "--json"], prog_name="sessile")
+
+    assert json.loads(shown.stdout)["primary"] == "one"
+    assert run(store.read(Key(row.key))) is not None
 
 
 def test_where_is_for_stores_with_several_servers(monkeypatch, tmp_path):

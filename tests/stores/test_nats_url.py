@@ -52,6 +52,7 @@ def test_connecting_takes_no_longer_than_an_act():
         ("nats://one?copies=none", "write a whole number"),
         ("nats://one?bucket=shop", "unknown option 'bucket'"),
         ("nats://one?ca=/a.pem", "write nats[+]tls://"),
+        ("backup://one?ca=/a.pem", "write backup[+]tls://"),
         ("nats+tls://one?ca=/none.pem", "/none.pem"),
         (f"nats://:{PASSWORD}@one", "no user name"),
     ],

@@ -11,6 +11,7 @@ from sessile.core.ticket import Key
 from sessile.errors import ConfigError
 from sessile.service.sessions import context_of
 from sessile.stores.contract import HasPlacement
+from sessile.stores.moving import MovingStore
 from sessile.stores.placement import CopyState, Placement
 
 
@@ -22,16 +23,17 @@ def where(id: SessionId, url: Url = None, app: App = None, json: Json = False) -
     """
     with connect(url, app) as sessions:
         store = context_of(sessions).store
+        if isinstance(store, MovingStore):
+            store = store.store  # to which it has moved, once it was shown
         if not isinstance(store, HasPlacement):
             raise ConfigError(
                 f"{store.name} is one place for all sessions, as far as sessile knows: `where` is "
                 "for nats://, replicated:// and backup://"
             )
+        if sessions.sync.show(id) is None:
+            typer.echo(f"no live session has the id {id}", err=True)
+            raise typer.Exit(1)
         found = run(store.placement(Key(id)))
-        is_there = sessions.sync.show(id) is not None
-    if not is_there:
-        typer.echo(f"no live session has the id {id}", err=True)
-        raise typer.Exit(1)
     if json:
         typer.echo(msgspec.json.encode(found).decode())
     else:

@@ -28,6 +28,7 @@ _IN_CLUSTER: Final = 3
 _SHARDS: Final = "sessile-shards"
 """The name under which a stream's metadata say of how many shards it is one."""
 
+_OVERLAP: Final = 10065  # another stream has its subjects
 _TAKEN: Final = 10058  # a stream of that name is there, set otherwise
 
 
@@ -74,6 +75,7 @@ class NatsStream:
     async def make(self) -> None:
         """Make the stream, if nobody else has meanwhile."""
         if self._first is not None:  # which says how many shards there are
+            self._first.forget()  # that may be another one by now: this one has gone, or never was
             await self._first.make_ready()
         copies = self._place.copies
         if copies is None:
@@ -146,6 +148,12 @@ class NatsStream:
 
     def _explain(self, error: ApiError, copies: int) -> StoreUnavailable:
         failure = self.failure(error)
+        if error.err_code == _OVERLAP:
+            return StoreUnavailable(
+                self._client.name,
+                f"{failure.why}. A bucket is of one kind: backup:// needs another one than nats:// "
+                "and replicated://; write it into the URL's path",
+            )
         if copies == 1:
             return failure
         return StoreUnavailable(
@@ -157,7 +165,7 @@ class NatsStream:
     def _check(self, config: StreamConfig) -> None:
         wanted = config_of(self._place, 1)
         shards = config.metadata.get(_SHARDS)
-        if shards is not None and self._place.shards not in (0, int(shards)):
+        if shards is not None and str(self._place.shards) not in ("0", shards):
             raise StoreUnavailable(
                 self._client.name,
                 f"the stream {self._place.stream} is one of {shards} shards: write shards={shards} "
@@ -172,6 +180,8 @@ class NatsStream:
         wrong += (
             [] if set(wanted.subjects) <= set(config.subjects) else [f"subjects={wanted.subjects}"]
         )
+        if self._place.shards and shards is None:
+            wrong.append(f"metadata={wanted.metadata}")
         if wrong:
             raise StoreUnavailable(
                 self._client.name,

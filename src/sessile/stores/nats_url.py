@@ -99,7 +99,9 @@ def place_of(url: str) -> NatsPlace:
     limit = place.option("timeout", seconds, LIMIT)
     files = [place.option(name, str, "") or None for name in ("ca", "cert", "key")]
     if any(files) and not is_tls:
-        raise ConfigError(f"ca, cert and key of {place.safe} are for TLS: write nats{_TLS}://")
+        raise ConfigError(
+            f"ca, cert and key of {place.safe} are for TLS: write {place.scheme}{_TLS}://"
+        )
     if place.password is not None and not place.username:
         raise ConfigError(f"{place.safe} has a password and no user name: write both")
     bucket = place.path.strip("/") or BUCKET

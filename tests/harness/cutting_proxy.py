@@ -18,6 +18,7 @@ class CuttingProxy:
     def __init__(self, port):
         self._server = ("127.0.0.1", port)
         self._plan = None
+        self._skip = 0
         self.cuts = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -25,14 +26,16 @@ class CuttingProxy:
         self._sockets = []
         self._run(self._accept)
 
-    def cut(self, word, *, performed, meanwhile=lambda: None):
+    def cut(self, word, *, performed, meanwhile=lambda: None, skip=0):
         """Cut the connection of the next message in which that word stands.
 
         Args:
             word: bytes of the message.
             performed: whether the server gets it before, and answers.
             meanwhile: what happens then, before the client hears of it.
+            skip: how many such messages pass before.
         """
+        self._skip = skip
         self._plan = (word, performed, meanwhile)
 
     def _accept(self):
@@ -50,6 +53,10 @@ class CuttingProxy:
             while data := client.recv(1 << 20):
                 plan = self._plan
                 if plan is None or plan[0] not in data:
+                    server.sendall(data)
+                    continue
+                if self._skip:
+                    self._skip -= 1
                     server.sendall(data)
                     continue
                 self._plan = None

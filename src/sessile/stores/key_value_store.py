@@ -100,15 +100,20 @@ class KeyValueStore:
         A fail-over can lose the entry and not the row, and the session would be hidden from its
         owner. Each one is touched now and then, or has its ticket rotated, and that is when.
         """
-        record, key, index = change.record, Key(change.record.key), self._index
+        record, key = change.record, Key(change.record.key)
         lasts, owner = row_lifetime(record), record.index_owner
         advance = partial(self._rows.advance, key, start, blob, lasts, what="commit")
-        if index is None or owner is None or change.set or change.removed:
+        if self._index is None or owner is None or change.set or change.removed:
             return await advance()
-        keep = partial(index.keep, owner, key, milliseconds(record.until, record.seen))
-        flows: list[Callable[[], Flow[Any]]] = [advance, keep]
+        flows: list[Callable[[], Flow[Any]]] = [advance, partial(self._keep, owner, record)]
         answer, _ = await together("commit", flows)
         return cast("tuple[Token | None, bytes | None]", answer)
+
+    async def _keep(self, owner: str, record: Record) -> None:
+        """Enter a session into its owner's index, if it is missing; the next touch may do it."""
+        index, lasts = cast("OwnerIndex", self._index), milliseconds(record.until, record.seen)
+        with suppress(StoreUnavailable):
+            await index.keep(owner, Key(record.key), lasts)
 
     async def replace(self, replacement: Replacement) -> ReplaceResult:
         """Store a new record in the place of an old one."""

@@ -1,11 +1,13 @@
 """Who leads what: each node takes what it lacks, until all lead about as many."""
 
+import json
 import random
 from collections import Counter
 
 import pytest
 
-from sessile.cluster.leaders import stream_to_lead
+from sessile.cluster.leaders import NodeLeads, stream_to_lead
+from sessile.wire.nats.endpoint import NatsEndpoint
 from sessile.wire.nats.messages import Replica, Replicas, StreamInfo
 
 
@@ -52,6 +54,22 @@ def test_node_takes_nothing_that_is_not_on_it():
 
 def test_stream_without_a_leader_is_left_alone():
     assert stream_to_lead(streams(["", "", "", "b"]), "a") is None
+
+
+def test_streams_are_asked_about_page_by_page(monkeypatch):
+    """However many there are; those of somebody else are left alone."""
+    names = [f"{'SESSILE' if number % 2 else 'ORDERS'}_{number}" for number in range(2050)]
+
+    def answer(leads, verb, data, kind):
+        if verb == "STREAM.NAMES":
+            start = json.loads(data)["offset"]
+            return kind(streams=names[start : start + 1024], total=len(names))
+        return stream("a", "b")
+
+    monkeypatch.setattr(NodeLeads, "_ask", answer)
+    found = NodeLeads(NatsEndpoint("node a"), "b")._streams()
+
+    assert list(found) == [name for name in names if name.startswith("SESSILE")]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,11 +1,13 @@
 """The small decisions about the demo's nodes, and the wires between them."""
 
 import asyncio
+from zlib import crc32
 
 import pytest
 
 from sessile.cluster.local import needs_node
 from sessile.cluster.users import NodeUser
+from sessile.core.ticket import ENTROPY, Ticket
 from sessile.demo.fleet.message import FleetView
 from sessile.demo.fleet.port import find_ports
 from sessile.demo.nodes.config import DemoNodeConfig
@@ -118,6 +120,18 @@ def test_server_can_store_where_every_stream_has_a_leader():
     assert [settled.can_store(name) for name in "ABCD"] == [True, True, False, True]
     assert not unsettled.can_store("A")
     assert FleetView((), affinity=None).can_store("A")
+
+
+def test_session_is_in_the_stream_that_its_shard_is():
+    """As its ticket says, whatever order they were told in; where one has all, in that."""
+    ticket = Ticket.mint(bytes(range(ENTROPY)))
+    names = [f"SESSILE_shop_{number}" for number in (10, 2, 0, 1, 3, 4, 5, 6, 7, 8, 9)]
+    shards = NodesStatus((), tuple(StreamStatus(name, "A", (), 0) for name in names))
+    whole = NodesStatus((), (StreamStatus("SESSILE_shop", "A", (), 0),))
+
+    assert shards.stream_of(ticket.reveal()) == f"SESSILE_shop_{crc32(ticket.key.encode()) % 11}"
+    assert whole.stream_of(ticket.reveal()) == "SESSILE_shop"
+    assert (shards.stream_of("none"), shards.stream_of(None)) == ("", "")
 
 
 def test_node_of_the_demo_tells_nobody_where_it_is():

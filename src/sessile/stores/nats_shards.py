@@ -11,13 +11,12 @@ the URL has another number.
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
-from zlib import crc32
 
 from sessile.core.flow import Flow
 from sessile.core.ticket import Key
 from sessile.stores.nats_rows import NatsRows
 from sessile.stores.nats_stream import NatsStream
-from sessile.stores.nats_url import NatsPlace
+from sessile.stores.nats_url import NatsPlace, shard_of
 from sessile.stores.row import owner_digest
 from sessile.wire.nats.client import NatsClient
 from sessile.wire.together import together
@@ -60,11 +59,11 @@ class Shards:
 
     def of_key(self, key: Key) -> Shard:
         """Return the shard that has a session."""
-        return self.all[crc32(key.encode()) % len(self.all)]
+        return self.all[shard_of(key.encode(), len(self.all))]
 
     def of_owner(self, owner: str) -> Shard:
         """Return the shard that has an owner's index."""
-        return self.all[crc32(owner_digest(owner)) % len(self.all)]
+        return self.all[shard_of(owner_digest(owner), len(self.all))]
 
     async def each(self, what: str, flow: Callable[[Shard], Flow[R]]) -> Sequence[R]:
         """Finish a flow for each shard, all at once; return the results in their order."""

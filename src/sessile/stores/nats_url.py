@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from typing import Final
+from zlib import crc32
 
 from sessile.errors import ConfigError
 from sessile.stores.location import Location, count, seconds
@@ -127,6 +128,11 @@ def place_of(url: str) -> NatsPlace:
     )
     place.refuse_leftovers()
     return found
+
+
+def shard_of(name: bytes, shards: int) -> int:
+    """Return the number of the shard that a session's key is in, or the digest of an owner."""
+    return crc32(name) % shards
 
 
 def _shards(text: str) -> int:

@@ -5,10 +5,18 @@ from typing import Final, Self
 
 import msgspec
 
+from sessile.core.ticket import Ticket
+from sessile.stores.nats_url import shard_of
 from sessile.wire.nats.messages import StreamInfo
 
 PREFIX: Final = "SESSILE_"
 """What the names of streams begin with; that of the bucket stands behind."""
+
+
+def _number(stream: str) -> int:
+    """Return the number of a shard; 0 where the stream has all sessions of its bucket."""
+    _, _, number = stream.rpartition("_")
+    return int(number) if number.isdigit() else 0
 
 
 class NodePhase(Enum):
@@ -151,6 +159,14 @@ class NodesStatus(msgspec.Struct, frozen=True):
     def find(self, name: str) -> NodeStatus | None:
         """Return the node of that name."""
         return next((node for node in self.nodes if node.name == name), None)
+
+    def stream_of(self, ticket: str | None) -> str:
+        """Return the name of the stream that a visitor's session is in; empty where he has none."""
+        parsed = None if ticket is None else Ticket.parse(ticket)
+        if parsed is None or not self.streams:
+            return ""
+        streams = sorted((stream.name for stream in self.streams), key=_number)
+        return streams[shard_of(parsed.key.encode(), len(streams))]
 
     def can_store(self, server: str) -> bool:
         """Tell whether whatever that server stores finds a leader."""

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from sessile.demo.fleet.message import FleetCommand, GetView, Heal, Kill, Part, Restart
 from sessile.demo.frame import PagePath
 from sessile.demo.guard import is_from_here
+from sessile.demo.nodes.status import NodesStatus
 from sessile.demo.routes.door import check_here
 from sessile.demo.routes.forms import back_to
 from sessile.demo.routes.page import bare_frame
@@ -29,6 +30,7 @@ async def show(request: Request) -> Response:
         frame=await bare_frame(request, PagePath.NODES, view=view),
         view=view,
         cluster=view.nodes,
+        own=_own_stream(request, view.nodes),
         may_control=is_from_here(request, shop.sessions.proxies),
         is_refused=_REFUSED in request.query_params,
     )
@@ -39,7 +41,13 @@ async def show_status(request: Request) -> Response:
     view = await shop_of(request).parent(GetView())
     if view.nodes is None:
         raise HTTPException(404)
-    return render("nodes_status.html", view=view, cluster=view.nodes)
+    own = _own_stream(request, view.nodes)
+    return render("nodes_status.html", view=view, cluster=view.nodes, own=own)
+
+
+def _own_stream(request: Request, nodes: NodesStatus) -> str:
+    """Return the stream that the visitor's session is in, by his ticket alone."""
+    return nodes.stream_of(request.cookies.get(shop_of(request).sessions.cookie.full_name))
 
 
 async def kill(request: Request) -> Response:

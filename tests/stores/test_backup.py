@@ -4,6 +4,7 @@ What every store promises is asked of it in ``test_conformance``, with three ser
 """
 
 import json
+import re
 from contextlib import suppress
 from itertools import count
 from zlib import crc32
@@ -311,6 +312,19 @@ def test_place_of_an_index_that_was_emptied_is_not_taken_for_the_old_one(store):
     assert run(index.enter("alice", key("b"), 60_000, None)) == 1
 
     assert run(index.enter("alice", key("c"), 60_000, seen)) == 0
+
+
+@pytest.mark.parametrize("blob", [b"garbage", b"", bytes(99)])
+def test_index_that_is_none_is_told_with_its_place(store, blob):
+    """No session is missed without a word; and the others are served."""
+    run(store.replace(login(record("a", owner="alice"))))
+    subject = store._shards.of_owner("alice").place.owners + owner_digest("alice").hex()
+    shared_nats().ask(subject, blob, [("Nats-TTL", "600s")])
+    for act in (store.owned_by("alice"), store.delete_owned("alice")):
+        with pytest.raises(StoreUnavailable, match=re.escape(subject)):
+            run(act)
+
+    assert run(store.read(key("a"))) == record("a", owner="alice")
 
 
 def test_session_that_a_login_ends_is_told_again_until_it_is_decided(store, url, monkeypatch):

@@ -126,9 +126,18 @@ class NatsRows:
         return found
 
     async def get_index(self, owner: str, what: str = "get") -> tuple[StreamIndex, int]:
-        """Return an owner's index, and its sequence."""
-        row = await self._get({"last_by_subj": self._owners + owner_digest(owner).hex()}, what)
-        return (StreamIndex() if row.value is None else _decode(row.value)), row.seq
+        """Return an owner's index, and its sequence.
+
+        Raises:
+            StoreUnavailable: what stands there is no index.
+        """
+        subject = self._owners + owner_digest(owner).hex()
+        row = await self._get({"last_by_subj": subject}, what)
+        try:
+            index = StreamIndex() if row.value is None else _decode(row.value)
+        except msgspec.MsgspecError as error:
+            raise self._stream.no_index(subject) from error
+        return index, row.seq
 
     async def look(
         self, keys: Sequence[Key], owners: Collection[str]

@@ -143,6 +143,14 @@ class NatsStream:
         why = f"the stream {self._place.stream}: {error.description} ({error.err_code})"
         return StoreUnavailable(self._client.name, why)
 
+    def no_index(self, subject: str) -> StoreUnavailable:
+        """Return the error for an owner's index that is none."""
+        return StoreUnavailable(
+            self._client.name,
+            f"what is stored as {subject} is no index of a user's sessions, or that of a newer "
+            "version. Remove that message: each session enters the index again as it is used",
+        )
+
     def _config(self, copies: int) -> bytes:
         return msgspec.json.encode(config_of(self._place, copies))
 

@@ -384,6 +384,24 @@ def test_where_shows_who_has_a_session(url, store, monkeypatch):
     assert (gone.exit_code, gone.stdout) == (1, "")
 
 
+def test_placement_is_told_while_another_shard_has_no_leader(store, monkeypatch):
+    """That one cannot name its servers, and has nothing of this session."""
+    row = record("a")
+    run(store.create(row))
+    run(store.ping())
+    stream = type(store._shards.all[0].stream)
+    info, own = stream.info, store._shards.of_key(Key(row.key)).stream
+
+    async def fail(one):
+        if one is not own:
+            raise StoreUnavailable("backup", "no leader")
+        return await info(one)
+
+    monkeypatch.setattr(stream, "info", fail)
+
+    assert run(store.placement(Key(row.key))).primary == "one"
+
+
 def test_where_shows_who_has_a_session_that_moves(url, store, bucket, monkeypatch):
     """From a former store: it has moved once it is shown."""
     former = f"{shared_nats().url}/former_{bucket}?timeout=10"

@@ -176,10 +176,11 @@ class BackupStore(KeyValueStore):
         return list(diagnose(await self._shards.all[0].stream.server(), infos))
 
     async def placement(self, key: Key) -> Placement:
-        """Ask about the session's shard, and about the others, which name servers."""
+        """Ask about the session's shard, and about the others, which name servers if they can."""
         shard = self._shards.of_key(key)
         info = await _look(shard)
-        return placement_of(shard.place.stream, info, await self._shards.each("info", _info))
+        others = await self._shards.each("info", _info_if_led)
+        return placement_of(shard.place.stream, info, others)
 
     async def close(self) -> None:
         """Close every connection of this process."""
@@ -230,6 +231,12 @@ async def _count(shard: Shard) -> int:
 async def _info(shard: Shard) -> StreamInfo:
     await shard.stream.make_ready()
     return await shard.stream.info()
+
+
+async def _info_if_led(shard: Shard) -> StreamInfo:
+    with suppress(StoreUnavailable):
+        return await _info(shard)
+    return StreamInfo()
 
 
 async def _look(shard: Shard) -> StreamInfo:

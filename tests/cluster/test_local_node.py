@@ -196,3 +196,19 @@ def test_port_is_kept_where_it_is_free():
 
     assert find_port(port) == port
     assert read_greeting(port) == b""
+
+
+def test_doctor_finds_the_node_of_this_host_sound(state):
+    """It starts it as a worker does, and needs no secrets either."""
+    kept = {name: value for name, value in os.environ.items() if "SESSILE" not in name}
+    more = {
+        "XDG_STATE_HOME": str(state),
+        "PYTHONPATH": str(SOURCE),
+        "SESSILE_URL": "backup:///shop",
+    }
+    words = [sys.executable, "-m", "sessile.cli", "doctor"]
+    done = subprocess.run(words, env=kept | more, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "made, read, changed and deleted" in done.stdout
+    assert "✗" not in done.stdout

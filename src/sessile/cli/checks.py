@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 from sessile.cli.operator import missing
 from sessile.cli.round_trip import round_trip
 from sessile.cli.times import timestamp
+from sessile.cluster.local import needs_node
 from sessile.codecs.sealing import PlainSealer, Sealer
 from sessile.core.cookie import Cookie
 from sessile.core.flow import run
@@ -15,7 +16,7 @@ from sessile.core.record import Record, RecordKind
 from sessile.core.secrets import KeyRing, fingerprint
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError, MissingExtra, StoreError
-from sessile.service.options import find_key_file
+from sessile.service.options import find_key_file, open_place, ring_of_host
 from sessile.service.sessions import DEFAULT_URL, Sessions, context_of
 from sessile.stores.contract import (
     Capability,
@@ -29,7 +30,6 @@ from sessile.stores.contract import (
 from sessile.stores.finding import Finding, fine, note, wrong
 from sessile.stores.location import redact
 from sessile.stores.near import near_cache
-from sessile.stores.open import open_store
 from sessile.wire import system
 
 Clock: TypeAlias = Callable[[], Instant]
@@ -62,7 +62,7 @@ def examine(
     reachable = store is not None and (yield from _ping(store, clock))
     sealer: Sealer | None = None
     if store is not None and (reachable or not isinstance(store, FileBacked)):
-        sealer = yield from _secrets(store, sessions)
+        sealer = yield from _secrets(store, sessions, url)
     yield from _cookie(sessions)
     if reachable and isinstance(store, HasServerTime):
         yield _compare_clocks(store, clock)
@@ -88,10 +88,10 @@ def _open(url: str | None, sessions: Sessions | None) -> Generator[Finding, None
     except ConfigError as error:
         yield wrong("URL", error)
         return None
-    place = url or setting or DEFAULT_URL
+    place = _place(url)
     source = "--url" if url else "SESSILE_URL" if setting else "the default"
     try:
-        store = open_store(place)
+        store = open_place(place)
     except MissingExtra as error:
         yield fine("URL", f"{redact(place)} ({source})")
         yield wrong("driver", error)
@@ -102,6 +102,10 @@ def _open(url: str | None, sessions: Sessions | None) -> Generator[Finding, None
     yield fine("URL", f"{store.name}{_file_of(store)} ({source})")
     yield fine("driver", f"{_name_of(store)} can be loaded")
     return store
+
+
+def _place(url: str | None) -> str:
+    return url or system.setting("SESSILE_URL") or DEFAULT_URL
 
 
 def _name_of(store: Store) -> str:
@@ -130,7 +134,9 @@ def _ping(store: Store, clock: Clock) -> Generator[Finding, None, bool]:
     return True
 
 
-def _secrets(store: Store, sessions: Sessions | None) -> Generator[Finding, None, Sealer | None]:
+def _secrets(
+    store: Store, sessions: Sessions | None, url: str | None
+) -> Generator[Finding, None, Sealer | None]:
     """Tell the secrets apart; return what proves records under them, where they are known."""
     if sessions is not None:
         context = context_of(sessions)
@@ -149,7 +155,10 @@ def _secrets(store: Store, sessions: Sessions | None) -> Generator[Finding, None
                 "makes it, unless it has secrets=[...] in its code, which --app shows",
             )
             return None
-        context = context_of(Sessions(store=store))
+        place = _place(url)
+        is_local = not given and needs_node(place)
+        own = [*ring_of_host(store, place, system.entropy)] if is_local else None
+        context = context_of(Sessions(store=store, secrets=own))
     except ConfigError as error:
         blind = " (secrets=[...] in the application's code is seen with --app alone)"
         yield wrong("secrets", f"{error}{'' if _is_set('SESSILE_SECRETS') else blind}")

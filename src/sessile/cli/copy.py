@@ -11,9 +11,9 @@ from sessile.cli.progress import show_count
 from sessile.core.flow import run
 from sessile.core.record import RecordKind
 from sessile.errors import ConfigError, LostRace
+from sessile.service.options import open_place
 from sessile.stores.contract import Capability, FileBacked, Key, Record
 from sessile.stores.moving import MovingStore
-from sessile.stores.open import open_store
 from sessile.wire import system
 
 From = Annotated[str, typer.Argument(metavar="FROM", help="The URL where sessions are so far.")]
@@ -31,7 +31,7 @@ def copy(former: From, to: To) -> None:
     on, and nobody is logged out. It can be stopped and begun again at any time.
     """
     refuse_empty_secrets()
-    old, new = open_store(former), open_store(to)
+    old, new = open_place(former), open_place(to)
     try:
         if isinstance(old, FileBacked) and not old.path.exists():
             raise ConfigError(missing(old.path))

@@ -26,7 +26,7 @@ def doctor(url: Url = None, app: App = None) -> None:
     sessions = None if app is None else open_application(app, url)
     for finding in examine(url, system.clock, system.entropy, sessions):
         mark = typer.style(finding.mark.value, fg=_COLOUR[finding.mark])
-        typer.echo(f"{mark} {finding.subject:<11}{printable(finding.message)}")
+        typer.echo(f"{mark} {finding.subject:<10} {printable(finding.message)}")
         wrong += finding.mark is Mark.WRONG
     if wrong:
         raise typer.Exit(1)

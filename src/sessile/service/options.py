@@ -138,9 +138,18 @@ def open_stores(
 
 def _open(option: str, place: str | Store) -> Store:
     if isinstance(place, str):
-        return open_store(_local_node().url(place) if needs_node(place) else place)
+        return open_place(place)
     check_store(place, option)
     return place
+
+
+def open_place(url: str) -> Store:
+    """Return the store of a URL; where that names no server and needs one, this host's has it.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    return open_store(_local_node().url(url) if needs_node(url) else url)
 
 
 def check_function(example: str, **option: object) -> None:

@@ -92,8 +92,8 @@ def _judge_copies(server: ServerInfo, config: StreamConfig) -> Finding:
 def _judge_followers(streams: Sequence[StreamInfo]) -> Iterator[Finding]:
     leaders = Counter(info.cluster.leader for info in streams if info.cluster.leader)
     if len(streams) > 1 and leaders:
-        shares = (f"{name} of {count}" for name, count in sorted(leaders.items()))
-        yield fine("leader", ", ".join(shares))
+        shares = (f"{name} {count}" for name, count in sorted(leaders.items()))
+        yield fine("leader", f"of {len(streams)} shards: {', '.join(shares)}")
     elif leaders:
         yield fine("leader", next(iter(leaders)))
     late = sorted({name for info in streams for name in late_followers(info)})

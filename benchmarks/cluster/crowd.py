@@ -10,9 +10,9 @@ from benchmarks.cluster.hosts import Host
 from benchmarks.cluster.majority import judge_answer
 from benchmarks.cluster.report import Finding
 from benchmarks.cluster.staleness import CROWD, count_wrong, shoppers
-from benchmarks.cluster.tabs import Tab, figures, share_out, start_jars
+from benchmarks.cluster.tabs import Tab, figures, insist, share_out, start_jars
 
-WARM = 40
+WARM = 20
 """Sessions by which each worker has imported all that it needs."""
 
 REST = 5.0
@@ -22,7 +22,7 @@ HANDS = 6
 SWEPT = 4_000
 """Sessions that a host is asked for once it has all."""
 
-PATIENCE = 60.0
+PATIENCE, POLL = 120.0, 0.05
 MOST_SECONDS, MOST_KB = 3.0, 2.5
 
 
@@ -48,8 +48,10 @@ class Newcomer:
         end = time.monotonic() + PATIENCE
         while not (await self._has_all() and await is_ready()):
             if time.monotonic() > end:
-                raise SystemExit("a host that joined did not get all sessions")
-            await asyncio.sleep(0.02)
+                found = await fewest(self.host.ports)
+                kinds = Counter(kind for _, kind in self.answers)
+                raise SystemExit(f"a host that joined has {found} sessions; answers: {kinds}")
+            await asyncio.sleep(POLL)
         await asyncio.sleep(1.0)
         self._is_over = True
         await asyncio.gather(*asking)
@@ -68,8 +70,9 @@ class Newcomer:
             tab.close()
 
     async def _has_all(self):
-        counts = [(await figures(port))[0] for port in self.host.ports]
-        if not self.answers or (self._has_copies and min(n or 0 for n in counts) < len(self.jars)):
+        if not self.answers:
+            return False
+        if self._has_copies and await fewest(self.host.ports) < len(self.jars):
             return False
         self.whole = self.whole or time.monotonic()
         return True
@@ -93,9 +96,15 @@ class Newcomer:
 
 async def measure(hosts, asked):
     """Return what is found."""
-    await start_jars(WARM * len(hosts.ports), hosts.ports)
+    warm = await start_jars(WARM * len(hosts.ports), hosts.ports)
+    for port in hosts.ports:  # a mirror begins with the first read
+        await share_out(
+            warm[:WARM], [Tab(port)], lambda jar, tab: insist(tab.get, "read", jar.cookies)
+        )
     before = memory(hosts)
     jars = await start_jars(asked.sessions, hosts.ports)
+    if asked.has_copies:
+        await await_mirrors(hosts.ports, len(warm) + len(jars))
     await asyncio.sleep(asked.pace * REST)
     sizes = [(size - old) / asked.sessions for size, old in zip(memory(hosts), before, strict=True)]
     changing = await start_jars(CROWD, hosts.ports)
@@ -146,6 +155,23 @@ async def refill(hosts, jars, asked):
     await newcomer.watch(lambda: asyncio.to_thread(hosts.are_whole))
     await sweep(newcomer)
     return newcomer.finding("a node comes back without its disk: likewise")
+
+
+async def read(jar, tab):
+    """Read a session."""
+    await insist(tab.get, "read", jar.cookies)
+
+
+async def fewest(ports):
+    """Return how many sessions the worker has in its memory that has the fewest."""
+    return min([(await figures(port))[0] or 0 for port in ports])
+
+
+async def await_mirrors(ports, number):
+    """Return when each worker has so many sessions in its memory."""
+    async with asyncio.timeout(PATIENCE):
+        while await fewest(ports) < number:  # noqa: ASYNC110  (other processes have no event)
+            await asyncio.sleep(POLL)
 
 
 async def always():

@@ -50,7 +50,7 @@ def examine(monkeypatch):
                 raise store
             return store
 
-        monkeypatch.setattr(checks, "open_store", opened)
+        monkeypatch.setattr(checks, "open_place", opened)
         found = {}
         for finding in checks.examine("far://store", FakeClock(), SeededEntropy()):
             found.setdefault(finding.subject, []).append(finding)

@@ -56,7 +56,7 @@ def test_what_stands_beside_is_looked_at(made, end):
     beside.write_bytes(b"")
     beside.chmod(0o644)
 
-    found = checks.open_store("sqlite:///sessile.db")
+    found = checks.open_place("sqlite:///sessile.db")
     (finding,) = checks.run(found.diagnose())
     checks.run(found.close())
     assert str(beside) in finding.message
@@ -66,7 +66,7 @@ def test_what_stands_beside_is_looked_at(made, end):
 def test_files_of_lmdb_are_looked_at(sessile, folder, end):
     """Whoever can change one of them can change sessions; whoever can read the map reads them."""
     folder.chmod(0o700)
-    store = checks.open_store("lmdb:///sessile.lmdb")
+    store = checks.open_place("lmdb:///sessile.lmdb")
     checks.run(store.ping())
     checks.run(store.close())
     assert "✓ files" in sessile("doctor", "--url", "lmdb:///sessile.lmdb").stdout

@@ -19,7 +19,7 @@ from sessile.core.flow import run
 from sessile.core.ticket import Key
 from sessile.errors import ConfigError, StoreUnavailable
 from sessile.stores.backup import BackupStore
-from sessile.stores.contract import GONE, Replaced, Replacement
+from sessile.stores.contract import COMMITTED, GONE, Replaced, Replacement
 from sessile.stores.nats import NatsStore
 from sessile.stores.nats_stream import config_of
 from sessile.stores.near import NearStore
@@ -351,12 +351,17 @@ def test_session_that_a_login_ends_is_told_again_until_it_is_decided(store, url,
     assert old.key in heard
 
 
-def test_commit_after_a_read_is_one_trip(store):
-    """The token of the row that was read is remembered."""
+@pytest.mark.parametrize("before", ["read", "commit"])
+def test_commit_after_a_read_or_a_commit_is_one_trip(store, before):
+    """The token of the row that was read, or written, is remembered."""
     row = record("a")
     run(store.create(row))
     asks = []
     assert run(store.read(Key(row.key))) == row
+    if before == "commit":
+        step = change(row, {"n": b"0"})
+        assert run(store.commit(step)) == COMMITTED
+        row = step.record
     flow = store.commit(change(row, {"n": b"1"})).__await__()
     told = None
     with suppress(StopIteration):

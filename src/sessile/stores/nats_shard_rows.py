@@ -38,9 +38,12 @@ class ShardRows:
         row = await self.get(key)
         if row is None:
             return None
-        if row.value[:1] != MARK:
-            self._tokens.note(key, row.value, row.token)
+        self._note(key, row.value, row.token)
         return row.value
+
+    def _note(self, key: Key, value: bytes, token: Token) -> None:
+        if value[:1] != MARK:
+            self._tokens.note(key, value, token)
 
     async def get(self, key: Key) -> StoredRow | None:
         """Return a row."""
@@ -86,6 +89,7 @@ class ShardRows:
             if token is not None:
                 stored = await self.swap(key, token, value, lasts, what=what)
                 if stored is not None:
+                    self._note(key, value, stored)
                     return stored, None
             row = await self.get(key)
             if row is None or not row.value.startswith(head):

@@ -194,7 +194,7 @@ def test_port_is_kept_where_it_is_free():
     """Whoever knew the node finds it again; a stranger's port is left to the stranger."""
     port = find_port(None)
 
-    assert find_port(port) == port
+    assert find_port(port) == port < 32_000  # from which the kernel numbers connections
     assert read_greeting(port) == b""
 
 

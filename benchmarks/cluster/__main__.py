@@ -18,9 +18,10 @@ from benchmarks.cluster import crowd, losses, majority, speed, staleness, troubl
 from benchmarks.cluster.hosts import cluster
 from benchmarks.cluster.report import show
 from sessile.stores.contract import Capability
+from sessile.stores.mirror import MirrorStore
 from sessile.stores.open import open_store
 
-SCHEMES = ("nats", "replicated")
+SCHEMES = ("nats", "replicated", "backup")
 """Kinds of stores that keep sessions on all hosts; one more is one name more."""
 
 PARTS = {
@@ -67,8 +68,12 @@ def main():
 
 def measure(scheme, asked):
     """Return what is found of one kind of store."""
-    copies = Capability.COPIES in open_store(f"{scheme}://127.0.0.1").capabilities
-    asked, found = Namespace(**vars(asked), has_copies=copies), []
+    store = open_store(f"{scheme}://127.0.0.1")
+    kinds = {
+        "has_copies": Capability.COPIES in store.capabilities,
+        "has_mirrors": isinstance(store, MirrorStore),
+    }
+    asked, found = Namespace(**vars(asked), **kinds), []
     groups = {ALONE: [name for name in PARTS if name in asked.parts and name != "crowd"]}
     if "crowd" in asked.parts:
         groups.setdefault(asked.workers, []).append("crowd")

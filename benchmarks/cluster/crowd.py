@@ -32,11 +32,11 @@ class Newcomer:
     Args:
         host: which.
         jars: sessions that nobody changes.
-        has_copies: whether its workers are to have them all.
+        has_mirrors: whether its workers are to have them all.
     """
 
-    def __init__(self, host, jars, *, has_copies):
-        self.host, self.jars, self._has_copies = host, jars, has_copies
+    def __init__(self, host, jars, *, has_mirrors):
+        self.host, self.jars, self._has_mirrors = host, jars, has_mirrors
         self.answers = []  # of each when it came, and of what kind it was
         self.whole = None
         self._chance = random.Random(1)
@@ -72,7 +72,7 @@ class Newcomer:
     async def _has_all(self):
         if not self.answers:
             return False
-        if self._has_copies and await fewest(self.host.ports) < len(self.jars):
+        if self._has_mirrors and await fewest(self.host.ports) < len(self.jars):
             return False
         self.whole = self.whole or time.monotonic()
         return True
@@ -84,7 +84,7 @@ class Newcomer:
         amiss = [when - first for when, kind in self.answers if kind != "right"]
         after = max(amiss, default=0.0)
         wrong = {kind: n for kind, n in kinds.items() if kind not in {"right", "503"}}
-        whole = f"; mirrors whole after {self.whole - first:.1f} s" if self._has_copies else ""
+        whole = f"; mirrors whole after {self.whole - first:.1f} s" if self._has_mirrors else ""
         counts = ", ".join(f"{kinds[kind]:,} {kind}" for kind in ("right", "503", "empty", "wrong"))
         return Finding(
             row,
@@ -103,7 +103,7 @@ async def measure(hosts, asked):
         )
     before = memory(hosts)
     jars = await start_jars(asked.sessions, hosts.ports)
-    if asked.has_copies:
+    if asked.has_mirrors:
         await await_mirrors(hosts.ports, len(warm) + len(jars))
     await asyncio.sleep(asked.pace * REST)
     sizes = [(size - old) / asked.sessions for size, old in zip(memory(hosts), before, strict=True)]
@@ -135,7 +135,7 @@ def take(hosts, sizes):
 async def join(hosts, jars, asked):
     """Have a fourth host join, whose workers ask the nodes of the others."""
     host = Host(None, hosts.url(hosts.nodes.nodes))
-    newcomer = Newcomer(host, jars, has_copies=asked.has_copies)
+    newcomer = Newcomer(host, jars, has_mirrors=asked.has_mirrors)
     try:
         host.begin()
         await newcomer.watch(always)
@@ -150,7 +150,7 @@ async def refill(hosts, jars, asked):
     _, host, _ = await asyncio.to_thread(hosts.leader)
     await asyncio.to_thread(host.kill)
     host.lose_disk()
-    newcomer = Newcomer(host, jars, has_copies=asked.has_copies)
+    newcomer = Newcomer(host, jars, has_mirrors=asked.has_mirrors)
     host.begin()
     await newcomer.watch(lambda: asyncio.to_thread(hosts.are_whole))
     await sweep(newcomer)

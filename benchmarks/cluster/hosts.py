@@ -18,6 +18,7 @@ from harness.programs import free_port
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "shop"
+SHARDS = 6
 OUTAGE_READS = 20.0
 """Seconds for which readers are spared an outage, where they can be."""
 
@@ -180,6 +181,13 @@ class Cluster:
         return f"{scheme or self.scheme}://{place}"
 
     @property
+    def streams(self):
+        """What the names of the bucket's streams end with."""
+        if self.scheme != "backup":
+            return [BUCKET]
+        return [f"{BUCKET}_{number}" for number in range(SHARDS)]
+
+    @property
     def ports(self):
         """Where the hosts' workers listen."""
         return [port for host in self.hosts for port in host.ports]
@@ -198,7 +206,7 @@ class Cluster:
 
     def are_whole(self):
         """Tell whether each node has all that is stored."""
-        return self.nodes.are_whole(BUCKET)
+        return all(map(self.nodes.are_whole, self.streams))
 
     def await_all(self):
         """Return when each node has all that is stored."""
@@ -206,7 +214,7 @@ class Cluster:
 
     def leader(self):
         """Return the host whose node leads, and the others."""
-        name = self.nodes.info(BUCKET)["cluster"]["leader"]
+        name = self.nodes.info(self.streams[0])["cluster"]["leader"]
         leads = next(host for host in self.hosts if host.node.name == name)
         return leads, *(host for host in self.hosts if host is not leads)
 

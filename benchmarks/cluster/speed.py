@@ -88,7 +88,9 @@ def measure(asked, folder):
         hosts = stack.enter_context(cluster(asked.schemes[0], sync=asked.sync))
         urls = {NONE: [""] * 3, MEMORY: ["memory://"] * 3}
         for scheme in asked.schemes:
-            urls[scheme] = [hosts.url([node], scheme, "speed") for node in hosts.nodes.nodes]
+            urls[scheme] = [
+                hosts.url([node], scheme, f"speed-{scheme}") for node in hosts.nodes.nodes
+            ]
         targets = {name: stack.enter_context(site(each)) for name, each in urls.items()}
         for name in asked.schemes:
             await_answer(targets[name][0][0].ports[0])

@@ -44,7 +44,7 @@ async def measure(hosts, asked):
         Finding(
             "sessions wrong somewhere after 5 s of quiet",
             f"{wrong} of {known}"
-            + (f"; {from_memory:.0%} of reads from a mirror" if asked.has_copies else ""),
+            + (f"; {from_memory:.0%} of reads from memory" if asked.has_copies else ""),
             not wrong,
             [f"{wrong} sessions are wrong on a host"] if wrong else (),
         ),

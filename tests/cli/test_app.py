@@ -183,8 +183,8 @@ def test_wrong_folder_stays_empty(sessile, folder, words):
 
 
 ABOUT_SESSIONS = (
-    ["list"], ["show", "A" * 20], ["stat"], ["stat", "--quick"], ["end", "A" * 20],
-    ["end-all", "alice"], ["end-everybody", "--yes"], ["sweep"], ["init"],
+    ["list"], ["show", "A" * 20], ["where", "A" * 20], ["stat"], ["stat", "--quick"],
+    ["end", "A" * 20], ["end-all", "alice"], ["end-everybody", "--yes"], ["sweep"], ["init"],
     ["copy", "sqlite:///sessile.db", "sqlite:///new.db"], ["demo"],
 )  # fmt: skip
 

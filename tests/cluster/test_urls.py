@@ -55,6 +55,16 @@ def test_url_of_other_hosts_speaks_tls(tmp_path):
     assert url("node-a").startswith("nats+tls://")
 
 
+@pytest.mark.parametrize("kind", ["nats", "replicated", "backup"])
+def test_url_of_each_kind_opens_its_store(kind):
+    """By the same password, with TLS and without."""
+    plain, secure = url(f"--store={kind}"), url("10.0.0.1", f"--store={kind}")
+
+    assert plain.startswith(f"{kind}://{NEWEST.name}:")
+    assert secure.startswith(f"{kind}+tls://{NEWEST.name}:")
+    assert place_of(plain).endpoint.password == NEWEST.password
+
+
 def test_users_give_no_secret_away():
     """Each secret has a user and a password of its own, and neither holds any of the other."""
     users = users_of(KeyRing([SECRET, OLDER]))

@@ -7,7 +7,7 @@ import typer
 
 from sessile.cli.node_options import own_ring
 from sessile.cluster.peers import parse_place
-from sessile.cluster.users import url_of, users_of
+from sessile.cluster.users import NodeStore, url_of, users_of
 from sessile.wire.nats.endpoint import PORT
 
 
@@ -19,6 +19,13 @@ def url(
         Path | None,
         typer.Option(metavar="FILE", help="The nodes' authority, where they are asked by TLS."),
     ] = None,
+    store: Annotated[
+        NodeStore,
+        typer.Option(
+            help="nats: workers ask; replicated: each has all sessions in its memory; backup: a "
+            "session is on some of the nodes."
+        ),
+    ] = NodeStore.NATS,
 ) -> None:
     """Print the URL of the store, with the password.
 
@@ -29,4 +36,5 @@ def url(
     """
     places = [parse_place(host.strip(), PORT) for host in hosts.split(",")]
     newest, *_ = users_of(own_ring())
-    typer.echo(url_of(newest, places, None if ca is None else str(ca.absolute())))
+    authority = None if ca is None else str(ca.absolute())
+    typer.echo(url_of(newest, places, authority, store))

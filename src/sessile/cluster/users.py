@@ -7,6 +7,7 @@ user of its own, because a server knows no user twice.
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 from urllib.parse import quote
 
@@ -44,17 +45,31 @@ def keeper_of_leaders() -> NodeUser:
     return NodeUser("sessile-leaders", urlsafe_b64encode(system.entropy(_LENGTH)).decode())
 
 
-def url_of(user: NodeUser, places: Sequence[tuple[str, int]], ca: str | None = None) -> str:
+class NodeStore(Enum):
+    """How sessions are kept on nodes, by the scheme of a URL."""
+
+    NATS = "nats"  # every node has every session, and workers ask
+    REPLICATED = "replicated"  # the same, and workers have all of them in memory
+    BACKUP = "backup"  # a session is on some of the nodes
+
+
+def url_of(
+    user: NodeUser,
+    places: Sequence[tuple[str, int]],
+    ca: str | None = None,
+    store: NodeStore = NodeStore.NATS,
+) -> str:
     """Return the URL of a store, with the password.
 
     Args:
         user: who asks.
         places: host and port of each node; others than this host are reached by TLS.
         ca: the authority's file, where TLS is spoken on this host as well.
+        store: its kind.
     """
     hosts = ",".join(place_text(*place) for place in places)
     is_plain = ca is None and all(is_loopback(host) for host, _ in places)
-    scheme = "nats" if is_plain else "nats+tls"
+    scheme = store.value if is_plain else f"{store.value}+tls"
     ending = "" if ca is None else f"/?ca={quote(ca, safe='/')}"
     return f"{scheme}://{user.name}:{user.password}@{hosts}{ending}"
 

@@ -2,8 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,24 +15,30 @@ from harness.nats_server import wait_for
 from harness.programs import check_servers_are_meant, find_program
 from sessile.cluster.local_node import LocalNode
 from sessile.errors import ConfigError
+from sessile.wire import system
 from sessile.wire.listening import find_port, read_greeting
 
 SOURCE = Path(__file__).parents[2] / "src"
 LONG = 60.0
 WORKER = """
 import sys
+import time
 from sessile import Sessions
 from sessile.errors import StoreUnavailable
 
 sessions = Sessions("replicated:///shop")
 for line in sys.stdin:
-    while True:
+    late = time.monotonic() + 60
+    while time.monotonic() < late:
         try:
             sessions.sync.ping()
+            print("there", flush=True)
             break
         except StoreUnavailable as error:
             print(error, file=sys.stderr)
-    print("there", flush=True)
+            time.sleep(0.05)
+    else:
+        sys.exit(1)
 """
 
 
@@ -188,6 +197,31 @@ def test_secret_stays_with_the_node(tmp_path):
     one, other = LocalNode(tmp_path / "node"), LocalNode(tmp_path / "node")
 
     assert list(one.ring) == list(other.ring)
+
+
+def test_server_that_is_about_to_end_is_waited_for(tmp_path, monkeypatch):
+    """Else the node that comes after it had another port, which nobody knows who is there."""
+    node = LocalNode(tmp_path / "node")
+    last = socket.create_server(("127.0.0.1", 0))
+    port = last.getsockname()[1]
+    (node.folder / "port").write_text(str(port))
+
+    def greet():
+        with suppress(OSError):  # it has ended
+            while True:
+                client, _ = last.accept()
+                with client:
+                    client.sendall(b'INFO {"server_name":"sessile-local"}\r\n')
+
+    def end(seconds):
+        last.shutdown(socket.SHUT_RDWR)
+        last.close()
+
+    threading.Thread(target=greet, daemon=True).start()
+    monkeypatch.setattr(system, "sleep", end)
+
+    assert node._choose_port() == port
+    assert last.fileno() == -1
 
 
 def test_port_is_kept_where_it_is_free():

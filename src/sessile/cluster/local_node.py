@@ -91,8 +91,15 @@ class LocalNode:
         except (OSError, ValueError):  # it was never started, or is being started
             return None
 
+    def _choose_port(self) -> int:
+        """Return the port of before, which others know, once the server of before has ended."""
+        former, late = self._find_port(), system.timer() + _LATE
+        while former is not None and _is_ours(former) and system.timer() < late:
+            system.sleep(_PAUSE)
+        return find_port(former)
+
     def _start(self, lock: int) -> "Popen[bytes]":
-        port = find_port(self._find_port())
+        port = self._choose_port()
         write_private(self.folder / "port", str(port).encode())
         write_private(self.log, b"")
         log_local_node(self.folder, f"{LOOPBACK}:{port}", LINGER)

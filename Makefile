@@ -69,7 +69,7 @@ demo: $(VENV)/demo$(strip $(demo_extra)).ok
 quick: $(VENV)/test.ok
 	@SESSILE_TESTS_WITHOUT_SERVERS=1 SESSILE_PROFILE=smoke \
 		$(PYTEST) tests/core tests/codecs tests/service tests/stores --ignore tests/stores/test_moving.py \
-		-k "not (sqlite or lmdb or redis or valkey or sentinel or postgres or memcached or nats)" $(ARGS)
+		-k "not (sqlite or lmdb or redis or valkey or sentinel or postgres or memcached or nats or replicated or backup)" $(ARGS)
 
 test: $(VENV)/test.ok
 	@sh scripts/install-servers

@@ -49,13 +49,20 @@ from sessile.stores.nats_url import NatsPlace, place_of
 from sessile.stores.placement import Placement
 from sessile.stores.read_tokens import ReadTokens
 from sessile.stores.row import is_session, version_start
+from sessile.wire import system
 from sessile.wire.feed.connection import FeedConnection
 from sessile.wire.nats.client import NatsClient
 from sessile.wire.nats.messages import StreamMessage
+from sessile.wire.pause import pause
 from sessile.wire.together import together
 
 ATTEMPTS: Final = 100
 """Of an act of several messages: each one that fails is a rival's that stands."""
+
+_CROWD: Final = 16
+"""Rivals of one owner, from which on each one waits longer for the others, at random."""
+
+_LONGEST_PAUSE: Final[Seconds] = 0.1
 
 POWER_CUT: Final = (
     "NATS flushes its files every two minutes, unless 'sync_interval: always' is set: a power cut "
@@ -160,7 +167,9 @@ class NatsStore:
 
     async def replace(self, replacement: Replacement) -> ReplaceResult:
         """Store a new record in the place of an old one, in one batch."""
-        for _ in range(ATTEMPTS):
+        for number in range(ATTEMPTS):
+            if number:
+                await pause(_LONGEST_PAUSE * min(number, _CROWD) / _CROWD * _share())
             login = NatsLogin(self._rows, replacement)
             await login.plan()
             stored = not login.messages or await self._stream.store("replace", *login.messages)
@@ -334,3 +343,8 @@ class NatsStore:
 
 _TOGETHER: Final = 8
 """Rows that are asked for in one trip, where their bytes are counted."""
+
+
+def _share() -> float:
+    """Return a share of a pause, drawn so that rivals do not come back together."""
+    return system.entropy(1)[0] / 255

@@ -13,7 +13,7 @@ from sessile.testing.clock import T0
 from sessile.testing.place import Place
 
 NUMBERS = itertools.count()
-PATIENCE = 2.0
+PATIENCE = 4.0
 
 
 class NatsBucket(Place):

@@ -62,7 +62,7 @@ ATTEMPTS: Final = 100
 _CROWD: Final = 16
 """Rivals of one owner, from which on each one waits longer for the others, at random."""
 
-_LONGEST_PAUSE: Final[Seconds] = 0.1
+_PAUSE: Final[Seconds] = 0.1
 
 POWER_CUT: Final = (
     "NATS flushes its files every two minutes, unless 'sync_interval: always' is set: a power cut "
@@ -169,7 +169,7 @@ class NatsStore:
         """Store a new record in the place of an old one, in one batch."""
         for number in range(ATTEMPTS):
             if number:
-                await pause(_LONGEST_PAUSE * min(number, _CROWD) / _CROWD * _share())
+                await pause(_PAUSE * min(number, _CROWD) / _CROWD * _share())
             login = NatsLogin(self._rows, replacement)
             await login.plan()
             stored = not login.messages or await self._stream.store("replace", *login.messages)

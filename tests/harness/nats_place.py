@@ -112,7 +112,7 @@ class BackupPlace(NatsBucket):
     free: ClassVar = []
     store: ClassVar = BackupStore
     serve = staticmethod(shared_nats_cluster)
-    shards = 3
+    shards = 2
 
     def url(self, timeout=None, bucket=None):
         """Say what ``Sessions`` is opened with."""

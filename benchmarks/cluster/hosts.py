@@ -15,10 +15,10 @@ from benchmarks.throughput import await_port
 from harness.nats_server import wait_for
 from harness.nodes import LONG, SECRET, Nodes, node_url
 from harness.programs import free_port
+from sessile.stores.nats_url import SHARDS
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "shop"
-SHARDS = 6
 OUTAGE_READS = 20.0
 """Seconds for which readers are spared an outage, where they can be."""
 

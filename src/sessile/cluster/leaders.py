@@ -18,7 +18,7 @@ from sessile.core.value import Seconds
 from sessile.errors import StoreUnavailable
 from sessile.wire.nats.client import NatsClient
 from sessile.wire.nats.endpoint import NatsEndpoint
-from sessile.wire.nats.messages import Answer, Replica, StreamInfo, StreamNames
+from sessile.wire.nats.messages import Answer, StreamInfo, StreamNames
 from sessile.wire.rounds import Rounds
 
 A = TypeVar("A", bound=Answer)
@@ -30,9 +30,6 @@ PAUSE: Final[Seconds] = 5.0
 """Between two looks, each of which takes one stream at most."""
 
 _TOLD_AFTER: Final = 12  # looks that fail, one after the other: a minute of them
-_SILENT: Final = 2_000_000_000
-"""Nanoseconds: a follower says something every second."""
-
 _STREAMS: Final = "SESSILE_"
 
 
@@ -46,7 +43,7 @@ def stream_to_lead(streams: Mapping[str, StreamInfo], own: str) -> str | None:
         streams: by name, those that several nodes hold.
         own: the node's name.
     """
-    if any(_is_away(each) for info in streams.values() for each in info.cluster.replicas):
+    if any(each.is_away for info in streams.values() for each in info.cluster.replicas):
         return None
     counts = Counter(info.cluster.leader for info in streams.values())
     could = {
@@ -62,10 +59,6 @@ def stream_to_lead(streams: Mapping[str, StreamInfo], own: str) -> str | None:
 
 def _follows(info: StreamInfo, own: str) -> bool:
     return any(each.name == own and each.current for each in info.cluster.replicas)
-
-
-def _is_away(follower: Replica) -> bool:
-    return follower.offline or follower.active > _SILENT
 
 
 class NodeLeads:
@@ -116,10 +109,6 @@ class NodeLeads:
         words = msgspec.json.encode({"placement": {"preferred": self._name}})
         told = self._ask(f"STREAM.LEADER.STEPDOWN.{name}", words, Answer)
         return name if told.error is None else None
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close().block()
 
     def _streams(self) -> dict[str, StreamInfo]:
         """Ask about each stream of sessions that several nodes hold."""

@@ -11,7 +11,6 @@ A batch of NATS ends at a stream. A login takes more, and is a two-phase commit 
 import math
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from datetime import datetime
 from typing import ClassVar, Final
 
 from sessile.core.flow import run
@@ -166,9 +165,7 @@ class BackupStore(KeyValueStore):
 
     async def server_time(self) -> Instant:
         """Return the time of the first shard's primary."""
-        first = self._shards.all[0].stream
-        await first.make_ready()
-        return datetime.fromisoformat((await first.info()).ts).timestamp()
+        return await self._shards.all[0].stream.time()
 
     async def diagnose(self) -> list[Finding]:
         """Look at the server, and at the streams."""

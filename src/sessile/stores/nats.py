@@ -10,7 +10,6 @@ any more on whose condition another one could be stored.
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, Final, cast
 
@@ -307,8 +306,7 @@ class NatsStore:
 
     async def server_time(self) -> Instant:
         """Return the time of the stream's leader."""
-        await self._stream.make_ready()
-        return datetime.fromisoformat((await self._stream.info()).ts).timestamp()
+        return await self._stream.time()
 
     async def diagnose(self) -> list[Finding]:
         """Look at the server, and at the stream."""

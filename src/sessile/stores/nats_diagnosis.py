@@ -9,13 +9,12 @@ from sessile.stores.finding import Finding, fine, note, wrong
 from sessile.stores.nats_feed import beat_of
 from sessile.stores.nats_stream import NatsStream
 from sessile.stores.nats_url import NatsPlace
-from sessile.wire.nats.messages import ServerInfo, StreamConfig, StreamInfo, StreamMessage
+from sessile.wire.nats.messages import BEAT_TTL, ServerInfo, StreamConfig, StreamInfo, StreamMessage
 from sessile.wire.pause import pause
 
 _COMMON_ROW: Final = 1_200_000
 """Bytes that a session of the largest size takes, which a policy without ``max_bytes`` allows."""
 
-_BEAT_TTL: Final = 10
 _LOOKS: Final = 20
 _PAUSE: Final[Seconds] = 0.05
 
@@ -28,7 +27,7 @@ async def look_at_followers(stream: NatsStream, place: NatsPlace) -> StreamInfo:
     await stream.make_ready()
     info = await stream.info()
     if info.cluster.replicas:
-        await stream.store("beat", StreamMessage(beat_of(place), b"", None, _BEAT_TTL))
+        await stream.store("beat", StreamMessage(beat_of(place), b"", None, BEAT_TTL))
         info = await stream.info()
         for _ in range(_LOOKS):
             if not late_followers(info):
@@ -40,7 +39,7 @@ async def look_at_followers(stream: NatsStream, place: NatsPlace) -> StreamInfo:
 
 def late_followers(info: StreamInfo) -> list[str]:
     """Return the names of those that are away, or do not have what the leader has."""
-    return [one.name for one in info.cluster.replicas if one.offline or not one.current]
+    return [one.name for one in info.cluster.replicas if one.is_away or not one.current]
 
 
 def diagnose(server: ServerInfo, streams: Sequence[StreamInfo]) -> Iterator[Finding]:

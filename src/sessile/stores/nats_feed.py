@@ -20,9 +20,8 @@ from sessile.wire.feed.connection import BEAT, Heard
 from sessile.wire.nats.client import NatsClient
 from sessile.wire.nats.endpoint import NatsEndpoint
 from sessile.wire.nats.listener import NatsListener, Told
-from sessile.wire.nats.messages import TTL
+from sessile.wire.nats.messages import BEAT_TTL, TTL
 
-_BEAT_TTL: Final = "10s"
 _NAME: Final = 8  # bytes
 
 
@@ -93,7 +92,7 @@ class NatsFeed:
         if not self._away and now >= self._sent + self._pause:
             self._sent, self._away = now, set(self._beats.values())
             for beat in self._beats.values():
-                self._listener.send(beat, {TTL: _BEAT_TTL})
+                self._listener.send(beat, {TTL: f"{BEAT_TTL}s"})
         if now >= self._late_at():
             raise TimeoutError
         next_act = self._late_at() if self._away else self._sent + self._pause

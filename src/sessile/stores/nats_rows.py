@@ -25,16 +25,13 @@ from sessile.wire.nats.messages import (
     StreamMessage,
 )
 from sessile.wire.opaque import Opaque
-from sessile.wire.together import together
+from sessile.wire.together import for_each, together
 
 ENDED: Final = b"ended"
 """What stands where something has ended."""
 
 ENDED_TTL: Final = 60
 """Seconds for which it stands there, so that whoever follows the stream is told."""
-
-_AT_ONCE: Final = 100
-"""Rows that are asked for at once."""
 
 
 class NatsRow(msgspec.Struct, frozen=True):
@@ -117,13 +114,7 @@ class NatsRows:
 
     async def get_all(self, keys: Sequence[Key]) -> list[NatsRow]:
         """Return the rows of some sessions, in their order; many are asked for at once."""
-        found: list[NatsRow] = []
-        for at in range(0, len(keys), _AT_ONCE):
-            flows: list[Callable[[], Flow[NatsRow]]] = [
-                partial(self.get, key) for key in keys[at : at + _AT_ONCE]
-            ]
-            found += await together("nats get", flows)
-        return found
+        return await for_each("nats get", keys, self.get)
 
     async def get_index(self, owner: str, what: str = "get") -> tuple[StreamIndex, int]:
         """Return an owner's index, and its sequence.

@@ -6,8 +6,6 @@ of its stream ever has: that is the token of a row.
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
-from typing import Final
 
 from sessile.core.ticket import Key
 from sessile.stores.intents import MARK, intent_of
@@ -17,10 +15,7 @@ from sessile.stores.nats_shards import Shards
 from sessile.stores.read_tokens import ReadTokens
 from sessile.wire import system
 from sessile.wire.nats.messages import StreamMessage
-from sessile.wire.together import together
-
-_AT_ONCE: Final = 100
-"""Rows that are asked for at once."""
+from sessile.wire.together import for_each
 
 
 class ShardRows:
@@ -52,12 +47,8 @@ class ShardRows:
 
     async def values(self, keys: Sequence[Key]) -> list[bytes | None]:
         """Return the bytes of some rows, many of which are asked for at once."""
-        found: list[bytes | None] = []
-        for at in range(0, len(keys), _AT_ONCE):
-            some = [partial(self.get, key) for key in keys[at : at + _AT_ONCE]]
-            rows = await together("nats get", some)
-            found += [None if row is None else row.value for row in rows]
-        return found
+        rows = await for_each("nats get", keys, self.get)
+        return [None if row is None else row.value for row in rows]
 
     starts = values
 

@@ -3,10 +3,12 @@
 It is made with the first act, by a user who may. Each subject has one message, the newest.
 """
 
+from datetime import datetime
 from typing import Final, TypeVar
 
 import msgspec
 
+from sessile.core.value import Instant
 from sessile.errors import StoreUnavailable
 from sessile.stores.nats_url import NatsPlace
 from sessile.wire.nats.client import NatsClient
@@ -45,6 +47,7 @@ class NatsStream:
         self, client: NatsClient, place: NatsPlace, first: "NatsStream | None" = None
     ) -> None:
         self._client, self._place, self._first = client, place, first
+        self._address = place.address
         self._is_known = False
 
     async def make_ready(self) -> None:
@@ -72,6 +75,11 @@ class NatsStream:
             raise self.failure(told.error)
         return told
 
+    async def time(self) -> Instant:
+        """Return the time of its leader."""
+        await self.make_ready()
+        return datetime.fromisoformat((await self.info()).ts).timestamp()
+
     async def make(self) -> None:
         """Make the stream, if nobody else has meanwhile."""
         if self._first is not None:  # which says how many shards there are
@@ -95,7 +103,7 @@ class NatsStream:
     async def store(self, what: str, *messages: StreamMessage) -> int | None:
         """Store messages as one act; return a sequence, or None where a rival was faster."""
         await self.make_ready()
-        address = self._place.address
+        address = self._address
         try:
             return await self._client.ask(
                 f"nats {what}", lambda lane: lane.store(address, messages)
@@ -122,12 +130,12 @@ class NatsStream:
 
     async def get(self, data: bytes, what: str = "get") -> GetAnswer:
         """Ask the leader for a message."""
-        address = self._place.address
+        address = self._address
         subject = f"$JS.API.STREAM.MSG.GET.{address.name}"
         try:
             return await self._client.ask(
                 f"nats {what}",
-                lambda lane: lane.ask(subject, data, GetAnswer, read_of=self._place.address),
+                lambda lane: lane.ask(subject, data, GetAnswer, read_of=address),
             )
         except StoreUnavailable:
             self.forget()  # it may be gone

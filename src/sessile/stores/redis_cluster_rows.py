@@ -1,10 +1,9 @@
 """The rows and the indexes of a Redis Cluster, for ``key_value_store``."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from sessile.core.flow import Flow
 from sessile.errors import StoreUnavailable
 from sessile.stores.contract import Key, unpack
 from sessile.stores.intents import MARK, START_BYTES
@@ -29,22 +28,11 @@ from sessile.wire.commands.repeat import Repeat, Repeated
 from sessile.wire.opaque import Opaque
 from sessile.wire.redis.cluster import ClusterClient
 from sessile.wire.redis.endpoint import ErrorReply, Words
-from sessile.wire.together import together
+from sessile.wire.together import for_each
 
 R = TypeVar("R")
 
-_AT_ONCE: Final = 100
-"""Rows that are asked for at once."""
-
 _ANY: Final = "*"
-
-
-async def for_each(what: str, keys: Sequence[Key], flow: Callable[[Key], Flow[R]]) -> list[R]:
-    """Finish a flow for each key, many at once, and return the results in their order."""
-    found: list[R] = []
-    for at in range(0, len(keys), _AT_ONCE):
-        found += await together(what, [partial(flow, key) for key in keys[at : at + _AT_ONCE]])
-    return found
 
 
 class ClusterRows:

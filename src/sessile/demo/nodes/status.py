@@ -6,6 +6,7 @@ from typing import Final, Self
 import msgspec
 
 from sessile.core.ticket import Ticket
+from sessile.stores.nats_placement import copy_state
 from sessile.stores.nats_url import shard_of
 from sessile.wire.nats.messages import StreamInfo
 
@@ -81,10 +82,10 @@ class StreamStatus(msgspec.Struct, frozen=True):
         if info.config is None or not leader:
             return None
         copies = [CopyStatus(leader, CopyPhase.LEADS)]
-        for one in info.cluster.replicas:
-            is_current = one.current and not one.offline
-            phase = CopyPhase.CURRENT if is_current else CopyPhase.BEHIND
-            copies.append(CopyStatus(one.name, CopyPhase.AWAY if one.offline else phase, one.lag))
+        copies += [
+            CopyStatus(one.name, CopyPhase(copy_state(one).value), one.lag)
+            for one in info.cluster.replicas
+        ]
         copies.sort(key=lambda copy: copy.node)
         return cls(info.config.name, leader, tuple(copies), info.state.messages)
 

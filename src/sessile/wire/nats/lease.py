@@ -18,7 +18,7 @@ import msgspec
 from sessile.core.value import Seconds
 from sessile.wire import system
 from sessile.wire.nats.connection import NatsConnection, NoResponders
-from sessile.wire.nats.messages import NOT_NOW, TTL, PublishAnswer
+from sessile.wire.nats.messages import BEAT_TTL, NOT_NOW, TTL, PublishAnswer
 
 LEASE: Final[Seconds] = 2.5
 """How long after a message was sent, and then stored, its leader is the leader for sure."""
@@ -26,7 +26,6 @@ LEASE: Final[Seconds] = 2.5
 _ATTEMPT: Final[Seconds] = 2.0
 """How long a beat's acknowledgement is waited for."""
 
-_BEAT_TTL: Final = "10s"
 _NAME: Final = 8  # bytes
 
 _decode = msgspec.json.Decoder(PublishAnswer).decode
@@ -81,7 +80,7 @@ class NatsLease:
 
     async def _store_beat(self) -> None:
         sent = self._timer()
-        told = await self._connection.ask(self._subject, b"", {TTL: _BEAT_TTL}, _ATTEMPT)
+        told = await self._connection.ask(self._subject, b"", {TTL: f"{BEAT_TTL}s"}, _ATTEMPT)
         error = _decode(told.data).error
         if error is not None and error.err_code in NOT_NOW:
             raise NoResponders

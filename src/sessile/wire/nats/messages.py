@@ -6,6 +6,9 @@ import msgspec
 
 EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 TTL: Final = "Nats-TTL"
+BEAT_TTL: Final = 10
+"""Seconds for which a message stays that says nothing but that it was stored."""
+
 BATCH: Final = "Nats-Batch-Id"
 BATCH_SEQUENCE: Final = "Nats-Batch-Sequence"
 BATCH_COMMIT: Final = "Nats-Batch-Commit"
@@ -166,6 +169,10 @@ class StreamState(msgspec.Struct, frozen=True):
     last_seq: int = 0
 
 
+_SILENT: Final = 2_000_000_000
+"""Nanoseconds: a follower says something every second."""
+
+
 class Replica(msgspec.Struct, frozen=True):
     """A server that follows the leader.
 
@@ -182,6 +189,11 @@ class Replica(msgspec.Struct, frozen=True):
     offline: bool = False
     active: int = 0
     lag: int = 0
+
+    @property
+    def is_away(self) -> bool:
+        """Whether its server is not there, as the others know or its leader notices."""
+        return self.offline or self.active > _SILENT
 
 
 class Replicas(msgspec.Struct, frozen=True):

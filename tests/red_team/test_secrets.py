@@ -75,7 +75,7 @@ def test_a64_nothing_that_the_documentation_shows_is_a_secret(site):
 
 def servers_draw_their_own(patch):
     """A server without a secret draws one, whoever else uses its store."""
-    patch.setattr(sessions, "ring_of_host", lambda store, entropy: KeyRing([entropy(32)]))
+    patch.setattr(sessions, "ring_of_host", lambda store, place, entropy: KeyRing([entropy(32)]))
 
 
 @weakened_by(servers_draw_their_own)

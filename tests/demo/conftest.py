@@ -31,7 +31,13 @@ def demo(_demo):
     return _demo
 
 
-@pytest.fixture(scope="module", params=["sqlite", "lmdb", "redis", "postgres"])
+def pytest_generate_tests(metafunc):
+    """Run a shop on the stores that its file names: each costs the pages of a whole demo."""
+    if "_shop" in metafunc.fixturenames:
+        metafunc.parametrize("_shop", metafunc.module.STORES, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def _shop(request, tmp_path_factory):
     with ExitStack() as stack:
         url = None
@@ -48,7 +54,7 @@ def _shop(request, tmp_path_factory):
 
 @pytest.fixture
 def shop(_shop):
-    """The demo on two servers, on each store; nobody's code is used yet."""
+    """The demo on two servers; nobody's code is used yet."""
     _shop.forget_codes()
     httpx.post(f"{_shop.url}/store/start")
     return _shop

@@ -1,10 +1,12 @@
-"""Checking out takes a second factor, each time anew, on either store."""
+"""Checking out takes a second factor, each time anew."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from demo.process import PageContent
+
+STORES = ("sqlite", "postgres")
 
 
 def confirm(visitor, code):

@@ -1,4 +1,4 @@
-"""Twenty requests at once, a logout meanwhile, a stopped store: real requests, on either store."""
+"""Twenty requests at once, a logout meanwhile, a stopped store: real requests, on each store."""
 
 import re
 
@@ -6,6 +6,9 @@ import httpx
 import pytest
 
 from demo.process import everywhere
+
+STORES = ("sqlite", "lmdb", "redis", "postgres")
+"""What becomes of requests at once, and of a stopped store, is asked of each."""
 
 
 def tiles(page, who):
@@ -51,11 +54,11 @@ def test_twenty_take_a_session(shop):
         assert not stranger.cookies
 
 
-@pytest.mark.parametrize("number", ["", "0", "21", "-1", "1.0", "\u0661", "1" * 5000])
 @pytest.mark.parametrize("store", ["sessile", "naive"])
-def test_another_number_is_refused(alice, store, number):
+def test_another_number_is_refused(alice, store):
     """One of the twenty, or 400."""
-    assert alice.post(f"/twenty/{store}", data={"number": number}).status_code == 400
+    for number in ("", "0", "21", "-1", "1.0", "\u0661", "1" * 5000):
+        assert alice.post(f"/twenty/{store}", data={"number": number}).status_code == 400, number
 
 
 def test_a_logout_meanwhile_is_final(alice):

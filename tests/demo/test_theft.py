@@ -1,4 +1,4 @@
-"""A stolen session: what the thief gets, what the owner sees next. Real requests, on either store.
+"""A stolen session: what the thief gets, what the owner sees next. Real requests.
 
 The thief comes from 127.66.0.66, an address of another network that is this machine as well.
 """
@@ -11,6 +11,9 @@ import httpx
 import pytest
 
 from demo.process import PageContent, Visitor, everywhere
+
+STORES = ("sqlite",)
+"""The pages are the same on each; what a thief gets is asked of every store in ``red_team``."""
 
 THIEF = ("curl", "127.66.0.66")
 OWNER = ("Firefox on Linux", "127.0.0.1")

@@ -35,10 +35,11 @@ class Outages:
             self.pair.listen()
         self.world = self.pair.worlds[0]
         self.asked = []
-        self.fails = False
+        self.fails = self.ping_fails = False
         for name in ACTS:
             act = getattr(self.pair.store, name)
             monkeypatch.setattr(self.pair.store, name, self.guard(name, act))
+        monkeypatch.setattr(self.pair.store, "ping", self.ping)
 
     def guard(self, name, act):
         async def perform(*words, **more):
@@ -49,6 +50,10 @@ class Outages:
             return await act(*words, **more)
 
         return perform
+
+    async def ping(self):
+        if self.ping_fails:
+            raise StoreUnavailable("memory://", "out of order")
 
     def begin(self):
         """Let the store fail, and the feeds break."""
@@ -146,6 +151,38 @@ def test_who_finds_the_store_back_finds_it_for_all(outages):
         outages.world.ask(reads)
 
     assert outages.asked == ["read"] * 4
+
+
+def know(outages, *, fails):
+    """Have the follower know by its probe that the store fails, or that it does not."""
+    probe = outages.pair.stores[0].follower.probe
+    outages.ping_fails = fails
+    probe.wait()
+
+
+def test_nobody_waits_once_the_follower_knows(outages):
+    """A store that is found to fail by a probe is asked by no reader, however long that lasts."""
+    outages.begin()
+    know(outages, fails=True)
+    for _ in range(3):
+        assert outages.world.ask(reads).user == "alice"
+        outages.advance(PAUSE)
+    assert outages.asked == []
+    assert len(outages.world.events_of(StoreFailing)) == 3
+    with pytest.raises(StoreUnavailable):
+        outages.world.ask(puts(v=2))
+
+
+def test_store_that_answers_a_probe_is_asked(outages):
+    """Where the feed alone is broken, nobody is served an older copy; and no pause is left."""
+    outages.begin()
+    know(outages, fails=True)
+    outages.world.ask(reads)
+    outages.fails = False
+    know(outages, fails=False)
+    outages.world.ask(reads)
+
+    assert outages.asked == ["read"]
 
 
 def test_what_is_due_waits(outages):

@@ -8,6 +8,7 @@ from sessile.codecs.sealing import Forged, Sealer
 from sessile.core.carrier import Carriers
 from sessile.core.flow import arun, run
 from sessile.core.origin import Origins
+from sessile.core.outage import Outage
 from sessile.core.policy import Policy
 from sessile.core.principal import Principal
 from sessile.core.proxies import Proxies
@@ -77,9 +78,9 @@ class Context:
     ) -> None:
         self.watchers: PerLoop[Watchers] = PerLoop()
         self.watches_every = watches_every
+        self.policy = policy
         self._take(store)
         self.ring = ring
-        self.policy = policy
         self.principal = principal
         self.carriers = carriers
         self.hints = None if self.near is None else VersionHints(carriers)
@@ -132,6 +133,8 @@ class Context:
     def _take(self, store: Store) -> None:
         self.store: Store = store
         self.near: NearStore | None = near_cache(store)
+        if self.near is not None and self.policy.outage is Outage.READ:
+            self.near.probe_outages()
         self.follower: Follower | None = follower_of(store)
         if self.follower is not None:
             self.follower.listen(self._hear, self._list_keys)

@@ -18,7 +18,6 @@ from sessile.core.value import Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.core.version_hint import VersionHints
 from sessile.errors import StoreUnavailable
-from sessile.service.context import Context
 from sessile.service.housekeeping import PAUSE
 from sessile.service.instrument import emit_failure
 from sessile.service.transaction import CommitOutcome, Opened, Standing, Transaction
@@ -33,16 +32,13 @@ def open_copy(
     A client that does not say what version it has seen is never served from a copy: it could miss
     what it did itself a moment ago, on another server.
     """
-    context = transaction.context
     seen = _find_seen(transaction, carrier, ticket)
     if seen is None:
         return False
     record = near.peek(ticket.key, seen)
     if record is None:  # while the store fails, nobody waits to be told so again
-        return (
-            context.reads_from_copies_until > 0.0
-            and _spares_store(context)
-            and open_last_copy(transaction, near, carrier, ticket, unrotated=unrotated)
+        return _spares_store(transaction, near) and open_last_copy(
+            transaction, near, carrier, ticket, unrotated=unrotated
         )
     is_served = _open_record(transaction, record, carrier, ticket, _FRESH, unrotated=unrotated)
     near.hits += is_served
@@ -68,12 +64,23 @@ def open_last_copy(
     return is_served
 
 
-def _spares_store(context: Context) -> bool:
+def _spares_store(transaction: Transaction, near: NearStore) -> bool:
     """Tell whether a request is to do without the store, which has failed.
 
-    Once the pause is over the first one is not, and has the pause begin anew: it may wait for the
-    store's whole time limit, and nobody else is to wait with it.
+    The follower has found that out, and looks whether the store is back; or a reader has, where the
+    store answers a follower and fails readers. Then, once the pause is over, the first one is not
+    to do without, and has the pause begin anew: it may wait for the store's whole time limit, and
+    nobody else is to wait with it.
     """
+    context = transaction.context
+    if near.follower.is_store_away():
+        if context.timer() >= context.rests_until:
+            _tell_outage(
+                transaction, StoreUnavailable(near.name, "it answers neither its feed nor a probe")
+            )
+        return True
+    if context.reads_from_copies_until == 0.0:
+        return False
     now = context.timer()
     if now < context.reads_from_copies_until:
         return True
@@ -83,8 +90,14 @@ def _spares_store(context: Context) -> bool:
 
 def note_outage(transaction: Transaction, error: StoreUnavailable) -> None:
     """Tell of a failure that a request is spared; for a while the store is asked less."""
+    transaction.context.reads_from_copies_until = transaction.context.timer() + PAUSE
+    _tell_outage(transaction, error)
+
+
+def _tell_outage(transaction: Transaction, error: StoreUnavailable) -> None:
+    """Tell of it, and have nothing that may wait be tried for a while."""
     context = transaction.context
-    context.rests_until = context.reads_from_copies_until = context.timer() + PAUSE
+    context.rests_until = context.timer() + PAUSE
     context.log.tell_readers_served(context.policy.outage_reads)
     emit_failure(context, transaction.now, transaction.request, error)
 

@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from sessile.core.flow import Flow
+from sessile.core.flow import Flow, run
 from sessile.core.record import SESSION
 from sessile.core.value import Seconds
 from sessile.errors import ConfigError, StoreUnavailable
@@ -41,6 +41,7 @@ from sessile.stores.contract import (
 )
 from sessile.wire import system
 from sessile.wire.feed.follower import NEVER, Epoch, Follower, OpenFeed
+from sessile.wire.feed.probe import Probe
 
 R = TypeVar("R")
 
@@ -133,6 +134,10 @@ class NearStore:
         """How many seconds ago the feed's last heartbeat was; None while it is not followed."""
         epoch = self.follower.epoch
         return None if epoch is NEVER else self._timer() - epoch.as_of
+
+    def probe_outages(self) -> None:
+        """Find out, from now on, that the store fails before a reader does."""
+        self.follower.probe = Probe(partial(_ping, self.store), timer=self._timer)
 
     def peek(self, key: Key, at_least: int) -> Record | None:
         """Return the copy of a record, if it is good; None says nothing about the record.
@@ -301,6 +306,10 @@ class NearStore:
 
     def _keys(self) -> list[Key]:
         return list(self._wanted)
+
+
+def _ping(store: Store) -> None:
+    run(store.ping())
 
 
 def near_cache(store: Store) -> NearStore | None:

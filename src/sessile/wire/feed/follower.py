@@ -19,9 +19,14 @@ from sessile.core.value import Seconds
 from sessile.errors import StoreClosed, StoreUnavailable
 from sessile.wire import system
 from sessile.wire.feed.connection import BEAT, FeedConnection, Heard
+from sessile.wire.feed.probe import Probe
 
 MOST_LATE: Final[Seconds] = 1.0
 """How old the last heartbeat may be for the feed to be trusted."""
+
+_SILENT: Final[Seconds] = 3 * BEAT
+"""How old the last heartbeat is when the store itself is asked: soon enough to know before
+``MOST_LATE``."""
 
 _PAUSES: Final = (0.05, 0.1, 0.2, 0.5)
 """Seconds between attempts to connect; the last one from then on."""
@@ -62,6 +67,7 @@ class Follower:
     Attributes:
         epoch: the one that goes on now; ``NEVER`` for none.
         connection: to the feed; None for none.
+        probe: asks the store itself while nothing is heard of it; None where nobody has to know.
         guard: held while listeners are told; whoever keeps copies holds it to keep one.
     """
 
@@ -78,6 +84,7 @@ class Follower:
         self._listeners: tuple[FeedListener, ...] = ()
         self._wishes: tuple[Callable[[], Collection[Key]], ...] = ()
         self._closed = threading.Event()
+        self.probe: Probe | None = None
         self.reset()
         _followers.add(self)
 
@@ -93,6 +100,8 @@ class Follower:
         self._thread: threading.Thread | None = None
         self.connection: FeedConnection | None = None
         self._failures = 0  # since it last went well
+        if self.probe is not None:
+            self.probe.reset()
 
     def listen(self, listener: FeedListener, wanted: Callable[[], Collection[Key]] = tuple) -> None:
         """Call a listener from now on, under ``guard``. It must be quick, and raise nothing.
@@ -130,6 +139,11 @@ class Follower:
         """
         return (self._timer() if now is None else now) - self.epoch.as_of <= MOST_LATE
 
+    def is_store_away(self) -> bool:
+        """Tell whether nothing is heard of the store, nor does it answer a probe."""
+        probe = self.probe
+        return probe is not None and not self.is_fresh() and probe.is_unanswered()
+
     def close(self) -> None:
         """End the thread, soon. Nothing is fresh from now on."""
         self._closed.set()
@@ -151,6 +165,13 @@ class Follower:
 
     def take(self, heard: Heard | StoreClosed | StoreUnavailable) -> Seconds:
         """Pass on what was heard, or note why nothing was; return how long to wait."""
+        pause = self._take(heard)
+        silent = self._timer() - self.epoch.as_of > _SILENT
+        if self.probe is not None and silent and not self._closed.is_set():
+            self.probe.start()
+        return pause
+
+    def _take(self, heard: Heard | StoreClosed | StoreUnavailable) -> Seconds:
         if isinstance(heard, Heard):
             self._pass_on(heard)
             return 0.0
@@ -180,6 +201,8 @@ class Follower:
         epoch = self.epoch
         if heard.as_of is not None and epoch is not NEVER:  # which nothing may vouch for, ever
             epoch.as_of = heard.as_of
+            if self.probe is not None:
+                self.probe.reset()
             if self._failures:
                 self._failures = 0
                 self._tell(None)

@@ -1,6 +1,6 @@
 """The stores under test. The contract, the races and the red team take them from one list here.
 
-A new store is one line in ``BACKENDS``, with its place. If servers can share it, ``red_team.rows``
+A new store is one line in ``FAR``, with its place. If servers can share it, ``red_team.rows``
 has to know its rows too.
 """
 
@@ -316,16 +316,19 @@ SELECT pg_relation_filepath(oid) FROM it UNION ALL
 SELECT pg_relation_filepath(reltoastrelid) FROM it UNION ALL
 SELECT pg_relation_filepath(indexrelid) FROM it, pg_index WHERE indrelid IN (oid, reltoastrelid)"""
 
-BACKENDS = [
+AT_HAND = [
     Backend("memory", MemoryStore, MemoryPlace),
     Backend("sqlite", SQLiteStore, SQLitePlace),
     Backend("lmdb", LMDBStore, LMDBPlace),
     Backend("redis", RedisStore, RedisPlace),
+]
+FAR = [
     Backend("cluster", RedisClusterStore, ClusterPlace),
     Backend("memcached", MemcachedStore, MemcachedPlace),
     Backend("postgres", PostgresStore, PostgresPlace),
     Backend("nats", NatsStore, NatsPlace),
 ]
+BACKENDS = AT_HAND + FAR
 VALKEY = Backend("valkey", RedisStore, ValkeyPlace)
 """The store of Redis on another server: asked what a store promises, and no more than that."""
 

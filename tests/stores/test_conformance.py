@@ -1,13 +1,19 @@
-"""Every store keeps every promise, in both colours. A new store is one line in ``BACKENDS``."""
+"""Every store keeps every promise, in both colours. A new store is one line in ``FAR``."""
 
-from harness.backends import BACKENDS, BACKUP, NEAR, POSTGRES_FEED, REPLICATED, VALKEY
+from harness.backends import AT_HAND, BACKUP, FAR, NEAR, POSTGRES_FEED, REPLICATED, VALKEY
 from sessile.testing.conformance import SessionContract, StoreContract
 from sessile.testing.promises.feeds import Feeds
 from sessile.testing.promises.watching_feeds import WatchingFeeds
 
 
-class TestStores(SessionContract, backends=BACKENDS):
+class TestStores(SessionContract, backends=AT_HAND):
     """One line a store."""
+
+
+class TestFarStores(SessionContract, backends=FAR):
+    """What the service promises over one that takes several trips is asked in one colour."""
+
+    service_colours = ("async",)
 
 
 class TestNear(SessionContract, backends=[NEAR]):

@@ -21,7 +21,7 @@ those, and pytest prints the same table at its end. ``SESSILE_PROFILE=deep`` let
 own service keeps its promises over it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -124,7 +124,12 @@ class StoreContract(
         if "backend" in metafunc.fixturenames:
             metafunc.parametrize("backend", asked, ids=[backend.name for backend in asked])
         if "colour" in metafunc.fixturenames:
-            metafunc.parametrize("colour", COLOURS.values(), ids=COLOURS)
+            colours = self.colours_of(metafunc.function)
+            metafunc.parametrize("colour", [COLOURS[name] for name in colours], ids=colours)
+
+    def colours_of(self, promise: Promise) -> Sequence[str]:
+        """Return the colours that a promise is asked in."""
+        return tuple(COLOURS)
 
     @pytest.fixture
     def place(self, backend: Backend, tmp_path: Path) -> Iterator[Place]:
@@ -171,4 +176,15 @@ class SessionContract(
 
     For our own suite and for the curious: it asks nothing more of a store. Subclass it in the same
     way.
+
+    Attributes:
+        service_colours: those in which the service is asked over a store. Its code is the same in
+            both, so where a store is far away one of them may do.
     """
+
+    service_colours: ClassVar[Sequence[str]] = tuple(COLOURS)
+
+    def colours_of(self, promise: Promise) -> Sequence[str]:
+        """Return both for what the store itself promises."""
+        is_of_store = hasattr(StoreContract, promise.__name__)
+        return super().colours_of(promise) if is_of_store else self.service_colours

@@ -14,7 +14,7 @@ PATIENCE = 20.0
 """Seconds for what comes at once on a machine that is not busy."""
 
 NAMES = ("a", "b", "c")
-BEATS = 20
+BEATS = 5
 
 
 def listen(store: Store, names: Iterable[str] = NAMES) -> FeedConnection:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessile.balance.health import State
-from sessile.balance.routing import Affinity, Router, Visitor, route_token
+from sessile.balance.routing import Affinity, Router, Visitor
 from sessile.core.rendezvous import rendezvous
+from sessile.core.route import route_token
 
 NAMES = ["a", "b", "c"]
 UP, DRAIN, DOWN = State.UP, State.DRAIN, State.DOWN

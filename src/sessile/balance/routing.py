@@ -4,16 +4,14 @@ Who belongs where is known in one of three ways (``Affinity``). A client that be
 that is up or draining goes there; everybody else is new and goes to a server that is up.
 """
 
-import hmac
-from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from hashlib import sha256
 
 from sessile.balance.health import State
 from sessile.core.rendezvous import rendezvous
+from sessile.core.route import route_token
 
 
 class Affinity(Enum):
@@ -38,12 +36,6 @@ class Route:
 
     name: str
     token: str | None = None
-
-
-def route_token(name: str, key: bytes) -> str:
-    """Return the opaque token that stands for a server: it tells a client nothing about it."""
-    digest = hmac.digest(key, b"sessile route\0" + name.encode(), sha256)
-    return urlsafe_b64encode(digest[:15]).decode()
 
 
 class Router:

@@ -54,7 +54,11 @@ TESTS = {
         "tests/service/test_end_everybody.py",
         "tests/service/test_users.py",
     ],
-    "near": ["tests/service/test_near.py", "tests/service/test_outage_reads.py"],
+    "near": [
+        "tests/service/test_near.py",
+        "tests/service/test_outage_reads.py",
+        "tests/service/test_outage_silence.py",
+    ],
     "new_record": ["promises/lifetimes.py", "tests/service/test_sessions.py"],
     "open": [
         "promises/tickets.py",
@@ -82,6 +86,7 @@ TESTS = {
         "tests/web/test_require.py",
         "tests/service/test_assurance.py",
     ],
+    "routing": ["tests/service/test_routing.py"],
     "save": [
         "promises/concurrency.py",
         "promises/tickets.py",

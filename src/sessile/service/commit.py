@@ -31,6 +31,7 @@ from sessile.service.near import version_hint
 from sessile.service.new_record import new_record, sweep_sometimes
 from sessile.service.principal import follow_principal
 from sessile.service.regenerate import merge_values, regenerate
+from sessile.service.routing import is_moved, route_headers
 from sessile.service.save import Attempt, discard_changes, plan, save
 from sessile.service.shadows import SHADOWING, warn_of_shadows
 from sessile.service.transaction import CommitOutcome, Standing, Transaction
@@ -95,7 +96,7 @@ def begin_commit(transaction: Transaction) -> Flow[SessionHeaders] | None:
         flow = _carry_out(transaction, now, rotate=True)
         return _answer(transaction, now, instrument(context, Work.SAVE, transaction.request, flow))
     act = _begin_act(transaction, now, rotate=True)
-    if act is None and not (transaction.opened.is_ambiguous or transaction.state.saved_version):
+    if act is None and not _has_headers(transaction):
         return None
     return _answer(transaction, now, act)
 
@@ -105,12 +106,20 @@ async def _answer(
 ) -> SessionHeaders:
     """Carry out an act, if there is one; return the headers that follow from it."""
     log, outcome = transaction.context.log, None if act is None else await act
-    quiet = not (transaction.opened.is_ambiguous or transaction.state.saved_version)
-    if outcome is None and quiet:
+    if outcome is None and not _has_headers(transaction):
         return ()
     if outcome is not None and log.failing:
         log.tell_recovery(Work.SAVE)
     return _headers(transaction, outcome or CommitOutcome(None), now)
+
+
+def _has_headers(transaction: Transaction) -> bool:
+    """Tell whether an answer has something to tell a client though nothing was stored."""
+    return bool(
+        transaction.opened.is_ambiguous
+        or transaction.state.saved_version
+        or (transaction.context.route is not None and is_moved(transaction))
+    )
 
 
 async def accept(transaction: Transaction) -> SessionHeaders:
@@ -295,6 +304,16 @@ def _takes_cookie(transaction: Transaction) -> bool:
 
 
 def _headers(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> SessionHeaders:
+    """Return what the answer tells a client: of its ticket, and where to go with it."""
+    told = _ticket_headers(transaction, outcome, now)
+    if transaction.context.route is None:
+        return told
+    return (*told, *route_headers(transaction, outcome, now))
+
+
+def _ticket_headers(
+    transaction: Transaction, outcome: CommitOutcome, now: Instant
+) -> SessionHeaders:
     """Return the headers that hand over a ticket, or that take one back after a logout.
 
     With them, and where several came, go former cookies that a browser would send beside this one.

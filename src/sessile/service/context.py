@@ -13,6 +13,7 @@ from sessile.core.policy import Policy
 from sessile.core.principal import Principal
 from sessile.core.proxies import Proxies
 from sessile.core.record import Corrupt, Record
+from sessile.core.route import ServerRoute
 from sessile.core.secrets import KeyRing
 from sessile.core.ticket import ENTROPY, Key, Ticket
 from sessile.core.value import Codec, Encoded, Instant, Seconds
@@ -45,6 +46,7 @@ class Context:
         reopen_store: opens the store again after a close; None where that is not ours to do.
         reads_from_copies_until: when the store is asked again, by ``timer``, while it fails; 0.0
             otherwise: see ``service.near``.
+        route: this server's, for a sticky balancer; None where it has no name.
         rests_until: when housekeeping is tried again, by ``timer``; see ``service.housekeeping``.
         watchers: of sessions that somebody has open, by their event loops; see ``service.watch``.
         watches_every: seconds between two looks at one of those, where the store tells nobody.
@@ -54,7 +56,7 @@ class Context:
         "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "follower",
         "has_hooks", "hints", "is_closed", "is_timed", "log", "near", "origins", "policy",
         "principal", "proxies", "reads_from_copies_until", "reopen_store", "rests_until", "ring",
-        "sealer", "store", "tasks", "timer", "watchers", "watches_every",
+        "route", "sealer", "store", "tasks", "timer", "watchers", "watches_every",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +76,7 @@ class Context:
         entropy: Callable[[int], bytes],
         hooks: Sequence[Hook] = (),
         tasks: BackgroundTasks,
+        route: ServerRoute | None = None,
         watches_every: Seconds = WATCH,
     ) -> None:
         self.watchers: PerLoop[Watchers] = PerLoop()
@@ -85,6 +88,7 @@ class Context:
         self.carriers = carriers
         self.hints = None if self.near is None else VersionHints(carriers)
         self.proxies = proxies
+        self.route = route
         self.origins = origins
         self.codec = codec
         self.sealer = sealer

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final, cast
 
 from sessile.cluster.local import needs_node
 from sessile.codecs.sealing import LARGEST_KNOWN, MOST_KNOWN, AesGcmSealer, PlainSealer, Sealer
+from sessile.core.cookie import Cookie
 from sessile.core.limit import MOST_SESSIONS
 from sessile.core.outage import Outage
 from sessile.core.policy import OnReplay, Policy
 from sessile.core.principal import WELL_KNOWN, Principal, PrincipalOf
+from sessile.core.route import ServerRoute
 from sessile.core.secrets import KeyRing
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
@@ -184,6 +186,28 @@ def principal_of(where: str | Sequence[str] | PrincipalOf | None) -> Principal |
         f'principal={where!r}: write a key of the session, as in principal="user_id", a function '
         "of its values, or None where no code but login says who is logged in"
     )
+
+
+def route_of(server: str | None, ring: KeyRing | None, cookie: Cookie) -> ServerRoute | None:
+    """Return the route of this server; None where it has no name.
+
+    Args:
+        server: the name, or None for ``SESSILE_SERVER``.
+        ring: the secrets that were given; None for none.
+        cookie: of the sessions.
+
+    Raises:
+        ConfigError: there are no secrets, or the name is none.
+    """
+    name = server or system.setting("SESSILE_SERVER")
+    if name is None:
+        return None
+    if ring is None:
+        raise ConfigError(
+            f"server={name!r} has a route, which the balancer knows by the secrets of all servers: "
+            "set SESSILE_SECRETS to one that they share, as `sessile keygen` prints it"
+        )
+    return ServerRoute(name, ring.newest, cookie)
 
 
 def check_policy(store: Store, policy: Policy) -> None:

@@ -34,6 +34,7 @@ from sessile.service.options import (
     principal_of,
     ring_of_host,
     ring_of_settings,
+    route_of,
     sealer_of,
     tell_key_file,
     watch_of,
@@ -82,6 +83,8 @@ class Sessions:
         store: a store of your own, instead of a URL.
         former: where sessions were kept so far, a URL or a store: each moves from there when it is
             first asked for, or by ``sessile copy``. None takes ``SESSILE_FORMER_URL``, if any.
+        server: this server's name, by which a sticky balancer knows it: whoever has a session here
+            is handed a cookie that leads back. None takes ``SESSILE_SERVER``, if any.
         clock: seconds since 1970.
         entropy: ``n`` bytes from a cryptographic source.
 
@@ -109,6 +112,7 @@ class Sessions:
         hooks: Sequence[Hook] = (),
         store: Store | None = None,
         former: str | Store | None = None,
+        server: str | None = None,
         clock: Callable[[], Instant] = system.clock,
         entropy: Callable[[int], bytes] = system.entropy,
     ) -> None:
@@ -118,6 +122,7 @@ class Sessions:
         check_kind(Sequence, "[Cookie(), ...]", carriers=carriers)
         check_kind(Origins, "Origins(...)", origins=origins)
         check_kind(Proxies, "Proxies(...)", proxies=proxies)
+        check_kind(str, '"a"', server=server)
         check_kind(Sealing, "Sealing.OFF", sealing=sealing)
         check_hooks(hooks)
         check_function("time.time", clock=clock)
@@ -152,6 +157,7 @@ class Sessions:
             entropy=entropy,
             hooks=hooks,
             tasks=BackgroundTasks(),
+            route=route_of(server, given, self.cookie),
             watches_every=watch_of(place),
         )
         self._context.reopen_store = reopen if can_reopen(place, former) else None

@@ -1,0 +1,123 @@
+"""The route cookie of sessions: who is handed one, when it is replaced, when it is taken back."""
+
+import pytest
+
+from sessile import Bearer, Cookie, Sessions
+from sessile.core.request import PlainRequest
+from sessile.core.route import ROUTE_COOKIE, route_token
+from sessile.core.session import Session
+from sessile.errors import ConfigError
+from sessile.service.commit import commit
+from sessile.service.open import open_transaction
+from sessile.service.sessions import context_of
+from sessile.stores.memory import MemoryStore
+from sessile.testing.promises.stories import logs_in, logs_out, puts, reads
+from sessile.testing.world import SECRET
+
+
+class Site:
+    """Servers by their names, on one store, and a browser that goes to any."""
+
+    def __init__(self, drive, *names, **more):
+        self.drive, self.store, self.jar = drive, MemoryStore(), {}
+        self.servers = {
+            name: Sessions(store=self.store, secrets=[SECRET], server=name, **more)
+            for name in names
+        }
+
+    def ask(self, name, handler, **headers):
+        """Make a request at a server; return the route that its answer sets, "" for its end."""
+        told = dict(self.drive(self._request(name, handler, headers)))
+        self.jar |= told
+        self.jar = {key: value for key, value in self.jar.items() if value}
+        return told.get(ROUTE_COOKIE)
+
+    async def _request(self, name, handler, headers):
+        cookie = "; ".join(f"{key}={value}" for key, value in self.jar.items())
+        request = PlainRequest({"cookie": cookie, "user-agent": "Firefox", **headers})
+        transaction = await open_transaction(context_of(self.servers[name]), request)
+        handler(Session(transaction.state))
+        given = await commit(transaction)
+        cookies = [value.partition(";")[0] for name, value in given if name == "set-cookie"]
+        return [(key, value) for key, _, value in (one.partition("=") for one in cookies)]
+
+
+def token(name):
+    return route_token(name, SECRET.encode())
+
+
+def test_session_that_is_made_here_comes_back(drive):
+    """It is told once, with what was stored, and not to whoever brings it."""
+    site = Site(drive, "a")
+    assert site.ask("a", reads) is None
+    assert site.ask("a", puts(v=1)) == token("a")
+    assert site.ask("a", puts(v=2)) is None
+    assert site.ask("a", logs_in()) is None
+    assert site.ask("a", reads) is None
+
+
+def test_session_that_comes_to_another_server_stays_there(drive):
+    """Its own was away. A request that only reads is enough to tell."""
+    site = Site(drive, "a", "b")
+    site.ask("a", logs_in())
+    assert site.ask("b", reads) == token("b")
+    assert site.ask("b", reads) is None
+    assert site.ask("a", puts(v=1)) == token("a")
+
+
+def test_route_that_was_made_up_is_replaced(drive):
+    """Nobody chooses a server by guessing."""
+    site = Site(drive, "a")
+    site.ask("a", logs_in())
+    site.jar[ROUTE_COOKIE] = token("elsewhere")
+
+    assert site.ask("a", reads) == token("a")
+
+
+def test_visitor_without_a_session_is_told_no_route(drive):
+    """There is nothing to come back to; whoever has one from before keeps it."""
+    site = Site(drive, "a")
+    site.jar[ROUTE_COOKIE] = token("b")
+
+    assert site.ask("a", reads) is None
+
+
+def test_logout_frees_the_client(drive):
+    """The next one on that browser goes where there is room."""
+    site = Site(drive, "a")
+    site.ask("a", logs_in())
+
+    assert site.ask("a", logs_out) == ""
+    assert ROUTE_COOKIE not in site.jar
+
+
+def test_program_without_cookies_has_no_route(drive):
+    """A balancer could tell it nothing."""
+    site = Site(drive, "a", carriers=[Cookie(), Bearer()])
+    site.ask("a", logs_in())
+    ticket = site.jar["__Host-sid"]
+    site.jar = {}
+
+    assert site.ask("a", puts(v=1), authorization=f"Bearer {ticket}") is None
+
+
+def test_without_a_name_there_is_no_route(drive):
+    """Nothing changes for a site that is not sticky."""
+    sessions = Sessions(store=MemoryStore(), secrets=[SECRET])
+
+    assert context_of(sessions).route is None
+
+
+def test_name_is_taken_from_the_environment(monkeypatch):
+    """As all that differs from server to server."""
+    monkeypatch.setenv("SESSILE_SERVER", "a")
+    sessions = Sessions(store=MemoryStore(), secrets=[SECRET])
+
+    assert context_of(sessions).route.issue(None)[0][1].startswith(f"{ROUTE_COOKIE}={token('a')};")
+
+
+def test_server_without_a_secret_is_refused(monkeypatch, tmp_path):
+    """Its own would make a token that no balancer knows."""
+    monkeypatch.delenv("SESSILE_SECRETS", raising=False)
+    with pytest.raises(ConfigError, match="set SESSILE_SECRETS to one that they share"):
+        Sessions(f"sqlite:///{tmp_path}/sessions.db", server="a")

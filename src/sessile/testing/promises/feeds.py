@@ -28,8 +28,8 @@ def hear(feed: FeedConnection, is_enough: Callable[[Heard], bool]) -> list[Heard
     heard: list[Heard] = []
     deadline = time.monotonic() + PATIENCE
     while not heard or not is_enough(heard[-1]):
-        assert time.monotonic() < deadline, f"the feed tells no more than {heard[-BEATS:]}"
-        heard.append(feed.wait(0.2))
+        assert time.monotonic() < deadline, f"the feed tells no more than {heard[-20:]}"
+        heard.append(feed.wait(0.02))
     return heard
 
 

@@ -1,10 +1,19 @@
-"""Sites on every store, behind ASGI and WSGI."""
+"""Sites on every store, behind ASGI and WSGI: see ``harness.interfaces``."""
+
+from pathlib import Path
 
 import pytest
 
 from harness.backends import BACKENDS, as_params, fresh_url
+from harness.interfaces import leave_out_second_interfaces
 from harness.sites import INTERFACES, serve
 from sessile import Policy
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Leave out the second interface of a store, where a test asks both."""
+    leave_out_second_interfaces(items, Path(__file__).parent)
 
 
 @pytest.fixture(params=as_params(BACKENDS))

@@ -1,7 +1,6 @@
 """Each attack has a site of its own: behind ASGI and WSGI, on every store that servers share.
 
-Both interfaces are asked on SQLite. On each other store it is one of them, by turns: an interface
-knows no store, and a store no interface.
+``harness.interfaces`` says which interface is asked over which store.
 """
 
 from pathlib import Path
@@ -9,28 +8,14 @@ from pathlib import Path
 import pytest
 
 from harness.backends import SHARED, as_params, fresh_url
+from harness.interfaces import leave_out_second_interfaces
 from harness.sites import INTERFACES
-
-BOTH = "sqlite"
-_ASKED = {
-    backend.name: INTERFACES[number % len(INTERFACES)] for number, backend in enumerate(SHARED)
-}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Leave out the second interface of a store, where an attack comes by both."""
-    items[:] = [item for item in items if not _is_second(item)]
-
-
-def _is_second(item):
-    if Path(__file__).parent not in item.path.parents or not hasattr(item, "callspec"):
-        return False
-    interface, backend = map(item.callspec.params.get, ("interface", "url"))
-    asked = None if backend is None else _ASKED.get(backend.name, interface)
-    if interface is None or asked is None or backend.name == BOTH:
-        return False
-    return len(item.function.interfaces) > 1 and asked != interface
+    leave_out_second_interfaces(items, Path(__file__).parent)
 
 
 @pytest.fixture(params=as_params(SHARED))

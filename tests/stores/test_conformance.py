@@ -29,7 +29,13 @@ class TestBackup(StoreContract, backends=[BACKUP]):
 
 
 class TestValkey(StoreContract, backends=[VALKEY]):
-    """Valkey keeps what Redis does; what the service promises over either is asked of Redis."""
+    """Valkey keeps what Redis does; what the service promises over either is asked of Redis.
+
+    So it is in both colours. What differs is the server, which knows none.
+    """
+
+    def colours_of(self, promise):
+        return ("async",)
 
 
 class TestPostgresFeed(SessionContract, backends=[POSTGRES_FEED], groups=[Feeds, WatchingFeeds]):

@@ -1,4 +1,4 @@
-"""One user's five thousand sessions on real stores: each act is bounded, and others have turns."""
+"""One user's two thousand sessions on real stores: each act is bounded, and others have turns."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ from sessile.testing.sample import key, login, record
 from sessile.testing.step import Stepped
 from sessile.testing.world import World
 
-NUMBER = 5_000
+NUMBER = 2_000
 PAGE = 250
 
 

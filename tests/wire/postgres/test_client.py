@@ -49,12 +49,19 @@ def test_connection_is_kept(client, drive):
     assert len({drive(pid(client)) for _ in range(5)}) == 1
 
 
-def test_connection_that_the_server_closed_is_noticed(client, drive, postgres_server):
-    """An act that must not be sent twice is sent on a new one, and nobody gets an error."""
+def test_connection_that_the_server_closed_is_noticed(drive, postgres_server):
+    """An act that must not be sent twice is sent on a new one, and nobody gets an error.
+
+    That holds for a connection that has rested: one that answered a moment ago is not looked at.
+    """
+    timer = FakeClock()
+    client = PostgresClient(endpoint(postgres_server), timer=timer)
     first = drive(pid(client))
-    postgres_server.ask("SELECT pg_terminate_backend(%s, 10000)", first)
+    assert postgres_server.ask("SELECT pg_terminate_backend(%s, 10000)", first) == [(True,)]
+    timer.advance(1.0)
 
     assert drive(pid(client)) != first
+    drive(close(client))
 
 
 def test_connection_that_rested_long_is_replaced(postgres_server, drive):

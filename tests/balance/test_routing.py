@@ -70,6 +70,26 @@ def test_new_clients_are_spread():
     assert names(router(Affinity.COOKIE), [Visitor("x")] * 3, ALL_UP) == NAMES
 
 
+def test_new_clients_go_where_there_is_least_to_do():
+    """Those who will stay; a request that goes to each in turn is no load for long."""
+    busy = {"a": 2, "b": 0, "c": 1}
+    for affinity, expected in ((Affinity.COOKIE, ["b"] * 3), (Affinity.NONE, NAMES)):
+        routes = router(affinity)
+        assert [routes.choose(Visitor("x"), ALL_UP, busy).name for _ in NAMES] == expected
+    assert router(Affinity.COOKIE).choose(Visitor("x"), {**ALL_UP, "b": DRAIN}, busy).name == "c"
+
+
+def test_route_of_a_server_is_obeyed_and_never_handed_out():
+    """The servers hand it out, with their sessions."""
+    routes = router(Affinity.ROUTE)
+    bound = Visitor("x", (route_token("c", KEY),))
+
+    assert routes.choose(bound, ALL_UP).name == "c"
+    assert routes.choose(bound, {**ALL_UP, "c": DRAIN}).name == "c"
+    moved, new = routes.choose(bound, {**ALL_UP, "c": DOWN}), routes.choose(Visitor("x"), ALL_UP)
+    assert (moved.name != "c", moved.token, new.token) == (True, None, None)
+
+
 def test_draining_keeps_the_bound():
     """A draining server keeps the clients that have its token."""
     token = route_token("b", KEY)

@@ -16,6 +16,8 @@ from sessile.balance.peer import Peer
 from sessile.balance.pool import Pool
 from sessile.balance.routing import Affinity, Router
 from sessile.balance.server import BackendServer, authority
+from sessile.core.route import ROUTE_COOKIE
+from sessile.errors import ConfigError
 from sessile.wire.system import entropy
 
 
@@ -27,9 +29,10 @@ class Balancer:
         affinity: what ties a client to a server.
         host: where to listen.
         port: where to listen; 0 takes a free one, see ``address``.
-        cookie: the name of the route cookie, used with ``Affinity.COOKIE``.
+        cookie: the name of the route cookie, used with ``Affinity.COOKIE`` and ``Affinity.ROUTE``.
         key: makes the route tokens. Without one a key is drawn, and clients get a new route
-            when the balancer starts anew.
+            when the balancer starts anew. With ``Affinity.ROUTE`` it is the newest of the secrets
+            that the servers have, which make the same tokens of it.
         check: how the servers' health is asked for.
         limits: how long and how much is endured.
     """
@@ -41,11 +44,13 @@ class Balancer:
         affinity: Affinity = Affinity.NONE,
         host: str = "127.0.0.1",
         port: int = 0,
-        cookie: str = "sessile-route",
+        cookie: str = ROUTE_COOKIE,
         key: bytes | None = None,
         check: HealthCheck | None = None,
         limits: BalancerLimits | None = None,
     ) -> None:
+        self._has_key = key is not None
+        self._check(affinity)
         self._at = (host, port)
         self._limits = limits or BalancerLimits()
         self._group = ServerGroup(servers, check or HealthCheck())
@@ -74,7 +79,12 @@ class Balancer:
 
     @affinity.setter
     def affinity(self, affinity: Affinity) -> None:
+        self._check(affinity)
         self._router.affinity = affinity
+
+    def _check(self, affinity: Affinity) -> None:
+        if affinity is Affinity.ROUTE and not self._has_key:
+            raise ConfigError("Affinity.ROUTE takes key=, the newest secret of the servers")
 
     def report(self) -> tuple[Report, ...]:
         """Return the state and counts of every server, in the order they were given."""

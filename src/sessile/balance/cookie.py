@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sessile.core.route import ROUTE_COOKIE
 from sessile.errors import ConfigError
 
 # RFC 6265bis, 4.1.1: a cookie's name is a token (RFC 9110, 5.6.2).
@@ -14,7 +15,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 class RouteCookie:
     """A cookie of its own, so that a route never becomes part of a session's id."""
 
-    name: str = "sessile-route"
+    name: str = ROUTE_COOKIE
 
     def __post_init__(self) -> None:
         if not _TOKEN.fullmatch(self.name):

@@ -30,7 +30,7 @@ from sessile.balance.limits import BalancerLimits
 from sessile.balance.message import ResponseRewriter, is_replayable, to_server
 from sessile.balance.peer import Peer
 from sessile.balance.pool import Pool
-from sessile.balance.routing import Route, Router, Visitor
+from sessile.balance.routing import Affinity, Route, Router, Visitor
 from sessile.balance.server import BackendServer
 from sessile.balance.tunnel import tunnel
 
@@ -80,7 +80,9 @@ class Forwarder:
         )
         tried: dict[str, State] = {}
         connect = self.pool.acquire
-        while route := self.router.choose(visitor, {**self.group.states, **tried}):
+        while route := self.router.choose(
+            visitor, {**self.group.states, **tried}, self.group.active
+        ):
             server = self.group.servers[route.name]
             try:
                 upstream = await connect(server)
@@ -103,8 +105,9 @@ class Forwarder:
         self, incoming: IncomingRequest, route: Route, server: BackendServer, upstream: Peer
     ) -> None:
         """Send the request and the answer, each as fast as the other side takes it."""
+        hidden = None if self.router.affinity is Affinity.ROUTE else self.cookie
         head = to_server(
-            incoming.request, address=incoming.address, cookie=self.cookie, own=incoming.own
+            incoming.request, address=incoming.address, cookie=hidden, own=incoming.own
         )
         try:
             async with _background_upload(head, incoming.client, upstream, self.limits.stall):

@@ -50,6 +50,11 @@ class ServerGroup:
         """Return the state of every server, by name."""
         return {name: health.state for name, health in self._health.items()}
 
+    @property
+    def active(self) -> Mapping[str, int]:
+        """Return how many requests each server has now, by name."""
+        return self._active
+
     def report(self) -> tuple[Report, ...]:
         """Return a report on every server, in the order they were given."""
         return tuple(

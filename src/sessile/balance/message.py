@@ -63,13 +63,15 @@ def asks_for_websocket(request: h11.Request) -> bool:
     )
 
 
-def to_server(request: h11.Request, *, address: str, cookie: RouteCookie, own: str) -> h11.Request:
+def to_server(
+    request: h11.Request, *, address: str, cookie: RouteCookie | None, own: str
+) -> h11.Request:
     """Return the request as the server sees it.
 
     Args:
         request: as the client sent it.
         address: the client's.
-        cookie: the route cookie, which is no business of the server's.
+        cookie: the route cookie, where it is no business of the server's; None where it is.
         own: the balancer's ``host:port``, for a client too old to name a host.
     """
     host, target = host_and_target(request)
@@ -92,7 +94,9 @@ def to_server(request: h11.Request, *, address: str, cookie: RouteCookie, own: s
     )
 
 
-def _hide_route(headers: Headers, cookie: RouteCookie) -> Headers:
+def _hide_route(headers: Headers, cookie: RouteCookie | None) -> Headers:
+    if cookie is None:
+        return headers
     hidden = [
         (name, cookie.hide(value) if name.lower() == b"cookie" else value)
         for name, value in headers

@@ -1,6 +1,6 @@
 """Choose the server of a request. Pure; ``forwarder`` connects to it.
 
-Who belongs where is known in one of three ways (``Affinity``). A client that belongs to a server
+Who belongs where is known in one of several ways (``Affinity``). A client that belongs to a server
 that is up or draining goes there; everybody else is new and goes to a server that is up.
 """
 
@@ -8,10 +8,13 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from sessile.balance.health import State
 from sessile.core.rendezvous import rendezvous
 from sessile.core.route import route_token
+
+_NONE: Final[Mapping[str, int]] = {}
 
 
 class Affinity(Enum):
@@ -19,6 +22,7 @@ class Affinity(Enum):
 
     NONE = "none"  # nothing: round robin per request, so any server must know any session
     COOKIE = "cookie"  # a route cookie of its own: survives a change of address, needs cookies
+    ROUTE = "route"  # the same cookie, which the servers hand out with their sessions
     ADDRESS = "address"  # the client's address: no cookie, but all behind one NAT share a server
 
 
@@ -59,13 +63,22 @@ class Router:
         self._remembered = remembered
         self._turn = 0
 
-    def choose(self, visitor: Visitor, states: Mapping[str, State]) -> Route | None:
-        """Return where the visitor goes; None if no server may take it."""
+    def choose(
+        self, visitor: Visitor, states: Mapping[str, State], active: Mapping[str, int] = _NONE
+    ) -> Route | None:
+        """Return where the visitor goes; None if no server may take it.
+
+        Args:
+            visitor: whose request it is.
+            states: of the servers, by name.
+            active: how many requests each has now: whoever is new and will stay goes where there
+                are fewest.
+        """
         match self.affinity:
             case Affinity.NONE:
                 return self._next(states)
-            case Affinity.COOKIE:
-                return self._choose_by_cookie(visitor, states)
+            case Affinity.COOKIE | Affinity.ROUTE:
+                return self._choose_by_cookie(visitor, states, active)
             case Affinity.ADDRESS:
                 return self._choose_by_address(visitor.address, states)
 
@@ -78,13 +91,19 @@ class Router:
                 return Route(self._names[place])
         return None
 
-    def _choose_by_cookie(self, visitor: Visitor, states: Mapping[str, State]) -> Route | None:
+    def _choose_by_cookie(
+        self, visitor: Visitor, states: Mapping[str, State], active: Mapping[str, int]
+    ) -> Route | None:
         for token in visitor.tokens:
             name = self._by_token.get(token)
             if name is not None and states[name] is not State.DOWN:
                 return Route(name)
-        new = self._next(states)
-        return new and Route(new.name, self._tokens[new.name])
+        up = {name: active.get(name, 0) for name, state in states.items() if state is State.UP}
+        least = min(up.values(), default=0)
+        new = self._next({n: s if up.get(n) == least else State.DOWN for n, s in states.items()})
+        if new is None or self.affinity is Affinity.ROUTE:
+            return new
+        return Route(new.name, self._tokens[new.name])
 
     def _choose_by_address(self, address: str, states: Mapping[str, State]) -> Route | None:
         bound = self._by_address.get(address)

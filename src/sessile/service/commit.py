@@ -304,7 +304,7 @@ def _takes_cookie(transaction: Transaction) -> bool:
 
 
 def _headers(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> SessionHeaders:
-    """Return what the answer tells a client: of its ticket, and where to go with it."""
+    """Return the headers of the answer: the ticket, and the route to the server that has it."""
     told = _ticket_headers(transaction, outcome, now)
     if transaction.context.route is None:
         return told

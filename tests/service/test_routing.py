@@ -101,6 +101,20 @@ def test_program_without_cookies_has_no_route(drive):
     assert site.ask("a", puts(v=1), authorization=f"Bearer {ticket}") is None
 
 
+def test_drained_server_sends_its_clients_away(drive):
+    """Each with its next request, whatever that does; who comes all the same is served."""
+    site = Site(drive, "a", "b")
+    site.ask("a", logs_in())
+    site.servers["a"].drain()
+    assert site.servers["a"].is_drained
+    assert site.ask("a", reads) == ""
+    assert site.ask("a", puts(v=1)) is None
+    assert site.ask("a", logs_in("bob")) is None
+    assert site.ask("b", reads) == token("b")
+    site.servers["a"].undrain()
+    assert site.ask("a", reads) == token("a")
+
+
 def test_without_a_name_there_is_no_route(drive):
     """Nothing changes for a site that is not sticky."""
     sessions = Sessions(store=MemoryStore(), secrets=[SECRET])

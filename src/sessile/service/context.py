@@ -40,6 +40,7 @@ class Context:
         created: how many records were made so far.
         follower: of the store's feed; None for none.
         is_closed: whether the store was closed.
+        is_drained: whether clients are to go to other servers from now on.
         hints: the cookies that say what version a client has seen; None without ``near``.
         log: what an operator is told without a hook.
         near: the copies in front of the store; None for none.
@@ -54,9 +55,9 @@ class Context:
 
     __slots__ = (
         "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "follower",
-        "has_hooks", "hints", "is_closed", "is_timed", "log", "near", "origins", "policy",
-        "principal", "proxies", "reads_from_copies_until", "reopen_store", "rests_until", "ring",
-        "route", "sealer", "store", "tasks", "timer", "watchers", "watches_every",
+        "has_hooks", "hints", "is_closed", "is_drained", "is_timed", "log", "near", "origins",
+        "policy", "principal", "proxies", "reads_from_copies_until", "reopen_store", "rests_until",
+        "ring", "route", "sealer", "store", "tasks", "timer", "watchers", "watches_every",
     )  # fmt: skip
 
     def __init__(
@@ -98,7 +99,7 @@ class Context:
         self.tasks = tasks
         self.log = OperatorLog(store.name, clock)
         self.created = 0
-        self.is_closed = False
+        self.is_closed = self.is_drained = False
         self.reopen_store: Callable[[], Store] | None = None
         self.rests_until = self.reads_from_copies_until = 0.0
         self._set_hooks(hooks)

@@ -163,6 +163,23 @@ class Sessions:
         self._context.reopen_store = reopen if can_reopen(place, former) else None
         self.sync = SyncSessions(self._context)
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether clients are to go to other servers, which a health page tells a balancer."""
+        return self._context.is_drained
+
+    def drain(self) -> None:
+        """Send clients to other servers, each with its next request. This one serves all the while.
+
+        For a server that is to be stopped: where it has a route, its own is taken back from whoever
+        brings it. A balancer is told by the page of ``is_drained``, and sends nobody new.
+        """
+        self._context.is_drained = True
+
+    def undrain(self) -> None:
+        """Take clients again."""
+        self._context.is_drained = False
+
     async def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:
         """Return a user's live sessions, oldest login first; ``current`` marks one of them.
 

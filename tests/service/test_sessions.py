@@ -171,9 +171,13 @@ def test_what_is_no_verb_asks_no_store():
     run(store.close())
     faces = public(Sessions).keys() - public(SyncSessions).keys()
 
-    assert faces == {"name", "csrf_token", "check_csrf"}
+    assert faces == {"name", "csrf_token", "check_csrf", "drain", "undrain", "is_drained"}
     assert sessions.name == "memory://"
     assert sessions.csrf_token(session)
+    assert not sessions.is_drained
+    sessions.drain()
+    assert sessions.is_drained
+    sessions.undrain()
     with pytest.raises(TokenNeeded):
         sessions.check_csrf(session, "")
 

@@ -17,7 +17,7 @@ import pytest
 
 from harness.lmdb_rows import spoil_row, write_rows
 from harness.memcached_place import MemcachedPlace
-from harness.nats_place import BackupPlace, NatsPlace, ReplicatedPlace
+from harness.nats_place import BackupPlace, HostMirrorPlace, NatsPlace, ReplicatedPlace
 from harness.postgres_server import shared_postgres
 from harness.redis_cluster import shared_cluster
 from harness.redis_server import find_valkey, shared_redis
@@ -371,6 +371,9 @@ MOVING = Backend("moving", MovingSQLite, MovingPlace)
 
 REPLICATED = Backend("replicated", ReplicatedStore, ReplicatedPlace)
 """The store of NATS with a mirror in each process: asked what a store promises."""
+
+HOST_MIRROR = Backend("host mirror", ReplicatedStore, HostMirrorPlace)
+"""The same with one mirror for all processes of this host."""
 
 BACKUP = Backend("backup", BackupStore, BackupPlace)
 """Sessions in shards of three servers: asked what a store promises."""

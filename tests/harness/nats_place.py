@@ -106,6 +106,21 @@ class ReplicatedPlace(NatsPlace):
         return super().url(timeout, bucket).replace("nats://", "replicated://", 1)
 
 
+class HostMirrorPlace(ReplicatedPlace):
+    """The same, with one mirror for all of this host."""
+
+    free: ClassVar = []
+
+    def url(self, timeout=None, bucket=None):
+        """Say what ``Sessions`` is opened with."""
+        return f"{super().url(timeout, bucket)}&mirror=host"
+
+    @property
+    def beats(self):
+        """What the subjects of heartbeats begin with."""
+        return f"$SESSILE.{self.bucket}.beat."
+
+
 class BackupPlace(NatsBucket):
     """A bucket of three servers, in shards. What they do when one is away other tests ask."""
 

@@ -1,6 +1,17 @@
 """Every store keeps every promise, in both colours. A new store is one line in ``FAR``."""
 
-from harness.backends import AT_HAND, BACKUP, FAR, NEAR, POSTGRES_FEED, REPLICATED, VALKEY
+import pytest
+
+from harness.backends import (
+    AT_HAND,
+    BACKUP,
+    FAR,
+    HOST_MIRROR,
+    NEAR,
+    POSTGRES_FEED,
+    REPLICATED,
+    VALKEY,
+)
 from sessile.testing.conformance import SessionContract, StoreContract
 from sessile.testing.promises.feeds import Feeds
 from sessile.testing.promises.watching_feeds import WatchingFeeds
@@ -22,6 +33,17 @@ class TestNear(SessionContract, backends=[NEAR]):
 
 class TestReplicated(StoreContract, backends=[REPLICATED]):
     """With a mirror it is the same store; ``test_mirror`` asks what a service makes of it."""
+
+
+class TestHostMirror(StoreContract, backends=[HOST_MIRROR]):
+    """With one for all workers too; in one colour, for what it adds has none."""
+
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path_factory, monkeypatch):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+
+    def colours_of(self, promise):
+        return ("async",)
 
 
 class TestBackup(StoreContract, backends=[BACKUP]):

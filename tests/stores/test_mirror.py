@@ -1,6 +1,7 @@
 """Mirrors: each server has every session, as NATS tells it; what is read there, and when."""
 
 import math
+import sys
 
 import pytest
 
@@ -9,7 +10,7 @@ from harness.nats_server import NatsServer, wait_for
 from sessile.core.flow import run
 from sessile.core.outage import Outage
 from sessile.core.policy import Policy
-from sessile.errors import ConfigError, StoreUnavailable
+from sessile.errors import ConfigError, MissingExtra, StoreUnavailable
 from sessile.stores.contract import Capability, pack
 from sessile.stores.memory import MemoryStore
 from sessile.stores.mirror import MirrorStore
@@ -210,6 +211,19 @@ def test_mirror_takes_no_near_cache_besides():
     with pytest.raises(ConfigError, match="has copies in each process already"):
         NearStore(MirrorStore(TellingMemory()), 100)
     assert Capability.COPIES in ReplicatedStore.capabilities
+
+
+def test_mirror_for_a_host_takes_lmdb(monkeypatch):
+    """Whoever has not installed it is told what to install, before any request."""
+    monkeypatch.setitem(sys.modules, "lmdb", None)
+    for name in [name for name in sys.modules if name.startswith("sessile.wire.lmdb")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "sessile.stores.host_mirror", raising=False)
+    monkeypatch.delitem(sys.modules, "sessile.stores.mirror_rows", raising=False)
+
+    with pytest.raises(MissingExtra, match=r"mirror=host needs sessile\[lmdb\]"):
+        ReplicatedStore.from_url("replicated://one?mirror=host")
+    ReplicatedStore.from_url("replicated://one?mirror=process")
 
 
 # With NATS

@@ -47,11 +47,11 @@ def feed(listener):
 
 
 def session(stream, *, is_last=True):
-    return Told(f"{stream}.s.{key('a')}", b"", is_last)
+    return Told(f"{stream}.s.{key('a')}", b"", is_last, 1)
 
 
 def beat(stream):
-    return Told(f"{stream}.beat", b"", is_last=True)
+    return Told(f"{stream}.beat", b"", True, 1)
 
 
 def test_feed_is_as_of_its_beats(feed, listener):

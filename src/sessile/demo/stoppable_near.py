@@ -11,6 +11,7 @@ from sessile.core.value import Seconds
 from sessile.demo.stoppable_store import StoppableStore
 from sessile.demo.switch import StoreSwitch
 from sessile.stores.contract import Capability, Key, Record, Store
+from sessile.stores.memory_mirror import Mirror
 from sessile.stores.mirror import HasMirror, MirrorStore
 from sessile.stores.near import NearStore, near_cache
 from sessile.wire.feed.log import FeedLog
@@ -52,10 +53,12 @@ class StoppableNearStore(StoppableCopies):
 
 
 class StoppableMirrorStore(StoppableCopies, MirrorStore):
-    """Copies of all sessions. The arguments are those of ``StoppableNearStore``."""
+    """Copies of all sessions, in a mirror. More arguments are as of ``StoppableNearStore``."""
 
-    def __init__(self, store: HasMirror, switch: StoreSwitch, *, on_nodes: bool) -> None:
-        MirrorStore.__init__(self, store, tell=FeedLog(store.name))
+    def __init__(
+        self, store: HasMirror, mirror: Mirror, switch: StoreSwitch, *, on_nodes: bool
+    ) -> None:
+        MirrorStore.__init__(self, store, mirror, tell=FeedLog(store.name))
         self._switch, self._on_nodes = switch, on_nodes
 
 
@@ -74,7 +77,7 @@ def stoppable(store: Store, switch: StoreSwitch, *, on_nodes: bool = False) -> S
         return behind
     near: NearStore
     if isinstance(given, MirrorStore):
-        near = StoppableMirrorStore(behind, switch, on_nodes=on_nodes)
+        near = StoppableMirrorStore(behind, given.mirror, switch, on_nodes=on_nodes)
     else:
         most = MOST if given is None else given.most
         near = StoppableNearStore(behind, most, switch, on_nodes=on_nodes)

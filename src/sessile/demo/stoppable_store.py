@@ -27,7 +27,8 @@ from sessile.stores.contract import (
     Store,
 )
 from sessile.stores.location import redact
-from sessile.stores.mirror import HasMirror, Mirror
+from sessile.stores.memory_mirror import Mirror
+from sessile.stores.mirror import HasMirror
 from sessile.wire.feed.connection import FeedConnection
 
 

@@ -1,9 +1,11 @@
-"""A mirror: every session of a store in the memory of this process, kept up by the store's feed.
+"""A mirror: every session of a store in the memory of this host, kept up by the store's feed.
 
 It is a near cache that holds what nobody here has read, too: a session that another server has made
 is read here without a trip. Every write goes to the store. What is said of a near cache holds: a
 copy is good only while the heartbeat is not late, ``peek`` alone looks here, and a client says what
 version it has seen.
+
+``memory_mirror`` has one for each process, ``host_mirror`` one for all processes of a host.
 
 What this process has done itself it knows before the feed tells it: no older version is good, and
 what has ended here is read from the store, until the feed vouches for a later time.
@@ -27,6 +29,7 @@ from sessile.stores.contract import (
     Store,
     unpack,
 )
+from sessile.stores.memory_mirror import MemoryMirror, Mirror
 from sessile.stores.near import NearStore
 from sessile.wire import system
 from sessile.wire.feed.connection import FeedConnection
@@ -39,24 +42,11 @@ MOST_OPENED: Final = 10_000
 _NOTHING: Final = (-math.inf, -math.inf)
 
 
-class Mirror:
-    """The rows of all sessions, as far as the feed has told.
-
-    Attributes:
-        rows: by key, the bytes of each record.
-        as_of: on the timer; whatever was changed before then is here.
-    """
-
-    def __init__(self) -> None:
-        self.rows: dict[Key, bytes] = {}
-        self.as_of: Seconds = -math.inf
-
-
 class HasMirror(Store, Protocol):
     """A store whose feed can tell whole records."""
 
     def open_mirror(self, timer: Callable[[], Seconds], mirror: Mirror) -> FeedConnection:
-        """Connect a feed that puts into a mirror what it tells, before it tells it.
+        """Connect a feed that keeps a mirror up: what it tells stands there before it tells it.
 
         Raises:
             StoreUnavailable: it cannot be reached; the mirror is as it was.
@@ -69,6 +59,7 @@ class MirrorStore(NearStore):
 
     Args:
         store: one whose feed tells records.
+        mirror: where they are; in the memory of this process, unless it is given.
         timer: seconds by a clock that never runs backwards.
         tell: called with each error of the feed, and with None when all is well again.
 
@@ -79,12 +70,13 @@ class MirrorStore(NearStore):
     def __init__(
         self,
         store: HasMirror,
+        mirror: Mirror | None = None,
         *,
         timer: Callable[[], Seconds] = system.timer,
         tell: Callable[[StoreUnavailable | None], object] = bool,
     ) -> None:
-        self.mirror = Mirror()
-        self._opened: dict[Key, tuple[bytes, Record | Corrupt]] = {}
+        self.mirror: Mirror = MemoryMirror() if mirror is None else mirror
+        self._opened: dict[Key, tuple[bytes, Record | Corrupt]] = {}  # by key, with their marks
         self._done: dict[Key, tuple[float, Seconds]] = {}  # by key, what was done here, and when
         self._all_ended: Seconds = -math.inf
         self._doubted: dict[Key, Seconds] = {}  # by key, when an act failed that may have been done
@@ -95,35 +87,40 @@ class MirrorStore(NearStore):
     @property
     def copies(self) -> int:
         """How many sessions are here."""
-        return len(self.mirror.rows)
+        return len(self.mirror)
 
     def peek(self, key: Key, at_least: int) -> Record | None:
         """Return a record, if it is good; None says nothing about it."""
         now = self._timer()
-        is_fresh = self.follower.is_fresh(now) and now - self.mirror.as_of <= MOST_LATE
-        doubted = max(self._doubted.get(key, -math.inf), self._all_doubted)
-        if not is_fresh or self.mirror.as_of <= doubted:
+        if not self.follower.is_fresh(now):
             return None
-        return self._find(key, at_least)
+        as_of, mark, row = self.mirror.look(key)
+        doubted = max(self._doubted.get(key, -math.inf), self._all_doubted)
+        if row is None or now - as_of > MOST_LATE or as_of <= doubted:
+            return None
+        return self._judge(key, at_least, as_of, mark, row)
 
     def peek_last(self, key: Key, at_least: int, within: Seconds) -> Record | None:
         """Return a record as it was when the store was last heard of."""
-        is_near = self._timer() - self.mirror.as_of <= within
-        return self._find(key, at_least) if is_near else None
+        as_of, mark, row = self.mirror.look(key)
+        if row is None or self._timer() - as_of > within:
+            return None
+        return self._judge(key, at_least, as_of, mark, row)
 
-    def _find(self, key: Key, at_least: float) -> Record | None:
-        mirror = self.mirror
-        row = mirror.rows.get(key)
-        if row is None or mirror.as_of <= self._all_ended:
+    def _judge(
+        self, key: Key, at_least: float, as_of: Seconds, mark: bytes, row: bytes
+    ) -> Record | None:
+        """Return the record of a row, if nothing newer was done here."""
+        if as_of <= self._all_ended:
             return None
         needed, when = self._done.get(key, _NOTHING)
-        if when >= mirror.as_of:  # else the feed has told of it
+        if when >= as_of:  # else the feed has told of it
             at_least = max(at_least, needed)
         opened = self._opened.get(key)
-        if opened is None or opened[0] is not row:
+        if opened is None or opened[0] != mark:
             if len(self._opened) >= self.most:
                 self._opened = {}
-            opened = self._opened[key] = row, unpack(row, key)
+            opened = self._opened[key] = mark, unpack(row, key)
         record = opened[1]
         if not isinstance(record, Record) or record.kind is not SESSION:
             return None
@@ -142,14 +139,19 @@ class MirrorStore(NearStore):
             self._note((key,), change.record.version)
         return result
 
+    async def close(self) -> None:
+        """Follow no longer, and close the store and the mirror."""
+        await super().close()
+        self.mirror.close()
+
     def _doubt(self, keys: Collection[Key] | None) -> None:
         """Read from the store what an act that failed may have changed, while it can be read."""
-        now = self._timer()
+        now, as_of = self._timer(), self.mirror.as_of
         if keys is None:
             self._all_doubted = now
             return
         for key, when in list(self._doubted.items()):
-            if when < self.mirror.as_of:
+            if when < as_of:
                 self._doubted.pop(key, None)
         self._doubted.update(dict.fromkeys(keys, now))
 
@@ -179,4 +181,5 @@ def _open_mirror(
     mirror: Mirror,
     wanted: Callable[[], Collection[Key]],  # noqa: ARG001  (all of them)
 ) -> FeedConnection:
+    mirror.prepare()
     return store.open_mirror(timer, mirror)

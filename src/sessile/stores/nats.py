@@ -37,7 +37,7 @@ from sessile.stores.contract import (
     unpack,
 )
 from sessile.stores.finding import Finding
-from sessile.stores.mirror import Mirror
+from sessile.stores.memory_mirror import Mirror, MirrorWriter
 from sessile.stores.nats_diagnosis import diagnose, look_at_followers
 from sessile.stores.nats_feed import NatsFeed, NatsMirrorFeed, listen
 from sessile.stores.nats_login import NatsLogin
@@ -205,14 +205,30 @@ class NatsStore:
     ) -> FeedConnection:
         """Listen to what is stored."""
         run(self._stream.make_ready())
-        listener, beats = listen(self._client, [self._place])
-        return NatsFeed(listener, self._place.endpoint, beats, timer)
+        return self._open_keys(timer)
 
     def open_mirror(self, timer: Callable[[], Seconds], mirror: Mirror) -> FeedConnection:
         """Listen to what is stored, and to all that is there already."""
         run(self._stream.make_ready())
-        listener, beats = listen(self._client, [self._place], whole=True)
-        return NatsMirrorFeed(listener, self._place.endpoint, beats, timer, mirror)
+        return mirror.follow(partial(self._open_keys, timer), partial(self._open_records, timer))
+
+    def _open_keys(self, timer: Callable[[], Seconds]) -> NatsFeed:
+        listener, beats = listen(self._client, [self._place])
+        return NatsFeed(listener, self._place.endpoint, beats, timer)
+
+    def _open_records(self, timer: Callable[[], Seconds], writer: MirrorWriter) -> NatsMirrorFeed:
+        """Listen from where a mirror has the stream, or to all that is there.
+
+        While a heartbeat stands where it was told, everything before it does, and what was stored
+        since is there, or something newer: it goes before any end does (``ENDED_TTL``).
+        """
+        last = writer.position
+        is_known = last is not None and run(self._rows.has(last.beat, last.seq))
+        if not is_known:
+            writer.clear()
+        after = last.seq if last is not None and is_known else 0
+        listener, beats = listen(self._client, [self._place], after=after)
+        return NatsMirrorFeed(listener, self._place.endpoint, beats, timer, writer)
 
     async def owned_by(self, owner: str, cursor: str | None = None, batch: int = 100) -> Page:
         """Return a page of the owner's records.

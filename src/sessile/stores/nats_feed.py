@@ -12,7 +12,7 @@ from typing import Final
 
 from sessile.core.ticket import Key, is_key
 from sessile.core.value import Seconds
-from sessile.stores.mirror import Mirror
+from sessile.stores.memory_mirror import MirrorWriter, StreamPosition
 from sessile.stores.nats_rows import ENDED
 from sessile.stores.nats_url import NatsPlace
 from sessile.wire import system
@@ -26,21 +26,21 @@ _NAME: Final = 8  # bytes
 
 
 def listen(
-    client: NatsClient, places: Sequence[NatsPlace], *, whole: bool = False
+    client: NatsClient, places: Sequence[NatsPlace], *, after: int | None = None
 ) -> tuple[NatsListener, dict[str, str]]:
     """Return a listener to some streams, and the beats that it hears: see ``NatsFeed``.
 
     Args:
         client: of their servers.
         places: theirs.
-        whole: whether it hears of all that is there, too, and of its data.
+        after: a sequence, behind which it hears of all that is there, too, and of its data.
     """
     beats = {place.sessions: beat_of(place) for place in places}
     subjects = {
         place.stream: (f"{place.sessions}*", place.everybody, beats[place.sessions])
         for place in places
     }
-    return client.open_listener(subjects, whole=whole), beats
+    return client.open_listener(subjects, after=after), beats
 
 
 def beat_of(place: NatsPlace) -> str:
@@ -106,7 +106,7 @@ class NatsFeed:
     def _sort(self, told: Sequence[Told]) -> Heard:
         keys: dict[Key, None] = {}
         anything, as_of = False, None
-        for subject, data, is_last in told:
+        for subject, data, is_last, seq in told:
             begin, dot, name = subject.rpartition(".")
             if begin + dot in self._beats:
                 if not is_last:
@@ -117,11 +117,11 @@ class NatsFeed:
             elif subject in self._away:
                 self._away.discard(subject)
                 as_of = None if self._away else self._sent
+                self._note_beat(subject, seq)
             else:
                 anything = True
                 self._note_end()
-        if as_of is not None:
-            self._note_beat(as_of)
+        self._end_batch(as_of)
         return Heard(tuple(keys), anything, as_of)
 
     def _note(self, key: Key, data: bytes) -> None:
@@ -130,8 +130,11 @@ class NatsFeed:
     def _note_end(self) -> None:
         """Take that everybody has ended."""
 
-    def _note_beat(self, as_of: Seconds) -> None:
-        """Take that all from before that time was told."""
+    def _note_beat(self, beat: str, seq: int) -> None:
+        """Take that a heartbeat was told, and its sequence."""
+
+    def _end_batch(self, as_of: Seconds | None) -> None:
+        """Take that all from before that time was told, or that nothing newer is known."""
 
 
 class NatsMirrorFeed(NatsFeed):
@@ -142,7 +145,7 @@ class NatsMirrorFeed(NatsFeed):
         endpoint: the servers.
         beats: as those of ``NatsFeed``.
         timer: seconds by a clock that never runs backwards.
-        mirror: is replaced once all that is there has come.
+        writer: is given what is told.
     """
 
     def __init__(
@@ -151,21 +154,20 @@ class NatsMirrorFeed(NatsFeed):
         endpoint: NatsEndpoint,
         beats: Mapping[str, str],
         timer: Callable[[], Seconds],
-        mirror: Mirror,
+        writer: MirrorWriter,
     ) -> None:
         super().__init__(listener, endpoint, beats, timer)
-        self._mirror = mirror
-        self._rows: dict[Key, bytes] = {}
+        self._writer = writer
+        self._position: StreamPosition | None = None
 
     def _note(self, key: Key, data: bytes) -> None:
-        if data == ENDED:
-            self._rows.pop(key, None)
-        else:
-            self._rows[key] = data
+        self._writer.put(key, None if data == ENDED else data)
 
     def _note_end(self) -> None:
-        self._rows.clear()
+        self._writer.clear()
 
-    def _note_beat(self, as_of: Seconds) -> None:
-        self._mirror.rows = self._rows  # with the first one, it stands behind all there was
-        self._mirror.as_of = as_of
+    def _note_beat(self, beat: str, seq: int) -> None:
+        self._position = StreamPosition(beat, seq)
+
+    def _end_batch(self, as_of: Seconds | None) -> None:
+        self._writer.flush(as_of, self._position)

@@ -177,6 +177,10 @@ class NatsRows:
         lasts = max((entry.lasts for entry in index.entries), default=ENDED_TTL)
         return StreamMessage(subject, Opaque(msgspec.msgpack.encode(index)), expected, lasts)
 
+    async def has(self, subject: str, seq: int) -> bool:
+        """Tell whether a message stands there under a subject, and has a certain sequence."""
+        return (await self._get({"last_by_subj": subject})).seq == seq
+
     async def has_ending(self) -> bool:
         """Tell whether everybody is being ended, in several streams of which this is the first."""
         return (await self._get({"last_by_subj": self._ending})).value is not None

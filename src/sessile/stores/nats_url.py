@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Final
 from zlib import crc32
 
@@ -14,6 +15,9 @@ BUCKET: Final = "sessile"
 
 SHARDED: Final = "backup"
 """What the schemes begin with whose sessions are dealt out to several streams."""
+
+MIRRORED: Final = "replicated"
+"""What those begin with that have mirrors."""
 
 SHARDS: Final = 6
 """Streams that two, three or six servers lead evenly; with more, each process sends more beats."""
@@ -30,6 +34,13 @@ _TLS: Final = "+tls"
 _BUCKET: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+class MirrorScope(Enum):
+    """Who has a mirror in common."""
+
+    PROCESS = "process"  # nobody: each one reads in its own memory, and needs it
+    HOST = "host"  # all of them: memory once, and one of them writes for all
+
+
 @dataclass(frozen=True, slots=True)
 class NatsPlace:
     """Where sessions are kept.
@@ -40,6 +51,7 @@ class NatsPlace:
         copies: how many servers hold the stream; None is 3 in a cluster, else 1.
         shards: how many streams the sessions are dealt out to; 0 where one has them all.
         shard: which of those it is.
+        mirror: who has a mirror in common, where there are any.
     """
 
     endpoint: NatsEndpoint
@@ -47,6 +59,7 @@ class NatsPlace:
     copies: int | None = None
     shards: int = 0
     shard: int | None = None
+    mirror: MirrorScope = MirrorScope.PROCESS
 
     @property
     def address(self) -> StreamAddress:
@@ -125,6 +138,11 @@ def place_of(url: str) -> NatsPlace:
         bucket,
         place.option("copies", _copies, None),
         place.option("shards", _shards, SHARDS) if place.scheme.startswith(SHARDED) else 0,
+        mirror=(
+            place.option("mirror", _mirror, MirrorScope.PROCESS)
+            if place.scheme.startswith(MIRRORED)
+            else MirrorScope.PROCESS
+        ),
     )
     place.refuse_leftovers()
     return found
@@ -147,3 +165,10 @@ def _copies(text: str) -> int:
     if number not in (1, 3, 5):
         raise ValueError("write 1, 3 or 5: a majority of them has to be there")
     return number
+
+
+def _mirror(text: str) -> MirrorScope:
+    try:
+        return MirrorScope(text)
+    except ValueError:
+        raise ValueError("write process or host") from None

@@ -1,4 +1,4 @@
-"""``replicated://``: every server has every session in its memory; NATS keeps them all in step.
+"""``replicated://``: every host has every session in its memory; NATS keeps them all in step.
 
 A read takes no trip. A write is acknowledged by a majority of the servers of NATS, as with
 ``nats://``, and told to all the others. ``stores.mirror`` says when what is here is good.
@@ -6,9 +6,12 @@ A read takes no trip. A write is acknowledged by a majority of the servers of NA
 
 from typing import ClassVar
 
+from sessile.errors import MissingExtra
 from sessile.stores.contract import Capability
+from sessile.stores.memory_mirror import MemoryMirror, Mirror
 from sessile.stores.mirror import MirrorStore
 from sessile.stores.nats import NatsStore
+from sessile.stores.nats_url import MirrorScope, NatsPlace, place_of
 from sessile.wire.feed.log import FeedLog
 
 
@@ -21,7 +24,25 @@ class ReplicatedStore(MirrorStore):
     def from_url(cls, url: str) -> "ReplicatedStore":
         """Return the store of ``replicated://one:4222,two,three/bucket``, or ``replicated+tls``.
 
-        Options are those of ``nats://``.
+        Options: ``mirror``, which is ``process`` or ``host``, and those of ``nats://``.
         """
-        store = NatsStore.from_url(url)
-        return cls(store, tell=FeedLog(store.name))
+        place = place_of(url)
+        store = NatsStore(place)
+        return cls(store, mirror_of(place), tell=FeedLog(store.name))
+
+
+def mirror_of(place: NatsPlace) -> Mirror:
+    """Return the mirror of a place, empty or as other processes have it.
+
+    Raises:
+        MissingExtra: one for a host takes LMDB.
+    """
+    if place.mirror is MirrorScope.PROCESS:
+        return MemoryMirror()
+    try:
+        from sessile.stores.host_mirror import HostMirror  # noqa: PLC0415  (it imports the driver)
+    except ModuleNotFoundError as error:
+        raise MissingExtra("mirror=host", "lmdb") from error
+    endpoint = place.endpoint
+    whose = (endpoint.hosts, endpoint.username, endpoint.credentials, place.stream)
+    return HostMirror(repr(whose), endpoint.name)

@@ -2,14 +2,17 @@
 
 Whoever is there holds a shared lock. One process serves them all: it holds another lock, which it
 inherits from whoever started it, and ends when nobody is there any more. So none of it outlives a
-``kill -9``, and nobody counts. ``cluster.local_node`` has a node of NATS served so.
+``kill -9``, and nobody counts. ``cluster.local_node`` has a node of NATS served so. Where one of
+them serves the others by the way it has a duty, as in ``stores.host_mirror``.
 """
 
 import contextlib
 import os
 import subprocess
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -108,6 +111,61 @@ class HostServer:
             time.sleep(_AGAIN)
 
 
+class Duty:
+    """What one process of a host does for all; when it ends, by itself or not, another one may.
+
+    Args:
+        path: returns where the file is that whoever does it has locked.
+    """
+
+    def __init__(self, path: Callable[[], Path]) -> None:
+        self._path = path
+        self._handle: int | None = None
+        _duties.add(self)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process has it."""
+        return self._handle is not None
+
+    def take(self) -> bool:
+        """Take it over, if nobody has it; tell whether it is ours now.
+
+        It is no longer where another file stands there, which another one may have locked.
+
+        Raises:
+            ConfigError: its file cannot be opened.
+        """
+        path = self._path()
+        if self._handle is not None and not _is_at(path, self._handle):
+            self.give_up()
+        if self._handle is None:
+            handle = _open(path)
+            if _try_lock(handle) and _is_at(path, handle):
+                self._handle = handle
+            else:
+                os.close(handle)
+        return self._handle is not None
+
+    def give_up(self) -> None:
+        """Let another one take it over. Harmless when repeated, and in a forked child."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
+
+
+_duties: Final[weakref.WeakSet[Duty]] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    """Let go of the locks that a child inherits: else they would outlive its parent."""
+    for duty in list(_duties):
+        duty.give_up()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
 _entered: Final[dict[Path, int]] = {}
 _guard: Final = threading.Lock()
 
@@ -119,6 +177,13 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigError(f"{path} cannot be opened: {error.strerror}") from error
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Tell whether the file that is open stands at a path."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    return False
 
 
 def _try_lock(handle: int) -> bool:

@@ -136,6 +136,18 @@ class Environment:
                 self._unlock()
             self.sync()
 
+    def write_alone(self, act: Callable[[Transaction], R], *, clear: bool) -> R:
+        """Change what is there, as one act, in a file that one process writes and no disk keeps.
+
+        Args:
+            act: changes it.
+            clear: whether it finds the file empty.
+        """
+        with self._env.begin(write=True) as transaction:
+            if clear:
+                transaction.drop(self._env.open_db(), delete=False)
+            return act(transaction)
+
     def begin_sync_points(self) -> None:
         """Make the file of the sync points, and the first of this file, or since the machine began.
 

@@ -21,7 +21,7 @@ R = TypeVar("R")
 _READS: Final = frozenset(("lmdb read", "lmdb owned_by", "lmdb scan", "lmdb ping", "lmdb feed"))
 """Calls that write nothing."""
 
-_DAMAGE: Final = (
+DAMAGE: Final = (
     lmdb.CorruptedError,
     lmdb.InvalidError,
     lmdb.PageNotFoundError,
@@ -97,7 +97,7 @@ class LMDBFile(FileCalls[Environment]):
         except (lmdb.Error, OSError) as error:
             if isinstance(error, lmdb.MapResizedError):  # another process was faster
                 raise FileLocked from error
-            if isinstance(error, _DAMAGE):
+            if isinstance(error, DAMAGE):
                 self._holder.put_aside(None)
             raise StoreUnavailable(self._name, _why(error)) from error
         try:
@@ -126,7 +126,7 @@ class LMDBFile(FileCalls[Environment]):
             case OSError() if not isinstance(error, FileNotFoundError):
                 raise StoreUnavailable(self._name, str(error)) from error
         self._holder.leave_file(environment)
-        if isinstance(error, _DAMAGE):
+        if isinstance(error, DAMAGE):
             if self._suspect is not call:  # perhaps the next opening sees it whole
                 self._suspect = call
                 raise FileLocked from error

@@ -75,7 +75,7 @@ class NatsClient:
         return Ask(what, partial(self._block, act), partial(self._wait, act))
 
     def open_listener(
-        self, subjects: Mapping[str, Sequence[str]], *, whole: bool = False
+        self, subjects: Mapping[str, Sequence[str]], *, after: int | None = None
     ) -> NatsListener:
         """Connect, on this thread, and beside all others; ``NatsListener`` has the arguments.
 
@@ -87,7 +87,7 @@ class NatsClient:
         listener = NatsListener(self._endpoint, self._loop)
         self._listeners.add(listener)
         try:
-            listener.open(subjects, whole=whole)
+            listener.open(subjects, after=after)
         except OSError as error:
             failure = self._endpoint.failure(error.with_traceback(None))
         else:

@@ -42,11 +42,13 @@ class Told(NamedTuple):
         subject: its subject.
         data: its bytes; none where they are not asked for.
         is_last: whether nothing stood behind it when the server sent it.
+        seq: its sequence in the stream.
     """
 
     subject: str
     data: bytes
     is_last: bool
+    seq: int
 
 
 class NatsListener:
@@ -66,18 +68,19 @@ class NatsListener:
         self._opening: asyncio.Task[Any] | None = None
         self._closing: asyncio.Task[None] | None = None  # so that it is not collected while it runs
 
-    def open(self, subjects: Mapping[str, Sequence[str]], *, whole: bool = False) -> None:
+    def open(self, subjects: Mapping[str, Sequence[str]], *, after: int | None = None) -> None:
         """Connect.
 
         Args:
             subjects: those to hear of, by the name of their stream; they have no overlap.
-            whole: whether to hear of all that is there already, with its data.
+            after: a sequence, behind which to hear of all that is there already, with its data;
+                None where that is known, and no data is asked for.
 
         Raises:
             OSError: no server is there, or there is no such stream.
             StoreClosed: the store was closed.
         """
-        self._perform(self._open(subjects, whole=whole))
+        self._perform(self._open(subjects, after=after))
 
     def receive(self, seconds: Seconds) -> list[Told]:
         """Return the messages that were stored, in their order; wait for one, so long at most.
@@ -134,14 +137,14 @@ class NatsListener:
             why = "the stream is not there, or has no leader"
         raise ConnectionError(why)
 
-    async def _open(self, subjects: Mapping[str, Sequence[str]], *, whole: bool) -> None:
+    async def _open(self, subjects: Mapping[str, Sequence[str]], *, after: int | None) -> None:
         self._opening = asyncio.current_task()
         hosts = deque(self._endpoint.hosts)
         connection = await NatsConnection.open_any(self._endpoint, hosts)
         self._connection = connection
         try:
             connection.on_loss = self._told.put
-            make = partial(self._make_consumer, connection, whole=whole)
+            make = partial(self._make_consumer, connection, after=after)
             await _all_of([make(stream, some) for stream, some in subjects.items()])
         except BaseException:
             await connection.close()
@@ -153,16 +156,16 @@ class NatsListener:
         stream: str,
         subjects: Sequence[str],
         *,
-        whole: bool,
+        after: int | None,
     ) -> None:
         inbox = await connection.listen(partial(self._hear, stream))
         config = {
             "deliver_subject": inbox,
-            "deliver_policy": "last_per_subject" if whole else "new",
+            **_where_from(after),
             "ack_policy": "none",
             "max_deliver": 1,
             "filter_subjects": list(subjects),
-            "headers_only": not whole,
+            "headers_only": after is None,
             "flow_control": True,
             "idle_heartbeat": _HEARTBEAT,
             "mem_storage": True,
@@ -190,7 +193,16 @@ class NatsListener:
         if place.sequence.consumer != count:
             self._told.put(ConnectionError("some of what was stored was not told"))
         is_last = place.num_pending == 0
-        self._told.put(Told(message.subject, message.data, is_last))
+        self._told.put(Told(message.subject, message.data, is_last, place.sequence.stream))
+
+
+def _where_from(after: int | None) -> dict[str, str | int]:
+    """Return how a consumer is told where to begin."""
+    if after is None:
+        return {"deliver_policy": "new"}
+    if not after:
+        return {"deliver_policy": "last_per_subject"}
+    return {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1}
 
 
 async def _all_of(acts: Sequence[Coroutine[Any, Any, None]]) -> None:

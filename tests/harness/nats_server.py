@@ -113,6 +113,11 @@ class NatsServer(KnownNats, Freezable):
         """What a store is opened with."""
         return f"nats://{self.place}"
 
+    @property
+    def pid(self):
+        """The number of its process."""
+        return self._process.pid
+
     def start(self):
         """Start, or start again where it was, with the files that it had."""
         config = self.folder / "nats.conf"

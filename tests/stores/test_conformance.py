@@ -13,7 +13,13 @@ from harness.backends import (
     VALKEY,
 )
 from sessile.testing.conformance import SessionContract, StoreContract
+from sessile.testing.promises.everybody import Everybody
+from sessile.testing.promises.failure import Failure
 from sessile.testing.promises.feeds import Feeds
+from sessile.testing.promises.lifecycle import Lifecycle
+from sessile.testing.promises.neighbours import Neighbours
+from sessile.testing.promises.secrecy import Secrecy
+from sessile.testing.promises.sharing import Sharing
 from sessile.testing.promises.watching_feeds import WatchingFeeds
 
 
@@ -35,8 +41,12 @@ class TestReplicated(StoreContract, backends=[REPLICATED]):
     """With a mirror it is the same store; ``test_mirror`` asks what a service makes of it."""
 
 
-class TestHostMirror(StoreContract, backends=[HOST_MIRROR]):
-    """With one for all workers too; in one colour, for what it adds has none."""
+class TestHostMirror(
+    StoreContract,
+    backends=[HOST_MIRROR],
+    groups=[Everybody, Failure, Feeds, Lifecycle, Neighbours, Secrecy, Sharing],
+):
+    """With one for all workers too: what its file may change, in one colour, for it has none."""
 
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path_factory, monkeypatch):

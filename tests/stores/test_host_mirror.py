@@ -4,7 +4,7 @@ import os
 import signal
 import stat
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 
 import pytest
@@ -19,8 +19,10 @@ from sessile.stores.host_mirror import HostMirror
 from sessile.stores.memory_mirror import StreamPosition
 from sessile.stores.nats import NatsStore
 from sessile.stores.open import open_store
+from sessile.testing.clock import FakeClock
 from sessile.testing.sample import change, key, record
 from sessile.wire import system
+from sessile.wire.feed.connection import BEAT, Heard
 from sessile.wire.feed.follower import MOST_LATE
 from sessile.wire.lmdb import cache_file
 from sessile.wire.runtime_folder import runtime_folder
@@ -218,7 +220,7 @@ class TellsByHand:
         self.writer = writer
 
     def wait(self, seconds):
-        raise NotImplementedError
+        return Heard((key("a"),))
 
     def close(self):
         pass
@@ -226,19 +228,18 @@ class TellsByHand:
 
 @pytest.fixture
 def mirrors():
-    """What makes mirrors of one name, with what each was opened by; all are closed in the end."""
-    made = []
+    """What makes mirrors of one name, with their writers; all are closed in the end."""
+    made = ExitStack()
 
     def make(name="shop"):
         mirror = HostMirror(name, "nats://here")
+        made.callback(mirror.close)
         feed = mirror.follow(partial(TellsByHand, None), TellsByHand)
-        made.append((mirror, feed))
+        made.callback(feed.close)
         return mirror, feed._feed.writer
 
-    yield make
-    for mirror, feed in made:
-        feed.close()
-        mirror.close()
+    with made:
+        yield make
 
 
 def fill(writer, as_of=5.0):
@@ -361,6 +362,26 @@ def test_file_that_nobody_writes_any_more_is_deleted(mirrors, folder):
 
     assert not old.exists()
     assert len(mirror_files(folder)) == 2
+
+
+def test_process_that_takes_the_duty_says_that_anything_may_have_changed(mirrors):
+    """What it would have been told next is behind where the file has the stream: nobody tells it.
+
+    So who watches open sockets looks at all of them.
+    """
+    mirror, _ = mirrors()
+    clock = FakeClock()
+    follows = HostMirror("shop", "nats://here", timer=clock)
+    feed = follows.follow(partial(TellsByHand, None), TellsByHand)
+    assert feed.wait(0.0) == Heard((key("a"),))
+    mirror.give_up_duty()
+    clock.advance(BEAT)
+
+    assert feed.wait(0.0) == Heard(anything=True)
+    assert follows.is_writer
+    assert feed.wait(0.0) == Heard((key("a"),))
+    feed.close()
+    follows.close()
 
 
 # From where a writer goes on

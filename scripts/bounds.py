@@ -125,6 +125,7 @@ BOUNDS = {
         Bound("attempts of a login on NATS, while rivals are faster", "stores.nats:ATTEMPTS", "`LostRace`, a 503"),
         Bound("shards of `backup://`; `?shards=`", "stores.nats_url:MOST_SHARDS", "`ConfigError`"),
         Bound("sessions of a mirror that a process keeps taken apart, as it has read them", "stores.mirror:MOST_OPENED", "they are taken apart anew"),
+        Bound("the same of a mirror that a host has in common; `?mirror=host`", "stores.mirror:MOST_OPENED_OF_HOST", "they are taken apart anew"),
         Bound("a mirror that a host has in common; `?mirror=host`", "wire.lmdb.cache_file:_SIZE", "it is not read, and the store is asked", B),
         Bound("time for which a stream of NATS says that a session has ended", "stores.nats_rows:ENDED_TTL", "nothing is left", S),
         Bound("dead sessions that one act removes on NATS, on the way to a login", "stores.nats_login:_DEAD_AT_ONCE", "the next act"),

@@ -1,5 +1,7 @@
 """One mirror for all workers of a host: who writes it, what others read there, and who goes on."""
 
+import itertools
+import math
 import os
 import signal
 import stat
@@ -16,7 +18,7 @@ from sessile.core.flow import run
 from sessile.errors import StoreUnavailable
 from sessile.stores.contract import pack
 from sessile.stores.host_mirror import HostMirror
-from sessile.stores.memory_mirror import StreamPosition
+from sessile.stores.memory_mirror import SWEPT, Heartbeat, MemoryMirror, StreamPosition
 from sessile.stores.nats import NatsStore
 from sessile.stores.open import open_store
 from sessile.testing.clock import FakeClock
@@ -195,6 +197,17 @@ def test_worker_that_closes_leaves_the_duty(opened):
     assert one.peek(key("a"), 0) is None
 
 
+def test_session_that_the_server_has_removed_leaves_each_kind_of_mirror(place, plain, opened):
+    """As it is expired; nobody is told of that."""
+    stores = [opened(), opened(place.url().replace("&mirror=host", ""))]
+    place.server.put(place.bucket, key("gone"), pack(record("gone")), lasts=1)
+    run(plain.create(record("stays")))
+    for store in stores:
+        wait_for(lambda store=store: store.peek(key("stays"), 0), lambda: "it is not told")
+        wait_for(lambda store=store: store.copies == 1, lambda: "it stays")
+        assert store.peek(key("gone"), 0) is None
+
+
 def test_worker_that_starts_in_an_outage_has_what_others_had(tmp_path, opened):
     """Whoever reads on then has the file; a process with a mirror of its own would have nothing."""
     with NatsServer(tmp_path) as server:
@@ -243,8 +256,12 @@ def mirrors():
 
 
 def fill(writer, as_of=5.0):
-    writer.put(key("a"), pack(record("a")))
-    writer.flush(as_of, StreamPosition("beat", 7))
+    tell(writer, "a")
+    writer.flush(Heartbeat(as_of, StreamPosition("beat", 7), 0.0))
+
+
+def tell(writer, name, until=math.inf):
+    writer.put(key(name), pack(record(name)), until)
 
 
 def test_file_is_for_this_user_alone(mirrors, folder):
@@ -294,9 +311,9 @@ def test_file_of_another_boot_or_format_holds_nothing(mirrors, monkeypatch, othe
     assert writer.position is None
 
     writer.clear()
-    writer.flush(None, None)
-    writer.put(key("b"), pack(record("b")))
-    writer.flush(6.0, None)
+    writer.flush()
+    tell(writer, "b")
+    writer.flush(Heartbeat(6.0, StreamPosition("beat", 8), 0.0))
     assert again.look(key("a"))[2] is None
     assert again.look(key("b"))[::2] == (6.0, pack(record("b")))
 
@@ -349,6 +366,27 @@ def test_worker_that_could_not_write_leaves_it_to_others(mirrors, monkeypatch):
     assert not mirror.take_duty()
 
 
+@pytest.mark.parametrize("kind", ["process", "host"])
+def test_what_the_server_has_removed_goes_by_and_by(mirrors, kind):
+    """It tells nobody: each message has its time, and each heartbeat the server's."""
+    if kind == "host":
+        mirror, writer = mirrors()
+    else:
+        mirror = MemoryMirror()
+        writer = mirror.follow(None, TellsByHand).writer
+    for number in range(3 * SWEPT):
+        tell(writer, f"session {number}", until=100.0 if number % 2 else 200.0)
+    counts = []
+    for beat, now in enumerate([100.0] * 6 + [100.1] * 6 + [200.1] * 6):
+        writer.flush(Heartbeat(float(beat), StreamPosition("beat", beat), now))
+        counts.append(len(mirror))
+
+    assert counts[5] == 3 * SWEPT
+    assert counts[11] == 3 * SWEPT // 2
+    assert all(before - after <= SWEPT for before, after in itertools.pairwise(counts))
+    assert counts[17] == 0
+
+
 def test_file_that_nobody_writes_any_more_is_deleted(mirrors, folder):
     """Its memory would be gone until the machine stops. One that is written is left alone."""
     mirror, writer = mirrors("old")
@@ -393,14 +431,14 @@ class Notes:
     def __init__(self, position):
         self.position, self.told, self.is_cleared = position, {}, False
 
-    def put(self, key, data):
+    def put(self, key, data, until):
         self.told[key] = data
 
     def clear(self):
         self.is_cleared = True
 
-    def flush(self, as_of, position):
-        self.as_of = as_of
+    def flush(self, beat=None):
+        pass
 
 
 @pytest.mark.parametrize("ahead", [0, 1])

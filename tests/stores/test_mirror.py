@@ -72,7 +72,7 @@ class Hand:
 
     def tell(self, row):
         """Put a record there as the feed would; no heartbeat comes with it."""
-        self.store.mirror.rows[row.key] = pack(row)
+        self.store.mirror.rows[row.key] = MemoryMirror.row(pack(row))
 
     def beat(self):
         """Vouch for all until now."""
@@ -112,13 +112,14 @@ def test_row_that_was_told_while_it_is_read_is_not_taken_for_older():
     class Rows(dict):
         def get(self, name):
             found = super().get(name)
-            mirror.rows[name], mirror.as_of = b"newer", 9.0  # the feed, on another thread
+            mirror.rows[name], mirror.as_of = newer, 9.0  # the feed, on another thread
             return found
 
     mirror = MemoryMirror()
-    mirror.rows, mirror.as_of = Rows({key("a"): b"older"}), 1.0
+    older, newer = mirror.row(b"older"), mirror.row(b"newer")
+    mirror.rows, mirror.as_of = Rows({key("a"): older}), 1.0
 
-    assert mirror.look(key("a")) == (1.0, b"older", b"older")
+    assert mirror.look(key("a")) == (1.0, older, b"older")
 
 
 def test_older_version_than_the_client_has_seen_is_not_good(hand):
@@ -148,7 +149,7 @@ def test_nothing_is_read_before_the_first_heartbeat():
 
 def test_row_that_is_no_session_is_not_served(hand):
     """The store is asked, and says what it is."""
-    hand.store.mirror.rows[key("a")] = b"nonsense"
+    hand.store.mirror.rows[key("a")] = MemoryMirror.row(b"nonsense")
     assert hand.peek() is None
     assert hand.store.peek_last(key("a"), 0, 60.0) is None
 

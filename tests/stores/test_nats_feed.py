@@ -1,5 +1,7 @@
 """What the feed of streams makes of what is told, and of what is not."""
 
+import math
+
 import pytest
 
 from sessile.errors import StoreUnavailable
@@ -47,11 +49,11 @@ def feed(listener):
 
 
 def session(stream, *, is_last=True):
-    return Told(f"{stream}.s.{key('a')}", b"", is_last, 1)
+    return Told(f"{stream}.s.{key('a')}", b"", is_last, 1, 0.0, math.inf)
 
 
 def beat(stream):
-    return Told(f"{stream}.beat", b"", True, 1)
+    return Told(f"{stream}.beat", b"", True, 1, 0.0, 10.0)
 
 
 def test_feed_is_as_of_its_beats(feed, listener):

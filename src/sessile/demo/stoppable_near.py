@@ -56,9 +56,15 @@ class StoppableMirrorStore(StoppableCopies, MirrorStore):
     """Copies of all sessions, in a mirror. More arguments are as of ``StoppableNearStore``."""
 
     def __init__(
-        self, store: HasMirror, mirror: Mirror, switch: StoreSwitch, *, on_nodes: bool
+        self,
+        store: HasMirror,
+        mirror: Mirror,
+        most: int,
+        switch: StoreSwitch,
+        *,
+        on_nodes: bool,
     ) -> None:
-        MirrorStore.__init__(self, store, mirror, tell=FeedLog(store.name))
+        MirrorStore.__init__(self, store, mirror, most=most, tell=FeedLog(store.name))
         self._switch, self._on_nodes = switch, on_nodes
 
 
@@ -77,7 +83,7 @@ def stoppable(store: Store, switch: StoreSwitch, *, on_nodes: bool = False) -> S
         return behind
     near: NearStore
     if isinstance(given, MirrorStore):
-        near = StoppableMirrorStore(behind, given.mirror, switch, on_nodes=on_nodes)
+        near = StoppableMirrorStore(behind, given.mirror, given.most, switch, on_nodes=on_nodes)
     else:
         most = MOST if given is None else given.most
         near = StoppableNearStore(behind, most, switch, on_nodes=on_nodes)

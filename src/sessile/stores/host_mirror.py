@@ -13,9 +13,9 @@ from functools import partial
 from typing import Final
 
 from sessile.core.ticket import Key
-from sessile.core.value import Seconds
+from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError, StoreUnavailable
-from sessile.stores.memory_mirror import MirrorWriter, StreamPosition
+from sessile.stores.memory_mirror import Heartbeat, MirrorWriter, StreamPosition
 from sessile.stores.mirror_rows import Edition, MirrorRows
 from sessile.wire import system
 from sessile.wire.feed.connection import BEAT, FeedConnection, Heard
@@ -148,31 +148,31 @@ class _FileWriter:
         self.position = position
         self._mirror, self._rows = mirror, rows
         self._edition = Edition(system.entropy(8))
-        self._told: list[tuple[Key, bytes | None]] = []
+        self._told: list[tuple[Key, bytes | None, Instant]] = []
         self._is_anew = False
+        self._swept = b""
 
-    def put(self, key: Key, data: bytes | None) -> None:
-        self._told.append((key, data))
+    def put(self, key: Key, data: bytes | None, until: Instant) -> None:
+        self._told.append((key, data, until))
 
     def clear(self) -> None:
         self._told.clear()
         self._is_anew = True
 
-    def flush(self, as_of: Seconds | None, position: StreamPosition | None) -> None:
-        if as_of is None and not self._told and not self._is_anew:
+    def flush(self, beat: Heartbeat | None = None) -> None:
+        if beat is None and not self._told and not self._is_anew:
             return
-        self._mirror.write(partial(self._write, as_of, position), clear=self._is_anew)
+        self._mirror.write(partial(self._write, beat), clear=self._is_anew)
         self._told, self._is_anew = [], False
-        if as_of is not None:
+        if beat is not None:
             self._mirror.tidy()
 
-    def _write(
-        self, as_of: Seconds | None, position: StreamPosition | None, transaction: Transaction
-    ) -> None:
-        for key, data in self._told:
-            self._edition.put(transaction, key, data)
-        if as_of is not None:
-            self._rows.vouch(transaction, as_of, position)
+    def _write(self, beat: Heartbeat | None, transaction: Transaction) -> None:
+        for key, data, until in self._told:
+            self._edition.put(transaction, key, data, until)
+        if beat is not None:
+            self._swept = self._rows.sweep(transaction, self._swept, beat.now)
+            self._rows.vouch(transaction, beat.as_of, beat.position)
 
 
 class HostMirrorFeed:

@@ -4,11 +4,13 @@
 """
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from itertools import islice
+from struct import Struct
+from typing import Final, NamedTuple, Protocol
 
 from sessile.core.ticket import Key
-from sessile.core.value import Seconds
+from sessile.core.value import Instant, Seconds
 from sessile.wire.feed.connection import FeedConnection
 
 
@@ -24,6 +26,24 @@ class StreamPosition(NamedTuple):
     seq: int
 
 
+class Heartbeat(NamedTuple):
+    """What a heartbeat says.
+
+    Attributes:
+        as_of: on the timer; whatever was changed before then was told.
+        position: where it stands.
+        now: the server's time.
+    """
+
+    as_of: Seconds
+    position: StreamPosition
+    now: Instant
+
+
+SWEPT: Final = 200
+"""Rows of which each heartbeat sees whether the server has removed them, which it tells nobody."""
+
+
 class MirrorWriter(Protocol):
     """What a feed writes into a mirror.
 
@@ -33,20 +53,25 @@ class MirrorWriter(Protocol):
 
     position: StreamPosition | None
 
-    def put(self, key: Key, data: bytes | None) -> None:
-        """Take what was told of a session; None is its end."""
+    def put(self, key: Key, data: bytes | None, until: Instant) -> None:
+        """Take what was told of a session; None is its end.
+
+        Args:
+            key: its key.
+            data: the bytes of its record.
+            until: when the server removes it.
+        """
         ...
 
     def clear(self) -> None:
         """Take that everybody has ended."""
         ...
 
-    def flush(self, as_of: Seconds | None, position: StreamPosition | None) -> None:
+    def flush(self, beat: Heartbeat | None = None) -> None:
         """Show readers what was taken.
 
         Args:
-            as_of: whatever was changed before then was told; None where nothing newer is known.
-            position: of the heartbeat that says so.
+            beat: the newest one, if it was told meanwhile.
 
         Raises:
             StoreUnavailable: it cannot be written.
@@ -96,11 +121,14 @@ class Mirror(Protocol):
         ...
 
 
+_UNTIL: Final = Struct("=d")
+
+
 class MemoryMirror:
     """The rows in the memory of this process.
 
     Attributes:
-        rows: by key, the bytes of each record.
+        rows: by key, the bytes of each record, and until when the server has it.
         as_of: on the timer; whatever was changed before then is here.
     """
 
@@ -116,7 +144,12 @@ class MemoryMirror:
         """Return the time, a mark and a row."""
         as_of = self.as_of  # before the row, which may be newer
         row = self.rows.get(key)
-        return as_of, row or b"", row
+        return (as_of, b"", None) if row is None else (as_of, row, row[: -_UNTIL.size])
+
+    @staticmethod
+    def row(data: bytes, until: Instant = math.inf) -> bytes:
+        """Return a row."""
+        return data + _UNTIL.pack(until)
 
     def prepare(self) -> None:
         """Do nothing: what is here is found."""
@@ -141,21 +174,29 @@ class _MemoryWriter:
     def __init__(self, mirror: MemoryMirror) -> None:
         self._mirror = mirror
         self._rows: dict[Key, bytes] = {}
+        self._round: Iterator[Key] = iter(())
 
-    def put(self, key: Key, data: bytes | None) -> None:
+    def put(self, key: Key, data: bytes | None, until: Instant) -> None:
         if data is None:
             self._rows.pop(key, None)
         else:
-            self._rows[key] = data
+            self._rows[key] = self._mirror.row(data, until)
 
     def clear(self) -> None:
         self._rows.clear()
 
-    def flush(
-        self,
-        as_of: Seconds | None,
-        position: StreamPosition | None,  # noqa: ARG002
-    ) -> None:
-        if as_of is not None:
+    def flush(self, beat: Heartbeat | None = None) -> None:
+        if beat is not None:
+            self._sweep(beat.now)
             self._mirror.rows = self._rows  # with the first one, it stands behind all there was
-            self._mirror.as_of = as_of
+            self._mirror.as_of = beat.as_of
+
+    def _sweep(self, now: Instant) -> None:
+        """Remove what the server has removed, some at a time."""
+        looked_at = list(islice(self._round, SWEPT))
+        for key in looked_at:
+            row = self._rows.get(key)
+            if row is not None and _UNTIL.unpack(row[-_UNTIL.size :])[0] < now:
+                del self._rows[key]
+        if len(looked_at) < SWEPT:
+            self._round = iter(list(self._rows))

@@ -38,6 +38,9 @@ from sessile.wire.feed.follower import MOST_LATE
 MOST_OPENED: Final = 10_000
 """Sessions of a mirror that a process keeps taken apart, as it has read them."""
 
+MOST_OPENED_OF_HOST: Final = 1_000
+"""The same of a mirror that spares each process the memory: one that is taken apart takes 2 KB."""
+
 
 _NOTHING: Final = (-math.inf, -math.inf)
 
@@ -60,6 +63,7 @@ class MirrorStore(NearStore):
     Args:
         store: one whose feed tells records.
         mirror: where they are; in the memory of this process, unless it is given.
+        most: how many a process keeps taken apart.
         timer: seconds by a clock that never runs backwards.
         tell: called with each error of the feed, and with None when all is well again.
 
@@ -72,6 +76,7 @@ class MirrorStore(NearStore):
         store: HasMirror,
         mirror: Mirror | None = None,
         *,
+        most: int = MOST_OPENED,
         timer: Callable[[], Seconds] = system.timer,
         tell: Callable[[StoreUnavailable | None], object] = bool,
     ) -> None:
@@ -82,7 +87,7 @@ class MirrorStore(NearStore):
         self._doubted: dict[Key, Seconds] = {}  # by key, when an act failed that may have been done
         self._all_doubted: Seconds = -math.inf
         opens = partial(_open_mirror, store, timer, self.mirror)
-        super().__init__(store, MOST_OPENED, timer=timer, tell=tell, open_feed=opens)
+        super().__init__(store, most, timer=timer, tell=tell, open_feed=opens)
 
     @property
     def copies(self) -> int:

@@ -11,19 +11,22 @@ from typing import Final
 import msgspec
 
 from sessile.core.ticket import Key
-from sessile.core.value import Seconds
-from sessile.stores.memory_mirror import StreamPosition
+from sessile.core.value import Instant, Seconds
+from sessile.stores.memory_mirror import SWEPT, StreamPosition
 from sessile.wire.lmdb.environment import Transaction
 from sessile.wire.lmdb.syncpoint import boot_id
 
 FORMAT: Final = 1
 """The number of the layout."""
 
-_STAMP: Final = b"@stamp"  # no key of a session begins so
-_POSITION: Final = b"@position"
+_STAMP: Final = b"!stamp"  # before all keys of sessions, as they are sorted
+_POSITION: Final = b"!position"
+_FIRST: Final = b"-"
 
 _AS_OF: Final = Struct("=d")
 _MARK: Final = Struct("=8sQ")
+_UNTIL: Final = Struct("=d")
+_HEAD: Final = _MARK.size + _UNTIL.size
 
 
 class MirrorRows:
@@ -52,7 +55,7 @@ class MirrorRows:
         stamp, row = transaction.get(_STAMP), transaction.get(key)
         if stamp is None or row is None or stamp[_AS_OF.size :] != self._tag:
             return None
-        return _AS_OF.unpack_from(stamp)[0], row[: _MARK.size], row[_MARK.size :]
+        return _AS_OF.unpack_from(stamp)[0], row[: _MARK.size], row[_HEAD:]
 
     def count(self, transaction: Transaction) -> int:
         """Return how many there are."""
@@ -68,13 +71,33 @@ class MirrorRows:
             return None
         return msgspec.msgpack.decode(position, type=StreamPosition)
 
-    def vouch(
-        self, transaction: Transaction, as_of: Seconds, position: StreamPosition | None
-    ) -> None:
+    def vouch(self, transaction: Transaction, as_of: Seconds, position: StreamPosition) -> None:
         """Write as of when the rows are, and up to where they have the stream."""
         transaction.put(_STAMP, _AS_OF.pack(as_of) + self._tag)
-        if position is not None:
-            transaction.put(_POSITION, msgspec.msgpack.encode(position))
+        transaction.put(_POSITION, msgspec.msgpack.encode(position))
+
+    def sweep(self, transaction: Transaction, after: bytes, now: Instant) -> bytes:
+        """Remove what the server has removed, of some rows; return up to which they were.
+
+        Args:
+            transaction: changes the file.
+            after: up to which they were the last time; empty to begin.
+            now: the server's time.
+        """
+        over, key = [], b""
+        with transaction.cursor() as cursor:
+            found = cursor.set_range(after or _FIRST)
+            for _ in range(SWEPT):
+                if not found:
+                    key = b""
+                    break
+                key, row = cursor.item()
+                if _UNTIL.unpack_from(row, _MARK.size)[0] < now:
+                    over.append(key)
+                found = cursor.next()
+        for each in over:
+            transaction.delete(each)
+        return key
 
 
 class Edition:
@@ -89,10 +112,12 @@ class Edition:
     def __init__(self, name: bytes) -> None:
         self._name, self._number = name, 0
 
-    def put(self, transaction: Transaction, key: Key, data: bytes | None) -> None:
-        """Write a row; None removes it."""
+    def put(self, transaction: Transaction, key: Key, data: bytes | None, until: Instant) -> None:
+        """Write a row, with when the server removes it; None removes it."""
         if data is None:
             transaction.delete(key.encode())
             return
         self._number += 1
-        transaction.put(key.encode(), _MARK.pack(self._name, self._number) + data)
+        transaction.put(
+            key.encode(), _MARK.pack(self._name, self._number) + _UNTIL.pack(until) + data
+        )

@@ -12,7 +12,7 @@ from typing import Final
 
 from sessile.core.ticket import Key, is_key
 from sessile.core.value import Seconds
-from sessile.stores.memory_mirror import MirrorWriter, StreamPosition
+from sessile.stores.memory_mirror import Heartbeat, MirrorWriter, StreamPosition
 from sessile.stores.nats_rows import ENDED
 from sessile.stores.nats_url import NatsPlace
 from sessile.wire import system
@@ -106,32 +106,33 @@ class NatsFeed:
     def _sort(self, told: Sequence[Told]) -> Heard:
         keys: dict[Key, None] = {}
         anything, as_of = False, None
-        for subject, data, is_last, seq in told:
+        for each in told:
+            subject = each.subject
             begin, dot, name = subject.rpartition(".")
             if begin + dot in self._beats:
-                if not is_last:
+                if not each.is_last:
                     self._behind[self._beats[begin + dot]] = self._timer()
                 if is_key(name):
                     keys[Key(name)] = None
-                    self._note(Key(name), data)
+                    self._note(Key(name), each)
             elif subject in self._away:
                 self._away.discard(subject)
                 as_of = None if self._away else self._sent
-                self._note_beat(subject, seq)
+                self._note_beat(each)
             else:
                 anything = True
                 self._note_end()
         self._end_batch(as_of)
         return Heard(tuple(keys), anything, as_of)
 
-    def _note(self, key: Key, data: bytes) -> None:
+    def _note(self, key: Key, told: Told) -> None:
         """Take what was told of a session."""
 
     def _note_end(self) -> None:
         """Take that everybody has ended."""
 
-    def _note_beat(self, beat: str, seq: int) -> None:
-        """Take that a heartbeat was told, and its sequence."""
+    def _note_beat(self, beat: Told) -> None:
+        """Take that a heartbeat was told."""
 
     def _end_batch(self, as_of: Seconds | None) -> None:
         """Take that all from before that time was told, or that nothing newer is known."""
@@ -158,16 +159,21 @@ class NatsMirrorFeed(NatsFeed):
     ) -> None:
         super().__init__(listener, endpoint, beats, timer)
         self._writer = writer
-        self._position: StreamPosition | None = None
+        self._beat: Told | None = None
 
-    def _note(self, key: Key, data: bytes) -> None:
-        self._writer.put(key, None if data == ENDED else data)
+    def _note(self, key: Key, told: Told) -> None:
+        self._writer.put(key, None if told.data == ENDED else told.data, told.until)
 
     def _note_end(self) -> None:
         self._writer.clear()
 
-    def _note_beat(self, beat: str, seq: int) -> None:
-        self._position = StreamPosition(beat, seq)
+    def _note_beat(self, beat: Told) -> None:
+        self._beat = beat
 
     def _end_batch(self, as_of: Seconds | None) -> None:
-        self._writer.flush(as_of, self._position)
+        beat = self._beat
+        if as_of is None or beat is None:
+            self._writer.flush()
+        else:
+            position = StreamPosition(beat.subject, beat.seq)
+            self._writer.flush(Heartbeat(as_of, position, beat.stored))

@@ -9,7 +9,7 @@ from typing import ClassVar
 from sessile.errors import MissingExtra
 from sessile.stores.contract import Capability
 from sessile.stores.memory_mirror import MemoryMirror, Mirror
-from sessile.stores.mirror import MirrorStore
+from sessile.stores.mirror import MOST_OPENED, MOST_OPENED_OF_HOST, MirrorStore
 from sessile.stores.nats import NatsStore
 from sessile.stores.nats_url import MirrorScope, NatsPlace, place_of
 from sessile.wire.feed.log import FeedLog
@@ -28,7 +28,8 @@ class ReplicatedStore(MirrorStore):
         """
         place = place_of(url)
         store = NatsStore(place)
-        return cls(store, mirror_of(place), tell=FeedLog(store.name))
+        most = MOST_OPENED if place.mirror is MirrorScope.PROCESS else MOST_OPENED_OF_HOST
+        return cls(store, mirror_of(place), most=most, tell=FeedLog(store.name))
 
 
 def mirror_of(place: NatsPlace) -> Mirror:

@@ -7,6 +7,7 @@ messages do not fill our memory.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
@@ -17,11 +18,11 @@ import msgspec
 from nats.aio.msg import Msg
 from nats.errors import Error
 
-from sessile.core.value import Seconds
+from sessile.core.value import Instant, Seconds
 from sessile.wire.nats.connection import NatsConnection, NoResponders, end_opening
 from sessile.wire.nats.endpoint import NatsEndpoint
 from sessile.wire.nats.loop import NatsLoop
-from sessile.wire.nats.messages import Answer
+from sessile.wire.nats.messages import TTL, Answer
 
 R = TypeVar("R")
 
@@ -43,12 +44,16 @@ class Told(NamedTuple):
         data: its bytes; none where they are not asked for.
         is_last: whether nothing stood behind it when the server sent it.
         seq: its sequence in the stream.
+        stored: when, by the server's clock.
+        until: when the server removes it, by that clock; it tells nobody then.
     """
 
     subject: str
     data: bytes
     is_last: bool
     seq: int
+    stored: Instant
+    until: Instant
 
 
 class NatsListener:
@@ -193,7 +198,16 @@ class NatsListener:
         if place.sequence.consumer != count:
             self._told.put(ConnectionError("some of what was stored was not told"))
         is_last = place.num_pending == 0
-        self._told.put(Told(message.subject, message.data, is_last, place.sequence.stream))
+        stored = place.timestamp.timestamp()
+        until = stored + _lifetime(headers.get(TTL, ""))
+        seq = place.sequence.stream
+        self._told.put(Told(message.subject, message.data, is_last, seq, stored, until))
+
+
+def _lifetime(text: str) -> Seconds:
+    """Return how long a message is kept, by its header."""
+    number = text.removesuffix("s")
+    return int(number) if number.isdecimal() else math.inf
 
 
 def _where_from(after: int | None) -> dict[str, str | int]:

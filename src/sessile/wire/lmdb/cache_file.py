@@ -33,6 +33,9 @@ R = TypeVar("R")
 _SIZE: Final = 1 << 35
 """Bytes of address space for it; it takes as much memory as is written."""
 
+_LOCK_BYTES: Final = 33 * 4096
+"""Of LMDB's locks, and 64 for each of the readers there may be."""
+
 _OLD: Final = 3600.0
 """Seconds after which a file that nobody writes is deleted: else its memory would be gone."""
 
@@ -190,6 +193,7 @@ class CacheFile:
                 raise FileLocked  # a call is under way that has to end first
             with open_alone(os.path.dirname(path)):  # noqa: PTH120
                 lengthen(path, mmap.PAGESIZE)
+                _reserve(path + LOCK)
                 environment = Environment(path, size=_SIZE, file_format=_NO_FORMAT)
             self._last = self._environment = environment
         finally:
@@ -208,6 +212,18 @@ class CacheFile:
             for end in (LOCK, ""):
                 Path(self._path() + end).unlink(missing_ok=True)
         raise StoreUnavailable(self._owner, f"its mirror {self._path()}: {error}") from error
+
+
+def _reserve(path: str) -> None:
+    """Have the memory be there for LMDB's locks and readers, of a file that is not open here.
+
+    Where there is none left this fails; the kernel would end whoever wrote there later (SIGBUS).
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(handle, 0, _LOCK_BYTES)
+    finally:
+        os.close(handle)
 
 
 def _delete_old(path: Path) -> None:

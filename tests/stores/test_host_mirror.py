@@ -100,7 +100,7 @@ def all_peek(workers, name, version):
 
 
 def mirror_files(folder):
-    return sorted(folder.glob("*.lmdb"))
+    return sorted(folder.glob("mirror-*.lmdb"))
 
 
 def test_every_worker_reads_without_a_trip_what_one_has_written(workers, plain, folder):
@@ -388,11 +388,13 @@ def test_what_the_server_has_removed_goes_by_and_by(mirrors, kind):
 
 
 def test_file_that_nobody_writes_any_more_is_deleted(mirrors, folder):
-    """Its memory would be gone until the machine stops. One that is written is left alone."""
+    """Its memory would be gone until the machine stops. Others, and what is no mirror, stay."""
+    (folder / "shop.lmdb").touch()
     mirror, writer = mirrors("old")
     fill(writer)
     mirror.give_up_duty()
     (old,) = mirror_files(folder)
+    os.utime(folder / "shop.lmdb", (0.0, 0.0))
     mirrors("other")
     assert old.exists()
     os.utime(old, (0.0, time.time() - cache_file._OLD - 60))
@@ -400,6 +402,7 @@ def test_file_that_nobody_writes_any_more_is_deleted(mirrors, folder):
 
     assert not old.exists()
     assert len(mirror_files(folder)) == 2
+    assert (folder / "shop.lmdb").exists()
 
 
 def test_process_that_takes_the_duty_says_that_anything_may_have_changed(mirrors):

@@ -48,7 +48,7 @@ class CacheFile:
     """One file of this user.
 
     Args:
-        name: what the file is called.
+        name: what the file is called: its kind, "-", and whose it is.
         owner: what errors call whose it is.
 
     Attributes:
@@ -209,9 +209,9 @@ class CacheFile:
         if environment is not None:
             self._leave(environment)
         if isinstance(error, DAMAGE):
-            for end in (LOCK, ""):
-                Path(self._path() + end).unlink(missing_ok=True)
-        raise StoreUnavailable(self._owner, f"its mirror {self._path()}: {error}") from error
+            with contextlib.suppress(ConfigError, FileLocked, OSError):
+                _delete(self.path)
+        raise StoreUnavailable(self._owner, f"its mirror {self._name}: {error}") from error
 
 
 def _reserve(path: str) -> None:
@@ -227,12 +227,19 @@ def _reserve(path: str) -> None:
 
 
 def _delete_old(path: Path) -> None:
-    """Delete the files beside one that nobody has written for long."""
-    for each in path.parent.glob(f"*{path.suffix}"):
-        with contextlib.suppress(OSError):
+    """Delete the files of the same kind beside one that nobody has written for long."""
+    kind, _, _ = path.name.partition("-")
+    for each in path.parent.glob(f"{kind}-*{path.suffix}"):
+        with contextlib.suppress(FileLocked, OSError):
             if each != path and time.time() - each.stat().st_mtime > _OLD:
-                each.unlink()
-                Path(f"{each}{LOCK}").unlink(missing_ok=True)
+                _delete(each)
+
+
+def _delete(path: Path) -> None:
+    """Delete a file and its locks, while nobody opens it: locks are of one file alone."""
+    with open_alone(str(path.parent)):
+        for end in (LOCK, ""):
+            Path(f"{path}{end}").unlink(missing_ok=True)
 
 
 def share_cache_file(name: str, owner: str, user: object) -> CacheFile:

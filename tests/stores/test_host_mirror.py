@@ -88,8 +88,14 @@ def is_vouched(store):
 
 def writer_of(workers):
     """Return the one that writes, and the others."""
-    (writer,) = [each for each in workers if each.is_writer()]
-    return writer, [each for each in workers if each is not writer]
+    found = []
+
+    def is_one():
+        found[:] = [each for each in workers if each.is_writer()]
+        return len(found) == 1
+
+    wait_for(is_one, lambda: f"{len(found)} write")
+    return found[0], [each for each in workers if each is not found[0]]
 
 
 def all_peek(workers, name, version):
@@ -167,12 +173,12 @@ def test_child_of_the_writer_does_not_keep_others_from_going_on(workers, plain):
     run(plain.create(record("a")))
     all_peek(workers, "a", 1)
     writer, others = writer_of(workers)
-    child = writer.fork()
+    children = [writer.fork()]
     try:
         run(plain.create(record("b")))
         all_peek(workers, "b", 1)
         writer, others = writer_of(workers)
-        children = [child, writer.fork()]
+        children.append(writer.fork())
         writer.kill()
         wait_for(lambda: any(each.is_writer() for each in others), lambda: "nobody goes on")
         run(plain.create(record("c")))

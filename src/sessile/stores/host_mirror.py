@@ -114,8 +114,8 @@ class HostMirror:
         """
         try:
             self._file.write(act, clear=clear)
-        except StoreUnavailable:
-            self._rest()
+        except StoreUnavailable as error:
+            self._rest_after(error)
             raise
 
     def tidy(self) -> None:
@@ -125,12 +125,16 @@ class HostMirror:
     def _open_writing(self, records: Callable[[MirrorWriter], FeedConnection]) -> FeedConnection:
         try:
             self._file.make()
-        except StoreUnavailable:
-            self._rest()
+        except StoreUnavailable as error:
+            self._rest_after(error)
             raise
         if not self._duty.take():  # somebody has deleted it meanwhile
             raise StoreUnavailable(self._store, _REPLACED)
         return records(_FileWriter(self, self._rows, self._file.read(self._rows.position)))
+
+    def _rest_after(self, error: StoreUnavailable) -> None:
+        if error.__cause__ is not None:  # else it is open in a moment, as after a fork
+            self._rest()
 
     def _rest(self) -> None:
         self._rests_until = self._timer() + _REST

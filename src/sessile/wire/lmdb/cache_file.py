@@ -39,6 +39,7 @@ _LOCK_BYTES: Final = 33 * 4096
 _OLD: Final = 3600.0
 """Seconds after which a file that nobody writes is deleted: else its memory would be gone."""
 
+_OPENING: Final = "its mirror is being opened"
 _NO_FORMAT: Final = 0  # there are no sync points
 _DRAIN_TIMEOUT: Final = 5.0
 _PAUSE: Final = 0.0005
@@ -84,11 +85,12 @@ class CacheFile:
         """Change what is there, as one act, or write it anew. One process alone may write.
 
         Raises:
-            StoreUnavailable: nothing was changed.
+            StoreUnavailable: nothing was changed. Where the file is about to be opened, as after a
+                fork, it has no cause.
         """
         environment = self._environment
         if environment is None or not environment.enter():
-            raise StoreUnavailable(self._owner, f"its mirror {self._name} is being opened")
+            raise StoreUnavailable(self._owner, _OPENING)
         try:
             return environment.write_alone(act, clear=clear)
         except (lmdb.Error, OSError) as error:
@@ -124,8 +126,8 @@ class CacheFile:
                 _delete_old(self.path)
         except ConfigError as error:
             raise StoreUnavailable(self._owner, str(error)) from error
-        except FileLocked as error:
-            raise StoreUnavailable(self._owner, "its mirror is being opened") from error
+        except FileLocked:
+            raise StoreUnavailable(self._owner, _OPENING) from None
         except (lmdb.Error, OSError) as error:
             self._fail(error, None)
 

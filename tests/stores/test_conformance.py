@@ -14,7 +14,6 @@ from harness.backends import (
 )
 from sessile.testing.conformance import SessionContract, StoreContract
 from sessile.testing.promises.everybody import Everybody
-from sessile.testing.promises.failure import Failure
 from sessile.testing.promises.feeds import Feeds
 from sessile.testing.promises.lifecycle import Lifecycle
 from sessile.testing.promises.neighbours import Neighbours
@@ -44,7 +43,7 @@ class TestReplicated(StoreContract, backends=[REPLICATED]):
 class TestHostMirror(
     StoreContract,
     backends=[HOST_MIRROR],
-    groups=[Everybody, Failure, Feeds, Lifecycle, Neighbours, Secrecy, Sharing],
+    groups=[Everybody, Feeds, Lifecycle, Neighbours, Secrecy, Sharing],
 ):
     """With one for all workers too: what its file may change, in one colour, for it has none."""
 

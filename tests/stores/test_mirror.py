@@ -137,6 +137,15 @@ def test_mirror_whose_heartbeat_is_late_is_not_read(hand, late, is_good):
     assert (hand.peek() is not None) is is_good
 
 
+def test_mirror_of_a_time_to_come_is_not_read(hand):
+    """Another clock has written it, as in a container that has one of its own."""
+    hand.tell(record("a"))
+    hand.store.mirror.as_of = hand.clock() + 0.01
+
+    assert hand.peek() is None
+    assert hand.store.peek_last(key("a"), 0, 60.0) is None
+
+
 def test_nothing_is_read_before_the_first_heartbeat():
     """Until then it is not known whether all has come: what is here may be old."""
     hand = Hand()

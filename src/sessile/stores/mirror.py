@@ -96,19 +96,18 @@ class MirrorStore(NearStore):
 
     def peek(self, key: Key, at_least: int) -> Record | None:
         """Return a record, if it is good; None says nothing about it."""
-        now = self._timer()
-        if not self.follower.is_fresh(now):
-            return None
         as_of, mark, row = self.mirror.look(key)
+        now = self._timer()  # after the look, which may take its time on a busy machine
         doubted = max(self._doubted.get(key, -math.inf), self._all_doubted)
-        if row is None or now - as_of > MOST_LATE or as_of <= doubted:
+        is_of_now = 0.0 <= now - as_of <= MOST_LATE  # or another clock has written it
+        if row is None or not is_of_now or as_of <= doubted or not self.follower.is_fresh(now):
             return None
         return self._judge(key, at_least, as_of, mark, row)
 
     def peek_last(self, key: Key, at_least: int, within: Seconds) -> Record | None:
         """Return a record as it was when the store was last heard of."""
         as_of, mark, row = self.mirror.look(key)
-        if row is None or self._timer() - as_of > within:
+        if row is None or not 0.0 <= self._timer() - as_of <= within:
             return None
         return self._judge(key, at_least, as_of, mark, row)
 

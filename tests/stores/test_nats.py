@@ -1,6 +1,7 @@
 """What is NATS's own in its store: the stream, its messages, its servers' refusals."""
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -17,6 +18,7 @@ from harness.nats_place import NatsPlace
 from harness.nats_server import NatsServer, wait_for
 from sessile.core.flow import arun, run
 from sessile.errors import ConfigError, StoreClosed, StoreUnavailable
+from sessile.stores.backup import BackupStore
 from sessile.stores.contract import COMMITTED, Key, Replaced
 from sessile.stores.excess import MOST_DEAD
 from sessile.stores.finding import Mark
@@ -88,7 +90,7 @@ def test_stream_is_made_with_the_first_act(own_nats, drive):
     ("setting", "says"),
     [
         ({"allow_msg_ttl": False}, "allow_msg_ttl=True"),
-        ({"allow_atomic": False}, "allow_atomic=True"),
+        ({"allow_atomic": False}, "allow_atomic=True; where a server older than 2.12 leads it, up"),
         ({"max_msgs_per_subject": 5}, "max_msgs_per_subject=1"),
         ({"max_age": 60_000_000_000}, "max_age=0"),
         ({"deny_purge": True}, "deny_purge=False"),
@@ -260,21 +262,29 @@ class OldServer(socketserver.BaseRequestHandler):
     """The greeting of a version that no wheel has, and that systems still ship. It is a fake."""
 
     def handle(self):
-        info = b'{"server_id":"old","version":"2.9.10","proto":1,"headers":true,"max_payload":1000}'
-        self.request.sendall(b"INFO %s\r\n" % info)
+        info = {"server_id": "old", "version": self.server.version, "proto": 1, "headers": True}
+        self.request.sendall(b"INFO %s\r\n" % json.dumps(info | {"max_payload": 1000}).encode())
         told = self.request.makefile("rb")
         while line := told.readline():
             if line.startswith(b"PING"):
                 self.request.sendall(b"PONG\r\n")
 
 
-def test_server_that_is_too_old_is_refused_in_words(drive):
-    """2.9, as Debian 12 has it, has no batches: better nothing is stored than half of a login."""
+@pytest.mark.parametrize(
+    ("kind", "scheme", "version", "says"),
+    [
+        (NatsStore, "nats", "2.9.10", "2.12.1 or newer is needed, which stores several messages"),
+        (NatsStore, "nats", "2.12.0", "2.12.1 or newer is needed.* or write backup://"),
+        (BackupStore, "backup", "2.10.26", "2.11 or newer is needed, which gives each message a"),
+    ],
+)
+def test_server_that_is_too_old_is_refused_in_words(drive, kind, scheme, version, says):
+    """2.9, as Debian 12 has it, has neither batches nor messages that go; 2.12.0 refuses ours."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OldServer) as server:
-        server.daemon_threads = True
+        server.daemon_threads, server.version = True, version
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        store = NatsStore.from_url(f"nats://127.0.0.1:{server.server_address[1]}?timeout=5")
-        with pytest.raises(StoreUnavailable, match=r"is NATS 2\.9\.10, and 2\.12 or newer"):
+        store = kind.from_url(f"{scheme}://127.0.0.1:{server.server_address[1]}?timeout=5")
+        with pytest.raises(StoreUnavailable, match=f"is NATS {version}, and {says}"):
             drive(store.read(key("a")))
         drive(store.close())
         server.shutdown()

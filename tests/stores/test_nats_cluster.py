@@ -1,16 +1,15 @@
 """Three NATS servers hold everything together: what is lost when some of them are, and when."""
 
 import asyncio
-import threading
 import time
-from contextlib import suppress
 
 import pytest
 
 from harness.nats_server import NatsCluster, wait_for
+from harness.nats_writer import NatsWriter
 from sessile.core.flow import arun, run
 from sessile.errors import StoreUnavailable
-from sessile.stores.contract import Committed, Replaced
+from sessile.stores.contract import Replaced
 from sessile.stores.finding import Mark
 from sessile.stores.nats import NatsStore
 from sessile.testing.sample import change, key, login, record, records_of
@@ -106,64 +105,6 @@ def test_more_copies_than_servers_are_refused_in_words(healed):
     run(store.close())
 
 
-class Writer:
-    """Changes one session after the other, on a thread, until told to stop.
-
-    Attributes:
-        acknowledged: the last version of each that was.
-        failures: what was not, in words.
-        longest: seconds that one act took.
-    """
-
-    def __init__(self, store, number=10):
-        self._store, self._stop = store, threading.Event()
-        self._rows = [record(f"row {n}") for n in range(number)]
-        for row in self._rows:
-            run(store.create(row))
-        self.acknowledged = {row.key: row.version for row in self._rows}
-        self.failures, self.longest = [], 0.0
-        self._thread = threading.Thread(target=self._write)
-
-    def _write(self):
-        count = 0
-        while not self._stop.is_set():
-            at, count = count % len(self._rows), count + 1
-            step = change(self._rows[at], {"n": b"%d" % count})
-            began = time.monotonic()
-            try:
-                answer = run(self._store.commit(step))
-                assert isinstance(answer, Committed)
-            except StoreUnavailable as error:
-                self.failures.append(str(error))
-                return
-            self.longest = max(self.longest, time.monotonic() - began)
-            self._rows[at] = step.record
-            self.acknowledged[step.record.key] = step.record.version
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc):
-        self._stop.set()
-        self._thread.join()
-
-    def go_on(self):
-        """Wait until more was acknowledged, or something failed."""
-        seen = max(self.acknowledged.values())
-        wait_for(
-            lambda: self.failures or max(self.acknowledged.values()) > seen + 3,
-            lambda: "there is no new leader",
-            LONG,
-        )
-
-    def check(self):
-        """Make sure that all that was acknowledged is there."""
-        assert self.failures == []
-        found = {row.key: run(self._store.read(row.key)).version for row in self._rows}
-        assert found == self.acknowledged
-
-
 @pytest.mark.parametrize("way", ["kill", "freeze"])
 @pytest.mark.parametrize("who", ["leader", "follower"])
 def test_who_waits_notices_no_failure(patient, healed, who, way):
@@ -172,7 +113,7 @@ def test_who_waits_notices_no_failure(patient, healed, who, way):
     Nothing that was acknowledged is lost, and nothing is stored twice.
     """
     run(patient.ping())
-    writer = Writer(patient)
+    writer = NatsWriter(patient)
     victim = healed.leader(BUCKET) if who == "leader" else healed.follower(BUCKET)
     with writer:
         writer.go_on()
@@ -277,15 +218,7 @@ def test_full_disk_of_one_is_as_if_it_were_away(patient, healed, cramped):
     """The others go on, one of them in its place; with room again it has everything again."""
     run(patient.ping())
 
-    def lead():
-        with suppress(KeyError):  # nobody does, for a moment
-            if healed.leader(BUCKET) is cramped:
-                return True
-            place = {"preferred": cramped.name}
-            healed.api(f"STREAM.LEADER.STEPDOWN.SESSILE_{BUCKET}", placement=place)
-        return False
-
-    wait_for(lead, lambda: "it does not lead", LONG)
+    healed.move_leader(BUCKET, cramped)
     rows = [record(f"row {number}", data={"v": bytes(500_000)}) for number in range(40)]
     for row in rows:
         run(patient.create(row))
@@ -304,7 +237,7 @@ def test_full_disk_of_one_is_as_if_it_were_away(patient, healed, cramped):
 def test_planned_change_of_the_leader_stalls_nobody(patient, healed):
     """Its stepping down takes no election that anybody would notice."""
     run(patient.ping())
-    writer = Writer(patient)
+    writer = NatsWriter(patient)
     with writer:
         for _ in range(3):
             healed.api(f"STREAM.LEADER.STEPDOWN.SESSILE_{BUCKET}")

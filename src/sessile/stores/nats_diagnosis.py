@@ -10,6 +10,7 @@ from sessile.stores.nats_feed import beat_of
 from sessile.stores.nats_stream import NatsStream
 from sessile.stores.nats_url import NatsPlace
 from sessile.wire.nats.messages import BEAT_TTL, ServerInfo, StreamConfig, StreamInfo, StreamMessage
+from sessile.wire.nats.version import too_old
 from sessile.wire.pause import pause
 
 _COMMON_ROW: Final = 1_200_000
@@ -42,9 +43,18 @@ def late_followers(info: StreamInfo) -> list[str]:
     return [one.name for one in info.cluster.replicas if one.is_away or not one.current]
 
 
-def diagnose(server: ServerInfo, streams: Sequence[StreamInfo]) -> Iterator[Finding]:
-    """Judge what a server told of itself and of the streams, which are all set alike."""
-    yield fine("version", f"NATS {server.version}")
+def diagnose(
+    place: NatsPlace, servers: Sequence[ServerInfo], streams: Sequence[StreamInfo]
+) -> Iterator[Finding]:
+    """Judge what servers told of themselves and of the streams, which are all set alike.
+
+    Args:
+        place: of the streams.
+        servers: those that are there; the first one is asked how it is set.
+        streams: what was told of each.
+    """
+    server = servers[0]
+    yield from _judge_versions(servers, has_batches=place.endpoint.has_batches)
     yield _judge_payload(server)
     yield _judge_access(server)
     config = streams[0].config
@@ -52,6 +62,26 @@ def diagnose(server: ServerInfo, streams: Sequence[StreamInfo]) -> Iterator[Find
         yield _judge_copies(server, config)
         yield from _judge_followers(streams)
         yield from _judge_storage(config)
+
+
+def _judge_versions(servers: Sequence[ServerInfo], *, has_batches: bool) -> Iterator[Finding]:
+    by_version: dict[str, list[str]] = {}
+    for one in servers:
+        by_version.setdefault(one.version, []).append(one.server_name)
+    refusals = {version: too_old(version, has_batches=has_batches) for version in by_version}
+    if any(refusals.values()):
+        for version, why in refusals.items():
+            if why is not None:
+                yield wrong("version", f"{', '.join(by_version[version])}: {why}")
+    elif len(by_version) == 1:
+        yield fine("version", f"NATS {servers[0].version}")
+    else:
+        which = (f"{version} on {', '.join(names)}" for version, names in by_version.items())
+        yield note(
+            "version",
+            f"NATS {'; '.join(which)}. They go on beside each other: update one after the other, "
+            "each when doctor names no followers any more",
+        )
 
 
 def _judge_payload(server: ServerInfo) -> Finding:

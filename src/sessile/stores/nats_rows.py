@@ -24,6 +24,7 @@ from sessile.wire.nats.messages import (
     StoredMessage,
     StreamMessage,
 )
+from sessile.wire.nats.version import BEHIND, numbers_of
 from sessile.wire.opaque import Opaque
 from sessile.wire.together import for_each, together
 
@@ -152,7 +153,10 @@ class NatsRows:
         await self._stream.make_ready()
         question = {"seq": 1, "next_by_subj": f"{self._sessions}*", "batch": 1}
         told = await self._stream.ask_directly("count", msgspec.json.encode(question))
-        return 1 + int(told[PENDING]) if PENDING in told else 0
+        if PENDING not in told:
+            return 0
+        server = await self._stream.server()
+        return int(told[PENDING]) + (numbers_of(server.version) >= BEHIND)
 
     def session(
         self, key: str, expected: int, record: Record | None, blob: bytes = b""

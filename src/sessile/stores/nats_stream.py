@@ -30,6 +30,9 @@ _IN_CLUSTER: Final = 3
 _SHARDS: Final = "sessile-shards"
 """The name under which a stream's metadata say of how many shards it is one."""
 
+_OLDER: Final = "where a server older than 2.12 leads it, update that one; else "
+"""What helps where the leader says nothing of batches, as one does that knows none."""
+
 _OVERLAP: Final = 10065  # another stream has its subjects
 _TAKEN: Final = 10058  # a stream of that name is there, set otherwise
 
@@ -99,6 +102,10 @@ class NatsStream:
     async def server(self) -> ServerInfo:
         """Ask the server that we are connected to about itself."""
         return await self._client.ask("nats server", lambda lane: lane.server())
+
+    async def servers(self) -> list[ServerInfo]:
+        """Ask all servers that the URL names about themselves, that one first."""
+        return await self._client.ask("nats servers", lambda lane: lane.servers())
 
     async def store(self, what: str, *messages: StreamMessage) -> int | None:
         """Store messages as one act; return a sequence, or None where a rival was faster."""
@@ -187,7 +194,8 @@ class NatsStream:
                 f"the stream {self._place.stream} is one of {shards} shards: write shards={shards} "
                 "into the URL, or another bucket into its path",
             )
-        fields = ("max_msgs_per_subject", "allow_msg_ttl", "allow_atomic", "deny_purge", "max_age")
+        fields = ["max_msgs_per_subject", "allow_msg_ttl", "deny_purge", "max_age"]
+        fields += ["allow_atomic"] if wanted.allow_atomic else []  # else it does not matter
         wrong = [
             f"{name}={getattr(wanted, name)}"
             for name in fields
@@ -199,10 +207,12 @@ class NatsStream:
         if self._place.shards and shards is None:
             wrong.append(f"metadata={wanted.metadata}")
         if wrong:
+            older = _OLDER if wanted.allow_atomic and not config.allow_atomic else ""
             raise StoreUnavailable(
                 self._client.name,
                 f"the stream {self._place.stream} is not one that sessile has made: it needs "
-                f"{', '.join(wrong)}; write another bucket into the URL's path, or remove it",
+                f"{', '.join(wrong)}; {older}write another bucket into the URL's path, or remove "
+                "it",
             )
 
 
@@ -221,7 +231,7 @@ def config_of(place: NatsPlace, copies: int) -> StreamConfig:
         max_msgs_per_subject=1,
         duplicate_window=_SECOND,
         allow_msg_ttl=True,
-        allow_atomic=True,
+        allow_atomic=not place.shards,
         allow_direct=True,
         metadata={_SHARDS: str(place.shards)} if place.shards else {},
     )

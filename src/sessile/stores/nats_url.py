@@ -124,6 +124,7 @@ def place_of(url: str) -> NatsPlace:
             f"the path of {place.safe} names no bucket: write letters, digits, - and _, at most "
             f"64, as in {place.scheme}://host:4222/shop"
         )
+    is_sharded = place.scheme.startswith(SHARDED)
     found = NatsPlace(
         NatsEndpoint(
             place.safe,
@@ -134,10 +135,11 @@ def place_of(url: str) -> NatsPlace:
             tls=Tls(*files) if is_tls else None,
             timeout=limit,
             connect_timeout=place.option("connect_timeout", seconds, min(limit, _CONNECT)),
+            has_batches=not is_sharded,
         ),
         bucket,
         place.option("copies", _copies, None),
-        place.option("shards", _shards, SHARDS) if place.scheme.startswith(SHARDED) else 0,
+        place.option("shards", _shards, SHARDS) if is_sharded else 0,
         mirror=(
             place.option("mirror", _mirror, MirrorScope.PROCESS)
             if place.scheme.startswith(MIRRORED)

@@ -9,7 +9,7 @@ import pytest
 from sessile.testing.clock import T0, FakeClock
 from sessile.wire.nats.endpoint import NatsEndpoint, StreamAddress
 from sessile.wire.nats.lane import NatsLane
-from sessile.wire.nats.messages import ACT, StreamMessage
+from sessile.wire.nats.messages import ACT, NOT_LEADER, OFFLINE, ApiError, StreamInfo, StreamMessage
 
 SESSION = StreamMessage("s.one", b"new", 7, 60)
 
@@ -80,3 +80,37 @@ def test_newer_message_is_a_rivals():
 
     assert asyncio.run(store(leaders)) is None
     assert leaders.count == 1
+
+
+class OldMember:
+    """A connection over which a server answers that is too old for the stream, then its leader."""
+
+    is_open = True
+
+    def __init__(self, *told):
+        self.told = list(told)
+
+    async def ask(self, subject, data, headers, limit):
+        await asyncio.sleep(0)
+        return Answer(self.told.pop(0))
+
+
+OFFLINE_ANSWER = {"code": 500, "err_code": OFFLINE, "description": "stream is offline"}
+NOT_LEADER_ANSWER = {"code": 503, "description": NOT_LEADER}
+
+
+def test_answer_of_a_server_that_is_too_old_for_the_stream_is_not_the_last_word():
+    """It answers, though another one leads that it does not ask. Where none does it says why."""
+
+    async def ask():
+        lane = NatsLane(NatsEndpoint("here", timeout=1.0), FakeClock(T0))
+        lane._connection = OldMember({"error": OFFLINE_ANSWER}, {"config": {"name": "s"}})
+        return await lane.ask("$JS.API.STREAM.INFO.s", b"", StreamInfo)
+
+    assert asyncio.run(ask()).config.name == "s"
+    assert "update the servers that are too old" in str(ApiError(500, OFFLINE, "it is offline"))
+
+
+def test_leader_without_a_number_for_stepping_down_is_asked_again():
+    """As those before 2.12 are: it has stored nothing, and another one will."""
+    assert asyncio.run(store(OldMember({"error": NOT_LEADER_ANSWER}, {"seq": 8}))) == 8

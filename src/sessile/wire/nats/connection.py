@@ -7,7 +7,6 @@ nor to keep what was not sent: ``wire.nats.lane`` opens another one, and whoever
 import asyncio
 import contextlib
 import itertools
-import re
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -18,8 +17,9 @@ from nats.aio.msg import Msg
 from nats.errors import Error, MaxPayloadError
 
 from sessile.core.value import Seconds
-from sessile.wire.nats.endpoint import OLDEST, NatsEndpoint
+from sessile.wire.nats.endpoint import NatsEndpoint
 from sessile.wire.nats.messages import ServerInfo
+from sessile.wire.nats.version import too_old
 
 _PING_INTERVAL: Final = 20  # seconds; twice without an answer ends a connection at rest
 _NO_RESPONDERS: Final = "503"
@@ -119,11 +119,11 @@ class NatsConnection:
             except OSError as error:
                 failure = error
             else:
-                version = connection.server.version
-                if _numbers(version) >= OLDEST:
+                why = too_old(connection.server.version, has_batches=endpoint.has_batches)
+                if why is None:
                     return connection
                 await connection.close()
-                failure = ConnectionError(_too_old(version))
+                failure = ConnectionError(why)
             hosts.rotate(-1)
         raise failure
 
@@ -300,18 +300,6 @@ def _check_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-
-
-def _too_old(version: str) -> str:
-    needed = ".".join(map(str, OLDEST))
-    return (
-        f"its server is NATS {version}, and {needed} or newer is needed, which stores several "
-        "messages as one act: https://nats.io/download"
-    )
 
 
 def _fail(waiter: "asyncio.Future[Msg]", error: Exception | None = None) -> None:

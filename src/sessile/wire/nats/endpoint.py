@@ -15,9 +15,6 @@ from sessile.wire.tls import Tls
 
 PORT: Final = 4222
 
-OLDEST: Final = (2, 12)
-"""The first version of the server that stores several messages as one act."""
-
 
 @dataclass(frozen=True, slots=True)
 class StreamAddress:
@@ -51,6 +48,7 @@ class NatsEndpoint:
         timeout: seconds for one act, from asking to the answer; whatever is done for it is in them:
             connecting, and asking again where nobody was there to answer.
         connect_timeout: seconds of those for a new connection, all servers together.
+        has_batches: whether there are acts of several messages, which older servers do not have.
     """
 
     name: str
@@ -61,6 +59,7 @@ class NatsEndpoint:
     tls: Tls | None = None
     timeout: Seconds = 0.5
     connect_timeout: Seconds = 0.5
+    has_batches: bool = True
 
     @property
     def show_password(self) -> Callable[[], str] | None:

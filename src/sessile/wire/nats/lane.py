@@ -22,6 +22,7 @@ from sessile.wire.nats.messages import (
     BATCH_COMMIT,
     BATCH_SEQUENCE,
     FULL,
+    NOT_LEADER,
     NOT_NOW,
     WRONG_SEQUENCE,
     Answer,
@@ -35,6 +36,10 @@ from sessile.wire.nats.messages import (
 _PAUSE: Final[Seconds] = 0.05
 _NO_LEADER: Final = (
     "the stream had no leader, as while its servers elect one, or when too few of them are there"
+)
+_ONE_BY_ONE: Final = (
+    "the server that leads the stream is older than 2.12, and has stored one by one what is one "
+    "act: update it"
 )
 _ATTEMPT: Final[Seconds] = 2.0
 """How long an answer is waited for before it is asked again: a leader that dies answers nobody.
@@ -121,7 +126,7 @@ class NatsLane:
                 answer = msgspec.json.decode(message.data, type=kind)
                 if answer.error is None or answer.error.err_code not in NOT_NOW:
                     return answer
-                await self._pause(deadline, answer.error.description)
+                await self._pause(deadline, str(answer.error))
         except (OSError, Error) as error:
             failure = self._endpoint.failure(error)
         raise failure  # out here it has no other context than its cause
@@ -172,7 +177,7 @@ class NatsLane:
                 elif not self._may_pass(error):
                     failure = self._endpoint.refusal(error.description)
                     break
-                await self._pause(deadline, error.description)
+                await self._pause(deadline, str(error))
         except (OSError, Error) as error:
             failure = self._endpoint.failure(error)
         raise failure
@@ -229,7 +234,9 @@ class NatsLane:
 
     def _may_pass(self, error: ApiError) -> bool:
         """Tell whether what is refused now may be stored a moment later."""
-        return error.err_code in NOT_NOW or (error.err_code == FULL and not self._is_alone)
+        if error.err_code == FULL:
+            return not self._is_alone
+        return error.err_code in NOT_NOW or error.description == NOT_LEADER
 
     def _limit(self, deadline: Seconds) -> Seconds:
         return min(deadline - self._timer(), self._attempt)
@@ -262,6 +269,26 @@ class NatsLane:
         except (OSError, Error) as error:
             failure = self._endpoint.failure(error)
         raise failure
+
+    async def servers(self) -> list[ServerInfo]:
+        """Ask that one and all others about themselves; those that are away are left out.
+
+        Raises:
+            StoreUnavailable: none is there that serves us.
+        """
+        own = await self.server()
+        found = await asyncio.gather(*map(self._look, self._endpoint.hosts))
+        others = {each.server_name: each for each in found if each is not None}
+        return [own, *(others[name] for name in sorted(others.keys() - {own.server_name}))]
+
+    async def _look(self, host: tuple[str, int]) -> ServerInfo | None:
+        try:
+            async with asyncio.timeout(self._endpoint.connect_timeout):
+                connection = await NatsConnection.open(self._endpoint, host)
+        except OSError:
+            return None
+        await connection.close()
+        return connection.server
 
     async def close(self) -> None:
         """Close the connection."""
@@ -309,6 +336,8 @@ class NatsLane:
                 raise
             told = _decode(answer.data)
             if told.error is None:
+                if others and not told.batch:
+                    raise Error(_ONE_BY_ONE)
                 lease.note(sent)
             return told
 

@@ -22,9 +22,15 @@ PENDING: Final = "Nats-Num-Pending"
 WRONG_SEQUENCE: Final = frozenset((10071, 10164))
 """A condition of a message does not hold. In a cluster the second one is said of a batch."""
 
-NOT_NOW: Final = frozenset((10008, 10009, 10167, 10176, 10210, 10211))
+OFFLINE: Final = 10194
+"""The server that answers is too old for the stream: it does so where no other one leads that."""
+
+NOT_NOW: Final = frozenset((10008, 10009, 10167, 10176, OFFLINE, 10210, 10211))
 """Nothing has happened, and it will go better: there is no leader now, its servers are busy, or a
 batch was begun before a new one."""
+
+NOT_LEADER: Final = "raft: not leader"
+"""As NOT_NOW, by a server older than 2.12 that has just stepped down: it has no number for that."""
 
 FULL: Final = 10023
 """The server's disk is full, or its share of it. Of several it leads no longer, once it says so."""
@@ -71,6 +77,10 @@ class ApiError(msgspec.Struct, frozen=True):
     err_code: int = 0
     description: str = ""
 
+    def __str__(self) -> str:
+        update = "; update the servers that are too old for it" if self.err_code == OFFLINE else ""
+        return f"{self.description}{update}"
+
 
 class Answer(msgspec.Struct, frozen=True):
     """What every answer of the server may have.
@@ -87,9 +97,11 @@ class PublishAnswer(Answer, frozen=True):
 
     Attributes:
         seq: its sequence; in a batch the others have those before.
+        batch: the name of that, from a server that knows what one is.
     """
 
     seq: int = 0
+    batch: str = ""
 
 
 class StoredMessage(msgspec.Struct, frozen=True):
@@ -125,6 +137,7 @@ class ServerInfo(msgspec.Struct, frozen=True):
     """What a server says of itself when one connects.
 
     Attributes:
+        server_name: its name.
         version: its own.
         cluster: the name of its cluster; empty where it is one alone.
         max_payload: bytes of the largest message.
@@ -132,6 +145,7 @@ class ServerInfo(msgspec.Struct, frozen=True):
         tls_verify: whether it asks for a certificate.
     """
 
+    server_name: str = ""
     version: str = ""
     cluster: str = ""
     max_payload: int = 0

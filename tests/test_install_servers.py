@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from harness.memcached_server import MemcachedServer
+from harness.nats_server import BATCHLESS, OLDEST
 from harness.postgres_server import PostgresServer
 from harness.programs import NO_SERVER
 from harness.redis_server import RedisServer
+from sessile.wire.nats.version import BATCHES, text_of
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "scripts" / "install-servers"
+MENU = (ROOT / "Makefile").read_text()
 SUDO = """#!/bin/sh
 echo "sudo $*" >>{record}
 cat >/dev/null
@@ -78,6 +81,16 @@ def test_nothing_is_said_where_nothing_is_missing(install):
     assert install("sh", may=True) == (0, [])
 
 
+def test_older_servers_come_with_make_test():
+    """Those that tests run; the oldest that takes every store is the one that the store names."""
+    (versions,) = re.findall(r"^older_nats := .*nats-server,(.*)\)", MENU, re.MULTILINE)
+    (rule,) = re.findall(r"^test: (.*)", MENU, re.MULTILINE)
+
+    assert versions.split() == [BATCHLESS, OLDEST]
+    assert "$(older_nats)" in rule
+    assert text_of(BATCHES) == OLDEST
+
+
 @pytest.mark.parametrize("start", [RedisServer, MemcachedServer, lambda _: PostgresServer()])
 def test_quick_tests_start_no_server(start, tmp_path, monkeypatch):
     """``make quick`` says so, and a test that starts one all the same fails there."""
@@ -85,6 +98,5 @@ def test_quick_tests_start_no_server(start, tmp_path, monkeypatch):
     with pytest.raises(pytest.fail.Exception, match="make quick starts no server"):
         start(tmp_path)
 
-    menu = (ROOT / "Makefile").read_text()
-    (rule,) = re.findall(r"^quick:.*\n((?:\t.*\n)+)", menu, re.MULTILINE)
+    (rule,) = re.findall(r"^quick:.*\n((?:\t.*\n)+)", MENU, re.MULTILINE)
     assert f"{NO_SERVER}=1 " in rule

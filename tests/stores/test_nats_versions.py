@@ -29,14 +29,11 @@ from sessile.stores.nats_stream import config_of
 from sessile.stores.replicated import ReplicatedStore
 from sessile.testing.conformance import StoreContract
 from sessile.testing.place import Backend
-from sessile.testing.promises.creating import Creating
-from sessile.testing.promises.deleting import Deleting
 from sessile.testing.promises.everybody import Everybody
 from sessile.testing.promises.limits import OwnerLimits
 from sessile.testing.promises.owners import Owners
 from sessile.testing.promises.replacing import Replacing
 from sessile.testing.promises.sizes import Sizes
-from sessile.testing.promises.versions import Versions
 from sessile.testing.sample import login, record, records_of
 
 LONG = 30.0
@@ -53,7 +50,7 @@ class BatchlessPlace(BackupPlace):
 
 
 WITHOUT_BATCHES = Backend("backup without batches", BackupStore, BatchlessPlace)
-GROUPS = [Creating, Versions, Deleting, Owners, OwnerLimits, Replacing, Everybody, Sizes]
+GROUPS = [Owners, OwnerLimits, Replacing, Everybody, Sizes]
 
 
 class TestWithoutBatches(StoreContract, backends=[WITHOUT_BATCHES], groups=GROUPS):

@@ -1,4 +1,4 @@
-"""``nats://``: sessions in a stream of NATS JetStream, 2.12 or newer. ``wire.nats`` reaches it.
+"""``nats://``: sessions in a stream of NATS JetStream, 2.12.1 or newer. ``wire.nats`` reaches it.
 
 A session is one message of its own subject, stored on the condition of the sequence before it
 (``nats_rows``). A login is a batch of them, which the server stores as one act. What is read is

@@ -36,7 +36,7 @@ class NatsWriter:
             began = time.monotonic()
             try:
                 answer = run(self._store.commit(step))
-                assert isinstance(answer, Committed)
+                assert isinstance(answer, Committed), answer
             except StoreUnavailable as error:
                 self.failures.append(str(error))
                 return
@@ -64,4 +64,4 @@ class NatsWriter:
         """Make sure that all that was acknowledged is there."""
         assert self.failures == [], self.failures
         found = {row.key: run(self._store.read(row.key)).version for row in self._rows}
-        assert found == self.acknowledged
+        assert found == self.acknowledged, (found, self.acknowledged)

@@ -13,7 +13,7 @@ FLOORS = [
     {"codecs"},
     {"wire"},
     {"stores"},
-    {"cluster"},
+    {"cluster", "balancers"},
     {"service"},
     {"web", "sinks"},
     {"balance"},
@@ -27,7 +27,7 @@ STANDARD_IN_CORE = {
     "sessile", "types", "typing", "uuid",
 }  # fmt: skip
 AMBIENT = {"asyncio", "secrets", "socket", "ssl", "threading", "time", "random", "logging", "os"}
-PURE = {"core", "codecs", "stores", "cluster", "service"}
+PURE = {"core", "codecs", "stores", "cluster", "balancers", "service"}
 
 
 def modules():

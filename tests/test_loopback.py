@@ -4,11 +4,13 @@ import asyncio
 import random
 import sys
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from demo.process import DemoProcess
+from harness.balancers import WORDS, serve_site
 from harness.certificates import Authority
 from harness.listeners import listeners
 from harness.memcached_server import MemcachedServer
@@ -40,6 +42,11 @@ def serve_behind(kind):
     return lambda folder: serve_proxy(
         kind, folder / kind, Authority(folder).issue("shop.example"), "127.0.0.1:9"
     )
+
+
+def serve_balancer(kind, _):
+    """Start a balancer, and the servers behind it."""
+    return serve_site(kind)
 
 
 @contextmanager
@@ -83,6 +90,7 @@ SERVERS = {
     "demo on nodes": lambda _: DemoProcess(servers=1, url="replicated://?timeout=5"),
     "chaos": chaos_of,
     **{kind: serve_behind(kind) for kind in COMMANDS},
+    **{f"balancer {kind}": partial(serve_balancer, kind) for kind in WORDS},
 }
 """Whatever starts a server for the tests."""
 

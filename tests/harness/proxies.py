@@ -45,6 +45,11 @@ def nginx_command(folder, block, *, certificate, upstream, http, https):
             "/etc/ssl/shop.key;": f"{certificate.key};",
         },
     )
+    return [program, "-p", str(folder), *nginx_frame(folder, site)]
+
+
+def nginx_frame(folder, site):
+    """Write what stands around a file of nginx's conf.d; return the words that say where it is."""
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     places = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
     own = "user root;\n" if os.geteuid() == 0 else ""  # so that its workers see the folder
@@ -52,7 +57,7 @@ def nginx_command(folder, block, *, certificate, upstream, http, https):
         f"{own}daemon off;\npid {folder}/pid;\nerror_log {folder}/said;\nevents {{}}\n"
         f"http {{\naccess_log off;\n{places}{site}}}\n"
     )
-    return [program, "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "said")]
+    return ["-c", "nginx.conf", "-e", str(folder / "said")]
 
 
 def haproxy_command(folder, block, *, certificate, upstream, http, https):

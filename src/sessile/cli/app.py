@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from sessile.cli.arguments import App, Url
+from sessile.cli.balancer import balancer_app
 from sessile.cli.copy import copy
 from sessile.cli.demo import demo
 from sessile.cli.doctor import doctor
@@ -87,4 +88,5 @@ app.command("end-everybody")(end_everybody)
 app.command("sweep")(sweep)
 app.command("copy")(copy)
 app.add_typer(node_app, name="node")
+app.add_typer(balancer_app, name="balancer")
 app.command("demo")(demo)

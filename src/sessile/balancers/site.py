@@ -1,0 +1,194 @@
+"""What stands behind a balancer: servers, and how clients belong to them.
+
+Every text in it is of an alphabet in which no configuration has a meaning of its own: what is
+given as a name, a host or a file stays one, and adds no line.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from sessile.cluster.peers import is_address, place_text
+from sessile.core.route import route_token
+from sessile.errors import ConfigError
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:]+):(?P<port>\d{1,5})")
+_PATH: Final = re.compile(r"/[A-Za-z0-9._~/-]{0,200}")
+_FILE: Final = re.compile(r"/[A-Za-z0-9._~/+@-]{1,200}")
+_FORM: Final = "write a=10.0.0.1:8000,b=10.0.0.2:8000"
+
+
+class SiteAffinity(Enum):
+    """What ties a client to a server, for the balancer."""
+
+    COOKIE = "cookie"  # the route, which the application writes: survives a change of address
+    ADDRESS = "address"  # the client's address: all behind one NAT share a server
+    NONE = "none"  # nothing: any server takes any request
+
+
+@dataclass(frozen=True, slots=True)
+class SiteServer:
+    """A server of the application, as the balancer reaches it. Checked at birth.
+
+    Args:
+        name: tells it from the others; the application knows itself by it.
+        host: its address, or its name in the DNS; without brackets.
+        port: where it listens.
+        token: the value of the route cookie that stands for it; ``""`` where no cookie does.
+        drains: whether nobody new comes to it.
+
+    Raises:
+        ConfigError: a text would mean something else in a configuration.
+    """
+
+    name: str
+    host: str
+    port: int
+    token: str = ""
+    drains: bool = False
+
+    def __post_init__(self) -> None:
+        if _NAME.fullmatch(self.name) is None:
+            raise ConfigError(
+                f"{self.name!r} names no server: write letters, digits, -, _ and .; {_FORM}"
+            )
+        if self.host == "unix" or not (_HOST.fullmatch(self.host) or is_address(self.host)):
+            raise ConfigError(f"the server {self.name} has the host {self.host!r}: {_FORM}")
+        check_port(self.port)
+
+    @property
+    def place(self) -> str:
+        """Host and port, as they stand in a URL."""
+        return place_text(self.host, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The application behind its balancer. Checked at birth.
+
+    Args:
+        servers: of the application.
+        affinity: what ties a client to one of them.
+        host: the name by which browsers ask for it.
+        health: the path that says whether a server is well.
+        certificate: the file of the certificate.
+        key: the file of its key.
+        bind: the address that the balancer listens at; ``""`` for all.
+        http: its port of http, which sends everybody to https.
+        https: its port of https.
+        folder: where HAProxy has the socket that takes commands.
+
+    Raises:
+        ConfigError: a text would mean something else in a configuration, two servers are one, or
+            there is none for new clients.
+    """
+
+    servers: tuple[SiteServer, ...]
+    affinity: SiteAffinity = SiteAffinity.COOKIE
+    host: str = "shop.example"
+    health: str = "/health"
+    certificate: str = "/etc/ssl/shop.pem"
+    key: str = "/etc/ssl/shop.key"
+    bind: str = ""
+    http: int = 80
+    https: int = 443
+    folder: str = "/run/haproxy"
+
+    def __post_init__(self) -> None:
+        if not self.servers:
+            raise ConfigError(f"there is no server: {_FORM}")
+        # nginx takes two names that differ in case alone for one
+        _refuse_twice("name", (server.name.lower() for server in self.servers))
+        _refuse_twice("place", (server.place for server in self.servers))
+        if not self.open:
+            raise ConfigError("every server drains, so nobody new could go anywhere: leave one out")
+        if _HOST.fullmatch(self.host) is None:
+            raise ConfigError(f"{self.host!r} is no host: write it as in shop.example")
+        if _PATH.fullmatch(self.health) is None:
+            raise ConfigError(
+                f"{self.health!r} is no path of a health check: write it as in /health, "
+                "of letters, digits and ._~/-"
+            )
+        for what in ("certificate", "key", "folder"):
+            if _FILE.fullmatch(path := getattr(self, what)) is None:
+                raise ConfigError(
+                    f"the {what} {path!r}: write a whole path, as in /etc/ssl/shop.pem, of "
+                    "letters, digits and ._~/+@-"
+                )
+        if self.bind and not is_address(self.bind):
+            raise ConfigError(f"{self.bind!r} is no address to listen at: write 10.0.0.7, or none")
+        for port in (self.http, self.https):
+            check_port(port)
+        if self.http == self.https:
+            raise ConfigError(f"http and https are both at port {self.http}: give each its own")
+
+    @property
+    def open(self) -> tuple[SiteServer, ...]:
+        """The servers that take new clients."""
+        return tuple(server for server in self.servers if not server.drains)
+
+    def others(self, server: SiteServer) -> tuple[SiteServer, ...]:
+        """Return who takes the clients of a server that is down, the next one first."""
+        at = self.servers.index(server)
+        ring = self.servers[at + 1 :] + self.servers[:at]
+        return tuple(other for other in ring if not other.drains)
+
+    def listener(self, port: int) -> str:
+        """Return address and port to listen at, with an empty address for all."""
+        return place_text(self.bind, port) if self.bind else f":{port}"
+
+
+def parse_servers(
+    text: str, *, secret: bytes | None = None, draining: str = ""
+) -> tuple[SiteServer, ...]:
+    """Return the servers of ``a=10.0.0.1:8000,b=shop-b.example:8000,c=[fd00::1]:8000``.
+
+    Args:
+        text: names and places.
+        secret: the newest secret of the application, where a cookie names servers.
+        draining: the names of those that nobody new comes to, with commas.
+
+    Raises:
+        ConfigError: it cannot be read, or one that drains is none of them.
+    """
+    if not text.strip():
+        raise ConfigError(f"--servers is empty: {_FORM}")
+    drains = {name.strip() for name in draining.split(",") if name.strip()}
+    servers = tuple(_server(part.strip(), secret, drains) for part in text.split(","))
+    names = [server.name for server in servers]
+    if unknown := sorted(drains.difference(names)):
+        raise ConfigError(f"no server is named {unknown[0]!r}; known are: {', '.join(names)}")
+    return servers
+
+
+def check_port(port: int) -> None:
+    """Refuse what is no port.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not 0 < port < 1 << 16:
+        raise ConfigError(f"{port} is no port: write one from 1 to 65535")
+
+
+def _server(part: str, secret: bytes | None, drains: set[str]) -> SiteServer:
+    name, mark, place = part.partition("=")
+    if not mark:
+        raise ConfigError(f"the server {part!r} has no name: {_FORM}")
+    found = _PLACE.fullmatch(place)
+    if found is None:
+        raise ConfigError(f"the server {name!r} is at {place!r}, which has no port: {_FORM}")
+    token = "" if secret is None else route_token(name, secret)
+    return SiteServer(name, found["host"].strip("[]"), int(found["port"]), token, name in drains)
+
+
+def _refuse_twice(what: str, values: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ConfigError(f"two servers have the {what} {value}: each has its own")
+        seen.add(value)

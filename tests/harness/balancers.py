@@ -197,6 +197,11 @@ class BalancedSite:
         assert reply.status_code == 200, reply.text
         return reply.json()
 
+    def ask_anew(self, path="/"):
+        """Return what a server says to a client that nobody knows."""
+        with self.browse() as client:
+            return self.ask(client, path=path)
+
     def names(self, token=None, times=1, address=CLIENT):
         """Return the names of those who answer, in order."""
         with self.browse(address) as client:
@@ -236,13 +241,16 @@ class BalancedSite:
 
 
 @contextmanager
-def serve_site(kind, *words):
-    """Serve three servers behind a balancer of a kind, by what is printed with those words."""
+def serve_site(kind, *words, servers=None):
+    """Serve servers behind a balancer of a kind, by what is printed with those words.
+
+    Without any they are three that say their names.
+    """
     with ExitStack() as stack:
         # short: a unix socket has a hundred characters
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="balancer-")))
         folder.chmod(0o755)  # the balancer may be somebody else
-        servers = stack.enter_context(serve_names())
+        servers = servers or stack.enter_context(serve_names())
         yield stack.enter_context(BalancedSite(kind, folder, servers, words).run())
 
 

@@ -122,6 +122,17 @@ def test_haproxy_drains_a_server_that_runs(way):
         assert set(site.names(times=20)) == {*LEFT_OUT}
 
 
+@pytest.mark.parametrize("kind", ["caddy", "envoy"])
+def test_health_page_takes_a_server_out(kind):
+    """To those who know no drain a 404 is a server that is down, also for its own clients."""
+    with serve_site(kind) as site:
+        assert site.names(site.token("a")) == ["a"]
+        httpx.post(f"http://{site.servers['a'].place}/drain")
+        wait_until(lambda: "a" not in site.names(site.token("a"), times=4))
+
+        assert set(site.names(times=30)) == {*LEFT_OUT}
+
+
 def test_address_goes_to_its_server(kind):
     """Each time, whatever cookie it sends; and when the server dies, its clients alone move."""
     addresses = [f"127.0.0.{number}" for number in range(2, 32)]

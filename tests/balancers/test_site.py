@@ -62,7 +62,11 @@ def test_no_argument_adds_a_directive(option):
     usual = {"servers": "a=10.0.0.1:80", "drain": "", "host": "shop.example", "bind": "10.0.0.7"}
     good = usual.get(option, "/some/file")
     for sign in set(SIGNS) - ({",", "="} if option in ("servers", "drain") else set()):
-        for bad in (f"{good[:4]}{sign}{good[4:]}", f"{good}{sign}x", f"x{sign}{good}"):
+        ways = [f"{good[:4]}{sign}{good[4:]}", f"{good}{sign}x", f"x{sign}{good}"]
+        # behind % an address of IPv6 has the name of an interface, which may be anything
+        ways += [f"fe80::1%x{sign}y"] if option == "bind" else []
+        ways += [f"a=[fe80::1%x{sign}y]:80"] if option == "servers" else []
+        for bad in ways:
             servers = () if option == "servers" else ("--servers=a=10.0.0.1:80,b=10.0.0.2:80",)
             if option == "drain" and not bad.replace("x", "").strip():
                 continue  # spaces around a name

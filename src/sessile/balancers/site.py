@@ -56,7 +56,7 @@ class SiteServer:
             raise ConfigError(
                 f"{self.name!r} names no server: write letters, digits, -, _ and .; {_FORM}"
             )
-        if self.host == "unix" or not (_HOST.fullmatch(self.host) or is_address(self.host)):
+        if self.host == "unix" or not (_HOST.fullmatch(self.host) or _is_plain(self.host)):
             raise ConfigError(f"the server {self.name} has the host {self.host!r}: {_FORM}")
         check_port(self.port)
 
@@ -119,7 +119,7 @@ class Site:
                     f"the {what} {path!r}: write a whole path, as in /etc/ssl/shop.pem, of "
                     "letters, digits and ._~/+@-"
                 )
-        if self.bind and not is_address(self.bind):
+        if self.bind and not _is_plain(self.bind):
             raise ConfigError(f"{self.bind!r} is no address to listen at: write 10.0.0.7, or none")
         for port in (self.http, self.https):
             check_port(port)
@@ -184,6 +184,11 @@ def _server(part: str, secret: bytes | None, drains: set[str]) -> SiteServer:
         raise ConfigError(f"the server {name!r} is at {place!r}, which has no port: {_FORM}")
     token = "" if secret is None else route_token(name, secret)
     return SiteServer(name, found["host"].strip("[]"), int(found["port"]), token, name in drains)
+
+
+def _is_plain(address: str) -> bool:
+    """Tell whether it is an address without the name of an interface, which may be any text."""
+    return "%" not in address and is_address(address)
 
 
 def _refuse_twice(what: str, values: Iterable[str]) -> None:

@@ -175,6 +175,8 @@ def _cluster(name: str, policy: str, groups: Sequence[Sequence[SiteServer]], sit
       health_checks:
         - timeout: 1s
           interval: 1s
+          # else a minute, until somebody has come and that minute is over
+          no_traffic_interval: 1s
           unhealthy_threshold: 2
           healthy_threshold: 2
           http_health_check: {{path: {site.health}, host: {site.host}}}

@@ -1,7 +1,7 @@
 """A real browser, for whoever tests with one: ``from harness.chromium import chromium``."""
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from harness.programs import find_program
 
@@ -9,6 +9,8 @@ ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+
+expect.set_options(timeout=30_000)  # milliseconds: a busy machine fails no test
 
 
 @pytest.fixture(scope="module")  # while it is open no other test can run an event loop

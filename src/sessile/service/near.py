@@ -18,6 +18,7 @@ from sessile.core.value import Instant
 from sessile.core.verdict import Verdict, judge
 from sessile.core.version_hint import VersionHints
 from sessile.errors import StoreUnavailable
+from sessile.service.context import Context
 from sessile.service.housekeeping import PAUSE
 from sessile.service.instrument import emit_failure
 from sessile.service.transaction import CommitOutcome, Opened, Standing, Transaction
@@ -37,9 +38,13 @@ def open_copy(
         return False
     record = near.peek(ticket.key, seen)
     if record is None:  # while the store fails, nobody waits to be told so again
-        return _spares_store(transaction, near) and open_last_copy(
+        is_away = near.follower.is_store_away()
+        is_served = (is_away or _rests(transaction.context)) and open_last_copy(
             transaction, near, carrier, ticket, unrotated=unrotated
         )
+        if is_served and is_away and transaction.context.timer() >= transaction.context.rests_until:
+            _tell_outage(transaction, StoreUnavailable(near.name, _SILENT))
+        return is_served
     is_served = _open_record(transaction, record, carrier, ticket, _FRESH, unrotated=unrotated)
     near.hits += is_served
     return is_served
@@ -64,21 +69,16 @@ def open_last_copy(
     return is_served
 
 
-def _spares_store(transaction: Transaction, near: NearStore) -> bool:
-    """Tell whether a request is to do without the store, which has failed.
+_SILENT: Final = "it answers neither its feed nor a probe"
 
-    The follower has found that out, and looks whether the store is back; or a reader has, where the
-    store answers a follower and fails readers. Then, once the pause is over, the first one is not
-    to do without, and has the pause begin anew: it may wait for the store's whole time limit, and
-    nobody else is to wait with it.
+
+def _rests(context: Context) -> bool:
+    """Tell whether a request is to do without a store that has failed a reader.
+
+    The store answers a follower all the while, or nobody follows it. Once the pause is over the
+    first one is not to do without, and has the pause begin anew: it may wait for the store's whole
+    time limit, and nobody else is to wait with it.
     """
-    context = transaction.context
-    if near.follower.is_store_away():
-        if context.timer() >= context.rests_until:
-            _tell_outage(
-                transaction, StoreUnavailable(near.name, "it answers neither its feed nor a probe")
-            )
-        return True
     if context.reads_from_copies_until == 0.0:
         return False
     now = context.timer()

@@ -15,7 +15,9 @@ from benchmarks.throughput import await_port
 from harness.nats_server import wait_for
 from harness.nodes import LONG, SECRET, Nodes, node_url
 from harness.programs import free_port
+from sessile.core.flow import run
 from sessile.stores.nats_url import SHARDS
+from sessile.stores.open import open_store
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "shop"
@@ -201,8 +203,15 @@ class Cluster:
             host.wait()
         self.front.wait()
         await_answer(self.ports[0])
+        self._make_streams()
         self.await_all()
         return self
+
+    def _make_streams(self):
+        """Have all of them be there: the first session makes its own alone."""
+        store = open_store(f"{self.url(self.nodes.nodes)}?timeout={LONG}")
+        run(store.ping())
+        run(store.close())
 
     def are_whole(self):
         """Tell whether each node has all that is stored."""

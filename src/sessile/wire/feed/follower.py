@@ -24,7 +24,7 @@ from sessile.wire.feed.probe import Probe
 MOST_LATE: Final[Seconds] = 1.0
 """How old the last heartbeat may be for the feed to be trusted."""
 
-_SILENT: Final[Seconds] = 3 * BEAT
+_SILENT: Final[Seconds] = 2.5 * BEAT
 """How old the last heartbeat is when the store itself is asked: soon enough to know before
 ``MOST_LATE``."""
 

@@ -157,7 +157,7 @@ def know(outages, *, fails):
     """Have the follower know by its probe that the store fails, or that it does not."""
     probe = outages.pair.stores[0].follower.probe
     outages.ping_fails = fails
-    probe.wait()
+    probe.ask()
 
 
 def test_nobody_waits_once_the_follower_knows(outages):

@@ -78,19 +78,43 @@ def test_store_that_fails_is_away_until_it_answers(probe, store):
     """What was known last counts until there is another answer."""
     store.may_answer.set()
     store.error = StoreUnavailable("store", "refused")
-    probe.wait()
+    probe.ask()
     assert probe.is_unanswered()
     store.error = None
-    probe.wait()
+    probe.ask()
     assert not probe.is_unanswered()
 
 
 def test_store_that_was_closed_is_nobody_s_outage(probe, store):
     store.may_answer.set()
     store.error = StoreClosed("store")
-    probe.wait()
+    probe.ask()
 
     assert not probe.is_unanswered()
+
+
+def test_answer_to_a_question_of_before_says_nothing(probe, store):
+    """The store was heard of meanwhile: what it failed then is no failure now."""
+    store.error = StoreUnavailable("store", "no answer")
+    probe.start()
+    eventually(lambda: store.asked)
+    probe.forget()
+    store.may_answer.set()
+    eventually(lambda: not probe._under_way)
+
+    assert not probe.is_unanswered()
+
+
+def test_questions_that_nobody_answers_are_few(probe, store):
+    """However often the store is heard of in between."""
+    for _ in range(10):
+        probe.start()
+        probe.forget()
+    eventually(lambda: store.asked == 3)
+    store.may_answer.set()
+    eventually(lambda: not probe._under_way)
+    probe.start()
+    eventually(lambda: store.asked == 4)
 
 
 class Script:

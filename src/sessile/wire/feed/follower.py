@@ -202,7 +202,7 @@ class Follower:
         if heard.as_of is not None and epoch is not NEVER:  # which nothing may vouch for, ever
             epoch.as_of = heard.as_of
             if self.probe is not None:
-                self.probe.reset()
+                self.probe.forget()
             if self._failures:
                 self._failures = 0
                 self._tell(None)

@@ -7,7 +7,6 @@ for its readers, and they know by then that there is nothing to wait for.
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from sessile.core.value import Seconds
@@ -18,8 +17,12 @@ SOON: Final[Seconds] = 0.1
 """How long a store may take to answer a probe, while its feed is silent as well."""
 
 
+_MOST: Final = 3
+"""Questions that wait for an answer: a store that is heard of now and then leaves some behind."""
+
+
 class Probe:
-    """Asks one store, one question at a time.
+    """Asks one store.
 
     Args:
         ask: waits for an answer of the store; fails as its acts do.
@@ -34,32 +37,59 @@ class Probe:
         self.reset()
 
     def reset(self) -> None:
-        """Know nothing, as when the store was heard of, or in a forked child."""
-        self._asked: Seconds | None = None  # when, while there is no answer
+        """Begin anew, in a forked child, which has no thread of its parent's."""
+        self._under_way: set[_Question] = set()
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing from now on: the store was heard of, whatever becomes of a question."""
+        self._question: _Question | None = None  # while there is no answer
         self._failed = False
 
     def start(self) -> None:
-        """Ask, unless it is being asked."""
-        if self._asked is None:
-            self._asked = self._timer()
-            thread = threading.Thread(target=self.wait, name="sessile-probe", daemon=True)
+        """Ask on a thread, unless it is being asked."""
+        if self._question is None and len(self._under_way) < _MOST:
+            question = self._begin()
+            thread = threading.Thread(
+                target=self._finish, args=(question,), name="sessile-probe", daemon=True
+            )
             try:
                 thread.start()
             except RuntimeError:  # there can be no more threads: readers find out by themselves
-                self._asked = None
+                self.reset()
 
-    def wait(self) -> None:
-        """Wait for the answer; until the next one it is what is known."""
-        failed = True
-        try:
-            with suppress(StoreUnavailable):
-                self._ask()
-                failed = False
-        except StoreClosed:
-            failed = False
-        self._failed, self._asked = failed, None
+    def ask(self) -> None:
+        """Ask, and wait for the answer; until the next one it is what is known."""
+        self._finish(self._begin())
 
     def is_unanswered(self) -> bool:
         """Tell whether the store has failed, or takes longer than it may."""
-        asked = self._asked
-        return self._failed or (asked is not None and self._timer() - asked >= SOON)
+        question = self._question
+        is_late = question is not None and self._timer() - question.asked >= SOON
+        return self._failed or is_late
+
+    def _begin(self) -> "_Question":
+        question = self._question = _Question(self._timer())
+        self._under_way.add(question)
+        return question
+
+    def _finish(self, question: "_Question") -> None:
+        failed = False
+        try:
+            self._ask()
+        except StoreUnavailable:
+            failed = True
+        except StoreClosed:
+            pass
+        self._under_way.discard(question)
+        if self._question is question:  # else the store was heard of since
+            self._failed, self._question = failed, None
+
+
+class _Question:
+    """When a store was asked."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self, asked: Seconds) -> None:
+        self.asked = asked

@@ -163,12 +163,13 @@ def know(outages, *, fails):
 def test_nobody_waits_once_the_follower_knows(outages):
     """A store that is found to fail by a probe is asked by no reader, however long that lasts."""
     outages.begin()
-    know(outages, fails=True)
     for _ in range(3):
+        know(outages, fails=True)
         assert outages.world.ask(reads).user == "alice"
         outages.advance(PAUSE)
     assert outages.asked == []
     assert len(outages.world.events_of(StoreFailing)) == 3
+    know(outages, fails=True)
     with pytest.raises(StoreUnavailable):
         outages.world.ask(puts(v=2))
 

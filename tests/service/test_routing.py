@@ -2,7 +2,8 @@
 
 import pytest
 
-from sessile import Bearer, Cookie, Sessions
+from sessile import Bearer, Cookie, SameSite, Sessions
+from sessile.core.carrier import CookieCarrier
 from sessile.core.request import PlainRequest
 from sessile.core.route import ROUTE_COOKIE, route_token
 from sessile.core.session import Session
@@ -19,7 +20,7 @@ class Site:
     """Servers by their names, on one store, and a browser that goes to any."""
 
     def __init__(self, drive, *names, **more):
-        self.drive, self.store, self.jar = drive, MemoryStore(), {}
+        self.drive, self.store, self.jar, self.unrotated = drive, MemoryStore(), {}, False
         self.servers = {
             name: Sessions(store=self.store, secrets=[SECRET], server=name, **more)
             for name in names
@@ -35,7 +36,8 @@ class Site:
     async def _request(self, name, handler, headers):
         cookie = "; ".join(f"{key}={value}" for key, value in self.jar.items())
         request = PlainRequest({"cookie": cookie, "user-agent": "Firefox", **headers})
-        transaction = await open_transaction(context_of(self.servers[name]), request)
+        context = context_of(self.servers[name])
+        transaction = await open_transaction(context, request, unrotated=self.unrotated)
         handler(Session(transaction.state))
         given = await commit(transaction)
         cookies = [value.partition(";")[0] for name, value in given if name == "set-cookie"]
@@ -52,8 +54,8 @@ def test_session_that_is_made_here_comes_back(drive):
     assert site.ask("a", reads) is None
     assert site.ask("a", puts(v=1)) == token("a")
     assert site.ask("a", puts(v=2)) is None
-    assert site.ask("a", logs_in()) is None
     assert site.ask("a", reads) is None
+    assert site.ask("a", logs_in()) == token("a"), "it lasts as long as the new ticket"
 
 
 def test_session_that_comes_to_another_server_stays_there(drive):
@@ -91,6 +93,35 @@ def test_logout_frees_the_client(drive):
     assert ROUTE_COOKIE not in site.jar
 
 
+def test_route_that_somebody_else_has_put_beside_it_is_no_matter(drive):
+    """As a sibling host can: nobody is told the same with each answer, and a drain takes ours."""
+    site = Site(drive, "a")
+    site.ask("a", logs_in())
+    own = site.jar.pop(ROUTE_COOKIE)
+    site.jar[ROUTE_COOKIE] = f"{own}; {ROUTE_COOKIE}=planted"
+    assert site.ask("a", reads) is None
+    site.servers["a"].drain()
+    assert site.ask("a", reads) == ""
+
+
+def test_client_that_keeps_its_cookies_is_told_no_route(drive):
+    """A player would be told with each piece of a film, none of which any cache could keep."""
+    site = Site(drive, "a", "b")
+    site.ask("a", logs_in())
+    site.unrotated = True
+
+    assert site.ask("b", reads) is None
+
+
+def test_route_is_as_the_cookie_that_carries_tickets(drive):
+    """Wherever a browser keeps that, it keeps this one."""
+    carriers = [CookieCarrier(Cookie(same_site=SameSite.NONE, partitioned=True))]
+    sessions = Sessions(store=MemoryStore(), secrets=[SECRET], server="a", carriers=carriers)
+
+    told = context_of(sessions).route.issue(None)[0][1]
+    assert told.endswith("; Secure; HttpOnly; SameSite=None; Partitioned")
+
+
 def test_program_without_cookies_has_no_route(drive):
     """A balancer could tell it nothing."""
     site = Site(drive, "a", carriers=[Cookie(), Bearer()])
@@ -105,8 +136,11 @@ def test_drained_server_sends_its_clients_away(drive):
     """Each with its next request, whatever that does; who comes all the same is served."""
     site = Site(drive, "a", "b")
     site.ask("a", logs_in())
+    stranger = Site(drive)
+    stranger.servers, stranger.jar = site.servers, {ROUTE_COOKIE: token("a")}
     site.servers["a"].drain()
     assert site.servers["a"].is_drained
+    assert stranger.ask("a", reads) == "", "whose session has ended"
     assert site.ask("a", reads) == ""
     assert site.ask("a", puts(v=1)) is None
     assert site.ask("a", logs_in("bob")) is None

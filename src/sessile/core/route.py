@@ -40,7 +40,7 @@ class ServerRoute:
         ConfigError: the name is none.
     """
 
-    __slots__ = ("_cookie", "_token")
+    __slots__ = ("_cookie", "_is_there", "_token")
 
     def __init__(self, server: str, secret: bytes, cookie: Cookie) -> None:
         if _NAME.fullmatch(server) is None:
@@ -50,10 +50,16 @@ class ServerRoute:
             )
         self._cookie = replace(cookie, name=ROUTE_COOKIE, former=())
         self._token = route_token(server, secret)
+        own = rf"(?:^|[;,])[ \t]*{ROUTE_COOKIE}={re.escape(self._token)}[ \t]*(?=[;,]|$)"
+        self._is_there = re.compile(own).search
 
     def has(self, request: Request) -> bool:
-        """Tell whether a client brings this route, and none beside it."""
-        return self._cookie.find(request.cookie) == self._token
+        """Tell whether a client brings this route, whatever somebody else has put beside it."""
+        return self._is_there(request.cookie) is not None
+
+    def has_any(self, request: Request) -> bool:
+        """Tell whether it brings one at all."""
+        return f"{ROUTE_COOKIE}=" in request.cookie
 
     def issue(self, max_age: int | None) -> SessionHeaders:
         """Return the header that has a client come here; ``max_age`` is in seconds."""

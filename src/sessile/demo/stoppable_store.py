@@ -45,6 +45,7 @@ class StoppableStore:
     def __init__(self, store: Store, switch: StoreSwitch) -> None:
         self.capabilities = store.capabilities  # type: ignore[misc]  # those of the one behind
         self.name = store.name
+        self.has_shards = getattr(store, "has_shards", False)
         self._behind = store
         self._switch = switch
 

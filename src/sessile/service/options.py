@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from sessile.cluster.local import needs_node
 from sessile.codecs.sealing import LARGEST_KNOWN, MOST_KNOWN, AesGcmSealer, PlainSealer, Sealer
+from sessile.core.carrier import Carriers, CookieCarrier
 from sessile.core.cookie import Cookie
 from sessile.core.limit import MOST_SESSIONS
 from sessile.core.outage import Outage
@@ -188,13 +189,13 @@ def principal_of(where: str | Sequence[str] | PrincipalOf | None) -> Principal |
     )
 
 
-def route_of(server: str | None, ring: KeyRing | None, cookie: Cookie) -> ServerRoute | None:
+def route_of(server: str | None, ring: KeyRing | None, carriers: Carriers) -> ServerRoute | None:
     """Return the route of this server; None where it has no name.
 
     Args:
         server: the name, or None for ``SESSILE_SERVER``.
         ring: the secrets that were given; None for none.
-        cookie: of the sessions.
+        carriers: of the sessions; the route's cookie is as the first of them.
 
     Raises:
         ConfigError: there are no secrets, or the name is none.
@@ -207,7 +208,8 @@ def route_of(server: str | None, ring: KeyRing | None, cookie: Cookie) -> Server
             f"server={name!r} has a route, which the balancer knows by the secrets of all servers: "
             "set SESSILE_SECRETS to one that they share, as `sessile keygen` prints it"
         )
-    return ServerRoute(name, ring.newest, cookie)
+    cookies = (one.cookie for one in carriers.all if isinstance(one, CookieCarrier))
+    return ServerRoute(name, ring.newest, next(cookies, Cookie()))
 
 
 def check_policy(store: Store, policy: Policy) -> None:

@@ -9,17 +9,18 @@ _KEPT = (Standing.LIVE, Standing.LOCKED)
 
 
 def is_moved(transaction: Transaction) -> bool:
-    """Tell whether a client with a session is to go to another server than its route says.
+    """Tell whether a client is to go to another server than its route says.
 
-    It has none yet, or its own was down, and it stays here; or it has this one's, which is drained.
+    One with a session has none yet, or its own was down, and it stays here; or it has this one's,
+    which is drained. A client that keeps the cookies it has is told nothing.
     """
     context, opened = transaction.context, transaction.opened
-    return (
-        context.route is not None
-        and opened.standing in _KEPT
-        and isinstance(opened.carrier, CookieCarrier)
-        and context.route.has(transaction.request) is context.is_drained
-    )
+    route = context.route
+    if route is None or opened.unrotated or not isinstance(opened.carrier, CookieCarrier):
+        return False
+    if context.is_drained:
+        return route.has(transaction.request)
+    return opened.standing in _KEPT and not route.has(transaction.request)
 
 
 def route_headers(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> SessionHeaders:
@@ -29,14 +30,14 @@ def route_headers(transaction: Transaction, outcome: CommitOutcome, now: Instant
     """
     context, opened, request = transaction.context, transaction.opened, transaction.request
     route, record = context.route, outcome.record or opened.record
-    if route is None or not isinstance(opened.carrier, CookieCarrier):
+    if route is None or opened.unrotated or not isinstance(opened.carrier, CookieCarrier):
         return ()
     has_route = route.has(request)
     if context.is_drained:
         return route.expire() if has_route else ()
     if outcome.record is None and transaction.state.intent is Intent.LOGOUT:
-        return route.expire() if has_route and opened.standing in _KEPT else ()
-    is_kept = outcome.ticket is not None or opened.standing in _KEPT
-    if record is None or has_route or not is_kept:
+        return route.expire() if route.has_any(request) and opened.standing in _KEPT else ()
+    is_kept = opened.standing in _KEPT and not has_route
+    if record is None or not (is_kept or outcome.ticket is not None):  # with which it lasts as long
         return ()
     return route.issue(context.policy.max_age(record, now))

@@ -157,7 +157,7 @@ class Sessions:
             entropy=entropy,
             hooks=hooks,
             tasks=BackgroundTasks(),
-            route=route_of(server, given, self.cookie),
+            route=route_of(server, given, Carriers.of(cookie, carriers)),
             watches_every=watch_of(place),
         )
         self._context.reopen_store = reopen if can_reopen(place, former) else None

@@ -65,10 +65,12 @@ class BackupStore(KeyValueStore):
 
     Attributes:
         near: how many copies a process keeps, unless the URL says otherwise.
+        has_shards: that each primary may be away by itself.
     """
 
     capabilities: ClassVar[Capability] = NatsStore.capabilities
     near: ClassVar[int] = 10_000
+    has_shards: ClassVar[bool] = True
 
     def __init__(self, place: NatsPlace, patience: Seconds = PATIENCE) -> None:
         self.name, self._place = place.endpoint.name, place

@@ -136,8 +136,13 @@ class NearStore:
         return None if epoch is NEVER else self._timer() - epoch.as_of
 
     def probe_outages(self) -> None:
-        """Find out, from now on, that the store fails before a reader does."""
-        self.follower.probe = Probe(partial(_ping, self.store), timer=self._timer)
+        """Find out, from now on, that the store fails, so that no reader has to.
+
+        Not where it is several, each with sessions of its own: that one fails says nothing of the
+        others, and who ended there has to be seen.
+        """
+        if not getattr(self.store, "has_shards", False):
+            self.follower.probe = Probe(partial(_ping, self.store), timer=self._timer)
 
     def peek(self, key: Key, at_least: int) -> Record | None:
         """Return the copy of a record, if it is good; None says nothing about the record.

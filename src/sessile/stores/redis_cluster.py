@@ -65,8 +65,12 @@ class RedisClusterStore(KeyValueStore):
         endpoint: the cluster.
         prefix: stands before every key; two applications on one cluster need two.
         patience: how long a login that is under way is waited for.
+
+    Attributes:
+        has_shards: that each primary may be away by itself.
     """
 
+    has_shards: ClassVar[bool] = True
     capabilities: ClassVar[Capability] = (
         Capability.OWNERS
         | Capability.SCAN

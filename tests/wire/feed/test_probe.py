@@ -1,5 +1,6 @@
 """A probe of a store: asked beside the feed, and what is known of the store meanwhile."""
 
+import math
 import threading
 import time
 
@@ -10,7 +11,7 @@ from sessile.testing.clock import FakeClock
 from sessile.testing.sample import key
 from sessile.wire.feed.connection import Heard
 from sessile.wire.feed.follower import MOST_LATE, Follower
-from sessile.wire.feed.probe import SOON, Probe
+from sessile.wire.feed.probe import GOOD_FOR, Probe
 
 PATIENCE = 20.0
 
@@ -21,7 +22,7 @@ class Silent:
     def __init__(self):
         self.asked = 0
         self.may_answer = threading.Event()
-        self.error = None
+        self.error = StoreUnavailable("store", "no answer")
 
     def ask(self):
         self.asked += 1
@@ -39,6 +40,7 @@ def timer():
 def store():
     store = Silent()
     yield store
+    store.error = None
     store.may_answer.set()
 
 
@@ -54,67 +56,73 @@ def eventually(is_so):
         time.sleep(0.005)
 
 
-def test_store_that_says_nothing_is_unanswered_after_a_while(probe, store, timer):
-    """It has its time; then nobody waits for it, and one question is enough."""
-    assert not probe.is_unanswered()
+def has_failed(probe):
+    return probe.has_failed(-math.inf)
+
+
+def test_store_has_failed_when_it_says_so_and_not_before(probe, store, timer):
+    """One that is slow is no outage, however slow: its own time limit says when it is."""
     probe.start()
     eventually(lambda: store.asked)
-    assert not probe.is_unanswered()
-    timer.advance(2 * SOON)
-    assert probe.is_unanswered()
-    probe.start()
-    assert store.asked == 1
-
-
-def test_store_that_answers_late_is_there(probe, store, timer):
-    """Slow is not away, once it has answered."""
-    probe.start()
-    timer.advance(2 * SOON)
+    timer.advance(60.0)
+    assert not has_failed(probe)
     store.may_answer.set()
-    eventually(lambda: not probe.is_unanswered())
+    eventually(lambda: has_failed(probe))
 
 
-def test_store_that_fails_is_away_until_it_answers(probe, store):
-    """What was known last counts until there is another answer."""
+def test_one_thread_asks_again_until_there_is_an_answer(probe, store):
+    """Nobody has to start it again."""
     store.may_answer.set()
-    store.error = StoreUnavailable("store", "refused")
-    probe.ask()
-    assert probe.is_unanswered()
+    for _ in range(5):
+        probe.start()
+    eventually(lambda: store.asked > 1)
+    assert sum(one.name == "sessile-probe" for one in threading.enumerate()) == 1
     store.error = None
-    probe.ask()
-    assert not probe.is_unanswered()
+    eventually(lambda: probe._thread is None)
+    assert not has_failed(probe)
 
 
-def test_store_that_was_closed_is_nobody_s_outage(probe, store):
+def test_failure_says_nothing_after_a_while(probe, store, timer):
+    """Whatever holds the thread up that would ask again."""
     store.may_answer.set()
-    store.error = StoreClosed("store")
+    probe.ask()
+    timer.advance(GOOD_FOR)
+    assert has_failed(probe)
+    timer.advance(0.01)
+    assert not has_failed(probe)
+
+
+def test_question_of_before_says_nothing(probe, store, timer):
+    """The store was heard of since it was asked."""
+    store.may_answer.set()
     probe.ask()
 
-    assert not probe.is_unanswered()
+    assert probe.has_failed(timer() - 0.1)
+    assert not probe.has_failed(timer())
 
 
-def test_answer_to_a_question_of_before_says_nothing(probe, store):
-    """The store was heard of meanwhile: what it failed then is no failure now."""
-    store.error = StoreUnavailable("store", "no answer")
+def test_store_that_is_heard_of_is_asked_no_more(probe, store):
+    """The thread ends with the answer that it waits for."""
     probe.start()
     eventually(lambda: store.asked)
     probe.forget()
     store.may_answer.set()
-    eventually(lambda: not probe._under_way)
+    eventually(lambda: probe._thread is None)
 
-    assert not probe.is_unanswered()
+    assert store.asked == 1
 
 
-def test_questions_that_nobody_answers_are_few(probe, store):
-    """However often the store is heard of in between."""
-    for _ in range(10):
-        probe.start()
-        probe.forget()
-    eventually(lambda: store.asked == 3)
+@pytest.mark.parametrize("error", [StoreClosed("store"), RuntimeError("the file is no store")])
+def test_what_is_no_outage_is_left_to_readers(probe, store, error):
+    """They are told; and the next outage is found out all the same."""
     store.may_answer.set()
-    eventually(lambda: not probe._under_way)
+    store.error = error
     probe.start()
-    eventually(lambda: store.asked == 4)
+    eventually(lambda: store.asked and probe._thread is None)
+    assert not has_failed(probe)
+    store.error = StoreUnavailable("store", "no answer")
+    probe.start()
+    eventually(lambda: has_failed(probe))
 
 
 class Script:
@@ -132,7 +140,7 @@ class Script:
 
 def test_store_is_asked_before_a_copy_is_too_old(store, timer):
     """The feed is silent for a while that is shorter than a copy is good for."""
-    script = Script(Heard(), Heard((key("a"),)), Heard(), Heard(as_of=101.0))
+    script = Script(Heard(), Heard((key("a"),)), Heard(), Heard(as_of=102.0))
     follower = Follower(lambda wanted: script, timer=timer)
     follower.probe = Probe(store.ask, timer=timer)
     follower.step()
@@ -140,19 +148,20 @@ def test_store_is_asked_before_a_copy_is_too_old(store, timer):
         timer.advance(0.25)
         follower.step()
     eventually(lambda: store.asked)
-    timer.advance(2 * SOON)
+    store.may_answer.set()
+    eventually(lambda: has_failed(follower.probe))
     assert follower.is_fresh()
     assert not follower.is_store_away()
     timer.advance(MOST_LATE)
     assert follower.is_store_away()
     follower.step()
-    timer.advance(0.0)
-    assert not follower.probe.is_unanswered()
+    assert not follower.is_store_away()
 
 
 def test_feed_that_breaks_has_the_store_asked(store, timer):
     """Its store may be well all the same, and then readers go there."""
     store.may_answer.set()
+    store.error = None
 
     def refuse(wanted):
         raise StoreUnavailable("feed", "refused")
@@ -160,7 +169,6 @@ def test_feed_that_breaks_has_the_store_asked(store, timer):
     follower = Follower(refuse, timer=timer)
     follower.probe = Probe(store.ask, timer=timer)
     follower.step()
-    eventually(lambda: store.asked)
-    eventually(lambda: not follower.probe.is_unanswered())
+    eventually(lambda: store.asked and follower.probe._thread is None)
 
     assert not follower.is_store_away()

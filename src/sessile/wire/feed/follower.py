@@ -25,8 +25,8 @@ MOST_LATE: Final[Seconds] = 1.0
 """How old the last heartbeat may be for the feed to be trusted."""
 
 _SILENT: Final[Seconds] = 2.5 * BEAT
-"""How old the last heartbeat is when the store itself is asked: soon enough to know before
-``MOST_LATE``."""
+"""How old the last heartbeat is when the store itself is asked: so that a time limit of half a
+second, which a URL has by itself, is over when copies are too old (``MOST_LATE``)."""
 
 _PAUSES: Final = (0.05, 0.1, 0.2, 0.5)
 """Seconds between attempts to connect; the last one from then on."""
@@ -140,9 +140,9 @@ class Follower:
         return (self._timer() if now is None else now) - self.epoch.as_of <= MOST_LATE
 
     def is_store_away(self) -> bool:
-        """Tell whether nothing is heard of the store, nor does it answer a probe."""
+        """Tell whether nothing is heard of the store, and it has failed a probe as well."""
         probe = self.probe
-        return probe is not None and not self.is_fresh() and probe.is_unanswered()
+        return probe is not None and not self.is_fresh() and probe.has_failed(self.epoch.as_of)
 
     def close(self) -> None:
         """End the thread, soon. Nothing is fresh from now on."""

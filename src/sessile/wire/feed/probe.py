@@ -1,8 +1,9 @@
 """A probe: asks a store whether it answers, on a thread of its own, while its feed is silent.
 
 A feed that is late says nothing of its store. A store that says nothing is found out by waiting:
-whoever asks first waits for its whole time limit. So the follower asks, before a copy is too old
-for its readers, and they know by then that there is nothing to wait for.
+whoever asks waits for its whole time limit. So a thread asks for all, again and again until there
+is an answer, and readers know what came of it last. It is the store that fails or answers, by its
+own time limit: one that is slow, or a process that is busy, is no outage.
 """
 
 import threading
@@ -10,15 +11,14 @@ from collections.abc import Callable
 from typing import Final
 
 from sessile.core.value import Seconds
-from sessile.errors import StoreClosed, StoreUnavailable
+from sessile.errors import StoreUnavailable
 from sessile.wire import system
 
-SOON: Final[Seconds] = 0.1
-"""How long a store may take to answer a probe, while its feed is silent as well."""
+GOOD_FOR: Final[Seconds] = 2.0
+"""Seconds after which a failure says nothing any more, whatever holds the thread up."""
 
-
-_MOST: Final = 3
-"""Questions that wait for an answer: a store that is heard of now and then leaves some behind."""
+_PAUSE: Final[Seconds] = 0.2
+"""Seconds between a failure and the next question."""
 
 
 class Probe:
@@ -38,58 +38,52 @@ class Probe:
 
     def reset(self) -> None:
         """Begin anew, in a forked child, which has no thread of its parent's."""
-        self._under_way: set[_Question] = set()
+        self._thread: threading.Thread | None = None
+        self._wanted = threading.Event()
         self.forget()
 
-    def forget(self) -> None:
-        """Know nothing from now on: the store was heard of, whatever becomes of a question."""
-        self._question: _Question | None = None  # while there is no answer
-        self._failed = False
-
     def start(self) -> None:
-        """Ask on a thread, unless it is being asked."""
-        if self._question is None and len(self._under_way) < _MOST:
-            question = self._begin()
-            thread = threading.Thread(
-                target=self._finish, args=(question,), name="sessile-probe", daemon=True
-            )
+        """Ask until there is an answer, unless that is so already."""
+        self._wanted.set()
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="sessile-probe", daemon=True)
+            self._thread = thread
             try:
                 thread.start()
             except RuntimeError:  # there can be no more threads: readers find out by themselves
-                self.reset()
+                self._thread = None
 
-    def ask(self) -> None:
-        """Ask, and wait for the answer; until the next one it is what is known."""
-        self._finish(self._begin())
+    def forget(self) -> None:
+        """Know nothing, and ask no more: the store was heard of."""
+        self._wanted.clear()
+        self._failed: tuple[Seconds, Seconds] | None = None  # when it was asked, and had failed
 
-    def is_unanswered(self) -> bool:
-        """Tell whether the store has failed, or takes longer than it may."""
-        question = self._question
-        is_late = question is not None and self._timer() - question.asked >= SOON
-        return self._failed or is_late
-
-    def _begin(self) -> "_Question":
-        question = self._question = _Question(self._timer())
-        self._under_way.add(question)
-        return question
-
-    def _finish(self, question: "_Question") -> None:
-        failed = False
+    def ask(self) -> bool:
+        """Ask once; tell whether the store has failed."""
+        asked = self._timer()
         try:
             self._ask()
         except StoreUnavailable:
-            failed = True
-        except StoreClosed:
-            pass
-        self._under_way.discard(question)
-        if self._question is question:  # else the store was heard of since
-            self._failed, self._question = failed, None
+            self._failed = asked, self._timer()
+            return True
+        self._failed = None
+        return False
 
+    def has_failed(self, heard: Seconds) -> bool:
+        """Tell whether the store has failed the last question, a moment ago.
 
-class _Question:
-    """When a store was asked."""
+        Args:
+            heard: when the store was heard of; what was asked before says nothing.
+        """
+        failed = self._failed
+        return failed is not None and failed[0] > heard and self._timer() - failed[1] <= GOOD_FOR
 
-    __slots__ = ("asked",)
-
-    def __init__(self, asked: Seconds) -> None:
-        self.asked = asked
+    def _run(self) -> None:
+        rest = threading.Event()
+        try:
+            while self._wanted.is_set() and self.ask():
+                rest.wait(_PAUSE)
+        except Exception:  # noqa: BLE001  (a store that is closed, or no store: readers are told)
+            self._failed = None
+        finally:
+            self._thread = None

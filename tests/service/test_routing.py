@@ -169,3 +169,4 @@ def test_server_without_a_secret_is_refused(monkeypatch, tmp_path):
     monkeypatch.delenv("SESSILE_SECRETS", raising=False)
     with pytest.raises(ConfigError, match="set SESSILE_SECRETS to one that they share"):
         Sessions(f"sqlite:///{tmp_path}/sessions.db", server="a")
+    assert list(tmp_path.glob("*.key")) == [], "the next start would warn of it"

@@ -12,8 +12,10 @@ import pytest
 
 from sessile.errors import StoreUnavailable
 from sessile.stores.contract import pack
-from sessile.stores.host_mirror import HostMirror
+from sessile.stores.host_mirror import HostMirror, HostMirrorFeed
 from sessile.stores.memory_mirror import SWEPT, Heartbeat, MemoryMirror, StreamPosition
+from sessile.stores.nats_url import place_of
+from sessile.stores.replicated import mirror_of
 from sessile.testing.clock import FakeClock
 from sessile.testing.sample import key, record
 from sessile.wire import system
@@ -104,7 +106,7 @@ def test_file_of_another_boot_or_format_holds_nothing(mirrors, monkeypatch, othe
     """Its times are those of another clock. Whoever writes next begins anew."""
     with monkeypatch.context() as patch:
         if other == "another boot":
-            patch.setattr("sessile.stores.mirror_rows.boot_id", lambda: other)
+            patch.setattr("sessile.stores.mirror_rows.clock_id", lambda: other)
         else:
             patch.setattr("sessile.stores.mirror_rows.FORMAT", 0)
         mirror, writer = mirrors()
@@ -233,3 +235,51 @@ def test_process_that_takes_the_duty_says_that_anything_may_have_changed(mirrors
     assert feed.wait(0.0) == Heard((key("a"),))
     feed.close()
     follows.close()
+
+
+def test_other_credentials_have_a_file_of_their_own(tmp_path, monkeypatch):
+    """They may be of another account, whose stream of that name is another one."""
+    names = set()
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        place = place_of("replicated://127.0.0.1:1/shop?mirror=host&credentials=app.creds")
+        mirror = mirror_of(place)
+        names.add(mirror._file.path.name)
+        mirror.close()
+
+    assert len(names) == 2
+
+
+class NoPlace:
+    """A mirror for whose file there is no place, as it turns out later on."""
+
+    is_writer = False
+    looks = 0
+
+    def take_duty(self):
+        self.looks += 1
+        if self.looks > 1:
+            raise StoreUnavailable("nats", "no place")
+        return False
+
+    def prepare(self):
+        pass
+
+
+class Keys:
+    """A feed of keys."""
+
+    def wait(self, seconds):
+        return Heard((key("a"),))
+
+
+def test_keys_are_told_where_there_is_no_place_for_the_file():
+    """What follows them, as an open socket, needs no file; the log has said why there is none."""
+    timer, mirror = FakeClock(0.0), NoPlace()
+    feed = HostMirrorFeed(mirror, Keys, Keys, timer)
+    for _ in range(3):
+        timer.advance(1.0)
+        assert feed.wait(0.0).keys == (key("a"),)
+
+    assert mirror.looks == 4

@@ -84,17 +84,19 @@ class Forwarder:
             visitor, {**self.group.states, **tried}, self.group.active
         ):
             server = self.group.servers[route.name]
+            upstream: Peer | None = None
             try:
-                upstream = await connect(server)
+                with self.group.count_request(server.name):  # while it is connected, too
+                    upstream = await connect(server)
+                    return await self._relay(incoming, route, server, upstream)
             except Unreachable:
+                self.group.uncount_request(server.name)
                 self.group.observe(server.name, Observation.GONE)
                 tried[server.name] = State.DOWN
-                continue
-            try:
-                with self.group.count_request(server.name):
-                    return await self._relay(incoming, route, server, upstream)
             except PeerFailed as failed:
-                if not (_was_stale(upstream, failed) and is_replayable(incoming.request)):
+                if upstream is None or not (
+                    _was_stale(upstream, failed) and is_replayable(incoming.request)
+                ):
                     log.info("a request to server %s failed: %s", server.name, failed)
                     raise
                 self.group.uncount_request(server.name)

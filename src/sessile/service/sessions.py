@@ -132,6 +132,7 @@ class Sessions:
         reopen = partial(open_stores, place, former, clock)
         store = reopen()
         given = ring_of_settings(secrets)
+        route = route_of(server, given, Carriers.of(cookie, carriers))
         ring = given or ring_of_host(store, place, entropy)
         if given is not None:
             tell_key_file(store, given)
@@ -157,7 +158,7 @@ class Sessions:
             entropy=entropy,
             hooks=hooks,
             tasks=BackgroundTasks(),
-            route=route_of(server, given, Carriers.of(cookie, carriers)),
+            route=route,
             watches_every=watch_of(place),
         )
         self._context.reopen_store = reopen if can_reopen(place, former) else None
@@ -172,7 +173,8 @@ class Sessions:
         """Send clients to other servers, each with its next request. This one serves all the while.
 
         For a server that is to be stopped: where it has a route, its own is taken back from whoever
-        brings it. A balancer is told by the page of ``is_drained``, and sends nobody new.
+        brings it. A balancer is told by the page of ``is_drained``, and sends nobody new. It holds
+        for this process alone, and while another server is there to take them.
         """
         self._context.is_drained = True
 

@@ -206,13 +206,26 @@ class HostMirrorFeed:
         if self._timer() >= self._next_look:
             self._next_look = self._timer() + BEAT
             was_writer = self._mirror.is_writer
-            if not self._mirror.take_duty():
+            if not self._take_duty(was_writer=was_writer):
                 self._mirror.prepare()
             elif not was_writer:
                 former, self._feed = self._feed, self._open_writing()
                 former.close()
                 return Heard(anything=True)  # what that one would have told next is told by none
         return self._feed.wait(seconds)
+
+    def _take_duty(self, *, was_writer: bool) -> bool:
+        """Take it, if it is free; tell whether it is ours.
+
+        Where there is no place for the file keys are told all the same: the log has said why, when
+        the feed began.
+        """
+        try:
+            return self._mirror.take_duty()
+        except StoreUnavailable:
+            if was_writer:
+                raise
+            return False
 
     def close(self) -> None:
         """Close it, and leave the duty to another process. Harmless when repeated."""

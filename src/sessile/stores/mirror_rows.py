@@ -14,7 +14,7 @@ from sessile.core.ticket import Key
 from sessile.core.value import Instant, Seconds
 from sessile.stores.memory_mirror import SWEPT, StreamPosition
 from sessile.wire.lmdb.environment import Transaction
-from sessile.wire.lmdb.syncpoint import boot_id
+from sessile.wire.lmdb.syncpoint import clock_id
 
 FORMAT: Final = 1
 """The number of the layout."""
@@ -33,13 +33,13 @@ class MirrorRows:
     """Reads and writes rows in transactions.
 
     Args:
-        boot: names the time since the machine was started.
+        boot: names the timer, which begins anew with the machine.
     """
 
     __slots__ = ("_tag",)
 
     def __init__(self, boot: str | None = None) -> None:
-        whose = f"{FORMAT} {boot_id() if boot is None else boot}"
+        whose = f"{FORMAT} {clock_id() if boot is None else boot}"
         self._tag = hashlib.sha256(whose.encode()).digest()[:16]
 
     def as_of(self, transaction: Transaction) -> Seconds | None:

@@ -35,6 +35,7 @@ _MAGIC: Final = b"ssyn"
 _SLOT: Final = 512
 _LONGEST: Final = 1 << 44  # bytes; whoever says more is damaged
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_TIME_NAMESPACE: Final = Path("/proc/self/ns/time")
 
 
 def boot_id() -> str:
@@ -43,6 +44,17 @@ def boot_id() -> str:
         return _BOOT_ID.read_text("ascii").strip()
     except OSError:
         return ""
+
+
+def clock_id() -> str:
+    """Return a name of the timer, which begins with the machine's start.
+
+    A time namespace, as a container may have, begins it elsewhere (``time_namespaces(7)``).
+    """
+    try:
+        return f"{boot_id()} {_TIME_NAMESPACE.readlink()}"
+    except OSError:
+        return boot_id()
 
 
 def is_lmdb(path: Path) -> bool:

@@ -78,7 +78,6 @@ NO_BOUNDS = {
     "wire.lmdb.syncer:EVERY": "how often, and not how much",
     "wire.lmdb.syncer:_ATTEMPTS": "after them it waits for the next second",
     "wire.lmdb.syncpoint:_LONGEST": "whoever says more is damaged",
-    "wire.feed.probe:_MOST": "beyond it nothing is asked, and readers find out by themselves",
     "wire.listening:_LONGEST": "whoever says more is no server of NATS",
     "wire.sqlite.upkeep:EVERY": "how often, and not how much",
     "wire.sqlite.upkeep:_MOST_FREE": "beyond it the file shrinks",

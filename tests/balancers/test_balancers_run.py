@@ -88,11 +88,19 @@ def test_plain_http_goes_to_https(site):
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_dead_server_answers_nobody_with_an_error(kind, method):
-    """Whoever belongs to it is with another one from the first request on, and so are new ones."""
+    """Whoever belongs to it is with another one from the first request on, and so are new ones.
+
+    But for a POST that went out over a connection which the dead one had open: whether that was
+    carried out nobody knows, and it is not sent again.
+    """
     with serve_site(kind) as site, site.browse() as client:
         assert {site.ask(client, site.token("a"))["name"] for _ in range(5)} == {"a"}
         site.servers["a"].kill()
-        names = [site.ask(client, site.token("a"), method=method)["name"]]
+        names = []
+        if method == "GET":
+            names.append(site.ask(client, site.token("a"))["name"])
+        else:
+            client.post("/", headers={"Cookie": f"sessile-route={site.token('a')}"})
         names += [site.ask(client, site.token("a"))["name"] for _ in range(10)]
         new = {site.ask(client)["name"] for _ in range(20)}
 

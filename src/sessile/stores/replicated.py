@@ -4,7 +4,7 @@ A read takes no trip. A write is acknowledged by a majority of the servers of NA
 ``nats://``, and told to all the others. ``stores.mirror`` says when what is here is good.
 """
 
-import os.path
+from pathlib import Path
 from typing import ClassVar
 
 from sessile.errors import MissingExtra
@@ -48,6 +48,6 @@ def mirror_of(place: NatsPlace) -> Mirror:
     endpoint = place.endpoint
     tls = endpoint.tls
     files = (endpoint.credentials, *((tls.ca, tls.cert, tls.key) if tls else ()))
-    identity = [None if each is None else os.path.realpath(each) for each in files]
+    identity = [None if each is None else str(Path(each).resolve()) for each in files]
     whose = (endpoint.hosts, endpoint.username, identity, place.stream)
     return HostMirror(repr(whose), endpoint.name)

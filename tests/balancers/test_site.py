@@ -33,8 +33,15 @@ def refusal(*words, secrets=SECRET, kind="haproxy"):
     ("words", "says"),
     [
         (["--servers="], "--servers is empty: write a=10.0.0.1:8000,b=10.0.0.2:8000"),
-        (["--servers=10.0.0.1:8000"], "'10.0.0.1:8000' has no name: write a="),
-        (["--servers=a=10.0.0.1"], "'a' is at '10.0.0.1', which has no port"),
+        (
+            ["--servers=10.0.0.1:8000"],
+            "'10.0.0.1:8000' has a name or a place, and not both: write a=",
+        ),
+        (["--servers=a=10.0.0.1"], "'a' is at '10.0.0.1', which is no host and port"),
+        (["--servers=a=::1:80"], "an address of IPv6 in brackets, as [fd00::1]:8000"),
+        (["--servers=a=http://10.0.0.1:80"], "without http://"),
+        (["--servers=a=999.1.1.1:80"], "has the host '999.1.1.1'"),
+        (["--servers=a=10.0.0.1:80,"], "a comma has no server beside it"),
         (["--servers=a=10.0.0.1:0"], "0 is no port"),
         (["--servers=a=10.0.0.1:65536"], "65536 is no port"),
         (["--servers=a=unix:80"], "has the host 'unix'"),

@@ -16,7 +16,7 @@ from sessile.errors import ConfigError
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-_PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:]+):(?P<port>\d{1,5})")
+_PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:]+):(?P<port>[0-9]{1,5})")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~/-]{0,200}")
 _FILE: Final = re.compile(r"/[A-Za-z0-9._~/+@-]{1,200}")
 _FORM: Final = "write a=10.0.0.1:8000,b=10.0.0.2:8000"
@@ -56,7 +56,9 @@ class SiteServer:
             raise ConfigError(
                 f"{self.name!r} names no server: write letters, digits, -, _ and .; {_FORM}"
             )
-        if self.host == "unix" or not (_HOST.fullmatch(self.host) or _is_plain(self.host)):
+        is_number = self.host.replace(".", "").isdecimal()  # and has to be a whole address
+        is_name = _HOST.fullmatch(self.host) and not is_number and self.host != "unix"
+        if not (is_name or _is_plain(self.host)):
             raise ConfigError(f"the server {self.name} has the host {self.host!r}: {_FORM}")
         check_port(self.port)
 
@@ -177,11 +179,16 @@ def check_port(port: int) -> None:
 
 def _server(part: str, secret: bytes | None, drains: set[str]) -> SiteServer:
     name, mark, place = part.partition("=")
+    if not part:
+        raise ConfigError(f"a comma has no server beside it: {_FORM}")
     if not mark:
-        raise ConfigError(f"the server {part!r} has no name: {_FORM}")
+        raise ConfigError(f"the server {part!r} has a name or a place, and not both: {_FORM}")
     found = _PLACE.fullmatch(place)
     if found is None:
-        raise ConfigError(f"the server {name!r} is at {place!r}, which has no port: {_FORM}")
+        raise ConfigError(
+            f"the server {name!r} is at {place!r}, which is no host and port: {_FORM}, without "
+            "http://, and an address of IPv6 in brackets, as [fd00::1]:8000"
+        )
     token = "" if secret is None else route_token(name, secret)
     return SiteServer(name, found["host"].strip("[]"), int(found["port"]), token, name in drains)
 

@@ -100,7 +100,8 @@ class Router:
                 return Route(name)
         up = {name: active.get(name, 0) for name, state in states.items() if state is State.UP}
         least = min(up.values(), default=0)
-        new = self._next({n: s if up.get(n) == least else State.DOWN for n, s in states.items()})
+        busier = {name: State.DOWN for name, number in up.items() if number > least}
+        new = self._next({**states, **busier})
         if new is None or self.affinity is Affinity.ROUTE:
             return new
         return Route(new.name, self._tokens[new.name])

@@ -11,10 +11,9 @@ from enum import Enum
 from typing import Final
 
 from sessile.cluster.peers import is_address, place_text
-from sessile.core.route import route_token
+from sessile.core.route import SERVER_NAME, route_token
 from sessile.errors import ConfigError
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:]+):(?P<port>[0-9]{1,5})")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~/-]{0,200}")
@@ -52,7 +51,7 @@ class SiteServer:
     drains: bool = False
 
     def __post_init__(self) -> None:
-        if _NAME.fullmatch(self.name) is None:
+        if SERVER_NAME.fullmatch(self.name) is None:
             raise ConfigError(
                 f"{self.name!r} names no server: write letters, digits, -, _ and .; {_FORM}"
             )

@@ -19,7 +19,8 @@ from sessile.errors import ConfigError
 ROUTE_COOKIE: Final = "sessile-route"
 """Its name, which configurations of balancers have."""
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+SERVER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
+"""What a server may be called: no configuration of a balancer reads it as something else."""
 
 
 def route_token(server: str, secret: bytes) -> str:
@@ -43,7 +44,7 @@ class ServerRoute:
     __slots__ = ("_cookie", "_is_there", "_token")
 
     def __init__(self, server: str, secret: bytes, cookie: Cookie) -> None:
-        if _NAME.fullmatch(server) is None:
+        if SERVER_NAME.fullmatch(server) is None:
             raise ConfigError(
                 f"server={server!r}: write the name that the balancer has for it, as 'a': up to 64 "
                 "letters, digits, '-', '_' or '.'"

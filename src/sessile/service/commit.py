@@ -116,9 +116,7 @@ async def _answer(
 def _has_headers(transaction: Transaction) -> bool:
     """Tell whether an answer has something to tell a client though nothing was stored."""
     return bool(
-        transaction.opened.is_ambiguous
-        or transaction.state.saved_version
-        or (transaction.context.route is not None and is_moved(transaction))
+        transaction.opened.is_ambiguous or transaction.state.saved_version or is_moved(transaction)
     )
 
 
@@ -306,8 +304,6 @@ def _takes_cookie(transaction: Transaction) -> bool:
 def _headers(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> SessionHeaders:
     """Return the headers of the answer: the ticket, and the route to the server that has it."""
     told = _ticket_headers(transaction, outcome, now)
-    if transaction.context.route is None:
-        return told
     return (*told, *route_headers(transaction, outcome, now))
 
 

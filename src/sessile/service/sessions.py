@@ -132,7 +132,8 @@ class Sessions:
         reopen = partial(open_stores, place, former, clock)
         store = reopen()
         given = ring_of_settings(secrets)
-        route = route_of(server, given, Carriers.of(cookie, carriers))
+        ways = Carriers.of(cookie, carriers)
+        route = route_of(server, given, ways)
         ring = given or ring_of_host(store, place, entropy)
         if given is not None:
             tell_key_file(store, given)
@@ -148,7 +149,7 @@ class Sessions:
             ring=ring,
             policy=self.policy,
             principal=principal_of(principal),
-            carriers=Carriers.of(cookie, carriers),
+            carriers=ways,
             origins=origins or Origins(),
             proxies=self.proxies,
             codec=ValueCodec(),

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from harness.imports import forget_modules
 from sessile.errors import ConfigError, MissingExtra
 from sessile.service import events
 from sessile.service.events import End, Timed, Work
@@ -87,7 +88,7 @@ def test_names_that_cannot_be_registered_are_told(prefix, metrics):
 def test_missing_library_names_the_extra(extra, module, end, monkeypatch):
     """Without its library a sink says what to install."""
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, f"sessile.sinks.{extra}{end}", raising=False)
+    forget_modules(monkeypatch, f"sessile.sinks.{extra}{end}")
 
     with pytest.raises(MissingExtra, match=rf"pip install 'sessile\[{extra}\]'"):
         importlib.import_module(f"sessile.sinks.{extra}{end}")

@@ -10,6 +10,7 @@ from dataclasses import replace
 import lmdb
 import pytest
 
+from harness.imports import forget_modules
 from harness.lmdb_rows import write_rows
 from sessile.core.flow import run
 from sessile.errors import ConfigError, MissingExtra, StoreUnavailable
@@ -24,6 +25,7 @@ from sessile.wire.lmdb.environment import SYNC_POINT
 from sessile.wire.lmdb.syncpoint import load_sync_point, store_sync_point
 
 FAT = {"v": bytes(100_000)}
+OURS = ("sessile.stores.lmdb", "sessile.wire.lmdb")
 
 
 @pytest.fixture
@@ -92,16 +94,9 @@ def test_bad_url_says_what_to_write(tmp_path, url, words):
         open_store(url.format(folder=tmp_path))
 
 
-def forget_modules(monkeypatch):
-    """Let our own be imported anew."""
-    ours = ("sessile.stores.lmdb", "sessile.wire.lmdb")
-    for name in [name for name in sys.modules if name.startswith(ours)]:
-        monkeypatch.delitem(sys.modules, name)
-
-
 def test_missing_driver_names_its_extra(monkeypatch, tmp_path):
     """Without py-lmdb the error says what to install."""
-    forget_modules(monkeypatch)
+    forget_modules(monkeypatch, *OURS)
     monkeypatch.setitem(sys.modules, "lmdb", None)
     with pytest.raises(MissingExtra, match=r"sessile\[lmdb\]"):
         open_store(f"lmdb:///{tmp_path}/s.lmdb")
@@ -123,7 +118,7 @@ def test_kernel_that_hides_its_start_is_refused(monkeypatch, path):
 
 def test_windows_is_refused_before_anything_is_imported(monkeypatch, path):
     """Where the modules of the system are missing the error says so, and not what to install."""
-    forget_modules(monkeypatch)
+    forget_modules(monkeypatch, *OURS)
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(ConfigError, match=r"needs Linux.*: write sqlite:///"):
         open_store(f"lmdb:///{path}")

@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from harness.browsers import AsgiBrowser
+from harness.imports import forget_modules
 from harness.recording_store import fresh_sessions, take_commands
 from sessile import Cookie, Session, Sessions
 from sessile.errors import ConfigError, MissingExtra, NotLoaded, StoreClosed, TooLate
@@ -209,7 +210,7 @@ def test_missing_framework_names_the_extra(extra, monkeypatch):
     for name in ("requests", "websockets"):
         monkeypatch.setitem(sys.modules, f"{extra}.{name}", None)
     monkeypatch.setitem(sys.modules, extra, None)
-    monkeypatch.delitem(sys.modules, f"sessile.web.{extra}")
+    forget_modules(monkeypatch, f"sessile.web.{extra}")
 
     with pytest.raises(MissingExtra, match=rf"pip install 'sessile\[{extra}\]'"):
         importlib.import_module(f"sessile.web.{extra}")

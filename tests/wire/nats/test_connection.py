@@ -1,6 +1,7 @@
 """A connection to a NATS server that breaks: whoever waits is told, whatever loop they are on."""
 
 import asyncio
+import gc
 
 import pytest
 import uvloop
@@ -63,3 +64,23 @@ def test_who_asks_later_is_told(host, loop):
         return errors <= {ConnectionError}, connection.is_open
 
     assert LOOPS[loop](scenario()) == (True, False)
+
+
+async def open_and_end(host, turns):
+    """Cancel a connection after so many turns of the loop, which then ends; tell if it was open."""
+    opening = asyncio.ensure_future(NatsConnection.open(NatsEndpoint("here", hosts=(host,)), host))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    opening.cancel()
+    return opening.done()
+
+
+def test_connection_that_is_cancelled_and_cancelled_again_closes_its_socket(host):
+    """By whoever asked for it, and by the end of the loop, whatever it has come to by then."""
+    for _ in range(8):
+        turns = opened = 0
+        while opened < 3:
+            opened += asyncio.run(open_and_end(host, turns))
+            turns += 1
+
+    gc.collect()  # what is open still would be an error here

@@ -19,6 +19,7 @@ from nats.errors import Error, MaxPayloadError
 from sessile.core.value import Seconds
 from sessile.wire.nats.endpoint import NatsEndpoint
 from sessile.wire.nats.messages import ServerInfo
+from sessile.wire.nats.transport import NatsTransport
 from sessile.wire.nats.version import too_old
 
 _PING_INTERVAL: Final = 20  # seconds; twice without an answer ends a connection at rest
@@ -62,7 +63,9 @@ class NatsConnection:
         self._endpoint = endpoint
         self._loop = asyncio.get_running_loop()
         self.host = host
+        self._transport = NatsTransport()
         self._client = _Client()
+        self._client._transport = self._transport  # noqa: SLF001  (it has no argument)
         self._waiting: dict[str, asyncio.Future[Msg]] = {}
         self._subjects: dict[str, str] = {}
         self._numbers = itertools.count()
@@ -180,14 +183,16 @@ class NatsConnection:
     async def close(self) -> None:
         """Close it; harmless when repeated. Whoever waits is told."""
         self._fail_all(ConnectionError("the connection was closed"))
-        if self._guard is not None:
-            self._guard.cancel()
-        with contextlib.suppress(Exception):  # a socket that is broken already
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await self._client.close()
+        try:
+            with contextlib.suppress(Exception):  # a socket that is broken already
+                async with asyncio.timeout(_CLOSE_TIMEOUT):
+                    await self._client.close()
+        finally:
+            self._let_go()
 
     async def _connect(self) -> None:
         endpoint, client = self._endpoint, self._client
+        self._guard = self._loop.create_task(self._hold())
         name, port = self.host
         place = f"[{name}]" if ":" in name else name
         await client.connect(
@@ -209,7 +214,6 @@ class NatsConnection:
         )
         told = client._server_info  # noqa: SLF001  (its public parts are not enough)
         self.server = msgspec.convert(told, ServerInfo)
-        self._guard = self._loop.create_task(self._hold())
         reading: Any = client._reading_task  # noqa: SLF001  (some errors end it and nothing else)
         reading.add_done_callback(self._end)
         self._inbox = f"{client.new_inbox()}."
@@ -220,9 +224,13 @@ class NatsConnection:
         try:
             await asyncio.Event().wait()
         finally:
-            transport: Any = self._client._transport  # noqa: SLF001  (``close`` waits, and too long)
-            if transport is not None:
-                transport.close()
+            self._transport.abort()
+
+    def _let_go(self) -> None:
+        """Close the socket, if nats-py has not."""
+        if self._guard is not None:
+            self._guard.cancel()
+        self._transport.abort()
 
     async def _publish(
         self, subject: str, data: bytes, headers: dict[str, str] | None, reply: str
@@ -262,8 +270,7 @@ class NatsConnection:
                     _fail(self._waiting[token], PermissionError(text))
 
     async def _lose(self) -> None:
-        if self._guard is not None:
-            self._guard.cancel()
+        self._let_go()
         error = ConnectionError(str(self._error or "the connection broke"))
         self._fail_all(error)
         self.on_loss(error)
@@ -283,12 +290,9 @@ class NatsConnection:
 
 
 async def end_opening(task: "asyncio.Task[Any]") -> None:
-    """Wait until a connection is open, or is not; then it can be closed.
-
-    One that is cancelled as it opens may leave its socket to the garbage collector.
-    """
-    await asyncio.wait((task,), timeout=_CLOSE_TIMEOUT)
+    """Let a connection be opened no further; one that is open already can be closed then."""
     task.cancel()
+    await asyncio.wait((task,), timeout=_CLOSE_TIMEOUT)
 
 
 def _check_cancelled() -> None:

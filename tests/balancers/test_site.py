@@ -52,7 +52,7 @@ def refusal(*words, secrets=SECRET, kind="haproxy"):
         ([f"--servers={SERVERS}", "--drain=a,b,c"], "every server drains"),
         ([f"--servers={SERVERS}", "--host=shop example"], "'shop example' is no host"),
         ([f"--servers={SERVERS}", "--health=health"], "'health' is no path"),
-        ([f"--servers={SERVERS}", "--certificate=shop.pem"], "write a whole path"),
+        ([f"--servers={SERVERS}", "--certificate=shop.pem"], "write it from the root on, as in"),
         ([f"--servers={SERVERS}", "--bind=localhost"], "'localhost' is no address"),
         ([f"--servers={SERVERS}", "--http=443"], "http and https are both at port 443"),
         ([f"--servers={SERVERS}", "--https=0"], "0 is no port"),

@@ -71,7 +71,7 @@ def caddy_config(site: Site) -> str:
     }}
 }}
 
-{site.host} {{{bind}
+{_redirect(site, bind)}{site.host} {{{bind}
     # without this line Caddy gets itself a certificate
     tls {site.certificate} {site.key}
 {routes}
@@ -81,6 +81,18 @@ def caddy_config(site: Site) -> str:
 }}
 """
     return re.sub("^(?: {4})+", _tabs, text, flags=re.MULTILINE)
+
+
+def _redirect(site: Site, bind: str) -> str:
+    """Return how http leads to https, which Caddy takes to be at 443 for the world."""
+    if site.has_usual_ports:
+        return ""
+    return f"""\
+http://{site.host} {{{bind}
+    redir https://{{host}}{site.https_suffix}{{uri}} 301
+}}
+
+"""
 
 
 def _tabs(spaces: re.Match[str]) -> str:

@@ -39,6 +39,7 @@ def envoy_config(site: Site) -> str:
         if server.token:
             groups = [group for group in ((server,), site.others(server)) if group]
             clusters += _cluster(f"shop-{server.name}", _LEAST, groups, site)
+    port = "" if site.has_usual_ports else f", port_redirect: {site.https}"
     return f"""\
 # /etc/envoy/envoy.yaml, for Envoy 1.30 and newer; try it with envoy --mode validate -c FILE
 # To drain, {_DRAIN[site.affinity]}
@@ -59,7 +60,7 @@ static_resources:
                       domains: ["*"]
                       routes:
                         - match: {{prefix: /}}
-                          redirect: {{https_redirect: true}}
+                          redirect: {{https_redirect: true{port}}}
     - name: https
 {_address(site, site.https)}
       filter_chains:

@@ -54,7 +54,7 @@ frontend shop
     bind {site.listener(site.http)}
     # certificate and key in one file, or the key beside it in {site.certificate}.key
     bind {site.listener(site.https)} ssl crt {site.certificate} alpn h2,http/1.1
-    http-request redirect scheme https code 301 unless {{ ssl_fc }}
+    http-request redirect {_to_https(site)} code 301 unless {{ ssl_fc }}
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
     http-request set-header X-Forwarded-Proto https
     default_backend shop
@@ -72,6 +72,12 @@ backend shop
     default-server check inter 1s fall 2 rise 2 observe layer4 error-limit 3 on-error mark-down
 {servers}
 """
+
+
+def _to_https(site: Site) -> str:
+    if site.has_usual_ports:
+        return "scheme https"
+    return f"location https://%[req.hdr(host),host_only]{site.https_suffix}%[pathq]"
 
 
 def _balance(site: Site) -> str:

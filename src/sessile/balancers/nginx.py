@@ -39,7 +39,7 @@ map $http_cookie $shop_route {{
 
 def _page(site: Site, version: str, groups: str, upstream: str, *, h2: str = "") -> str:
     return f"""\
-# /etc/nginx/conf.d/shop.conf, for nginx {version} and newer; try it with nginx -t
+# /etc/nginx/conf.d/shop.conf, for nginx {version} and newer; nginx -t tries it, from there
 # To drain, {_DRAIN[site.affinity]}
 #     sessile balancer print nginx{"-sticky" if h2 else ""} --drain a ... > shop.conf
 #     nginx -s reload
@@ -55,7 +55,7 @@ map $http_upgrade $connection_upgrade {{
 server {{
     listen {_listener(site, site.http)};
     server_name {site.host};
-    return 301 https://$host$request_uri;
+    return 301 https://$host{site.https_suffix}$request_uri;
 }}
 
 server {{

@@ -18,6 +18,12 @@ _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:]+):(?P<port>[0-9]{1,5})")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~/-]{0,200}")
 _FILE: Final = re.compile(r"/[A-Za-z0-9._~/+@-]{1,200}")
+_EXAMPLE: Final = {
+    "certificate": "/etc/ssl/shop.pem",
+    "key": "/etc/ssl/shop.key",
+    "folder": "/run/haproxy",
+}
+_USUAL: Final = (80, 443)
 _FORM: Final = "write a=10.0.0.1:8000,b=10.0.0.2:8000"
 
 
@@ -92,19 +98,19 @@ class Site:
     affinity: SiteAffinity = SiteAffinity.COOKIE
     host: str = "shop.example"
     health: str = "/health"
-    certificate: str = "/etc/ssl/shop.pem"
-    key: str = "/etc/ssl/shop.key"
+    certificate: str = _EXAMPLE["certificate"]
+    key: str = _EXAMPLE["key"]
     bind: str = ""
-    http: int = 80
-    https: int = 443
-    folder: str = "/run/haproxy"
+    http: int = _USUAL[0]
+    https: int = _USUAL[1]
+    folder: str = _EXAMPLE["folder"]
 
     def __post_init__(self) -> None:
         if not self.servers:
             raise ConfigError(f"there is no server: {_FORM}")
         # nginx takes two names that differ in case alone for one
         _refuse_twice("name", (server.name.lower() for server in self.servers))
-        _refuse_twice("place", (server.place for server in self.servers))
+        _refuse_twice("place", (server.place.lower() for server in self.servers))
         if not self.open:
             raise ConfigError("every server drains, so nobody new could go anywhere: leave one out")
         if _HOST.fullmatch(self.host) is None:
@@ -114,14 +120,17 @@ class Site:
                 f"{self.health!r} is no path of a health check: write it as in /health, "
                 "of letters, digits and ._~/-"
             )
-        for what in ("certificate", "key", "folder"):
+        for what in _EXAMPLE:
             if _FILE.fullmatch(path := getattr(self, what)) is None:
                 raise ConfigError(
-                    f"the {what} {path!r}: write a whole path, as in /etc/ssl/shop.pem, of "
-                    "letters, digits and ._~/+@-"
+                    f"the {what} {path!r} is no whole path: write it from the root on, as in "
+                    f"{_EXAMPLE[what]}, of letters, digits and ._~/+@-"
                 )
         if self.bind and not _is_plain(self.bind):
-            raise ConfigError(f"{self.bind!r} is no address to listen at: write 10.0.0.7, or none")
+            raise ConfigError(
+                f"{self.bind!r} is no address to listen at: write 10.0.0.7, or fd00::7 without "
+                "brackets, or leave it out for all"
+            )
         for port in (self.http, self.https):
             check_port(port)
         if self.http == self.https:
@@ -137,6 +146,16 @@ class Site:
         at = self.servers.index(server)
         ring = self.servers[at + 1 :] + self.servers[:at]
         return tuple(other for other in ring if not other.drains)
+
+    @property
+    def https_suffix(self) -> str:
+        """What stands behind the host in a URL of https: ``""`` for the usual port."""
+        return "" if self.https == _USUAL[1] else f":{self.https}"
+
+    @property
+    def has_usual_ports(self) -> bool:
+        """Whether no port stands in a URL, of http or of https."""
+        return (self.http, self.https) == _USUAL
 
     def listener(self, port: int) -> str:
         """Return address and port to listen at, with an empty address for all."""

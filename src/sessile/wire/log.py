@@ -71,8 +71,8 @@ def log_local_node(folder: object, place: str, linger: float) -> None:
 def log_feed_failure(store: str, why: str) -> None:
     """Log that a store no longer tells what changed."""
     _log.warning(
-        "the feed of %s is broken: %s; until it works again no copy is trusted, and open "
-        "sockets are looked at now and then",
+        "the feed of %s is broken: %s; until it works again each read asks the store, if that "
+        "answers, and open sockets are looked at now and then",
         store,
         why,
     )

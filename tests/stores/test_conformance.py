@@ -36,8 +36,10 @@ class TestNear(SessionContract, backends=[NEAR]):
     """Copies that a process keeps break no promise: each browser says what it has seen."""
 
 
-class TestReplicated(StoreContract, backends=[REPLICATED]):
+class TestReplicated(SessionContract, backends=[REPLICATED]):
     """With a mirror it is the same store; ``test_mirror`` asks what a service makes of it."""
+
+    service_colours = ("async",)
 
 
 class TestHostMirror(
@@ -55,8 +57,10 @@ class TestHostMirror(
         return ("async",)
 
 
-class TestBackup(StoreContract, backends=[BACKUP]):
+class TestBackup(SessionContract, backends=[BACKUP]):
     """In shards of three servers it is the same store; a login there takes several acts."""
+
+    service_colours = ("async",)
 
 
 class TestValkey(StoreContract, backends=[VALKEY]):

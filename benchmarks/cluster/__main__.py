@@ -14,9 +14,10 @@ from benchmarks.tables import TESTS
 
 sys.path.append(TESTS)
 
-from benchmarks.cluster import crowd, losses, majority, speed, staleness, troubles, wire
+from benchmarks.cluster import crowd, losses, majority, speed, staleness, troubles, unplug, wire
 from benchmarks.cluster.hosts import cluster
 from benchmarks.cluster.report import show
+from harness.networks import why_no_networks
 from sessile.stores.contract import Capability
 from sessile.stores.mirror import MirrorStore
 from sessile.stores.open import open_store
@@ -45,6 +46,7 @@ wire       bytes between the hosts for a write
 troubles   a host is killed, or hangs: how long visitors wait; what the history checker finds
 losses     acknowledged writes that are lost when hosts are killed
 majority   two of three hosts are killed at once
+unplug     a host's cable is pulled, in network namespaces: for root, on Linux
 crowd      a host joins, another one has lost its disk; memory for a session
 """
 
@@ -61,6 +63,8 @@ def main():
         tell("speed", began)
     for scheme in asked.schemes:
         findings[scheme] += measure(scheme, asked)
+        if "unplug" in asked.parts:
+            findings[scheme] += pull_cables(scheme, asked)
     is_well = show(findings, asked.schemes)
     print(f"\nmeasured in {time.monotonic() - began:.0f} s")
     sys.exit(not is_well)
@@ -85,10 +89,25 @@ def measure(scheme, asked):
     return found
 
 
+def pull_cables(scheme, asked):
+    """Return what is found where hosts have cables; nothing where no network can be made."""
+    if (why := why_no_networks()) is not None:
+        print(f"{scheme}: no cable is pulled: {why}", file=sys.stderr, flush=True)
+        return []
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
+        found = unplug.measure(scheme, asked, folder)
+    return told(f"{scheme}: unplug", began, found)
+
+
 def perform(part, hosts, asked, name):
     """Return what one part finds."""
     began = time.monotonic()
-    found = uvloop.run(part.measure(hosts, asked))
+    return told(name, began, uvloop.run(part.measure(hosts, asked)))
+
+
+def told(name, began, found):
+    """Say what was found; return it."""
     tell(name, began)
     for one in found:
         print(f"  {one.row}: {one.text}", file=sys.stderr, flush=True)
@@ -102,7 +121,7 @@ def tell(name, began):
 
 def parse_arguments():
     """Return the arguments."""
-    every = ("speed", *PARTS)
+    every = ("speed", *PARTS, "unplug")
     parser = argparse.ArgumentParser(
         prog="make cluster ARGS=...",
         description="Measure three hosts that keep sessions among themselves.",

@@ -23,6 +23,8 @@ TOMCAT = {
     "a host is killed whose node leads": ("the same", "0.1 s, the election"),
     "a host hangs whose node follows": ("5 s", "0.1 s, 0.5 s"),
     "a host hangs whose node leads": ("5 s", "0.1 s, the election"),
+    "a host's cable is pulled whose node follows": ("", "0.6 s, 0.6 s; there none old"),
+    "a host's cable is pulled whose node leads": ("", "the election; there none old"),
     "two of three killed at once: sessions lost": ("0 (a fifth emptied) / 0 / 33 %", "0"),
     "answers meanwhile": ("", "honest"),
     "a fourth host joins: all answers right after": (

@@ -16,6 +16,7 @@ from sessile.cluster.peers import NodePeer
 from sessile.cluster.users import url_of, users_of
 from sessile.core.flow import run
 from sessile.core.secrets import KeyRing
+from sessile.errors import StoreUnavailable
 from sessile.stores.nats import NatsStore
 from sessile.stores.nats_url import place_of
 from sessile.testing.sample import key, record
@@ -114,3 +115,19 @@ def test_node_of_other_hosts_workers_speaks_tls(tmp_path):
     assert found == record("a")
     assert b'"tls_required":true' in answer
     assert b"+OK" not in answer
+
+
+def test_node_that_ends_is_no_warning_about_tls(tmp_path, caplog):
+    """The library has its own words for that; ours says what it means for the store."""
+    (tmp_path / "made").mkdir()
+    files = CertificateAuthority(tmp_path / "made", time.time()).issue(NodePeer("one", "127.0.0.1"))
+    with NodeProcess(tmp_path, host="0.0.0.0", certificate=files) as node:
+        store = NatsStore.from_url(
+            f"{url_of(NEWEST, [('127.0.0.1', node.port)], str(files.ca))}&timeout=10"
+        )
+        run(store.create(record("a")))
+    with pytest.raises(StoreUnavailable):
+        run(store.read(key("a")))
+    run(store.close())
+
+    assert [each for each in caplog.records if each.name == "asyncio"] == []

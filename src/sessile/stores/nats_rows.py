@@ -203,7 +203,7 @@ class NatsRows:
 
     async def _ask(self, question: dict[str, str | int], what: str = "get") -> GetAnswer:
         await self._stream.make_ready()
-        told = await self._stream.get(msgspec.json.encode(question), what)
+        told = await self._stream.get(question, what)
         if told.error is not None and told.error.err_code != NO_MESSAGE:
             if told.error.err_code == NO_STREAM:
                 self._stream.forget()

@@ -3,6 +3,7 @@
 It is made with the first act, by a user who may. Each subject has one message, the newest.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -135,15 +136,11 @@ class NatsStream:
             f"nats {what}", lambda lane: lane.ask(subject, data, kind, is_harmless=is_harmless)
         )
 
-    async def get(self, data: bytes, what: str = "get") -> GetAnswer:
-        """Ask the leader for a message."""
+    async def get(self, question: Mapping[str, str | int], what: str = "get") -> GetAnswer:
+        """Ask for a message, with all that was acknowledged before."""
         address = self._address
-        subject = f"$JS.API.STREAM.MSG.GET.{address.name}"
         try:
-            return await self._client.ask(
-                f"nats {what}",
-                lambda lane: lane.ask(subject, data, GetAnswer, read_of=address),
-            )
+            return await self._client.ask(f"nats {what}", lambda lane: lane.read(address, question))
         except StoreUnavailable:
             self.forget()  # it may be gone
             raise

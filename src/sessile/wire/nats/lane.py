@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -15,7 +15,6 @@ from sessile.core.value import Seconds
 from sessile.wire import system
 from sessile.wire.nats.connection import NatsConnection, NoResponders, end_opening
 from sessile.wire.nats.endpoint import NatsEndpoint, StreamAddress
-from sessile.wire.nats.lease import NatsLease
 from sessile.wire.nats.messages import (
     ACT,
     BATCH,
@@ -32,6 +31,7 @@ from sessile.wire.nats.messages import (
     ServerInfo,
     StreamMessage,
 )
+from sessile.wire.nats.reader import LAST, NatsReader
 
 _PAUSE: Final[Seconds] = 0.05
 _NO_LEADER: Final = (
@@ -52,20 +52,11 @@ _NAME: Final = 12  # bytes
 _AGAIN: Final = -1  # no sequence
 
 A = TypeVar("A", bound=Answer)
+R = TypeVar("R")
 
 _closing: Final[set["asyncio.Task[None]"]] = set()  # so that none is collected while it runs
 
 _decode = msgspec.json.Decoder(PublishAnswer).decode
-
-
-def _is_newer(refusal: str, expected: int | None) -> bool:
-    """Tell whether a refusal names a message that came after the one that was expected.
-
-    One that names an older one, or none, may come from a leader that has been cut off and does not
-    know yet that there is another, which gets the same message, and may store it.
-    """
-    _, _, last = refusal.rpartition(": ")
-    return expected is not None and last.isdigit() and int(last) > expected
 
 
 class _LaneAct(NamedTuple):
@@ -93,7 +84,7 @@ class NatsLane:
         self._hosts = deque(endpoint.hosts)
         self._connection: NatsConnection | None = None
         self._opening: asyncio.Task[NatsConnection] | None = None
-        self._leases: dict[StreamAddress, NatsLease] = {}  # by that connection
+        self._readers: dict[StreamAddress, NatsReader] = {}  # over that connection
         self._is_alone = False  # the server: then nobody else stores, or answers for it
         self._left: set[NatsConnection] = set()
 
@@ -104,7 +95,6 @@ class NatsLane:
         kind: type[A],
         *,
         is_harmless: bool = True,
-        read_of: StreamAddress | None = None,
     ) -> A:
         """Ask JetStream something; return its answer, whatever it says.
 
@@ -113,16 +103,14 @@ class NatsLane:
             data: its bytes.
             kind: of the answer.
             is_harmless: whether it is asked once more where nobody knows what became of it.
-            read_of: the stream, where the answer has to have all that was acknowledged before.
 
         Raises:
             StoreUnavailable: there is no answer in time.
         """
         deadline = self._timer() + self._endpoint.timeout
-        ask = partial(self._ask, is_harmless=is_harmless, read_of=read_of)
         try:
             while True:
-                message = await ask(subject, data, deadline)
+                message = await self._ask(subject, data, deadline, is_harmless=is_harmless)
                 answer = msgspec.json.decode(message.data, type=kind)
                 if answer.error is None or answer.error.err_code not in NOT_NOW:
                     return answer
@@ -131,8 +119,23 @@ class NatsLane:
             failure = self._endpoint.failure(error)
         raise failure  # out here it has no other context than its cause
 
+    async def read(self, stream: StreamAddress, question: Mapping[str, str | int]) -> GetAnswer:
+        """Ask for a message; the answer has all that was acknowledged before.
+
+        Raises:
+            StoreUnavailable: there is no answer in time.
+        """
+        deadline = self._timer() + self._endpoint.timeout
+        try:
+            return await self._read(stream, question, deadline)
+        except (OSError, Error) as error:
+            failure = self._endpoint.failure(error)
+        raise failure
+
     async def ask_directly(self, subject: str, data: bytes) -> dict[str, str]:
         """Ask any of the servers that hold a stream for a message; return the answer's headers.
+
+        It may be one that follows, or lags: what it says may be old.
 
         Raises:
             StoreUnavailable: there is no answer in time.
@@ -193,12 +196,9 @@ class NatsLane:
         """
         is_doubtful, is_again = doubts
         message = act.messages[-1]
-        if not any(doubts) and (self._is_alone or _is_newer(error.description, message.expected)):
+        if not any(doubts) and (self._is_alone or error.is_newer_than(message.expected)):
             return None
-        question = msgspec.json.encode({"last_by_subj": message.subject})
-        subject = f"$JS.API.STREAM.MSG.GET.{act.stream.name}"
-        answer = await self._ask(subject, question, act.deadline, read_of=act.stream)
-        found = msgspec.json.decode(answer.data, type=GetAnswer).message
+        found = (await self._read(act.stream, {LAST: message.subject}, act.deadline)).message
         if found is not None and act.name.encode() in found.hdrs:
             return found.seq
         is_same = message.expected == (0 if found is None else found.seq)
@@ -208,25 +208,38 @@ class NatsLane:
             raise ConnectionError("its connection broke, and nobody knows whether it was stored")
         return _AGAIN if is_same and not is_again else None
 
+    async def _read(
+        self, stream: StreamAddress, question: Mapping[str, str | int], deadline: Seconds
+    ) -> GetAnswer:
+        return await self._try(
+            lambda connection, limit: self._reader(connection, stream).read(question, limit),
+            deadline,
+        )
+
     async def _ask(
+        self, subject: str, data: bytes, deadline: Seconds, *, is_harmless: bool = True
+    ) -> Msg:
+        return await self._try(
+            lambda connection, limit: connection.ask(subject, data, None, limit),
+            deadline,
+            is_harmless=is_harmless,
+        )
+
+    async def _try(
         self,
-        subject: str,
-        data: bytes,
+        act: Callable[[NatsConnection, Seconds], Awaitable[R]],
         deadline: Seconds,
         *,
         is_harmless: bool = True,
-        read_of: StreamAddress | None = None,
-    ) -> Msg:
+    ) -> R:
         """Ask somebody who answers."""
         while True:
             connection = await self._connect(deadline)
+            limit = self._limit(deadline) if is_harmless else deadline - self._timer()
             try:
-                if read_of is not None and not self._is_alone:
-                    await self._lease(connection, read_of).hold(self._limit(deadline))
-                limit = self._limit(deadline) if is_harmless else deadline - self._timer()
-                return await connection.ask(subject, data, None, limit)
-            except NoResponders:
-                await self._pause(deadline)
+                return await act(connection, limit)
+            except NoResponders as none:
+                await self._pause(deadline, str(none) or _NO_LEADER)
             except (ConnectionError, TimeoutError) as error:
                 self._doubt(connection, error)
                 if not is_harmless or self._timer() >= deadline:
@@ -254,7 +267,7 @@ class NatsLane:
         self._hold(connection.close())
 
     def _forget(self, connection: NatsConnection) -> None:
-        self._connection, self._leases = None, {}
+        self._connection, self._readers = None, {}
         if self._hosts[0] == connection.host:
             self._hosts.rotate(-1)
 
@@ -323,7 +336,7 @@ class NatsLane:
                     place = {BATCH: batch, BATCH_SEQUENCE: str(number)}
                     await connection.tell(each.subject, each.data, each.headers() | place)
                 headers |= {BATCH: batch, BATCH_SEQUENCE: str(len(act.messages)), BATCH_COMMIT: "1"}
-            lease, sent = self._lease(connection, act.stream), self._timer()
+            lease, sent = self._reader(connection, act.stream).lease, self._timer()
             try:
                 answer = await connection.ask(
                     last.subject, last.data, headers, self._limit(act.deadline)
@@ -338,7 +351,7 @@ class NatsLane:
             if told.error is None:
                 if others and not told.batch:
                     raise Error(_ONE_BY_ONE)
-                lease.note(sent)
+                lease.note(sent, told.seq)
             return told
 
     async def _pause(self, deadline: Seconds, why: str = _NO_LEADER) -> None:
@@ -373,11 +386,12 @@ class NatsLane:
             connection = self._connection = task.result()
             self._is_alone = not connection.server.cluster
 
-    def _lease(self, connection: NatsConnection, stream: StreamAddress) -> NatsLease:
-        """Return the lease of the leader of a stream, by one connection."""
+    def _reader(self, connection: NatsConnection, stream: StreamAddress) -> NatsReader:
+        """Return what reads a stream over one connection."""
+        new = partial(NatsReader, connection, stream, self._timer, is_alone=self._is_alone)
         if connection is not self._connection:  # it was left meanwhile
-            return NatsLease(connection, stream.beats, self._timer)
-        lease = self._leases.get(stream)
-        if lease is None:
-            lease = self._leases[stream] = NatsLease(connection, stream.beats, self._timer)
-        return lease
+            return new()
+        reader = self._readers.get(stream)
+        if reader is None:
+            reader = self._readers[stream] = new()
+        return reader

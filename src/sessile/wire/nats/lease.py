@@ -1,34 +1,57 @@
-"""Whether what a server says of a stream can be believed. ``wire.nats.lane`` asks before it reads.
+"""Whether what a server says of a stream can be believed. ``wire.nats.reader`` asks, then reads.
 
-A leader that is cut off from the other servers does not know it for some ten seconds, and goes on
-answering those who still reach it, with what was there before. What it cannot do is store: a
-majority has to have what is acknowledged. So a message that was acknowledged says that there was no
-other leader when it was sent; nor is there one for some seconds more, because those that have it
-elect none before they have heard nothing of their leader for four (and who has it not is not
-elected by those that do). Where nothing was stored lately over a connection, a beat is.
+A leader that is cut off from the other servers, or hangs, does not know that they have another one,
+for some ten seconds or until it goes on; and as long it answers those who reach it, with what was
+there before. What it cannot do is store: a majority has to have what is acknowledged. So:
+
+- A message that was acknowledged says that somebody led when it was sent. Nobody else is elected
+  for some seconds more, because those who have it elect none before they have heard nothing of
+  their leader for four (and who has it not is not elected by those that do). Messages one after the
+  other, with no room for an election between them, say that it has been the same leader all along.
+- They do not say which one; and an older leader, which hung, may answer before the one that stores.
+  So a leader is believed where it was seen, once since those began, that every other server has
+  answered it, which none does that takes itself for the leader.
+
+Where nothing was stored lately over a connection, a beat is.
 """
 
 import asyncio
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from sessile.core.value import Seconds
 from sessile.wire import system
 from sessile.wire.nats.connection import NatsConnection, NoResponders
-from sessile.wire.nats.messages import BEAT_TTL, NOT_NOW, TTL, PublishAnswer
+from sessile.wire.nats.endpoint import StreamAddress
+from sessile.wire.nats.messages import (
+    BEAT_TTL,
+    NOT_LEADER,
+    NOT_NOW,
+    TTL,
+    PublishAnswer,
+    StreamInfo,
+)
 
 LEASE: Final[Seconds] = 2.5
-"""How long after a message was sent, and then stored, its leader is the leader for sure."""
+"""How long after a message was sent, and then stored, its leader is asked as the leader."""
+
+ELECTION: Final[Seconds] = 3.5
+"""How long after that nobody else leads: four seconds by clocks that are not ours."""
 
 _ATTEMPT: Final[Seconds] = 2.0
 """How long a beat's acknowledgement is waited for."""
 
+_LOOK: Final[Seconds] = 2.0
+"""How often it is looked who follows, at least, while somebody does not."""
+
 _NAME: Final = 8  # bytes
+_NANO: Final = 1e-9
 
 _decode = msgspec.json.Decoder(PublishAnswer).decode
+_decode_info = msgspec.json.Decoder(StreamInfo).decode
 
 
 class NatsLease:
@@ -36,52 +59,126 @@ class NatsLease:
 
     Args:
         connection: that.
-        beats: what the subjects of beats begin with.
+        stream: which it leads.
         timer: seconds by a clock that never runs backwards.
+
+    Attributes:
+        beat_subject: where its beats are stored, and none of anybody else.
     """
 
     def __init__(
-        self, connection: NatsConnection, beats: str, timer: Callable[[], Seconds]
+        self, connection: NatsConnection, stream: StreamAddress, timer: Callable[[], Seconds]
     ) -> None:
-        self._connection, self._timer = connection, timer
-        self._subject = f"{beats}{system.entropy(_NAME).hex()}"
+        self._connection, self._stream, self._timer = connection, stream, timer
+        self.beat_subject = f"{stream.beats}{system.entropy(_NAME).hex()}"
         self._sent = -math.inf
-        self._beat: asyncio.Task[None] | None = None
+        self._since, self._first = -math.inf, 0  # when it was first stored under this leader, what
+        self._is_sole = False
+        self._look_at = -math.inf
+        self._beat: asyncio.Task[int] | None = None
+        self._look: asyncio.Task[None] | None = None
 
-    def note(self, sent: Seconds) -> None:
+    def note(self, sent: Seconds, seq: int) -> None:
         """Note when something was sent that is stored now."""
+        if sent - self._sent >= ELECTION:  # there may have been one
+            self._since = self._look_at = self._timer()
+            self._first, self._is_sole = seq, False
         self._sent = max(self._sent, sent)
 
+    def is_good(self) -> bool:
+        """Tell whether whoever answers now is the leader for sure; see to it that it stays so."""
+        age = self._timer() - self._sent
+        if age >= LEASE:
+            return False
+        if age >= LEASE / 2:
+            self._renew()
+        if not self._is_sole:
+            self._look_soon()
+        return self._is_sole
+
+    def was_good(self) -> bool:
+        """Tell the same of whoever has answered just now, which may have taken long."""
+        return self._is_sole and self._timer() - self._sent < ELECTION
+
     async def hold(self, limit: Seconds) -> None:
-        """Return once the leader is the leader for sure; renew that in time for those who follow.
+        """Return once there is a leader for sure, though an older one may answer as well.
 
         Raises:
             NoResponders: there is none.
             ConnectionError: the connection broke.
             TimeoutError: it stores nothing.
         """
-        until = self._timer() + limit
-        while (age := self._timer() - self._sent) >= LEASE:
-            async with asyncio.timeout(until - self._timer()):
+        if self._timer() - self._sent >= LEASE:
+            async with asyncio.timeout(limit):
                 await asyncio.shield(self._renew())
-        if age >= LEASE / 2:
-            self._renew()
+        self.is_good()
 
-    def _renew(self) -> "asyncio.Task[None]":
+    async def beat(self, limit: Seconds) -> int:
+        """Store a beat that is sent from now on; return its sequence, 0 where it is refused.
+
+        A stream that is full refuses it, as everybody's; and its readers are served.
+
+        Raises:
+            NoResponders: there is no leader.
+            ConnectionError: the connection broke.
+            TimeoutError: it stores nothing.
+        """
+        async with asyncio.timeout(limit):
+            if self._beat is not None:  # others may have stored something since it was sent
+                await asyncio.wait((self._beat,))
+            return await asyncio.shield(self._renew())
+
+    def _renew(self) -> "asyncio.Task[int]":
         if self._beat is None:
             self._beat = asyncio.get_running_loop().create_task(self._store_beat())
-            self._beat.add_done_callback(self._note_end)
+            self._beat.add_done_callback(self._note_beat_end)
         return self._beat
 
-    def _note_end(self, task: "asyncio.Task[None]") -> None:
+    def _note_beat_end(self, task: "asyncio.Task[int]") -> None:
         self._beat = None
-        if not task.cancelled():
-            task.exception()  # whoever waits has it
+        _take_error(task)  # whoever waits has it
 
-    async def _store_beat(self) -> None:
+    async def _store_beat(self) -> int:
         sent = self._timer()
-        told = await self._connection.ask(self._subject, b"", {TTL: f"{BEAT_TTL}s"}, _ATTEMPT)
-        error = _decode(told.data).error
-        if error is not None and error.err_code in NOT_NOW:
-            raise NoResponders
-        self.note(sent)  # where a stream is full, too: it refuses beats, and readers are served
+        headers = {TTL: f"{BEAT_TTL}s"}
+        told = await self._connection.ask(self.beat_subject, b"", headers, _ATTEMPT)
+        answer = _decode(told.data)
+        error = answer.error
+        if error is None:
+            self.note(sent, answer.seq)
+            return answer.seq
+        if error.err_code in NOT_NOW or error.description == NOT_LEADER:
+            raise NoResponders(str(error))
+        return 0
+
+    def _look_soon(self) -> None:
+        """Look who follows; and again, ever more seldom, while somebody does not."""
+        now = self._timer()
+        if self._look is None and now >= self._look_at:
+            self._look_at = now + min(now - self._since, _LOOK)
+            self._look = asyncio.get_running_loop().create_task(self._look_at_followers())
+            self._look.add_done_callback(self._note_look_end)
+
+    def _note_look_end(self, task: "asyncio.Task[None]") -> None:
+        self._look = None
+        _take_error(task)
+
+    async def _look_at_followers(self) -> None:
+        """See whether all have answered the leader since it first stored something here.
+
+        It is the one that did, for it has that: an older one has not.
+        """
+        asked, since, first = self._timer(), self._since, self._first
+        subject = f"$JS.API.STREAM.INFO.{self._stream.name}"
+        told = await self._connection.ask(subject, b"", None, _ATTEMPT)
+        info = _decode_info(told.data)
+        is_older = info.error is not None or info.state.last_seq < first
+        is_another = since != self._since or self._timer() - self._sent >= ELECTION
+        if not is_older and not is_another:
+            ages = [each.active * _NANO for each in info.cluster.replicas]
+            self._is_sole = all(0 < age < asked - since for age in ages)  # 0: never
+
+
+def _take_error(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled():
+        task.exception()

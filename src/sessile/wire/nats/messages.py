@@ -16,6 +16,10 @@ BATCH_COMMIT: Final = "Nats-Batch-Commit"
 ACT: Final = "Sessile-Act"
 """A header that no other act's messages have: by it a message is known again."""
 
+SUBJECT: Final = "Nats-Subject"
+SEQUENCE: Final = "Nats-Sequence"
+"""Headers of an answer that is a message: what it has been stored under."""
+
 PENDING: Final = "Nats-Num-Pending"
 """A header of an answer: how many more messages there are of a kind."""
 
@@ -76,6 +80,15 @@ class ApiError(msgspec.Struct, frozen=True):
     code: int = 0
     err_code: int = 0
     description: str = ""
+
+    def is_newer_than(self, expected: int | None) -> bool:
+        """Tell whether it names a message that came after the one that was expected.
+
+        One that names an older one, or none, may come from a leader that has been cut off and does
+        not know yet that there is another, which gets the same message, and may store it.
+        """
+        _, _, last = self.description.rpartition(": ")
+        return expected is not None and last.isdigit() and int(last) > expected
 
     def __str__(self) -> str:
         update = "; update the servers that are too old for it" if self.err_code == OFFLINE else ""

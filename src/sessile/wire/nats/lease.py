@@ -80,13 +80,14 @@ class NatsLease:
 
     def note(self, sent: Seconds, seq: int) -> None:
         """Note when something was sent that is stored now."""
-        if sent - self._sent >= ELECTION:  # there may have been one
-            self._since = self._look_at = self._timer()
-            self._first, self._is_sole = seq, False
+        now = self._timer()
+        if now - self._sent >= ELECTION:  # it may have been another leader that stored this
+            self._since, self._first, self._is_sole = now, seq, False
+            self._look_at = now
         self._sent = max(self._sent, sent)
 
     def is_good(self) -> bool:
-        """Tell whether whoever answers now is the leader for sure; see to it that it stays so."""
+        """Tell whether whoever answers is the leader for sure; see to it that it stays so."""
         age = self._timer() - self._sent
         if age >= LEASE:
             return False
@@ -96,9 +97,9 @@ class NatsLease:
             self._look_soon()
         return self._is_sole
 
-    def was_good(self) -> bool:
-        """Tell the same of whoever has answered just now, which may have taken long."""
-        return self._is_sole and self._timer() - self._sent < ELECTION
+    def was_good(self, asked: Seconds) -> bool:
+        """Tell whether it stayed so since something was asked that has an answer now."""
+        return self._since <= asked and self._timer() - self._sent < ELECTION
 
     async def hold(self, limit: Seconds) -> None:
         """Return once there is a leader for sure, though an older one may answer as well.

@@ -77,11 +77,12 @@ class NatsReader:
         if not isinstance(subject, str):
             await self.lease.hold(limit)
             return await self._ask(question, until)
+        began = self._timer()
         if self.lease.is_good():
             answer = await self._ask(question, until)
-            if self.lease.was_good():
+            if self.lease.was_good(began):
                 return answer
-        began = self._timer()
+            began = self._timer()
         seq = await self.lease.beat(until - began)
         if not seq:
             return await self._ask(question, until)

@@ -28,14 +28,15 @@ class NatsLeader:
         says: the sequence that the leader's message has, which may be an older one's.
         directly: the sequences that other servers show, of the message and of the beat: those of
             one server after the other, then those of the leader.
-        meanwhile: called when the leader is asked for a message.
+        refuses: what it says of a message; None for that it has one.
+        meanwhile: called when the leader is asked for a message, or who follows it.
     """
 
     silence = "silence"
     is_open = True
 
     def __init__(self):
-        self.asked, self.seq, self.stores = Counter(), 0, None
+        self.asked, self.seq, self.stores, self.refuses = Counter(), 0, None, None
         self.followers, self.says, self.directly = [0.001, 0.001], 7, []
         self.meanwhile = bool
         self.beat = ""
@@ -45,6 +46,7 @@ class NatsLeader:
         await asyncio.sleep(0)
         if "STREAM.INFO" in subject:
             self.asked["look"] += 1
+            self.meanwhile()
             ages = [
                 {"name": str(n), "active": int(s * SECOND)} for n, s in enumerate(self.followers)
             ]
@@ -52,6 +54,8 @@ class NatsLeader:
         if "MSG.GET" in subject:
             self.asked["leader"] += 1
             self.meanwhile()
+            if self.refuses is not None:
+                return Told({"error": self.refuses})
             found = {"subject": SUBJECT, "seq": self.says, "data": b64encode(b"x").decode()}
             return Told({"message": found})
         self.asked["beat"] += 1

@@ -123,6 +123,24 @@ async def test_what_was_acknowledged_late_may_be_anothers(lease, leader, clock):
 
 
 @on_a_loop
+async def test_followers_of_the_leader_before_say_nothing(lease, leader, clock):
+    """There was room for an election while it was asked who follows."""
+    await lease.beat(1.0)
+    clock.advance(0.01)
+
+    def elect():
+        clock.advance(ELECTION)
+        lease.note(clock(), 2)
+
+    leader.meanwhile = elect
+    lease.is_good()
+    await turn()
+    leader.meanwhile = bool
+
+    assert not lease.is_good()
+
+
+@on_a_loop
 async def test_leader_stays_believed_while_something_is_stored(lease, leader, clock):
     """Nobody looks again: a server that goes away then followed."""
     await settle(lease, clock)

@@ -63,10 +63,10 @@ def test_leader_is_not_asked_while_an_older_one_may_answer():
     """One server has not answered this one since it leads: it may have led, and hung."""
     servers = Servers()
     servers.followers[0] = 99.0
-    servers.meanwhile = pytest.fail
     assert {servers.read() for _ in range(20)} == {NEW}
 
     assert servers.asked["anybody"] == servers.asked["beat"] == 20
+    assert servers.asked["leader"] == 0
 
 
 @pytest.mark.parametrize("lacks", [(OLD, 0), (OLD, None), (None, None), (0, 0)])
@@ -161,8 +161,17 @@ def test_server_that_never_shows_the_beat_is_given_up():
     assert servers.asked["anybody"] > 5
 
 
+NO_LEADER = {"code": 503, "err_code": 10008, "description": "no leader"}
+
+
 def test_leader_that_has_gone_is_told():
+    """Whichever it is that it does not do any more."""
     servers = Servers()
-    servers.stores = {"code": 503, "err_code": 10008, "description": "no leader"}
+    servers.stores = NO_LEADER
+    with pytest.raises(NoResponders, match="no leader"):
+        servers.read()
+    servers.stores = None
+    servers.settle()
+    servers.refuses = NO_LEADER
     with pytest.raises(NoResponders, match="no leader"):
         servers.read()

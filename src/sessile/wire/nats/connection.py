@@ -164,16 +164,17 @@ class NatsConnection:
         waiter: asyncio.Future[Msg] = self._loop.create_future()
         self._waiting[token] = waiter
         self._subjects[token] = subject
-        if parts is not None:
+        timers = [self._loop.call_later(limit, _fail, waiter)]
+        if parts is None:
+            timers.append(self._loop.call_later(min(limit / 4, _DOUBT), self.probe))
+        else:
             self._parts[token] = parts
-        doubt = self._loop.call_later(min(limit / 4, _DOUBT), self.probe)
-        end = self._loop.call_later(limit, _fail, waiter)
         try:
             await self._publish(subject, data, headers, self._inbox + token)
             answer = await waiter
         finally:
-            doubt.cancel()
-            end.cancel()
+            for each in timers:
+                each.cancel()
             del self._waiting[token], self._subjects[token]
             self._parts.pop(token, None)
         if answer.headers and answer.headers.get(_STATUS) == _NO_RESPONDERS:
@@ -182,6 +183,8 @@ class NatsConnection:
 
     async def ask_all(self, subject: str, data: bytes, limit: Seconds) -> list[Msg]:
         """Publish a message, and return the messages that are the answer to it, however many.
+
+        No answer is no reason to doubt the connection: any of several servers may have been asked.
 
         Raises:
             NoResponders: nobody listens.
@@ -288,9 +291,11 @@ class NatsConnection:
     async def _hear(self, message: Msg) -> None:
         token = message.subject[len(self._inbox) :]
         waiter, parts = self._waiting.get(token), self._parts.get(token)
+        if waiter is None or waiter.done():
+            return
         if parts is not None and _STATUS not in (message.headers or {}):
             parts.append(message)
-        elif waiter is not None and not waiter.done():
+        else:
             waiter.set_result(message)
 
     async def _note(self, error: Exception) -> None:

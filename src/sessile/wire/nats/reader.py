@@ -23,8 +23,9 @@ LAST: Final = "last_by_subj"
 """The question for the message of a subject; each has one."""
 
 _ATTEMPT: Final[Seconds] = 0.005
-"""How long one of several servers is waited for before another one is asked, at first and at least:
-one that hangs is asked like all others, and answers nobody."""
+_LONGEST_ATTEMPT: Final[Seconds] = 0.05
+"""How long one of several servers is waited for at first, at least and at most, before another one
+is asked: one that hangs is asked like all others, and answers nobody."""
 
 _PAUSE: Final[Seconds] = 0.002
 """How long one that lacks a beat gets to have it, at first: it follows a moment later."""
@@ -110,7 +111,7 @@ class NatsReader:
         """
         beat = self.lease.beat_subject
         data = msgspec.json.encode({"multi_last": [subject, beat]})
-        attempt, pause = max(usual, _ATTEMPT), _PAUSE
+        attempt, pause = min(max(usual, _ATTEMPT), _LONGEST_ATTEMPT), _PAUSE
         while (limit := until - self._timer()) > 0:
             try:
                 told = await self._connection.ask_all(

@@ -387,7 +387,7 @@ class NatsLane:
             self._is_alone = not connection.server.cluster
 
     def _reader(self, connection: NatsConnection, stream: StreamAddress) -> NatsReader:
-        """Return what reads a stream over one connection."""
+        """Return the reader of a stream, over one connection."""
         new = partial(NatsReader, connection, stream, self._timer, is_alone=self._is_alone)
         if connection is not self._connection:  # it was left meanwhile
             return new()

@@ -22,15 +22,15 @@ from sessile.wire.nats.messages import ACT, NOT_NOW, SEQUENCE, SUBJECT, GetAnswe
 LAST: Final = "last_by_subj"
 """The question for the message of a subject; each has one."""
 
-_ATTEMPT: Final[Seconds] = 0.005
-_LONGEST_ATTEMPT: Final[Seconds] = 0.05
+_ATTEMPT: Final[tuple[Seconds, Seconds]] = 0.005, 0.05
 """How long one of several servers is waited for at first, at least and at most, before another one
 is asked: one that hangs is asked like all others, and answers nobody."""
 
 _PAUSE: Final[Seconds] = 0.002
 """How long one that lacks a beat gets to have it, at first: it follows a moment later."""
 
-_LONGEST_PAUSE: Final[Seconds] = 0.05
+_SLOWER: Final = 1.5
+"""Each time it gets so much longer."""
 
 _decode = msgspec.json.Decoder(GetAnswer).decode
 
@@ -111,7 +111,8 @@ class NatsReader:
         """
         beat = self.lease.beat_subject
         data = msgspec.json.encode({"multi_last": [subject, beat]})
-        attempt, pause = min(max(usual, _ATTEMPT), _LONGEST_ATTEMPT), _PAUSE
+        least, most = _ATTEMPT
+        attempt, pause = min(max(usual, least), most), _PAUSE
         while (limit := until - self._timer()) > 0:
             try:
                 told = await self._connection.ask_all(
@@ -124,7 +125,7 @@ class NatsReader:
             if beat in found and found[beat].seq >= seq:
                 return GetAnswer(message=found.get(subject))
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            pause *= _SLOWER
         raise TimeoutError
 
 

@@ -100,7 +100,7 @@ def test_answer_of_many_messages_ends_with_a_status(host):
             await other.tell(message.reply, b"late", None)
 
         subject = await other.listen(answer)
-        await other._client.flush()
+        await other.ask("$JS.API.INFO", b"", None, LONG)  # behind what it listens to
         told = [await connection.ask_all(subject, b"", LONG) for _ in range(2)]
         with pytest.raises(NoResponders):
             await connection.ask_all("nobody.listens", b"", LONG)
@@ -118,7 +118,7 @@ def test_silence_of_one_of_many_ends_no_connection(host):
         connection, _, _ = await connect(host)
         other, _, _ = await connect(host)
         subject = await other.listen(asyncio.sleep)
-        await other._client.flush()
+        await other.ask("$JS.API.INFO", b"", None, LONG)  # behind what it listens to
         probes = []
         connection.probe = lambda: probes.append("probed")
         with pytest.raises(TimeoutError):

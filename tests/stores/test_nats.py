@@ -437,7 +437,7 @@ def test_server_that_hangs_up_is_connected_to_again(own_nats, drive):
 
 def test_silent_server_is_given_up_in_time(own_nats, drive):
     """Its connection too: when it is back, nobody waits for what it swallowed."""
-    store = NatsStore.from_url(f"{own_nats.url}?timeout=0.4")
+    store = NatsStore.from_url(f"{own_nats.url}?timeout=1.5")
     drive(store.create(record("a")))
     own_nats.freeze()
     try:

@@ -6,8 +6,8 @@ from sessile.core.flow import run
 from sessile.core.policy import Policy, days
 from sessile.core.record import RecordKind, evolve, pack
 from sessile.service.events import Malformed, NewDevice
-from sessile.service.owner_row import key_of
 from sessile.service.sessions import context_of
+from sessile.service.subject_row import key_of
 from sessile.stores.memory import MemoryStore
 from sessile.testing.world import ABROAD, World
 

@@ -8,8 +8,8 @@ from sessile.core.record import RecordKind, evolve, pack
 from sessile.service import evidence
 from sessile.service.events import Malformed
 from sessile.service.evidence import MOST_EVIDENCE
-from sessile.service.owner_row import key_of, read_row, write_row
 from sessile.service.sessions import context_of
+from sessile.service.subject_row import key_of, read_row, write_row
 from sessile.stores.memory import MemoryStore
 from sessile.testing.promises.thefts import Thefts
 from sessile.testing.world import World

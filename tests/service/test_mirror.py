@@ -69,7 +69,7 @@ TESTS = {
     "operator_log": ["tests/service/test_operator_log.py"],
     "options": ["tests/service/test_sessions.py", "tests/core/test_secrets.py"],
     "owned": ["promises/accounts.py", "promises/integrity.py", "tests/stores/test_crowds.py"],
-    "owner_row": ["tests/service/test_devices.py", "promises/thefts.py"],
+    "subject_row": ["tests/service/test_devices.py", "promises/thefts.py"],
     "principal": ["promises/principals.py", "tests/service/test_principal.py"],
     "regenerate": [
         "tests/service/test_regenerate.py",
@@ -95,6 +95,7 @@ TESTS = {
         "tests/service/test_retry.py",
     ],
     "shadows": ["tests/service/test_shadows.py"],
+    "server_row": ["tests/service/test_server_row.py"],
     "sessions": ["tests/service/test_sessions.py"],
     "size": ["tests/service/test_store_size.py", "promises/sizes.py"],
     "stale": ["promises/stale.py", "promises/unrotated.py", "tests/service/test_stale.py"],

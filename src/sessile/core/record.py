@@ -26,6 +26,7 @@ class RecordKind(IntEnum):
     DEVICES = 3  # of an owner, under a key that no ticket has
     EVIDENCE_LIST = 4  # of an owner: which there is; under another such key
     MOVING = 5  # a session on its way to another store; see ``stores.moving``
+    SERVER = 6  # of a server, or the names of all; under a key that no ticket has
 
 
 SESSION: Final = RecordKind.SESSION  # a look into an enum costs six times one into a module

@@ -13,7 +13,7 @@ from sessile.core.value import Instant
 from sessile.errors import StoreUnavailable
 from sessile.service.context import Context
 from sessile.service.events import NewDevice
-from sessile.service.owner_row import OwnerRow, read_row, write_row
+from sessile.service.subject_row import SubjectRow, read_row, write_row
 
 MOST_DEVICES: Final = 32
 """Devices, each with its network, that are remembered of a user: the latest."""
@@ -51,7 +51,7 @@ def _emit_new(context: Context, record: Record, known: _Known, now: Instant) -> 
         context.emit(NewDevice(now, key, owner, device, strange, elsewhere, client=client))
 
 
-def _devices(row: OwnerRow, since: Instant) -> _Known:
+def _devices(row: SubjectRow, since: Instant) -> _Known:
     try:
         lines = _decode(row.value) if row.value else []
     except msgspec.DecodeError:

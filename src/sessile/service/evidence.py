@@ -14,7 +14,7 @@ from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import StoreUnavailable
 from sessile.service.context import Context
-from sessile.service.owner_row import OwnerRow, read_row, write_row
+from sessile.service.subject_row import SubjectRow, read_row, write_row
 
 MOST_EVIDENCE: Final = 20
 """Thefts of one user whose evidence is kept: beyond, the oldest goes for the newest."""
@@ -45,7 +45,7 @@ async def list_evidence(context: Context, kept: Record, now: Instant) -> None:
         await context.store.delete(Key(kept.key))
 
 
-def _lines(row: OwnerRow, now: Instant) -> list[tuple[Key, Instant]]:
+def _lines(row: SubjectRow, now: Instant) -> list[tuple[Key, Instant]]:
     """Return the evidence that a list names, oldest first, and until when each is kept."""
     try:
         lines = _decode(row.value) if row.value else []

@@ -65,8 +65,8 @@ class Statistics:
         of_users: how many live sessions are a user's.
         of_visitors: how many are nobody's, or of somebody who has given a first factor.
         expired: sessions whose time is over, and which are still there.
-        others: what is no session: tombstones, evidence, lists of devices, sessions that move to
-            another store just now.
+        others: what is no session: tombstones, evidence, lists of devices, rows of servers,
+            sessions that move to another store just now.
         malformed: rows that are no record, or one that is not genuine.
         live: the sizes of the live sessions.
         all: the sizes of all records.

@@ -14,9 +14,9 @@ from sessile.service import (
     devices,
     end,
     manage,
-    owner_row,
     regenerate,
     require,
+    subject_row,
     tombstones,
     visitor,
 )
@@ -239,8 +239,8 @@ def evidence_stays_when_the_list_forgets_it(patch):
 
 @breaks("evidence_of_a_user_is_the_newest")
 def one_list_is_everybodys(patch):
-    whole = owner_row.key_of
-    patch.setattr(owner_row, "key_of", lambda kind, owner: whole(kind, "everybody"))
+    whole = subject_row.key_of
+    patch.setattr(subject_row, "key_of", lambda kind, owner: whole(kind, "everybody"))
 
 
 @breaks("rival_thefts_are_listed_both")
@@ -312,14 +312,14 @@ def devices_are_never_forgotten(patch):
 
 @breaks("devices_are_each_users_own")
 def devices_are_everybodys(patch):
-    whole = owner_row.key_of
-    patch.setattr(owner_row, "key_of", lambda kind, owner: whole(kind, "everybody"))
+    whole = subject_row.key_of
+    patch.setattr(subject_row, "key_of", lambda kind, owner: whole(kind, "everybody"))
 
 
 @breaks("knowing_devices_costs_a_login_two_commands")
 def devices_are_always_looked_up(patch):
     async def note(context, record, now):
-        await context.store.read(owner_row.key_of(RecordKind.DEVICES, record.owner))
+        await context.store.read(subject_row.key_of(RecordKind.DEVICES, record.owner))
 
     patch.setattr(regenerate, "note_device", note)
 

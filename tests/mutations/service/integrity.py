@@ -3,7 +3,7 @@
 from mutations.service.registry import Table
 from sessile.codecs import sealing
 from sessile.core.record import RecordKind, evolve, tombstone
-from sessile.service import end, owner_row, regenerate
+from sessile.service import end, regenerate, subject_row
 from sessile.service import open as opening
 from sessile.service.context import Context
 from sessile.service.sessions import Sealing
@@ -48,13 +48,13 @@ def ends_are_not_proved(patch):
 
 @breaks("every_stored_row_is_proved", sealing=PLAIN)
 def rows_of_owners_are_not_proved(patch):
-    whole = owner_row._draft
+    whole = subject_row._draft
 
     def draft(*args):
         row, written = whole(*args)
         return unprove(row), written
 
-    patch.setattr(owner_row, "_draft", draft)
+    patch.setattr(subject_row, "_draft", draft)
 
 
 def forget(*fields):

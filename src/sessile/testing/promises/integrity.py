@@ -21,6 +21,7 @@ from sessile.core.ticket import Ticket
 from sessile.errors import TooManySessions
 from sessile.service.alive import find_alive
 from sessile.service.events import Malformed
+from sessile.service.server_row import drain_server
 from sessile.service.sessions import Sealing, context_of
 from sessile.stores.contract import Capability, Key, Store
 from sessile.testing.drive import Drive
@@ -170,6 +171,7 @@ def _forgeries(sound: Record, field: str) -> Iterator[Record]:
 
 def _story(world: World) -> Iterator[Callable[[], Any]]:
     """Yield acts that together store every kind of record there is, in every way."""
+    yield lambda: world.drive(drain_server(context_of(world.sessions), "a", world.clock()))
     yield lambda: world.ask(puts(v=1))
     yield lambda: world.ask(lambda session: session.begin_login("alice", factors=("password",)))
     yield lambda: world.ask(lambda session: session.finish_login(factors=("totp",)))

@@ -1,7 +1,7 @@
-"""A row about an owner, beside the sessions: the known devices, or the list of evidence.
+"""A row about a subject, beside the sessions: an owner's known devices or evidence, or a server.
 
 It is sealed and proved as any record. It stands in no index, under an id that no ticket was drawn
-for. ``service.devices`` and ``service.evidence`` say what is in it.
+for. ``service.devices``, ``service.evidence`` and ``service.server_row`` say what is in it.
 """
 
 import base64
@@ -15,13 +15,17 @@ from sessile.core.ticket import Key
 from sessile.core.value import Instant
 from sessile.errors import KeyTaken
 from sessile.service.context import Context
-from sessile.stores.contract import Change, Committed
+from sessile.stores.contract import Change, Committed, Corrupt
 
-_WORDS: Final = {RecordKind.DEVICES: "devices", RecordKind.EVIDENCE_LIST: "evidence"}
+_WORDS: Final = {
+    RecordKind.DEVICES: "devices",
+    RecordKind.EVIDENCE_LIST: "evidence",
+    RecordKind.SERVER: "server",
+}
 """What the values of each kind are called, and its key is made of."""
 
 
-class OwnerRow(msgspec.Struct, frozen=True):
+class SubjectRow(msgspec.Struct, frozen=True):
     """One row, as it was found.
 
     Attributes:
@@ -29,27 +33,36 @@ class OwnerRow(msgspec.Struct, frozen=True):
         key: where it stands.
         record: as it is stored; None where there is none.
         value: what is in it; empty where there is none.
+        is_forged: whether something stands there that is not genuine, which is none.
     """
 
     kind: RecordKind
     key: Key
     record: Record | None
     value: bytes
+    is_forged: bool = False
 
 
-async def read_row(context: Context, kind: RecordKind, owner: str, now: Instant) -> OwnerRow:
-    """Return an owner's row; one that is not genuine is removed, and is none."""
-    key = key_of(kind, owner)
+async def read_row(context: Context, kind: RecordKind, subject: str, now: Instant) -> SubjectRow:
+    """Return a subject's row; one that is not genuine is removed, and is none."""
+    row = await find_row(context, kind, subject, now)
+    if row.is_forged:
+        await context.store.delete(row.key)
+    return row
+
+
+async def find_row(context: Context, kind: RecordKind, subject: str, now: Instant) -> SubjectRow:
+    """Return a subject's row; one that is not genuine is told, and is left where it is."""
+    key = key_of(kind, subject)
     found = await context.store.read(key)
     record = context.intact(found)
-    if found is not None and record is None:
-        await context.store.delete(key)
+    is_forged = isinstance(found, Record | Corrupt) and record is None
     values = None if record is None or record.kind is not kind else context.unseal(record, now)
-    return OwnerRow(kind, key, record, (values or {}).get(_WORDS[kind], b""))
+    return SubjectRow(kind, key, record, (values or {}).get(_WORDS[kind], b""), is_forged)
 
 
 async def write_row(
-    context: Context, row: OwnerRow, value: bytes, now: Instant, until: Instant
+    context: Context, row: SubjectRow, value: bytes, now: Instant, until: Instant
 ) -> bool:
     """Put a value into a row, kept until then; tell whether no rival wrote since it was read."""
     draft, written = _draft(context, row, value, now, until)
@@ -64,15 +77,15 @@ async def write_row(
 
 
 def _draft(
-    context: Context, row: OwnerRow, value: bytes, now: Instant, until: Instant
+    context: Context, row: SubjectRow, value: bytes, now: Instant, until: Instant
 ) -> tuple[Record, dict[str, bytes]]:
     version = 1 if row.record is None else row.record.version + 1
     blank = Record(FORMAT, row.key, version, now, now, until, until, bytes(32), now, kind=row.kind)
     return context.sealer.seal(blank, {_WORDS[row.kind]: value}, frozenset())
 
 
-def key_of(kind: RecordKind, owner: str) -> Key:
-    """Return where a user's row of that kind stands: an id that no ticket was drawn for."""
+def key_of(kind: RecordKind, subject: str) -> Key:
+    """Return where a subject's row of that kind stands: an id that no ticket was drawn for."""
     word = _WORDS[kind]
-    digest = hashlib.sha256(f"sessile {word}{owner}".encode()).digest()[:15]
+    digest = hashlib.sha256(f"sessile {word}{subject}".encode()).digest()[:15]
     return Key(word[0].upper() + base64.urlsafe_b64encode(digest).decode()[1:])

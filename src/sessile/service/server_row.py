@@ -1,0 +1,232 @@
+"""The row of a server: whether it is to drain, and what each of its workers last told of itself.
+
+All servers of a site share a store, so each may read of the others. ``service.heartbeat`` has a
+worker tell, and ``cli`` asks. Names of servers are those of ``Sessions(server=...)``.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from sessile.core.record import RecordKind
+from sessile.core.value import Instant, Seconds
+from sessile.errors import ConfigError, LostRace
+from sessile.service.context import Context
+from sessile.service.subject_row import SubjectRow, find_row, read_row, write_row
+
+BEAT: Final[Seconds] = 5.0
+"""Seconds after which a worker tells of itself though nothing has changed."""
+
+ALIVE: Final[Seconds] = 3 * BEAT
+"""How much earlier than another one of its server a worker may have told last, and count."""
+
+KEPT: Final[Seconds] = 7 * 86_400.0
+"""How long a server is remembered that tells nothing, and whether it is to drain."""
+
+_AGAIN: Final[Seconds] = KEPT / 7
+"""How old a server's line among the names may become before it is written anew."""
+
+_ATTEMPTS: Final = 16
+_NAMES: Final = ""  # the subject of the row with the names, which no server has for its own
+
+
+class WorkerStatus(msgspec.Struct, frozen=True):
+    """What a worker, a process of a server, told of itself.
+
+    Attributes:
+        told: when.
+        requests: how many were under way, streams included.
+        sockets: how many WebSockets were open.
+        sessions: how many different ones it had seen in about a minute.
+        is_drained: whether it sent its clients away.
+    """
+
+    told: Instant
+    requests: int = 0
+    sockets: int = 0
+    sessions: int = 0
+    is_drained: bool = False
+
+
+class _Value(msgspec.Struct, frozen=True):
+    drained_since: Instant | None = None
+    workers: dict[str, WorkerStatus] = {}
+
+
+class ServerRow(msgspec.Struct, frozen=True):
+    """A server as its row has it.
+
+    Attributes:
+        name: its name.
+        row: where that stands.
+        drained_since: since when it is to send its clients away; None where it takes them.
+        workers: what each of its workers last told, by its id; those that died a while ago too.
+    """
+
+    name: str
+    row: SubjectRow
+    drained_since: Instant | None = None
+    workers: dict[str, WorkerStatus] = {}
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anything is stored of it."""
+        return self.row.record is not None
+
+    def live_workers(self, now: Instant, skew: Seconds) -> list[WorkerStatus]:
+        """Return those that tell of themselves.
+
+        They are judged by each other, for they have a clock in common: none of them is taken for
+        dead because ours differs from it.
+
+        Args:
+            now: the time.
+            skew: by how much two clocks may differ.
+        """
+        newest = max((worker.told for worker in self.workers.values()), default=now)
+        if newest < now - ALIVE - skew:
+            return []
+        return [worker for worker in self.workers.values() if worker.told > newest - ALIVE]
+
+
+class ServerStatus(msgspec.Struct, frozen=True):
+    """A server for whoever compares it with others: all its live workers together.
+
+    Attributes:
+        name: its name.
+        is_drained: whether it is to send its clients away.
+        workers: how many live; a server without any is down.
+        requests: how many are under way, streams included.
+        sockets: how many WebSockets are open.
+        sessions: how many different ones were seen in about a minute, by worker.
+        undrained: how many workers do not send their clients away.
+    """
+
+    name: str
+    is_drained: bool
+    workers: int
+    requests: int
+    sockets: int
+    sessions: int
+    undrained: int
+
+
+async def load_of_servers(context: Context, now: Instant) -> list[ServerStatus]:
+    """Return every server that told of itself lately, by its name."""
+    names = await names_of_servers(context, now)
+    found = [await read_server(context, name, now) for name in names]
+    return [status_of(context, server, now) for server in found if server.is_there]
+
+
+def status_of(context: Context, server: ServerRow, now: Instant) -> ServerStatus:
+    """Return a server together with its live workers."""
+    live = server.live_workers(now, context.policy.clock_skew)
+    return ServerStatus(
+        server.name,
+        is_drained=server.drained_since is not None,
+        workers=len(live),
+        requests=sum(worker.requests for worker in live),
+        sockets=sum(worker.sockets for worker in live),
+        sessions=sum(worker.sessions for worker in live),
+        undrained=sum(not worker.is_drained for worker in live),
+    )
+
+
+async def names_of_servers(context: Context, now: Instant) -> list[str]:
+    """Return the names of the servers there are, in their order."""
+    return sorted(_names(await find_row(context, RecordKind.SERVER, _NAMES, now), now))
+
+
+async def read_server(context: Context, name: str, now: Instant) -> ServerRow:
+    """Return a server; one that nobody told of takes clients, and has no workers."""
+    return _server(name, await find_row(context, RecordKind.SERVER, name, now))
+
+
+async def change_server(
+    context: Context, name: str, change: Callable[[ServerRow], ServerRow], now: Instant
+) -> ServerRow:
+    """Change the row of a server, which is made where there is none, and return it as stored.
+
+    Args:
+        context: the collaborators.
+        name: whose.
+        change: returns it as it is to be; called again where somebody else wrote meanwhile.
+        now: the time.
+
+    Raises:
+        LostRace: others wrote all the while.
+    """
+    for _ in range(_ATTEMPTS):
+        server = change(_server(name, await read_row(context, RecordKind.SERVER, name, now)))
+        value = _encode(_Value(server.drained_since, server.workers))
+        if await write_row(context, server.row, value, now, now + KEPT):
+            return server
+    raise LostRace(server.row.key, attempts=_ATTEMPTS)
+
+
+async def drain_server(
+    context: Context, name: str, now: Instant, *, is_drained: bool = True
+) -> ServerRow:
+    """Say in its row that a server is to send its clients away, or to take them again.
+
+    Raises:
+        ConfigError: the row was written under other secrets, so that the server would not obey.
+        LostRace: others wrote all the while.
+    """
+    if (await find_row(context, RecordKind.SERVER, name, now)).is_forged:
+        raise ConfigError(
+            f"what {context.store.name} has of the server {name} was stored under other secrets, "
+            "and it would not believe these: give SESSILE_SECRETS as the servers have it, or name "
+            "the application with --app"
+        )
+
+    def drain(server: ServerRow) -> ServerRow:
+        since = (server.drained_since or now) if is_drained else None
+        return msgspec.structs.replace(server, drained_since=since)
+
+    return await change_server(context, name, drain, now)
+
+
+async def enter_server(context: Context, name: str, now: Instant) -> None:
+    """Enter a server among the names, unless it is there; who told nothing for long goes away.
+
+    A rival that writes first costs a line, which is entered at the next time.
+    """
+    row = await read_row(context, RecordKind.SERVER, _NAMES, now)
+    names = _names(row, now)
+    if now - names.get(name, now - _AGAIN) >= _AGAIN:
+        await write_row(context, row, _encode(names | {name: now}), now, now + KEPT)
+
+
+def with_worker(server: ServerRow, worker: str, status: WorkerStatus | None) -> ServerRow:
+    """Return a server with what a worker tells, or without it; the dead ones are forgotten."""
+    told = {worker: status} if status is not None else {}
+    now = status.told if status is not None else 0.0
+    others = {
+        name: other
+        for name, other in server.workers.items()
+        if name != worker and other.told > now - 4 * ALIVE
+    }
+    return msgspec.structs.replace(server, workers=others | told)
+
+
+def _server(name: str, row: SubjectRow) -> ServerRow:
+    try:
+        value = _decode(row.value) if row.value else _Value()
+    except msgspec.DecodeError:  # as of a later version
+        value = _Value()
+    return ServerRow(name, row, value.drained_since, value.workers)
+
+
+def _names(row: SubjectRow, now: Instant) -> dict[str, Instant]:
+    try:
+        names = _decode_names(row.value) if row.value else {}
+    except msgspec.DecodeError:
+        return {}
+    return {name: told for name, told in names.items() if told > now - KEPT}
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(_Value).decode
+_decode_names: Final = msgspec.msgpack.Decoder(dict[str, Instant]).decode

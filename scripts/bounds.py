@@ -111,6 +111,7 @@ BOUNDS = {
         Bound("commits tried to take a session out of its former store", "stores.moving:ATTEMPTS", "`LostRace`, a 503"),
         Bound("commits tried to lock a session whose ticket was stolen", "service.lock:_ATTEMPTS", "`LostRace`, a 503"),
         Bound("times that a late end puts evidence back", "service.end:_ATTEMPTS", "it is given up"),
+        Bound("sessions that a worker of a server with a name counts in a minute", "service.traffic:MOST_SEEN", "it tells that there were so many"),
         Bound("commits tried of what a worker tells of itself, while others of its server are faster", "service.server_row:_ATTEMPTS", "the next second"),
         Bound("an operation of SQLite; `?timeout=`", "stores.sqlite:LIMIT", "`StoreUnavailable`, a 503", S),
         Bound("an operation of LMDB; `?timeout=`", "stores.lmdb:LIMIT", "`StoreUnavailable`, a 503", S),

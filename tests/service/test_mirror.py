@@ -45,6 +45,7 @@ TESTS = {
     ],
     "evidence": ["promises/thefts.py", "tests/service/test_evidence.py"],
     "events": ["promises/events.py", "tests/sinks/test_every_event.py"],
+    "worker": ["tests/service/test_worker.py", "tests/web/test_under_way.py"],
     "housekeeping": ["promises/outages.py", "tests/races/test_outage.py"],
     "instrument": ["tests/service/test_instrument.py", "tests/service/test_hooks.py"],
     "lock": ["promises/replay_locks.py"],
@@ -116,6 +117,7 @@ TESTS = {
         "promises/concurrency.py",
         "tests/service/test_plain_values.py",
     ],
+    "traffic": ["tests/service/test_worker.py"],
     "transaction": [
         "tests/service/test_transaction.py",
         "promises/locks.py",

@@ -39,9 +39,12 @@ class ServerRoute:
 
     Raises:
         ConfigError: the name is none.
+
+    Attributes:
+        server: its name.
     """
 
-    __slots__ = ("_cookie", "_is_there", "_token")
+    __slots__ = ("_cookie", "_is_there", "_token", "server")
 
     def __init__(self, server: str, secret: bytes, cookie: Cookie) -> None:
         if SERVER_NAME.fullmatch(server) is None:
@@ -49,6 +52,7 @@ class ServerRoute:
                 f"server={server!r}: write the name that the balancer has for it, as 'a': up to 64 "
                 "letters, digits, '-', '_' or '.'"
             )
+        self.server = server
         self._cookie = replace(cookie, name=ROUTE_COOKIE, former=())
         self._token = route_token(server, secret)
         own = rf"(?:^|[;,])[ \t]*{ROUTE_COOKIE}={re.escape(self._token)}[ \t]*(?=[;,]|$)"

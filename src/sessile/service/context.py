@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from inspect import isawaitable
+from typing import TYPE_CHECKING
 
 from sessile.codecs.sealing import Forged, Sealer
 from sessile.core.carrier import Carriers
@@ -30,6 +31,9 @@ from sessile.wire.background.tasks import BackgroundTasks
 from sessile.wire.feed.follower import Follower
 from sessile.wire.per_loop import PerLoop
 
+if TYPE_CHECKING:
+    from sessile.service.worker import ServerWorker
+
 
 class Context:
     """The collaborators of the flows. Time and entropy come in here and nowhere else.
@@ -51,13 +55,15 @@ class Context:
         rests_until: when housekeeping is tried again, by ``timer``; see ``service.housekeeping``.
         watchers: of sessions that somebody has open, by their event loops; see ``service.watch``.
         watches_every: seconds between two looks at one of those, where the store tells nobody.
+        worker: this process as one of a server's; None where that has no name.
     """
 
     __slots__ = (
-        "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy", "follower",
-        "has_hooks", "hints", "is_closed", "is_drained", "is_timed", "log", "near", "origins",
-        "policy", "principal", "proxies", "reads_from_copies_until", "reopen_store", "rests_until",
-        "ring", "route", "sealer", "store", "tasks", "timer", "watchers", "watches_every",
+        "__weakref__", "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy",
+        "follower", "has_hooks", "hints", "is_closed", "is_drained", "is_timed", "log", "near",
+        "origins", "policy", "principal", "proxies", "reads_from_copies_until", "reopen_store",
+        "rests_until", "ring", "route", "sealer", "store", "tasks", "timer", "watchers",
+        "watches_every", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -100,6 +106,7 @@ class Context:
         self.log = OperatorLog(store.name, clock)
         self.created = 0
         self.is_closed = self.is_drained = False
+        self.worker: ServerWorker | None = None
         self.reopen_store: Callable[[], Store] | None = None
         self.rests_until = self.reads_from_copies_until = 0.0
         self._set_hooks(hooks)
@@ -161,8 +168,16 @@ class Context:
     def _list_keys(self) -> list[Key]:
         return [key for watchers in self.watchers.all() for key in watchers.list_keys()]
 
+    def drain(self, *, is_drained: bool) -> None:
+        """Send clients to other servers, or take them again; all workers of the server do so."""
+        self.is_drained = is_drained
+        if self.worker is not None:
+            self.worker.drain(is_drained=is_drained)
+
     def close(self) -> None:
         """Let async hooks finish, for a few seconds; watch nothing more, and close the store."""
+        if self.worker is not None:
+            self.worker.close()
         self._stop()
         self.tasks.close()
         run(self.store.close())
@@ -170,6 +185,8 @@ class Context:
     async def aclose(self) -> None:
         """Do the same on an event loop."""
         here = self.watchers.find()
+        if self.worker is not None:
+            await self.worker.aclose()
         self._stop()
         if here is not None:
             await here.waker.aclose()

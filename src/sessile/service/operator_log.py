@@ -168,6 +168,14 @@ class OperatorLog:
             ),
         )
 
+    def tell_untold(self, error: Exception) -> None:
+        """Log that a worker can tell nothing of itself, for another reason than an outage."""
+        words = (
+            f"{self._store}: this server's row there is neither read nor written, so a drain does "
+            f"not reach it: {type(error).__qualname__}"
+        )
+        self._log(Severity.ERROR, "untold", lambda: words)
+
     def tell_ahead(self, key: Key) -> None:
         """Log that a session was refused because the clock that made it was far ahead."""
         self._log(

@@ -1,6 +1,6 @@
 """The row of a server: whether it is to drain, and what each of its workers last told of itself.
 
-All servers of a site share a store, so each may read of the others. ``service.heartbeat`` has a
+All servers of a site share a store, so each may read of the others. ``service.worker`` has a
 worker tell, and ``cli`` asks. Names of servers are those of ``Sessions(server=...)``.
 """
 

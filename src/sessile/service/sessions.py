@@ -40,6 +40,7 @@ from sessile.service.options import (
     watch_of,
 )
 from sessile.service.require import use_grant
+from sessile.service.worker import ServerWorker
 from sessile.stores.contract import Store
 from sessile.wire import system
 from sessile.wire.background.tasks import BackgroundTasks
@@ -162,6 +163,8 @@ class Sessions:
             route=route,
             watches_every=watch_of(place),
         )
+        if route is not None:
+            self._context.worker = ServerWorker(route.server, self._context)
         self._context.reopen_store = reopen if can_reopen(place, former) else None
         self.sync = SyncSessions(self._context)
 
@@ -175,13 +178,14 @@ class Sessions:
 
         For a server that is to be stopped: where it has a route, its own is taken back from whoever
         brings it. A balancer is told by the page of ``is_drained``, and sends nobody new. It holds
-        for this process alone, and while another server is there to take them.
+        for all workers of this server, each a second later, and for those that are started anew,
+        until ``undrain``, as ``sessile drain`` does; without ``server=`` for this process alone.
         """
-        self._context.is_drained = True
+        self._context.drain(is_drained=True)
 
     def undrain(self) -> None:
         """Take clients again."""
-        self._context.is_drained = False
+        self._context.drain(is_drained=False)
 
     async def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:
         """Return a user's live sessions, oldest login first; ``current`` marks one of them.

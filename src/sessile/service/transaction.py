@@ -164,6 +164,8 @@ class Transaction:
         """Take what opening found; from here on there is a state to work on."""
         context = self.context
         self.opened = opened
+        if opened.record is not None and context.worker is not None:
+            context.worker.traffic.see(opened.record.key)
         self.state = SessionState(
             opened.record,
             opened.values if opened.lock is None else _NOTHING,

@@ -5,7 +5,7 @@ through: whoever made ``Sessions`` closes it, with ``await sessions.close()`` at
 next startup opens it again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from enum import Enum
 from typing import Any, Literal
 
@@ -83,6 +83,7 @@ class SessionMiddleware:
         self._answers = check_answers(answers)
         self._sessions = sessions
         self._context = context_of(sessions)
+        self._worker = self._context.worker
         get_ready()
         self._is_on_asyncio = False
         self._unloaded = stand_in(app)
@@ -102,25 +103,35 @@ class SessionMiddleware:
         kind = scope["type"]
         if kind == "lifespan":
             self._context.reopen()
+            if self._worker is not None:
+                self._worker.rounds.start()
         if kind not in {"http", "websocket"}:
             await self._app(scope, receive, send)
-            return
+        elif self._worker is None:
+            await self._handle(scope, receive, send)
+        else:
+            under_way = self._worker.under_way(is_socket=kind == "websocket")
+            under_way.add(id(scope))
+            try:
+                await self._handle(scope, receive, send)
+            finally:
+                under_way.discard(id(scope))
+
+    def _handle(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve a request or a WebSocket. This is no coroutine, which each of them would pay."""
         if "session" in scope:
             check_outside(scope)
             if check_twice(scope, self._sessions):
-                await self._pass_on(scope, receive, send)
-                return
+                return self._pass_on(scope, receive, send)
         if self._exclude and is_below(path(scope), self._exclude):
             scope["session"] = self._no_session
-            await self._app(scope, receive, send)
-        elif kind == "websocket":
-            passive, unrotated = self._is_passive(scope), self._is_unrotated(scope)
-            await serve(
-                self._app, self._sessions, scope, receive, send,
-                passive=passive, unrotated=unrotated, ended_code=self._ended_code,
-            )  # fmt: skip
-        else:
-            await self._serve(scope, receive, send)
+            return self._app(scope, receive, send)
+        if scope["type"] == "http":
+            return self._serve(scope, receive, send)
+        return serve(
+            self._app, self._sessions, scope, receive, send, passive=self._is_passive(scope),
+            unrotated=self._is_unrotated(scope), ended_code=self._ended_code,
+        )  # fmt: skip
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve below another ``SessionMiddleware`` with the same sessions, whose work it is."""

@@ -12,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from sessile.core.options import suggest_options
 from sessile.core.prefix import is_below
 from sessile.errors import ConfigError, SessileError
-from sessile.service.sessions import Sessions
+from sessile.service.sessions import Sessions, context_of
 from sessile.web.excluded import no_session, prefixes
 from sessile.web.integration import (
     ERROR,
@@ -82,6 +82,7 @@ class SessionMiddleware:
         self._answers = check_answers(answers)
         self._app = app
         self._sessions = sessions
+        self._worker = context_of(sessions).worker
         get_ready()
         named = prefixes("exclude", exclude)
         self._exclude = _environ_paths(named)
@@ -91,6 +92,21 @@ class SessionMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        if self._worker is None:
+            return self._handle(environ, start_response)
+        under_way, number = self._worker.under_way(), id(environ)
+        under_way.add(number)
+        try:
+            chunks = self._handle(environ, start_response)
+        except BaseException:
+            under_way.discard(number)
+            raise
+        if _is_inert(chunks, environ):
+            under_way.discard(number)
+            return chunks
+        return UnderWay(chunks, environ, under_way)
+
+    def _handle(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self._is_again(environ.get(KEY)):
             return self._app(environ, start_response)
         if self._exclude and _begins(environ, self._exclude):
@@ -352,6 +368,33 @@ class Body:
         if close is not None:
             close()
         self._response.end()
+
+
+class UnderWay:
+    """The body of a request that counts as under way until the server is done with it.
+
+    Args:
+        chunks: the body.
+        environ: the request, which keeps its number while this is there.
+        under_way: the numbers of all.
+    """
+
+    __slots__ = ("_chunks", "_environ", "_under_way")
+
+    def __init__(
+        self, chunks: Iterable[bytes], environ: WSGIEnvironment, under_way: set[int]
+    ) -> None:
+        self._chunks, self._environ, self._under_way = chunks, environ, under_way
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._chunks)
+
+    def close(self) -> None:
+        """Close the body: the server is done, or the client is gone."""
+        self._under_way.discard(id(self._environ))
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
 
 
 def _first(chunks: Iterator[bytes]) -> bytes:

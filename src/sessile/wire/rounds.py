@@ -1,4 +1,4 @@
-"""A thread that does something now and then. ``cluster.leaders`` and ``service.worker`` say what."""
+"""A thread that does something now and then, as ``cluster.leaders`` or ``service.worker`` say."""
 
 import asyncio
 import os

@@ -186,6 +186,7 @@ ABOUT_SESSIONS = (
     ["list"], ["show", "A" * 20], ["where", "A" * 20], ["stat"], ["stat", "--quick"],
     ["end", "A" * 20], ["end-all", "alice"], ["end-everybody", "--yes"], ["sweep"], ["init"],
     ["copy", "sqlite:///sessile.db", "sqlite:///new.db"], ["demo"],
+    ["servers"], ["drain", "a"], ["undrain", "a"],
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from sessile.cli.balancer import balancer_app
 from sessile.cli.copy import copy
 from sessile.cli.demo import demo
 from sessile.cli.doctor import doctor
+from sessile.cli.drain import drain, undrain
 from sessile.cli.end import end
 from sessile.cli.end_all import end_all
 from sessile.cli.end_everybody import end_everybody
@@ -19,6 +20,7 @@ from sessile.cli.init import init
 from sessile.cli.keygen import keygen
 from sessile.cli.list import list_sessions
 from sessile.cli.node import node_app
+from sessile.cli.servers import servers
 from sessile.cli.show import show
 from sessile.cli.stat import stat
 from sessile.cli.sweep import sweep
@@ -70,8 +72,8 @@ def sessile(
 ) -> None:
     """Look after HTTP sessions.
 
-    Exit codes: 0 done; 1 there was no such session, or the doctor found something wrong; 2 an
-    error.
+    Exit codes: 0 done; 1 there was no such session, the doctor found something wrong, or a server
+    that drains is not through; 2 an error.
     """
 
 
@@ -85,6 +87,9 @@ app.command("stat")(stat)
 app.command("end")(end)
 app.command("end-all")(end_all)
 app.command("end-everybody")(end_everybody)
+app.command("servers")(servers)
+app.command("drain")(drain)
+app.command("undrain")(undrain)
 app.command("sweep")(sweep)
 app.command("copy")(copy)
 app.add_typer(node_app, name="node")

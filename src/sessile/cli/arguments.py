@@ -4,6 +4,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from sessile.core.route import SERVER_NAME
 from sessile.core.ticket import Key, Ticket, is_key
 
 
@@ -50,6 +51,12 @@ def _user(text: str) -> str:
     return text
 
 
+def _server(text: str) -> str:
+    if SERVER_NAME.fullmatch(text) is None:
+        raise typer.BadParameter("a server's name is up to 64 letters, digits, '-', '_' or '.'")
+    return text
+
+
 Url: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -76,6 +83,14 @@ SessionId: TypeAlias = Annotated[
         metavar="ID",
         parser=session_id,
         help="The session, as `list` prints it. One that begins with '-' goes after '--'.",
+    ),
+]
+Server: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="SERVER",
+        parser=_server,
+        help="Its name, that of SESSILE_SERVER, as `servers` lists it.",
     ),
 ]
 Owner: TypeAlias = Annotated[

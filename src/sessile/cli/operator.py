@@ -37,6 +37,27 @@ def connect(url: str | None, app: str | None = None) -> Iterator[Sessions]:
         sessions.sync.close()
 
 
+@contextmanager
+def connect_with_secrets(url: str | None, app: str | None = None) -> Iterator[Sessions]:
+    """Connect an operator who reads and writes what servers believe: it takes their secrets.
+
+    Raises:
+        ConfigError: there are none; or nothing is to see, as with ``connect``.
+    """
+    system.setting("SESSILE_URL")  # an empty one is told first, as by every command
+    if app is None and system.setting("SESSILE_SECRETS") is None:
+        raise ConfigError(
+            "servers obey whoever has their secrets: set SESSILE_SECRETS as they have it, or name "
+            "the application, as in --app shop:sessions"
+        )
+    sessions = Sessions(url) if app is None else open_application(app, url)
+    try:
+        _refuse_invisible(context_of(sessions).store)
+        yield sessions
+    finally:
+        sessions.sync.close()
+
+
 def _open(url: str | None) -> Sessions:
     refuse_empty_secrets()
     sessions = Sessions(url, secrets=[system.entropy(32)], sealing=Sealing.OFF, policy=_Unknown())

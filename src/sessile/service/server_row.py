@@ -74,8 +74,8 @@ class ServerRow(msgspec.Struct, frozen=True):
         """Whether anything is stored of it."""
         return self.row.record is not None
 
-    def live_workers(self, now: Instant, skew: Seconds) -> list[WorkerStatus]:
-        """Return those that tell of themselves.
+    def live_workers(self, now: Instant, skew: Seconds) -> dict[str, WorkerStatus]:
+        """Return those that tell of themselves, by their ids.
 
         They are judged by each other, for they have a clock in common: none of them is taken for
         dead because ours differs from it.
@@ -86,8 +86,8 @@ class ServerRow(msgspec.Struct, frozen=True):
         """
         newest = max((worker.told for worker in self.workers.values()), default=now)
         if newest < now - ALIVE - skew:
-            return []
-        return [worker for worker in self.workers.values() if worker.told > newest - ALIVE]
+            return {}
+        return {name: one for name, one in self.workers.items() if one.told > newest - ALIVE}
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
@@ -121,7 +121,7 @@ async def load_of_servers(context: Context, now: Instant) -> list[ServerStatus]:
 
 def status_of(context: Context, server: ServerRow, now: Instant) -> ServerStatus:
     """Return a server together with its live workers."""
-    live = server.live_workers(now, context.policy.clock_skew)
+    live = server.live_workers(now, context.policy.clock_skew).values()
     return ServerStatus(
         server.name,
         is_drained=server.drained_since is not None,

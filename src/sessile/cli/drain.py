@@ -1,0 +1,142 @@
+"""``sessile drain`` and ``undrain``: have a server send its clients away, and wait until it has.
+
+``service.server_row`` is where its workers read it, and ``service.worker`` obeys.
+"""
+
+from collections.abc import Mapping
+from time import sleep
+from typing import Annotated, Final
+
+import typer
+
+from sessile.cli.arguments import App, Server, Url
+from sessile.cli.operator import connect_with_secrets
+from sessile.cli.printable import pluralize
+from sessile.core.flow import run
+from sessile.core.value import Instant, Seconds
+from sessile.errors import ConfigError
+from sessile.service.context import Context
+from sessile.service.server_row import (
+    ALIVE,
+    WorkerStatus,
+    drain_server,
+    names_of_servers,
+    read_server,
+)
+from sessile.service.sessions import context_of
+
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="SECONDS",
+        min=0,
+        help="How long to wait until nothing is under way; 0 waits for nothing.",
+    ),
+]
+
+_LOOK: Final[Seconds] = 1.0
+_IN_A_ROW: Final = 2  # looks at which nothing is under way: between two requests nothing is, too
+
+
+def drain(server: Server, url: Url = None, app: App = None, wait: Wait = 60.0) -> None:
+    """Have a server send its clients away, and wait until it has nothing to do.
+
+    All its workers drain within a second, and those that are started under its name, until
+    `undrain`. What is under way is counted down. Exits with 1 where something still is at the end.
+    """
+    with connect_with_secrets(url, app) as sessions:
+        context = context_of(sessions)
+        _check_name(context, server)
+        run(drain_server(context, server, context.clock()))
+        is_through = True
+        if wait:
+            is_through = _count_down(context, server, wait)
+        else:
+            typer.echo(f"{server} drains from now on")
+    if not is_through:
+        raise typer.Exit(1)
+
+
+def undrain(server: Server, url: Url = None, app: App = None) -> None:
+    """Have a server take clients again, after `drain`."""
+    with connect_with_secrets(url, app) as sessions:
+        context = context_of(sessions)
+        _check_name(context, server)
+        run(drain_server(context, server, context.clock(), is_drained=False))
+    typer.echo(f"{server} takes clients again")
+
+
+def _check_name(context: Context, name: str) -> None:
+    """Refuse the name of a server that nobody has told of: it is misspelt, most likely.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    names = run(names_of_servers(context, context.clock()))
+    if name not in names:
+        there = f"there are {', '.join(names)}" if names else "there is none with a name yet"
+        raise ConfigError(
+            f"no server {name} has told of itself in {context.store.name}: {there}. A server does "
+            "so with its first request, by the name of SESSILE_SERVER"
+        )
+
+
+class Countdown:
+    """What is under way at a server, look by look.
+
+    A worker that tells nothing new for a while by our own timer was killed, and is waited for no
+    longer: whatever its clock is.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[Instant, Seconds]] = {}
+
+    def see(self, workers: Mapping[str, WorkerStatus], time: Seconds) -> list[WorkerStatus]:
+        """Return those of the workers that live; ``time`` is by a timer."""
+        for name, worker in workers.items():
+            told, _ = self._told.get(name, (None, time))
+            if worker.told != told:
+                self._told[name] = (worker.told, time)
+        return [one for name, one in workers.items() if time - self._told[name][1] < ALIVE]
+
+
+def left_of(workers: list[WorkerStatus]) -> str:
+    """Return what is left to do, in words; empty where nothing is."""
+    unaware = sum(not worker.is_drained for worker in workers)
+    requests = sum(worker.requests for worker in workers)
+    sockets = sum(worker.sockets for worker in workers)
+    found = (
+        pluralize(requests, "request") if requests else "",
+        pluralize(sockets, "WebSocket") if sockets else "",
+        f"{pluralize(unaware, 'worker')} that has yet to look" if unaware else "",
+    )
+    return ", ".join(filter(None, found))
+
+
+def _count_down(context: Context, name: str, wait: Seconds) -> bool:
+    """Print what is under way whenever that changes; tell whether nothing is any more."""
+    countdown, end = Countdown(), context.timer() + wait
+    said, quiet = "", 0
+    while True:
+        time = context.timer()
+        workers = countdown.see(_live_workers(context, name), time)
+        left = left_of(workers)
+        quiet = 0 if left else quiet + 1
+        if quiet == _IN_A_ROW:
+            none = "" if workers else ", and no worker of it runs"
+            typer.echo(f"{name} drains: nothing is under way{none}")
+            return True
+        if left and time >= end:
+            typer.echo(f"{name} is not through after {wait:g} s: {left}", err=True)
+            return False
+        if left and left != said:
+            said = left
+            typer.echo(f"{name} drains: {left}")
+        sleep(min(_LOOK, max(end - time, 0.05)))
+
+
+def _live_workers(context: Context, name: str) -> dict[str, WorkerStatus]:
+    now = context.clock()
+    server = run(read_server(context, name, now))
+    return server.live_workers(now, context.policy.clock_skew)

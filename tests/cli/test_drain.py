@@ -1,0 +1,222 @@
+"""``sessile drain``, ``undrain`` and ``servers``: what is said to a server, and what it tells."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from cli.conftest import SECRET
+from sessile import Sessions
+from sessile.cli import drain as command
+from sessile.cli.drain import Countdown, left_of
+from sessile.core.flow import run
+from sessile.service.server_row import ALIVE, WorkerStatus, change_server, enter_server, with_worker
+from sessile.service.sessions import context_of
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(autouse=True)
+def secrets(monkeypatch):
+    """The servers' secrets, which a command of this kind takes."""
+    monkeypatch.setenv("SESSILE_SECRETS", SECRET)
+
+
+@pytest.fixture
+def server():
+    """A server with one worker, which a test lets look."""
+    sessions = Sessions(server="a")
+    context_of(sessions).worker.rounds.start = lambda: None
+    look(sessions)
+    yield sessions
+    sessions.sync.close()
+
+
+def look(sessions):
+    run(context_of(sessions).worker.look(context_of(sessions)))
+
+
+def tell(server, name, **figures):
+    """Let a worker of a server tell its figures, that never looks by itself."""
+    context = context_of(server)
+    now = context.clock()
+    run(enter_server(context, name, now))
+    status = WorkerStatus(now, **figures)
+    run(change_server(context, name, lambda row: with_worker(row, "other", status), now))
+
+
+@pytest.fixture
+def running(server):
+    """The server's worker, which looks by itself."""
+    over = threading.Event()
+
+    def work():
+        while not over.wait(0.05):
+            look(server)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield server
+    over.set()
+    thread.join()
+
+
+def test_drain_ends_when_nothing_is_under_way(sessile, running):
+    """Its workers have looked by then; it says what it counts."""
+    traffic = context_of(running).worker.traffic
+    traffic.requests.update((1, 2))
+    traffic.sockets.add(1)
+
+    def finish():
+        while not running.is_drained:
+            time.sleep(0.01)
+        time.sleep(2)  # the command looks once a second, and is to see it
+        traffic.requests.clear()
+        traffic.sockets.clear()
+
+    thread = threading.Thread(target=finish)
+    thread.start()
+    done = sessile("drain", "a", "--wait", f"{PATIENCE}")
+    thread.join()
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    *counts, last = done.stdout.splitlines()
+    assert any(line == "a drains: 2 requests, 1 WebSocket" for line in counts)
+    assert last == "a drains: nothing is under way"
+    assert running.is_drained
+
+
+def test_drain_says_who_is_left(sessile, running):
+    """It ends with 1, and the server drains on."""
+    context_of(running).worker.traffic.requests.add(1)
+    tell(running, "a", sockets=2)
+    done = sessile("drain", "a", "--wait", "2.5")
+
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "a is not through after 2.5 s: 1 request, 2 WebSockets, 1 worker that has yet to look\n"
+    )
+    assert running.is_drained
+
+
+def test_drain_that_waits_for_nothing_is_said_at_once(sessile, server):
+    """As in a script that has other things to do; the worker hears of it at its next look."""
+    done = sessile("drain", "a", "--wait", "0")
+    assert (done.exit_code, done.output) == (0, "a drains from now on\n")
+    look(server)
+    assert server.is_drained
+    done = sessile("undrain", "a")
+    assert (done.exit_code, done.output) == (0, "a takes clients again\n")
+    look(server)
+
+    assert not server.is_drained
+
+
+def test_server_that_does_not_run_is_drained_at_once(sessile, server):
+    """Whoever starts under its name drains."""
+    context_of(server).worker._part()
+    done = sessile("drain", "a")
+
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "a drains: nothing is under way, and no worker of it runs\n",
+    )
+
+
+def test_worker_that_was_killed_is_waited_for_no_longer():
+    """Its figures stay in the row, and nobody brings them down."""
+    countdown = Countdown()
+    killed, alive = WorkerStatus(1.0, requests=3), WorkerStatus(1.0)
+    assert left_of(countdown.see({"k": killed, "a": alive}, 0.0)).startswith("3 requests")
+    later = WorkerStatus(2.0, is_drained=True)
+
+    assert left_of(countdown.see({"k": killed, "a": later}, ALIVE - 1)).startswith("3 requests")
+    assert left_of(countdown.see({"k": killed, "a": later}, ALIVE)) == ""
+    assert countdown.see({"k": killed, "a": later}, ALIVE + 5) == [later], "it told of itself since"
+
+
+def test_one_quiet_look_is_not_enough(sessile, server, monkeypatch):
+    """Between two requests of a busy server nothing is under way."""
+    context_of(server).worker.traffic.requests.add(1)
+    looks = []
+
+    def sleep(_):
+        looks.append(1)
+        if len(looks) <= 5:
+            context_of(server).worker.traffic.requests ^= {1}
+        look(server)
+
+    look(server)
+    monkeypatch.setattr(command, "sleep", sleep)
+    sessile("drain", "a", "--wait", "5")
+
+    assert len(looks) == 6
+
+
+@pytest.mark.parametrize("words", [["drain", "b"], ["undrain", "b"]])
+def test_name_of_no_server_is_told_with_those_there_are(sessile, server, words):
+    """It is misspelt, and another one would go on taking clients."""
+    done = sessile(*words)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no server b has told of itself" in done.stderr
+    assert "there are a." in done.stderr
+
+
+def test_first_server_is_told_how_to_become_one(sessile, server):
+    """A site without names has nothing to drain."""
+    Sessions(server="a").sync.end_everybody()
+    done = sessile("drain", "a")
+
+    assert done.exit_code == 2
+    assert "there is none with a name yet" in done.stderr
+    assert "SESSILE_SERVER" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../a", "a" * 65])
+def test_what_can_be_no_name_is_refused(sessile, name):
+    """Before a store is asked."""
+    assert sessile("drain", name).exit_code == 2
+
+
+@pytest.mark.parametrize("words", [["drain", "a"], ["undrain", "a"], ["servers"]])
+def test_command_without_secrets_is_refused(sessile, server, folder, monkeypatch, words):
+    """It could say nothing that a server believes; no key file is made."""
+    monkeypatch.delenv("SESSILE_SECRETS")
+    done = sessile(*words)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "servers obey whoever has their secrets" in done.stderr
+    assert not (folder / "sessile.db.key").exists()
+
+
+def test_application_of_its_own_name_is_asked(sessile, server, folder):
+    """Its secrets, wherever they come from, as with every command."""
+    (folder / "shop_of_drain.py").write_text(
+        f"from sessile import Sessions\nsessions = Sessions(secrets=[{SECRET!r}])\n"
+    )
+
+    assert sessile("drain", "a", "--wait", "0", "--app", "shop_of_drain:sessions").exit_code == 0
+
+
+def test_servers_are_listed_with_what_they_have_to_do(sessile, server):
+    """A line for each in a pipe, JSON for programs."""
+    tell(server, "b", requests=3, sockets=2, sessions=9, is_drained=True)
+    sessile("drain", "b", "--wait", "0")
+    sessile("drain", "a", "--wait", "0")
+
+    assert sessile("servers").stdout == "a\t1\tall but 1\t0\t0\t0\nb\t1\tyes\t3\t2\t9\n"
+    first, _ = json.loads(sessile("servers", "--json").stdout)
+    assert first == {
+        "name": "a", "is_drained": True, "workers": 1, "requests": 0, "sockets": 0, "sessions": 0,
+        "undrained": 1,
+    }  # fmt: skip
+
+
+def test_servers_are_a_table_on_a_terminal(terminal, server):
+    """With headings that say what the numbers are."""
+    said = terminal("servers")
+
+    assert "requests" in said.splitlines()[0]
+    assert said.splitlines()[1].split() == ["a", "1", "no", "0", "0", "0"]

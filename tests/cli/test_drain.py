@@ -9,7 +9,7 @@ import pytest
 from cli.conftest import SECRET
 from sessile import Sessions
 from sessile.cli import drain as command
-from sessile.cli.drain import Countdown, left_of
+from sessile.cli.drain import Countdown, work_left
 from sessile.core.flow import run
 from sessile.service.server_row import ALIVE, WorkerStatus, change_server, enter_server, with_worker
 from sessile.service.sessions import context_of
@@ -128,11 +128,11 @@ def test_worker_that_was_killed_is_waited_for_no_longer():
     """Its figures stay in the row, and nobody brings them down."""
     countdown = Countdown()
     killed, alive = WorkerStatus(1.0, requests=3), WorkerStatus(1.0)
-    assert left_of(countdown.see({"k": killed, "a": alive}, 0.0)).startswith("3 requests")
+    assert work_left(countdown.see({"k": killed, "a": alive}, 0.0)).startswith("3 requests")
     later = WorkerStatus(2.0, is_drained=True)
 
-    assert left_of(countdown.see({"k": killed, "a": later}, ALIVE - 1)).startswith("3 requests")
-    assert left_of(countdown.see({"k": killed, "a": later}, ALIVE)) == ""
+    assert work_left(countdown.see({"k": killed, "a": later}, ALIVE - 1)).startswith("3 requests")
+    assert work_left(countdown.see({"k": killed, "a": later}, ALIVE)) == ""
     assert countdown.see({"k": killed, "a": later}, ALIVE + 5) == [later], "it told of itself since"
 
 

@@ -101,8 +101,8 @@ class Countdown:
         return [one for name, one in workers.items() if time - self._told[name][1] < ALIVE]
 
 
-def left_of(workers: list[WorkerStatus]) -> str:
-    """Return what is left to do, in words; empty where nothing is."""
+def work_left(workers: list[WorkerStatus]) -> str:
+    """Describe the work that is left; empty where there is none."""
     unaware = sum(not worker.is_drained for worker in workers)
     requests = sum(worker.requests for worker in workers)
     sockets = sum(worker.sockets for worker in workers)
@@ -121,7 +121,7 @@ def _count_down(context: Context, name: str, wait: Seconds) -> bool:
     while True:
         time = context.timer()
         workers = countdown.see(_live_workers(context, name), time)
-        left = left_of(workers)
+        left = work_left(workers)
         quiet = 0 if left else quiet + 1
         if quiet == _IN_A_ROW:
             none = "" if workers else ", and no worker of it runs"

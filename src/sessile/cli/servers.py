@@ -53,11 +53,11 @@ def _print_table(found: list[ServerStatus]) -> None:
 
 
 def _cells(status: ServerStatus) -> list[str]:
-    facts = (status.workers, _drained(status), status.requests, status.sockets, status.sessions)
+    facts = (status.workers, _drain(status), status.requests, status.sockets, status.sessions)
     return [printable(status.name), *map(str, facts)]
 
 
-def _drained(status: ServerStatus) -> str:
+def _drain(status: ServerStatus) -> str:
     if not status.is_drained:
         return "no"
     return f"all but {status.undrained}" if status.undrained else "yes"

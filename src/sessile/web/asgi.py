@@ -22,6 +22,7 @@ from sessile.web.exchange import EXCHANGE, MET, Exchange
 from sessile.web.excluded import NoSession, UnloadedSession, no_session, prefixes, stand_in
 from sessile.web.foreign import advise, check_outside, check_twice
 from sessile.web.late import late_change
+from sessile.web.readiness import readiness_page
 from sessile.web.request import AsgiRequest, peek_form
 from sessile.web.scope import SESSIONS, App, Receive, Scope, Send, path, respond
 from sessile.web.websocket import ENDED, check_ended_code, serve
@@ -57,6 +58,9 @@ class SessionMiddleware:
         ended_code: with what a WebSocket is closed once its session has ended, by whomever, on
             whatever server. A stream of ``text/event-stream`` ends then as well. None leaves either
             open; ``session.watch()`` is for an application that ends them by itself.
+        readiness: a path that is answered here, as in ``"/ready"``: 200 while this server takes
+            clients, and 404 while it drains, which a balancer's health check looks at. It asks no
+            store. None is no such page.
         answers: applications that answer errors which no handler meets, those of the save above
             all: ``{TooManySessions: page}``. ``scope["sessile.error"]`` is the error, and the
             session is a fresh one, without what was not saved. In Starlette and FastAPI the
@@ -76,6 +80,7 @@ class SessionMiddleware:
         passive: Iterable[str] = (),
         unrotated: Iterable[str] = (),
         ended_code: int | None = ENDED,
+        readiness: str | None = None,
         answers: Answers[App] | None = None,
     ) -> None:
         self._app = app
@@ -84,6 +89,7 @@ class SessionMiddleware:
         self._sessions = sessions
         self._context = context_of(sessions)
         self._worker = self._context.worker
+        self._readiness = readiness_page(readiness, self._context)
         get_ready()
         self._is_on_asyncio = False
         self._unloaded = stand_in(app)
@@ -107,6 +113,8 @@ class SessionMiddleware:
                 self._worker.rounds.start()
         if kind not in {"http", "websocket"}:
             await self._app(scope, receive, send)
+        elif self._readiness is not None and path(scope) == self._readiness.path:
+            await respond(send, self._readiness.answer(scope.get("method", "")))
         elif self._worker is None:
             await self._handle(scope, receive, send)
         else:

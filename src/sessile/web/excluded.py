@@ -90,10 +90,15 @@ def prefixes(option: str, given: Iterable[object]) -> tuple[str, ...]:
         raise ConfigError(f"{option}={given!r}: write a tuple, as in {option}=({_quote(right)},)")
     if not isinstance(given, Iterable):
         raise ConfigError(f'{option}={given!r}: write a tuple, as in {option}=("/static/",)')
-    return tuple(_check_prefix(option, one) for one in given)
+    return tuple(check_prefix(option, one) for one in given)
 
 
-def _check_prefix(option: str, given: object) -> str:
+def check_prefix(option: str, given: object) -> str:
+    """Return a path as an option has it.
+
+    Raises:
+        ConfigError: it does not begin with ``/``.
+    """
     if isinstance(given, str) and given.startswith("/"):
         return given
     example = f"/{given}" if isinstance(given, str) and given else "/static/"

@@ -140,6 +140,7 @@ class Sessile(SessionInterface):
         sessions: where sessions live; None is ``Sessions()``.
         passive: path prefixes whose requests are no sign of life; see ``web.wsgi``.
         unrotated: path prefixes whose requests turn no ticket; see there.
+        readiness: a path that tells a balancer whether this server takes clients; see there.
     """
 
     def __init__(
@@ -149,9 +150,10 @@ class Sessile(SessionInterface):
         *,
         passive: Iterable[str] = (),
         unrotated: Iterable[str] = (),
+        readiness: str | None = None,
     ) -> None:
         self._sessions = Sessions() if sessions is None else sessions
-        self._passive, self._unrotated = passive, unrotated
+        self._passive, self._unrotated, self._readiness = passive, unrotated, readiness
         if app is not None:
             self.init_app(app)
 
@@ -184,6 +186,7 @@ class Sessile(SessionInterface):
             self._sessions,
             passive=self._passive,
             unrotated=self._unrotated,
+            readiness=self._readiness,
             answers=answers,
         )
         middleware.app = app

@@ -47,7 +47,7 @@ _FORBIDDEN: Final[dict[type[Exception], str]] = {
 
 def forbidden(text: str) -> Refusal:
     """Return a 403 that says so. A browser shows it as text, whatever stands in it."""
-    return _make(403, "Forbidden", text, ("x-content-type-options", "nosniff"))
+    return plain_answer(403, "Forbidden", text, ("x-content-type-options", "nosniff"))
 
 
 def refusal(error: Exception) -> Refusal:
@@ -55,7 +55,7 @@ def refusal(error: Exception) -> Refusal:
     if isinstance(error, LoginNeeded):
         # RFC 9110, 15.5.2: a 401 names a scheme. No browser knows this one, so none opens a dialog.
         challenge = ("www-authenticate", "Session")
-        return _make(401, "Unauthorized", "Log in first.", challenge)
+        return plain_answer(401, "Unauthorized", "Log in first.", challenge)
     if isinstance(error, TokenNeeded):
         why = TokenNeeded.explain(came=error.came)
         return forbidden(
@@ -65,10 +65,11 @@ def refusal(error: Exception) -> Refusal:
         if isinstance(error, kind):
             return forbidden(text)
     text = "Sessions are unavailable for a moment; try again."
-    return _make(503, "Service Unavailable", text, ("retry-after", "1"))
+    return plain_answer(503, "Service Unavailable", text, ("retry-after", "1"))
 
 
-def _make(status: int, reason: str, text: str, *more: tuple[str, str]) -> Refusal:
+def plain_answer(status: int, reason: str, text: str, *more: tuple[str, str]) -> Refusal:
+    """Return an answer of one line."""
     body = f"{text}\n".encode()
     headers = [
         ("content-type", "text/plain; charset=utf-8"),

@@ -18,6 +18,7 @@ from sessile.web.integration import (
     ERROR,
     REFUSED,
     LazySession,
+    Refusal,
     RequestSession,
     advise,
     check_answers,
@@ -29,6 +30,7 @@ from sessile.web.integration import (
     refusal,
     refuse_cross_site,
 )
+from sessile.web.readiness import readiness_page
 from sessile.wire.log import log_second_middleware
 
 P = ParamSpec("P")
@@ -58,6 +60,9 @@ class SessionMiddleware:
         unrotated: path prefixes whose requests turn no ticket, and are handed none of the session
             that they come with, as those of a video player beside its page: ``("/media/",)``. It
             keeps its copy of the cookie, and an old one from the session's own client opens these.
+        readiness: a path that is answered here, as in ``"/ready"``: 200 while this server takes
+            clients, and 404 while it drains, which a balancer's health check looks at. It asks no
+            store. None is no such page.
         answers: applications that answer errors which no handler meets, those of the save above
             all: ``{TooManySessions: page}``. ``environ["sessile.error"]`` is the error, and the
             session is a fresh one, without what was not saved.
@@ -76,6 +81,7 @@ class SessionMiddleware:
         exclude: Iterable[str] = (),
         passive: Iterable[str] = (),
         unrotated: Iterable[str] = (),
+        readiness: str | None = None,
         answers: Mapping[type[Exception], WSGIApplication] | None = None,
     ) -> None:
         check_sessions(sessions)
@@ -83,6 +89,7 @@ class SessionMiddleware:
         self._app = app
         self._sessions = sessions
         self._worker = context_of(sessions).worker
+        self._readiness = readiness_page(readiness, context_of(sessions))
         get_ready()
         named = prefixes("exclude", exclude)
         self._exclude = _environ_paths(named)
@@ -92,6 +99,9 @@ class SessionMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        page = self._readiness
+        if page is not None and environ.get("PATH_INFO") == page.path:
+            return _respond(start_response, page.answer(environ["REQUEST_METHOD"]))
         if self._worker is None:
             return self._handle(environ, start_response)
         under_way, number = self._worker.under_way(), id(environ)
@@ -115,8 +125,7 @@ class SessionMiddleware:
         request = environ_request(self._sessions, environ)
         refused = refuse_cross_site(self._sessions, request)
         if refused is not None:
-            start_response(f"{refused.status} {refused.reason}", list(refused.headers))
-            return [refused.body]
+            return _respond(start_response, refused)
         life = RequestSession(
             self._sessions, request,
             passive=bool(self._passive) and _begins(environ, self._passive),
@@ -149,6 +158,11 @@ class SessionMiddleware:
         body = Body(response, () if chunks is None else chunks)
         over = life.closed or _is_inert(chunks, environ)
         return body.settle() if over else body
+
+
+def _respond(start_response: StartResponse, refused: Refusal) -> list[bytes]:
+    start_response(f"{refused.status} {refused.reason}", list(refused.headers))
+    return [refused.body]
 
 
 def _environ_paths(named: tuple[str, ...]) -> tuple[str, ...]:

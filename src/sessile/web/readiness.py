@@ -1,0 +1,54 @@
+"""The page by which a balancer learns whether a server takes clients: ours, and no store is asked.
+
+404 is HAProxy's word for a drain, and to any other balancer no success. docs/balancing.md tells
+more.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from sessile.service.context import Context
+from sessile.web.excluded import check_prefix
+from sessile.web.refusal import Refusal, plain_answer
+
+_READY: Final = plain_answer(200, "OK", "ready")
+_DRAINED: Final = plain_answer(404, "Not Found", "no new clients")
+
+
+class ReadinessPage:
+    """Answers for a server, or for one process where that has no name.
+
+    Args:
+        path: its own; nothing of the application is there.
+        context: the collaborators.
+
+    Attributes:
+        path: its own.
+
+    Raises:
+        ConfigError: it does not begin with ``/``.
+    """
+
+    __slots__ = ("_context", "path")
+
+    def __init__(self, path: str, context: Context) -> None:
+        self.path = check_prefix("readiness", path)
+        self._context = context
+
+    def answer(self, method: str) -> Refusal:
+        """Return the answer: 200 where clients are taken.
+
+        A worker that has just begun looks first: a server that is drained still takes nobody.
+        """
+        worker = self._context.worker
+        if worker is not None:
+            worker.rounds.start()
+        is_ready = not self._context.is_drained and (worker is None or worker.has_looked)
+        answer = _READY if is_ready else _DRAINED
+        return replace(answer, body=b"") if method == "HEAD" else answer
+
+
+def readiness_page(path: str | None, context: Context) -> ReadinessPage | None:
+    """Return the page at a path; None for none."""
+    return None if path is None else ReadinessPage(path, context)

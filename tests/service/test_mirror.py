@@ -45,7 +45,11 @@ TESTS = {
     ],
     "evidence": ["promises/thefts.py", "tests/service/test_evidence.py"],
     "events": ["promises/events.py", "tests/sinks/test_every_event.py"],
-    "worker": ["tests/service/test_worker.py", "tests/web/test_under_way.py"],
+    "worker": [
+        "tests/service/test_worker.py",
+        "tests/web/test_under_way.py",
+        "tests/balancers/test_rolling.py",
+    ],
     "housekeeping": ["promises/outages.py", "tests/races/test_outage.py"],
     "instrument": ["tests/service/test_instrument.py", "tests/service/test_hooks.py"],
     "lock": ["promises/replay_locks.py"],

@@ -89,6 +89,21 @@ class Desk:
         return self.asked[:], rest
 
 
+def test_drain_has_those_leave_who_can():
+    """Once, and they watch no longer; the others are told of the end as before."""
+    desk, left = Desk(), []
+    life = desk.open("a")
+    desk.watchers.add(life, lambda: desk.told.append("one"), lambda: left.append("one"))
+    desk.watchers.add(life, lambda: desk.told.append("two"))
+    desk.watchers.send_away()
+    desk.watchers.send_away()
+    assert left == ["one"]
+    desk.lives.clear()
+    desk.go()
+
+    assert desk.told == ["two"]
+
+
 def test_new_watch_asks_once():
     """What happened between the read of a session and its watch was told to nobody."""
     desk = Desk()

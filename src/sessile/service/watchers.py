@@ -60,16 +60,22 @@ class Watch:
     Args:
         watchers: among whom.
         tell: called on the event loop.
+        leave: called there instead, where the server drains; None for who stays.
 
     Attributes:
         watched: the session; None once it has ended, or nobody watches any longer.
     """
 
-    __slots__ = ("_watchers", "tell", "watched")
+    __slots__ = ("_watchers", "leave", "tell", "watched")
 
-    def __init__(self, watchers: "Watchers", tell: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        watchers: "Watchers",
+        tell: Callable[[], object],
+        leave: Callable[[], object] | None = None,
+    ) -> None:
         self._watchers = watchers
-        self.tell = tell
+        self.tell, self.leave = tell, leave
         self.watched: _Watched | None = None
 
     def stop(self) -> None:
@@ -132,9 +138,14 @@ class Watchers:
         self._failures = 0  # in a row
         self._rests_until: Seconds = 0.0
 
-    def add(self, life: Life, tell: Callable[[], object]) -> Watch:
+    def add(
+        self,
+        life: Life,
+        tell: Callable[[], object],
+        leave: Callable[[], object] | None = None,
+    ) -> Watch:
         """Begin to watch a session that was read before; ``tell`` is called once it is over."""
-        watch = Watch(self, tell)
+        watch = Watch(self, tell, leave)
         self._put(life, watch)
         self.waker.wake()
         return watch
@@ -148,6 +159,14 @@ class Watchers:
                 self._drop(watched)
                 if not self._watched:
                     self.waker.wake()  # whose task has nothing left to wait for
+
+    def send_away(self) -> None:
+        """Have those leave who can; they watch no longer."""
+        watches = [watch for watched in self._watched.values() for watch in watched.watches]
+        for watch in watches:
+            if watch.leave is not None:
+                watch.stop()
+                watch.leave()
 
     def hear(self, keys: Collection[Key] | None) -> None:
         """Take a word of the feed; None is that any session may have changed. On any thread."""

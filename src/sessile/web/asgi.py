@@ -89,7 +89,7 @@ class SessionMiddleware:
         self._sessions = sessions
         self._context = context_of(sessions)
         self._worker = self._context.worker
-        self._readiness = readiness_page(readiness, self._context)
+        self._readiness = readiness_page(sessions, readiness)
         get_ready()
         self._is_on_asyncio = False
         self._unloaded = stand_in(app)

@@ -22,7 +22,7 @@ from sessile.web.foreign import check_inside
 from sessile.web.headers import BYTES, with_session_headers
 from sessile.web.interruptible import Interruptible
 from sessile.web.late import FAILED, TOO_LATE, UNSEEN
-from sessile.web.open_connection import OpenConnection, SessionGone
+from sessile.web.open_connection import OpenConnection, Parting, SessionGone
 from sessile.web.refusal import REFUSED, refusal
 from sessile.web.request import AsgiRequest
 from sessile.web.scope import App, Message, Receive, Scope, Send, encode, respond
@@ -185,11 +185,13 @@ class Exchange:
         if life is None or self.saved is not state:  # it is nobody's, or another answer has left
             return
         version = self._scope.get("asgi", {}).get("spec_version", "2.0")
+        last = {"type": "http.response.body", "body": b"", "more_body": False}
+        way = Parting(last, {"type": "http.disconnect"})  # a browser asks for it again by itself
         self.stream = stream = OpenConnection(
             self._interruptible(),
             self._send,
-            last={"type": "http.response.body", "body": b"", "more_body": False},
-            farewell={"type": "http.disconnect"},
+            end=way,
+            leave=way,
             is_last=lambda message: not message.get("more_body", False),
             raises=tuple(map(int, version.split("."))) >= _TELLS,
         )

@@ -17,6 +17,7 @@ from sessile.web.cross_site import refuse_cross_site
 from sessile.web.csrf import CSRF_FIELD, CSRF_HEADER, needs_csrf_token
 from sessile.web.foreign import advise
 from sessile.web.lazy import LazySession, RequestSession, life_of
+from sessile.web.readiness import ReadinessPage, readiness_page
 from sessile.web.refusal import REFUSED, Refusal, refusal
 from sessile.web.request import EnvironRequest, peek_environ_form
 
@@ -28,6 +29,7 @@ __all__ = [
     "EnvironRequest",
     "LazySession",
     "PlainRequest",
+    "ReadinessPage",
     "Refusal",
     "RequestSession",
     "advise",
@@ -39,8 +41,10 @@ __all__ = [
     "get_ready",
     "life_of",
     "needs_csrf_token",
+    "readiness_page",
     "refusal",
     "refuse_cross_site",
+    "requests_under_way",
 ]
 
 
@@ -51,6 +55,15 @@ def check_sessions(sessions: Sessions) -> None:
         ConfigError: it is something else, as a URL.
     """
     context_of(sessions)
+
+
+def requests_under_way(sessions: Sessions) -> set[int] | None:
+    """Return the set to which a request adds a number of its own, as its ``id``, while it is there.
+
+    None where the server has no name: then nobody asks.
+    """
+    worker = context_of(sessions).worker
+    return None if worker is None else worker.under_way()
 
 
 def environ_request(sessions: Sessions, environ: WSGIEnvironment) -> EnvironRequest:

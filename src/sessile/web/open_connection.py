@@ -1,4 +1,4 @@
-"""What is open to a client and ends with its session: a WebSocket, or a stream.
+"""What is open to a client and ends with its session, or at a drain: a WebSocket, or a stream.
 
 ``service.watch`` tells when that is. ``web.websocket`` and ``web.exchange`` say what the client,
 and the application, hear then.
@@ -7,7 +7,8 @@ and the application, hear then.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 from sessile.core.life import Life
 from sessile.core.value import Seconds
@@ -22,10 +23,25 @@ PATIENCE: Final[Seconds] = 5.0
 
 
 class SessionGone(OSError):  # noqa: N818  (ASGI has an OSError say that a client has left)
-    """Nothing is sent any more: the session has ended."""
+    """Nothing is sent any more: the session has ended, or the server drains."""
 
     def __init__(self) -> None:
-        super().__init__("nothing can be sent any more: the session of this connection has ended")
+        super().__init__(
+            "nothing can be sent any more: the session of this connection has ended, or its server "
+            "drains"
+        )
+
+
+class Parting(NamedTuple):
+    """How a connection ends.
+
+    Attributes:
+        last: the last word to the client.
+        farewell: what the application receives then.
+    """
+
+    last: Message
+    farewell: Message
 
 
 class OpenConnection:
@@ -34,19 +50,19 @@ class OpenConnection:
     Args:
         incoming: the server's ``receive``.
         send: the server's.
-        last: the last word to the client.
-        farewell: what the application receives then.
+        end: how it ends with its session.
+        leave: how it ends where the server drains; the client comes back to another one.
         is_last: tells whether a message is the application's own last word.
         raises: whether the application meets ``SessionGone`` when it sends more; else that is
             dropped, as servers of before ASGI 2.4 do.
 
     Attributes:
-        has_ended: whether the session has.
+        has_ended: whether it is over by our last word.
     """
 
     __slots__ = (
-        "_farewell", "_incoming", "_is_last", "_last", "_parting", "_raises", "_send",
-        "_sending", "_watch", "has_ended",
+        "_end", "_incoming", "_is_last", "_leave", "_parting", "_raises", "_send", "_sending",
+        "_watch", "has_ended",
     )  # fmt: skip
 
     def __init__(
@@ -54,14 +70,14 @@ class OpenConnection:
         incoming: Interruptible[Message],
         send: Send,
         *,
-        last: Message,
-        farewell: Message,
+        end: Parting,
+        leave: Parting,
         is_last: Callable[[Message], bool],
         raises: bool,
     ) -> None:
         self._incoming = incoming
         self._send = send
-        self._last, self._farewell = last, farewell
+        self._end, self._leave = end, leave
         self._is_last = is_last
         self._raises = raises
         self._sending = asyncio.Lock()
@@ -70,8 +86,10 @@ class OpenConnection:
         self.has_ended = False
 
     def watch(self, context: Context, life: Life) -> None:
-        """End with that session."""
-        self._watch = watch(context, life, self._end)
+        """End with that session, or where the server drains."""
+        self._watch = watch(
+            context, life, partial(self._part, self._end), partial(self._part, self._leave)
+        )
 
     async def send(self, message: Message) -> None:
         """Pass a message on, if the session lives.
@@ -101,14 +119,14 @@ class OpenConnection:
             await asyncio.wait((self._parting,), timeout=PATIENCE)
             self._parting.cancel()
 
-    def _end(self) -> None:
+    def _part(self, way: Parting) -> None:
         self.has_ended = True
         self._watch = None
-        self._incoming.interrupt(self._farewell)
+        self._incoming.interrupt(way.farewell)
         # in a task of its own: a client that takes nothing keeps nobody else waiting
-        self._parting = asyncio.get_running_loop().create_task(self._part())
+        self._parting = asyncio.get_running_loop().create_task(self._say(way.last))
 
-    async def _part(self) -> None:
+    async def _say(self, last: Message) -> None:
         async with self._sending:
             with suppress(Exception):  # the client has left, or the server stops
-                await self._send(self._last)
+                await self._send(last)

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from sessile.service.context import Context
+from sessile.service.sessions import Sessions, context_of
 from sessile.web.excluded import check_prefix
 from sessile.web.refusal import Refusal, plain_answer
 
@@ -49,6 +50,10 @@ class ReadinessPage:
         return replace(answer, body=b"") if method == "HEAD" else answer
 
 
-def readiness_page(path: str | None, context: Context) -> ReadinessPage | None:
-    """Return the page at a path; None for none."""
-    return None if path is None else ReadinessPage(path, context)
+def readiness_page(sessions: Sessions, path: str | None) -> ReadinessPage | None:
+    """Return the page at a path; None for none.
+
+    Raises:
+        ConfigError: the path does not begin with ``/``.
+    """
+    return None if path is None else ReadinessPage(path, context_of(sessions))

@@ -24,7 +24,7 @@ from sessile.service.transaction import Transaction
 from sessile.web.asgi_session import AsgiSession
 from sessile.web.cross_site import refuse_cross_site_handshake
 from sessile.web.interruptible import Interruptible
-from sessile.web.open_connection import OpenConnection, SessionGone
+from sessile.web.open_connection import OpenConnection, Parting, SessionGone
 from sessile.web.refusal import REFUSED, Refusal, refusal
 from sessile.web.request import AsgiRequest
 from sessile.web.scope import SESSIONS, App, Message, Receive, Scope, Send, encode, respond
@@ -33,6 +33,8 @@ ENDED: Final = 4401
 """The close code of a WebSocket whose session has ended. RFC 6455 leaves 4000 to 4999 to us."""
 
 _ENDED_REASON: Final = "session ended"
+_DRAIN_REASON: Final = "server drains"
+_SERVICE_RESTART: Final = 1012  # as the next one: the client may come back, to another server
 _TRY_AGAIN_LATER: Final = 1013  # IANA's registry of WebSocket close codes, for RFC 6455
 _AGAINST_POLICY: Final = 1008
 _CODES: Final = frozenset((1000, 1001, _AGAINST_POLICY))
@@ -203,12 +205,11 @@ class Handshake:
         life = open_life(context.policy, self.transaction.state)
         if life is None:
             return
-        end = {"code": code, "reason": _ENDED_REASON}
         self.socket = OpenConnection(
             self._incoming,
             self._send,
-            last={"type": "websocket.close", **end},
-            farewell={"type": "websocket.disconnect", **end},
+            end=_parting(code, _ENDED_REASON),
+            leave=_parting(_SERVICE_RESTART, _DRAIN_REASON),
             is_last=lambda message: message["type"] == "websocket.close",
             raises=True,
         )
@@ -220,6 +221,11 @@ class Handshake:
         headers, self._headers = self._headers, ()
         ours = map(encode, headers)
         return {**message, "headers": [*message.get("headers", ()), *ours]}
+
+
+def _parting(code: int, reason: str) -> Parting:
+    said = {"code": code, "reason": reason}
+    return Parting({"type": "websocket.close", **said}, {"type": "websocket.disconnect", **said})
 
 
 async def _decline(scope: Scope, send: Send, refused: Refusal) -> None:

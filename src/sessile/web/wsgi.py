@@ -12,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from sessile.core.options import suggest_options
 from sessile.core.prefix import is_below
 from sessile.errors import ConfigError, SessileError
-from sessile.service.sessions import Sessions, context_of
+from sessile.service.sessions import Sessions
 from sessile.web.excluded import no_session, prefixes
 from sessile.web.integration import (
     ERROR,
@@ -27,10 +27,11 @@ from sessile.web.integration import (
     find_answer,
     get_ready,
     life_of,
+    readiness_page,
     refusal,
     refuse_cross_site,
+    requests_under_way,
 )
-from sessile.web.readiness import readiness_page
 from sessile.wire.log import log_second_middleware
 
 P = ParamSpec("P")
@@ -88,8 +89,7 @@ class SessionMiddleware:
         self._answers = check_answers(answers)
         self._app = app
         self._sessions = sessions
-        self._worker = context_of(sessions).worker
-        self._readiness = readiness_page(readiness, context_of(sessions))
+        self._readiness = readiness_page(sessions, readiness)
         get_ready()
         named = prefixes("exclude", exclude)
         self._exclude = _environ_paths(named)
@@ -102,9 +102,9 @@ class SessionMiddleware:
         page = self._readiness
         if page is not None and environ.get("PATH_INFO") == page.path:
             return _respond(start_response, page.answer(environ["REQUEST_METHOD"]))
-        if self._worker is None:
+        under_way, number = requests_under_way(self._sessions), id(environ)
+        if under_way is None:
             return self._handle(environ, start_response)
-        under_way, number = self._worker.under_way(), id(environ)
         under_way.add(number)
         try:
             chunks = self._handle(environ, start_response)

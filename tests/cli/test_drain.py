@@ -11,6 +11,7 @@ from sessile import Sessions
 from sessile.cli import drain as command
 from sessile.cli.drain import Countdown, work_left
 from sessile.core.flow import run
+from sessile.errors import StoreUnavailable
 from sessile.service.server_row import ALIVE, WorkerStatus, change_server, enter_server, with_worker
 from sessile.service.sessions import context_of
 
@@ -53,7 +54,7 @@ def running(server):
 
     def work():
         while not over.wait(0.05):
-            look(server)
+            context_of(server).worker._go()
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -152,6 +153,24 @@ def test_one_quiet_look_is_not_enough(sessile, server, monkeypatch):
     sessile("drain", "a", "--wait", "5")
 
     assert len(looks) == 6
+
+
+def test_outage_is_waited_out(sessile, server, monkeypatch):
+    """A store that is away for a moment ends no drain; nothing is taken for through meanwhile."""
+    whole, looks = command.read_server, []
+
+    async def read(*given):
+        looks.append(1)
+        if len(looks) < 4:
+            raise StoreUnavailable("the store", "is away")
+        return await whole(*given)
+
+    monkeypatch.setattr(command, "read_server", read)
+    monkeypatch.setattr(command, "sleep", lambda _: look(server))
+    done = sessile("drain", "a")
+
+    assert (done.exit_code, len(looks)) == (0, 5)
+    assert done.stdout == ("a drains: the store is away: is away\na drains: nothing is under way\n")
 
 
 @pytest.mark.parametrize("words", [["drain", "b"], ["undrain", "b"]])

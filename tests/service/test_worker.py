@@ -187,6 +187,20 @@ def test_drain_in_code_holds_while_it_cannot_be_told(workers, monkeypatch):
     assert other.look()
 
 
+def test_process_that_leaves_drains_alone(workers):
+    """Its server does not, nor who is started in its place; it tells that it takes nobody."""
+    one, other = workers
+    one.look()
+    one.context.leave()
+    assert one.look()
+    assert not other.look()
+    one.sessions.undrain()
+    assert one.look()
+
+    assert one.status().undrained == 1
+    assert not one.status().is_drained
+
+
 def test_drain_that_is_said_again_is_told_once(workers):
     """Or the worker would hear of no end of it."""
     one, other = workers

@@ -14,7 +14,7 @@ from sessile.cli.operator import connect_with_secrets
 from sessile.cli.printable import pluralize
 from sessile.core.flow import run
 from sessile.core.value import Instant, Seconds
-from sessile.errors import ConfigError
+from sessile.errors import ConfigError, StoreUnavailable
 from sessile.service.context import Context
 from sessile.service.server_row import (
     ALIVE,
@@ -120,8 +120,11 @@ def _count_down(context: Context, name: str, wait: Seconds) -> bool:
     said, quiet = "", 0
     while True:
         time = context.timer()
-        workers = countdown.see(_live_workers(context, name), time)
-        left = work_left(workers)
+        try:
+            workers = countdown.see(_live_workers(context, name), time)
+            left = work_left(workers)
+        except StoreUnavailable as error:
+            workers, left = [], f"the store is away: {error.why}"
         quiet = 0 if left else quiet + 1
         if quiet == _IN_A_ROW:
             none = "" if workers else ", and no worker of it runs"

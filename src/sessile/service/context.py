@@ -30,6 +30,7 @@ from sessile.stores.url_options import WATCH
 from sessile.wire.background.tasks import BackgroundTasks
 from sessile.wire.feed.follower import Follower
 from sessile.wire.per_loop import PerLoop
+from sessile.wire.term_signal import TermSignal
 
 if TYPE_CHECKING:
     from sessile.service.worker import ServerWorker
@@ -46,6 +47,7 @@ class Context:
         is_closed: whether the store was closed.
         is_drained: whether clients are to go to other servers from now on.
         hints: the cookies that say what version a client has seen; None without ``near``.
+        is_leaving: whether this process is about to end, and drains whatever its server does.
         log: what an operator is told without a hook.
         near: the copies in front of the store; None for none.
         reopen_store: opens the store again after a close; None where that is not ours to do.
@@ -53,6 +55,7 @@ class Context:
             otherwise: see ``service.near``.
         route: this server's, for a sticky balancer; None where it has no name.
         rests_until: when housekeeping is tried again, by ``timer``; see ``service.housekeeping``.
+        term_signal: held back while this process drains; None where nobody has asked for it.
         watchers: of sessions that somebody has open, by their event loops; see ``service.watch``.
         watches_every: seconds between two looks at one of those, where the store tells nobody.
         worker: this process as one of a server's; None where that has no name.
@@ -60,10 +63,10 @@ class Context:
 
     __slots__ = (
         "__weakref__", "_hooks", "_timers", "carriers", "clock", "codec", "created", "entropy",
-        "follower", "has_hooks", "hints", "is_closed", "is_drained", "is_timed", "log", "near",
-        "origins", "policy", "principal", "proxies", "reads_from_copies_until", "reopen_store",
-        "rests_until", "ring", "route", "sealer", "store", "tasks", "timer", "watchers",
-        "watches_every", "worker",
+        "follower", "has_hooks", "hints", "is_closed", "is_drained", "is_leaving", "is_timed",
+        "log", "near", "origins", "policy", "principal", "proxies", "reads_from_copies_until",
+        "reopen_store", "rests_until", "ring", "route", "sealer", "store", "tasks", "term_signal",
+        "timer", "watchers", "watches_every", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -105,7 +108,8 @@ class Context:
         self.tasks = tasks
         self.log = OperatorLog(store.name, clock)
         self.created = 0
-        self.is_closed = self.is_drained = False
+        self.is_closed = self.is_drained = self.is_leaving = False
+        self.term_signal: TermSignal | None = None
         self.worker: ServerWorker | None = None
         self.reopen_store: Callable[[], Store] | None = None
         self.rests_until = self.reads_from_copies_until = 0.0
@@ -124,6 +128,18 @@ class Context:
         self.has_hooks = bool(hooks)
         self._timers = tuple(hook for hook in hooks if getattr(hook, "timed", False))
         self.is_timed = bool(self._timers)
+
+    def begin(self) -> None:
+        """Be ready when an ASGI server starts, which has put its handlers of signals in place.
+
+        Raises:
+            ConfigError: the store was closed, and cannot be opened again.
+        """
+        self.reopen()
+        if self.worker is not None:
+            self.worker.rounds.start()
+        if self.term_signal is not None:
+            self.term_signal.hold()
 
     def reopen(self) -> None:
         """Open what was closed when the application stopped, because it starts again.
@@ -170,9 +186,13 @@ class Context:
 
     def drain(self, *, is_drained: bool) -> None:
         """Send clients to other servers, or take them again; all workers of the server do so."""
-        self.is_drained = is_drained
+        self.is_drained = is_drained or self.is_leaving
         if self.worker is not None:
             self.worker.drain(is_drained=is_drained)
+
+    def leave(self) -> None:
+        """Send the clients of this process to others until it ends, those of its server or not."""
+        self.is_leaving = self.is_drained = True
 
     def close(self) -> None:
         """Let async hooks finish, for a few seconds; watch nothing more, and close the store."""

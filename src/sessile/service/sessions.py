@@ -17,7 +17,7 @@ from sessile.core.principal import WELL_KNOWN, PrincipalOf
 from sessile.core.proxies import Proxies
 from sessile.core.session import Session
 from sessile.core.ticket import Key
-from sessile.core.value import Instant
+from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
 from sessile.service import csrf, manage
 from sessile.service.context import Context
@@ -45,6 +45,7 @@ from sessile.stores.contract import Store
 from sessile.wire import system
 from sessile.wire.background.tasks import BackgroundTasks
 from sessile.wire.event_loop import require_asyncio
+from sessile.wire.term_signal import TermSignal
 
 R = TypeVar("R")
 
@@ -186,6 +187,25 @@ class Sessions:
     def undrain(self) -> None:
         """Take clients again."""
         self._context.drain(is_drained=False)
+
+    def drain_at_sigterm(self, seconds: Seconds = 5.0) -> None:
+        """Have SIGTERM drain this process for a while, before the web server hears of it and ends.
+
+        So the balancer, which looks at the page of ``readiness``, sends nobody to a server that is
+        gone. Its other workers and those that are started anew do not drain for it. Call it where
+        the application is made. It works under uvicorn, and under gunicorn without ``--preload``.
+
+        Args:
+            seconds: how long; longer than the balancer needs to notice.
+
+        Raises:
+            ConfigError: that is no time.
+        """
+        given: object = seconds
+        if type(given) not in {int, float} or not seconds > 0:
+            raise ConfigError(f"drain_at_sigterm({seconds!r}): write seconds, as in 5.0")
+        self._context.term_signal = TermSignal(partial(_leave, self._context, seconds))
+        self._context.term_signal.hold()
 
     async def of(self, user: str, *, current: Key | Session | None = None) -> list[SessionInfo]:
         """Return a user's live sessions, oldest login first; ``current`` marks one of them.
@@ -403,6 +423,11 @@ class SyncSessions:
     def close(self) -> None:
         """Let async hooks finish, for a few seconds; give connections and files back."""
         self._shared.close()
+
+
+def _leave(context: Context, seconds: Seconds) -> None:
+    context.leave()
+    system.sleep(seconds)
 
 
 def _arun(flow: Flow[R]) -> Flow[R]:

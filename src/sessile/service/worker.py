@@ -117,7 +117,7 @@ class ServerWorker:
         """Do as the row says, unless it is about to say something else, or was removed."""
         if self._wish is None and server.is_there:
             self._drained_since = server.drained_since
-            context.is_drained = server.drained_since is not None
+            context.is_drained = context.is_leaving or server.drained_since is not None
 
     def _status(self, context: Context, now: Instant) -> WorkerStatus:
         traffic = self.traffic

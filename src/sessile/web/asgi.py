@@ -108,9 +108,7 @@ class SessionMiddleware:
             self._unloaded = stand_in(scope.get("app", self._app))
         kind = scope["type"]
         if kind == "lifespan":
-            self._context.reopen()
-            if self._worker is not None:
-                self._worker.rounds.start()
+            self._context.begin()
         if kind not in {"http", "websocket"}:
             await self._app(scope, receive, send)
         elif self._readiness is not None and path(scope) == self._readiness.path:

@@ -6,6 +6,7 @@ verbs, with everything but the secret.
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -171,7 +172,9 @@ def _forgeries(sound: Record, field: str) -> Iterator[Record]:
 
 def _story(world: World) -> Iterator[Callable[[], Any]]:
     """Yield acts that together store every kind of record there is, in every way."""
-    yield lambda: world.drive(drain_server(context_of(world.sessions), "a", world.clock()))
+    for is_drained in (True, False):
+        context, now = context_of(world.sessions), world.clock()
+        yield partial(world.drive, drain_server(context, "a", now, is_drained=is_drained))
     yield lambda: world.ask(puts(v=1))
     yield lambda: world.ask(lambda session: session.begin_login("alice", factors=("password",)))
     yield lambda: world.ask(lambda session: session.finish_login(factors=("totp",)))

@@ -79,6 +79,19 @@ def test_session_stays_with_the_server_that_made_it(run, servers):
     assert [one for one in after if "set-cookie" in one.headers] == []
 
 
+@pytest.mark.parametrize("affinity", [Affinity.NONE, Affinity.ADDRESS])
+def test_route_is_handed_on_where_no_cookie_ties_anybody(run, servers, affinity):
+    """It is the servers' own then, which take it back when a session ends."""
+
+    async def story(browser, balancer):
+        await browser.get("/start")
+        return [await browser.get("/") for _ in range(3)]
+
+    after = play(run, servers, story, affinity=affinity)
+
+    assert {one.headers["x-route"] for one in after} == {"True"}
+
+
 def test_dead_server_takes_no_session_along(run, servers):
     """Its clients are at another one with their next request, and stay there."""
 

@@ -26,6 +26,7 @@ def demo(_demo):
     for name, member in _demo.members().items():
         if member["phase"] == "down":
             httpx.post(f"{_demo.url}/servers/{name}/restart")
+        httpx.post(f"{_demo.url}/servers/{name}/undrain")
     httpx.post(f"{_demo.url}/route", data={"affinity": "none"})
     _demo.until(lambda members: all(m["phase"] == "up" for m in members.values()))
     return _demo

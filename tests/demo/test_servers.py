@@ -55,6 +55,42 @@ def test_a_server_that_is_asked_to_die_answers_first(demo, visitor, affinity):
     assert visitor.look().server != mine
 
 
+def test_drained_server_sends_its_clients_to_others(demo, visitor):
+    """Each with its session, at the next page; nobody new comes, and then it may be killed."""
+    visitor.log_in()
+    visitor.post("/route", data={"affinity": "cookie"})
+    mine = visitor.look().server
+    assert [visitor.look().server for _ in range(4)] == [mine] * 4
+
+    drained = visitor.post(f"/servers/{mine}/drain")
+    wait_for(lambda: visitor.look().server != mine)
+    theirs = visitor.look().server
+    with demo.visitor() as newcomer:
+        newcomers = [newcomer.get("/now").json()["server"] for _ in range(9)]
+
+    assert f"Server {mine} is draining" in drained.text
+    assert demo.members()[mine]["phase"] == "draining"
+    assert [visitor.look().server for _ in range(4)] == [theirs] * 4
+    assert visitor.look().user == "alice"
+    assert mine not in newcomers
+    demo.until(lambda members: members[mine]["active"] == 0)
+
+
+def test_server_takes_clients_again(demo, visitor):
+    """After a drain; the last one that takes any is not drained."""
+    visitor.log_in()
+    visitor.post("/servers/A/drain")
+    visitor.post("/servers/B/drain")
+    last = visitor.post("/servers/C/drain")
+
+    again = visitor.post("/servers/A/undrain")
+
+    assert "Server C is the last one." in last.text
+    assert "Server A takes clients." in again.text
+    phases = {name: member["phase"] for name, member in demo.members().items()}
+    assert phases == {"A": "up", "B": "draining", "C": "up"}
+
+
 def test_the_last_server_is_spared(demo, visitor):
     """Of three servers two can be killed; a page without a server could not restart one."""
     visitor.post("/servers/A/kill")
@@ -113,11 +149,13 @@ def test_servers_are_controlled_under_this_machines_own_address_only(demo, heade
     orders = [
         httpx.post(f"{demo.url}/servers/A/kill", headers=headers),
         httpx.post(f"{demo.url}/servers/A/restart", headers=headers),
+        httpx.post(f"{demo.url}/servers/A/drain", headers=headers),
+        httpx.post(f"{demo.url}/servers/A/undrain", headers=headers),
         httpx.post(f"{demo.url}/route", headers=headers, data={"affinity": "cookie"}),
     ]
 
     assert "/servers/A/kill" not in page.text
-    assert [order.status_code for order in orders] == [403, 403, 403]
+    assert [order.status_code for order in orders] == [403] * 5
     assert {member["phase"] for member in demo.members().values()} == {"up"}
 
 

@@ -107,7 +107,7 @@ class Forwarder:
         self, incoming: IncomingRequest, route: Route, server: BackendServer, upstream: Peer
     ) -> None:
         """Send the request and the answer, each as fast as the other side takes it."""
-        hidden = None if self.router.affinity is Affinity.ROUTE else self.cookie
+        hidden = self.cookie if self.router.affinity is Affinity.COOKIE else None
         head = to_server(
             incoming.request, address=incoming.address, cookie=hidden, own=incoming.own
         )

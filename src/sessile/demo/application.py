@@ -66,6 +66,8 @@ def application(shop: Shop) -> Starlette:
             Route("/settings", settings.choose, methods=_POST),
             Route("/servers/{name}/kill", servers.kill, methods=_POST),
             Route("/servers/{name}/restart", servers.restart, methods=_POST),
+            Route("/servers/{name}/drain", servers.drain, methods=_POST),
+            Route("/servers/{name}/undrain", servers.undrain, methods=_POST),
             Route("/nodes", nodes.show),
             Route("/nodes/status", nodes.show_status),
             Route("/nodes/heal", nodes.heal, methods=_POST),

@@ -63,6 +63,7 @@ async def _run(
         at=(host, port),
         folder=folder,
         environ=store.environ,
+        route_key=store.route_key,
         on_failure=banner.show_failure,
         hosts=store.hosts,
     )

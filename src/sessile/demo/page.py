@@ -29,8 +29,8 @@ _KINDS: Final = {
 }  # fmt: skip
 _HINTS: Final = {
     Affinity.NONE: "Load it again and another server answers. Kill one and your session lives on.",
-    Affinity.COOKIE: "Load it again and the same server answers: a cookie ties you to it. "
-    "Kill it and your session lives on in another.",
+    Affinity.COOKIE: "Once you are logged in the same server answers: a cookie ties you to it. "
+    "Kill it, or drain it first, and your session lives on in another.",
     Affinity.ADDRESS: "Load it again and the same server answers: your address ties you to it. "
     "Kill it and your session lives on in another.",
 }

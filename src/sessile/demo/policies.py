@@ -47,8 +47,16 @@ def parse(text: str) -> OnMismatch:
     return _BY_NAME[text]
 
 
-def all_sessions(store: Store, hooks: Sequence[Hook]) -> dict[OnMismatch, Sessions]:
-    """Return the sessions of one server: one store, four policies."""
+def all_sessions(
+    store: Store, hooks: Sequence[Hook], server: str | None
+) -> dict[OnMismatch, Sessions]:
+    """Return the sessions of one server: one store, four policies.
+
+    Args:
+        store: that all servers share.
+        hooks: called with each event.
+        server: by what the balancer knows the server; None where it knows it by nothing.
+    """
     has_copies = Capability.COPIES in store.capabilities
     return {
         reaction: Sessions(
@@ -64,6 +72,7 @@ def all_sessions(store: Store, hooks: Sequence[Hook]) -> dict[OnMismatch, Sessio
             ),
             proxies=Proxies(trusted=[LOOPBACK]),  # the balancer, which says who the client is
             hooks=hooks,
+            server=server,
         )
         for reaction in OnMismatch
     }

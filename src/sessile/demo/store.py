@@ -62,7 +62,9 @@ class StoreConfig:
                 knows no users.
         """
         if url is None:
-            return cls(f"sqlite:///{quote(str(folder / 'sessions.db'))}")
+            drawn = setting("SESSILE_SECRETS") is None
+            file = f"sqlite:///{quote(str(folder / 'sessions.db'))}"
+            return cls(file, token_urlsafe(32) if drawn else None)
         if needs_node(url):
             return cls._with_nodes(url, folder, on_failure)
         able = open_store(url).capabilities
@@ -99,6 +101,15 @@ class StoreConfig:
     def redacted_url(self) -> str:
         """The URL without credentials."""
         return redact(self.url)
+
+    @property
+    def route_key(self) -> bytes | None:
+        """The secret by which servers and balancer know a route.
+
+        None for a file that has its own, which is not to be sealed with another one.
+        """
+        ring = ring_of_settings(None) if self.secret is None else KeyRing([self.secret])
+        return None if ring is None else ring.newest
 
     def url_of(self, server: str) -> str:
         """Return the URL for a server; "" for one that has no node."""

@@ -21,6 +21,7 @@ from sessile.demo.shop import Shop
 from sessile.demo.stoppable_near import stoppable
 from sessile.demo.switch import StoreSwitch
 from sessile.demo.users import UserTable
+from sessile.service.options import ring_of_settings
 from sessile.service.sessions import DEFAULT_URL
 from sessile.stores.near import NearStore, near_cache
 from sessile.stores.open import open_store
@@ -59,7 +60,11 @@ def _shop(config: ServerConfig, channel: ParentChannel) -> Shop:
     store = stoppable(opened, switch, on_nodes=config.has_nodes)
     return Shop(
         name=config.name,
-        policies=all_sessions(store, [alarms.note_theft, late.note_dropped]),
+        policies=all_sessions(
+            store,
+            [alarms.note_theft, late.note_dropped],
+            config.name if ring_of_settings(None) else None,
+        ),
         users=users,
         authenticator=Authenticator(users),
         alarms=alarms,

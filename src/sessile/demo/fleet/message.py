@@ -14,6 +14,7 @@ class ServerPhase(Enum):
     """How a server is, as its process and the balancer's checks together tell."""
 
     UP = "up"
+    DRAINING = "draining"
     UNREADY = "not ready"
     DOWN = "down"
 
@@ -26,6 +27,7 @@ class Member(msgspec.Struct, frozen=True):
         phase: how it is.
         pid: of its process; None when there is none.
         requests: how many it was given.
+        active: how many of them are under way, WebSockets included.
         near: how its near cache does; None before it has told, and where it has none.
     """
 
@@ -33,6 +35,7 @@ class Member(msgspec.Struct, frozen=True):
     phase: ServerPhase
     pid: int | None
     requests: int
+    active: int = 0
     near: NearFigures | None = None
 
 
@@ -43,6 +46,8 @@ class FleetView(msgspec.Struct, frozen=True):
         members: in the order of their names.
         affinity: what ties a client to a server.
         address: host and port of the balancer, on this machine; None before it listens.
+        has_routes: whether the servers hand out the cookie that leads to them, so that they can be
+            drained.
         error: why the command was not carried out; empty when it was.
         nodes: of the store, where the demo runs them.
     """
@@ -50,6 +55,7 @@ class FleetView(msgspec.Struct, frozen=True):
     members: tuple[Member, ...]
     affinity: Affinity
     address: tuple[str, int] | None = None
+    has_routes: bool = False
     error: str = ""
     nodes: NodesStatus | None = None
 
@@ -84,6 +90,18 @@ class Restart(msgspec.Struct, frozen=True, tag=True):
     name: str
 
 
+class Drain(msgspec.Struct, frozen=True, tag=True):
+    """Send nobody new to a server."""
+
+    name: str
+
+
+class Undrain(msgspec.Struct, frozen=True, tag=True):
+    """Send new clients to it again."""
+
+    name: str
+
+
 class SetAffinity(msgspec.Struct, frozen=True, tag=True):
     """Spread clients in another way."""
 
@@ -100,7 +118,9 @@ class Heal(msgspec.Struct, frozen=True, tag=True):
     """Join the network again."""
 
 
-FleetCommand = Ready | GetView | NoteNear | Kill | Restart | SetAffinity | Part | Heal
+FleetCommand = (
+    Ready | GetView | NoteNear | Kill | Restart | Drain | Undrain | SetAffinity | Part | Heal
+)
 
 _encoder: Final = msgspec.json.Encoder()
 COMMANDS: Final = msgspec.json.Decoder(FleetCommand)

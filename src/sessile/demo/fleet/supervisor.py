@@ -11,9 +11,10 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Final
 
-from sessile.balance import BackendServer, Balancer, HealthCheck, Report, State
+from sessile.balance import Affinity, BackendServer, Balancer, HealthCheck, Report, State
 from sessile.demo.fleet.config import ServerConfig
 from sessile.demo.fleet.message import (
+    Drain,
     FleetCommand,
     FleetView,
     Heal,
@@ -25,6 +26,7 @@ from sessile.demo.fleet.message import (
     Restart,
     ServerPhase,
     SetAffinity,
+    Undrain,
 )
 from sessile.demo.fleet.port import LOOPBACK, bind, local_address
 from sessile.demo.fleet.process import ServerProcess, UnexpectedExit
@@ -35,6 +37,11 @@ if TYPE_CHECKING:
     from sessile.demo.nodes.hosts import DemoHosts  # whose driver is an extra
 
 _MOST: Final = 16
+_PHASES: Final = {
+    State.UP: ServerPhase.UP,
+    State.DRAIN: ServerPhase.DRAINING,
+    State.DOWN: ServerPhase.UNREADY,
+}
 _CHECK: Final = HealthCheck(path="/health", interval=0.5, timeout=2.0)
 _PATIENCE: Final = 5.0
 """Seconds until a server that was asked to end is killed."""
@@ -51,6 +58,7 @@ class Supervisor:
         folder: what the servers share is in it, and their logs.
         environ: returns the environment of a server by its name.
         on_failure: called with the error of a server that ended unasked.
+        route_key: the secret of the servers' routes; None where they have none.
         hosts: the nodes that live and die with the first servers.
 
     Raises:
@@ -65,6 +73,7 @@ class Supervisor:
         folder: Path,
         environ: Callable[[str], Mapping[str, str]],
         on_failure: Callable[[UnexpectedExit], object],
+        route_key: bytes | None = None,
         hosts: "DemoHosts | None" = None,
     ) -> None:
         if not 1 <= count <= _MOST:
@@ -75,7 +84,8 @@ class Supervisor:
         ports = {name: keeper.getsockname()[1] for name, keeper in self._keepers.items()}
         servers = [BackendServer(name, LOOPBACK, port) for name, port in ports.items()]
         host, port = at
-        self.balancer = Balancer(servers, host=host, port=port, check=_CHECK)
+        self.balancer = Balancer(servers, host=host, port=port, key=route_key, check=_CHECK)
+        self._has_routes = route_key is not None
         self._processes = {
             name: ServerProcess(
                 ServerConfig(name, ports[name], str(folder), has_nodes=hosts is not None),
@@ -134,14 +144,27 @@ class Supervisor:
                 error = self._kill(name, sender)
             case Restart(name):
                 error = self._restart(name)
+            case Drain(name):
+                error = self._drain(name)
+            case Undrain(name):
+                error = self._undrain(name)
             case SetAffinity(affinity):
-                self.balancer.affinity = affinity
+                is_route = affinity is Affinity.COOKIE and self._has_routes
+                self.balancer.affinity = Affinity.ROUTE if is_route else affinity
             case Part(name):
                 error = self._part(name)
             case Heal():
                 error = self._heal()
         nodes = None if self._hosts is None else self._hosts.status()
-        return FleetView(self._members(), self.balancer.affinity, self._address(), error, nodes)
+        affinity = self.balancer.affinity
+        return FleetView(
+            self._members(),
+            Affinity.COOKIE if affinity is Affinity.ROUTE else affinity,
+            self._address(),
+            self._has_routes,
+            error,
+            nodes,
+        )
 
     def _address(self) -> tuple[str, int] | None:
         try:
@@ -154,7 +177,7 @@ class Supervisor:
         process = self._processes.get(name)
         if process is None or process.pid is None or not process.wanted:
             return f"There is no process of server {name} to kill."
-        if not any(m.phase is ServerPhase.UP for m in self._members() if m.name != name):
+        if not self._has_other(name):
             return f"Server {name} is the last one. Start another one first."
         self.balancer.mark_down(name)  # it dies within milliseconds, but accepts until it is dead
         process.expect_exit()
@@ -175,6 +198,24 @@ class Supervisor:
         self._start_process(process)
         if self._hosts is not None:
             self._hosts.start_node(name)
+        return ""
+
+    def _has_other(self, name: str) -> bool:
+        return any(m.phase is ServerPhase.UP for m in self._members() if m.name != name)
+
+    def _drain(self, name: str) -> str:
+        member = next((m for m in self._members() if m.name == name), None)
+        if not self._has_routes or member is None or member.phase is not ServerPhase.UP:
+            return f"Server {name} cannot be drained."
+        if not self._has_other(name):
+            return f"Server {name} is the last one. Start another one first."
+        self.balancer.drain(name)
+        return ""
+
+    def _undrain(self, name: str) -> str:
+        if name not in self._processes:
+            return f"There is no server {name}."
+        self.balancer.undrain(name)
         return ""
 
     def _part(self, name: str) -> str:
@@ -243,6 +284,5 @@ def _member(process: ServerProcess, report: Report, near: NearFigures | None) ->
     """Combine the process, the balancer's checks of a server, and what it tells of itself."""
     if not process.wanted:
         return Member(process.name, ServerPhase.DOWN, None, report.requests)
-    answers = process.ready.is_set() and report.state is State.UP
-    phase = ServerPhase.UP if answers else ServerPhase.UNREADY
-    return Member(process.name, phase, process.pid, report.requests, near)
+    phase = _PHASES[report.state] if process.ready.is_set() else ServerPhase.UNREADY
+    return Member(process.name, phase, process.pid, report.requests, report.active, near)

@@ -84,6 +84,7 @@ def _facts(member: Member) -> dict[str, str | int | None]:
         "phase": member.phase.value,
         "pid": member.pid,
         "requests": member.requests,
+        "active": member.active,
         "copies": None if near is None else near.copies,
         "heard": None if near is None else near.heard,
     }

@@ -22,8 +22,9 @@ function show(card, member) {
     const { plural, one, many } = noun.dataset;
     noun.textContent = member[plural] === 1 ? one : many;
   }
-  for (const form of card.querySelectorAll("[data-when]")) {
-    form.hidden = (form.dataset.when === "down") !== (member.phase === "down");
+  for (const part of card.querySelectorAll("[data-when]")) {
+    const when = part.dataset.when;
+    part.hidden = when === "alive" ? member.phase === "down" : when !== member.phase;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 import time
 from contextlib import closing
 
@@ -296,6 +297,22 @@ def test_thread_begins_with_the_first_request_and_ends_with_the_sessions():
     eventually(lambda: worker.has_looked)
     sessions.sync.close()
     assert not rounds._thread.is_alive()
+
+
+def test_request_is_served_where_no_thread_is_to_be_had(monkeypatch):
+    """The next one tries again."""
+    sessions = Sessions(store=MemoryStore(), secrets=[SECRET], server="a")
+    worker = context_of(sessions).worker
+
+    def fail(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    assert worker.under_way() == set()
+    monkeypatch.undo()
+    worker.under_way()
+    eventually(lambda: worker.has_looked)
+    sessions.sync.close()
 
 
 def test_thread_keeps_nobodys_sessions():

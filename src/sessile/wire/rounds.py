@@ -6,6 +6,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from sessile.core.value import Seconds
@@ -78,13 +79,15 @@ class LazyRounds:
         _lazy.add(self)
 
     def start(self) -> None:
-        """Begin. Harmless when repeated."""
+        """Begin, or try to: where there is no thread to be had, the next call may find one."""
         if self.rounds is not None:
             return
         with self._guard:
             if self.rounds is None:
-                self.rounds = self._make()
-                self.rounds.start()
+                rounds = self._make()
+                with suppress(RuntimeError):  # the interpreter ends, or has too many of them
+                    rounds.start()
+                    self.rounds = rounds
 
     def end(self) -> Rounds | None:
         """Begin no further round, and return those that are about to end; None for none."""

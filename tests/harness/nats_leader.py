@@ -13,8 +13,10 @@ SUBJECT = "t.s.one"
 class Told:
     """What a connection hands out."""
 
-    def __init__(self, told=None, headers=None, data=b""):
-        self.data, self.headers = data if told is None else json.dumps(told).encode(), headers
+    headers = None
+
+    def __init__(self, told):
+        self.data = json.dumps(told).encode()
 
 
 class NatsLeader:
@@ -25,9 +27,8 @@ class NatsLeader:
         seq: of the last message.
         stores: what it says of a beat; None for that it is stored, ``silence`` for nothing.
         followers: seconds since each was heard.
-        says: the sequence that the leader's message has, which may be an older one's.
-        directly: the sequences that other servers show, of the message and of the beat: those of
-            one server after the other, then those of the leader.
+        stands: the sequence of the message that stands there; 0 for none.
+        says: those that whoever answers has of it, one read after the other; then ``stands``.
         refuses: what it says of a message; None for that it has one.
         meanwhile: called when the leader is asked for a message, or who follows it.
     """
@@ -37,9 +38,8 @@ class NatsLeader:
 
     def __init__(self):
         self.asked, self.seq, self.stores, self.refuses = Counter(), 0, None, None
-        self.followers, self.says, self.directly = [0.001, 0.001], 7, []
+        self.followers, self.stands, self.says = [0.001, 0.001], 7, []
         self.meanwhile = bool
-        self.beat = ""
 
     async def ask(self, subject, data, headers, limit):
         """Answer one question."""
@@ -52,32 +52,26 @@ class NatsLeader:
             ]
             return Told({"state": {"last_seq": self.seq}, "cluster": {"replicas": ages}})
         if "MSG.GET" in subject:
-            self.asked["leader"] += 1
-            self.meanwhile()
-            if self.refuses is not None:
-                return Told({"error": self.refuses})
-            found = {"subject": SUBJECT, "seq": self.says, "data": b64encode(b"x").decode()}
-            return Told({"message": found})
+            return Told(self._read())
         self.asked["beat"] += 1
-        self.beat = subject
         if self.stores == self.silence:
             await asyncio.Event().wait()
         if self.stores is not None:
             return Told({"error": self.stores})
+        expected = headers.get("Nats-Expected-Last-Subject-Sequence", str(self.stands))
+        assert headers.get("Nats-Expected-Last-Subject-Sequence-Subject", SUBJECT) == SUBJECT
+        if expected != str(self.stands):
+            return Told({"error": {"err_code": 10071, "description": "wrong last sequence: 7"}})
         self.seq += 1
         return Told({"seq": self.seq})
 
-    async def ask_all(self, subject, data, limit):
-        """Answer one question to any server."""
-        await asyncio.sleep(0)
-        assert json.loads(data) == {"multi_last": [SUBJECT, self.beat]}
-        self.asked["anybody"] += 1
-        message, beat = self.directly.pop(0) if self.directly else (self.says, self.seq)
-        if message is None and beat is None:
-            raise TimeoutError
-        found = [(SUBJECT, message, b"x"), (self.beat, beat, b"")]
-        return [
-            Told(headers={"Nats-Subject": name, "Nats-Sequence": str(seq)}, data=blob)
-            for name, seq, blob in found
-            if seq
-        ]
+    def _read(self):
+        self.asked["read"] += 1
+        seq = self.says.pop(0) if self.says else self.stands
+        self.meanwhile()
+        if self.refuses is not None:
+            return {"error": self.refuses}
+        if not seq:
+            return {"error": {"code": 404, "err_code": 10037, "description": "no message found"}}
+        blob = b64encode(b"x").decode()
+        return {"message": {"subject": SUBJECT, "seq": seq, "data": blob}}

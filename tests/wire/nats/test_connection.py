@@ -1,4 +1,4 @@
-"""A connection to a NATS server: what it hands out, and whoever waits when it breaks is told."""
+"""A connection to a NATS server that breaks: whoever waits is told, whatever loop they are on."""
 
 import asyncio
 import gc
@@ -7,7 +7,7 @@ import pytest
 import uvloop
 
 from harness.nats_server import shared_nats
-from sessile.wire.nats.connection import NatsConnection, NoResponders
+from sessile.wire.nats.connection import NatsConnection
 from sessile.wire.nats.endpoint import NatsEndpoint
 
 LOOPS = {"asyncio": asyncio.run, "uvloop": uvloop.run}
@@ -84,47 +84,3 @@ def test_connection_that_is_cancelled_and_cancelled_again_closes_its_socket(host
             turns += 1
 
     gc.collect()  # what is open still would be an error here
-
-
-def test_answer_of_many_messages_ends_with_a_status(host):
-    """They come one by one, and what has a status says that there are no more."""
-
-    async def scenario():
-        connection, _, _ = await connect(host)
-        other, _, _ = await connect(host)
-
-        async def answer(message):
-            for number in (b"1", b"2"):
-                await other.tell(message.reply, number, {"Name": "one"})
-            await other.tell(message.reply, b"", {"Status": "204"})
-            await other.tell(message.reply, b"late", None)
-
-        subject = await other.listen(answer)
-        await other.ask("$JS.API.INFO", b"", None, LONG)  # behind what it listens to
-        told = [await connection.ask_all(subject, b"", LONG) for _ in range(2)]
-        with pytest.raises(NoResponders):
-            await connection.ask_all("nobody.listens", b"", LONG)
-        for each in (connection, other):
-            await each.close()
-        return [[each.data for each in answers] for answers in told], connection._parts
-
-    assert asyncio.run(scenario()) == ([[b"1", b"2"]] * 2, {})
-
-
-def test_silence_of_one_of_many_ends_no_connection(host):
-    """Any of several servers was asked, and the one that we are connected to may be well."""
-
-    async def scenario():
-        connection, _, _ = await connect(host)
-        other, _, _ = await connect(host)
-        subject = await other.listen(asyncio.sleep)
-        await other.ask("$JS.API.INFO", b"", None, LONG)  # behind what it listens to
-        probes = []
-        connection.probe = lambda: probes.append("probed")
-        with pytest.raises(TimeoutError):
-            await connection.ask_all(subject, b"", 0.1)
-        for each in (connection, other):
-            await each.close()
-        return probes
-
-    assert asyncio.run(scenario()) == []

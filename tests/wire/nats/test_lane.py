@@ -2,37 +2,23 @@
 
 import asyncio
 import json
-from typing import NamedTuple
+from base64 import b64encode
 
 import pytest
 
 from sessile.testing.clock import T0, FakeClock
 from sessile.wire.nats.endpoint import NatsEndpoint, StreamAddress
 from sessile.wire.nats.lane import NatsLane
-from sessile.wire.nats.messages import (
-    ACT,
-    NOT_LEADER,
-    OFFLINE,
-    SEQUENCE,
-    SUBJECT,
-    ApiError,
-    StreamInfo,
-    StreamMessage,
-)
+from sessile.wire.nats.messages import ACT, NOT_LEADER, OFFLINE, ApiError, StreamInfo, StreamMessage
 
 SESSION = StreamMessage("s.one", b"new", 7, 60)
 
 
-class Message(NamedTuple):
+class Answer:
     """What a connection hands out."""
 
-    data: bytes
-    headers: dict
-
-
-def answer(told):
-    """Return the message that says something."""
-    return Message(json.dumps(told).encode(), {})
+    def __init__(self, told):
+        self.data, self.headers = json.dumps(told).encode(), {}
 
 
 class TwoLeaders:
@@ -52,23 +38,17 @@ class TwoLeaders:
 
     async def ask(self, subject, data, headers, limit):
         await asyncio.sleep(0)
-        if not subject.startswith("s."):
-            self.beat = subject
-            return answer({"seq": 9})
+        if "MSG.GET" in subject:
+            seq, blob, act = self.stored
+            found = {"subject": "s.one", "seq": seq, "data": b64encode(blob).decode()}
+            return Answer({"message": found | {"hdrs": b64encode(act.encode()).decode()}})
+        if not subject.startswith("s."):  # what is read is confirmed
+            return Answer({"seq": 1})
         self.count += 1
         if self.count == self.after:
-            self.stored = 8, data, headers[ACT]
+            self.stored = 8, data, f"{ACT}: {headers[ACT]}"
         why = f"wrong last sequence{self.says}"
-        return answer({"error": {"code": 400, "err_code": 10071, "description": why}})
-
-    async def ask_all(self, subject, data, limit):
-        """Answer as one that follows the new leader."""
-        await asyncio.sleep(0)
-        seq, blob, act = self.stored
-        return [
-            Message(blob, {SUBJECT: "s.one", SEQUENCE: str(seq), ACT: act}),
-            Message(b"", {SUBJECT: self.beat, SEQUENCE: "9"}),
-        ]
+        return Answer({"error": {"code": 400, "err_code": 10071, "description": why}})
 
 
 async def store(connection):
@@ -112,7 +92,7 @@ class OldMember:
 
     async def ask(self, subject, data, headers, limit):
         await asyncio.sleep(0)
-        return answer(self.told.pop(0))
+        return Answer(self.told.pop(0))
 
 
 OFFLINE_ANSWER = {"code": 500, "err_code": OFFLINE, "description": "stream is offline"}

@@ -5,7 +5,7 @@ import functools
 
 import pytest
 
-from harness.nats_leader import STREAM, NatsLeader
+from harness.nats_leader import STREAM, SUBJECT, NatsLeader
 from sessile.testing.clock import T0, FakeClock
 from sessile.wire.nats.connection import NoResponders
 from sessile.wire.nats.endpoint import StreamAddress
@@ -50,7 +50,7 @@ async def turn():
 
 async def settle(lease, clock):
     """Have the leader believed: all others have answered it since it stored something."""
-    await lease.beat(1.0)
+    await lease.hold(1.0)
     clock.advance(0.01)
     lease.is_good()
     await turn()
@@ -59,7 +59,7 @@ async def settle(lease, clock):
 @on_a_loop
 async def test_leader_is_believed_once_all_others_have_answered_it(lease, leader, clock):
     """A beat says that somebody leads, and not that nobody else takes itself for the leader."""
-    await lease.beat(1.0)
+    await lease.hold(1.0)
     assert not lease.is_good()
     clock.advance(0.01)
     assert not lease.is_good()
@@ -125,7 +125,7 @@ async def test_what_was_acknowledged_late_may_be_anothers(lease, leader, clock):
 @on_a_loop
 async def test_followers_of_the_leader_before_say_nothing(lease, leader, clock):
     """There was room for an election while it was asked who follows."""
-    await lease.beat(1.0)
+    await lease.hold(1.0)
     clock.advance(0.01)
 
     def elect():
@@ -176,8 +176,6 @@ async def test_leader_that_stores_nothing_is_not_believed(lease, leader, clock):
     clock.advance(LEASE)
     assert not lease.is_good()
     with pytest.raises(TimeoutError):
-        await lease.beat(0.01)
-    with pytest.raises(TimeoutError):
         await lease.hold(0.01)
 
 
@@ -210,14 +208,21 @@ async def test_what_was_stored_needs_no_beat(lease, leader, clock):
 
 
 @on_a_loop
-async def test_beat_that_is_under_way_is_none_from_now_on(lease, leader):
-    """Others may have stored something since it was sent: who comes then waits for the next one."""
-    first = asyncio.create_task(lease.beat(1.0))
-    await asyncio.sleep(0)
-    later = await asyncio.gather(*(lease.beat(1.0) for _ in range(10)))
+async def test_many_wait_for_one_beat(lease, leader):
+    await asyncio.gather(*(lease.hold(1.0) for _ in range(10)))
 
-    assert await first == 1
-    assert later == [2] * 10
+    assert leader.asked["beat"] == 1
+
+
+@on_a_loop
+async def test_message_is_confirmed_by_whoever_stores_something(lease, leader, clock):
+    """A beat is stored on the condition that it stands there, and counts like all others."""
+    assert await lease.confirm(SUBJECT, leader.stands, 1.0)
+    assert not await lease.confirm(SUBJECT, leader.stands - 1, 1.0)
+    clock.advance(LEASE - 0.1)
+    await lease.hold(1.0)
+
+    assert leader.seq == leader.asked["beat"] - 1 == 1
 
 
 @pytest.mark.parametrize("said", [NO_LEADER, STEPPED_DOWN])
@@ -225,21 +230,23 @@ async def test_beat_that_is_under_way_is_none_from_now_on(lease, leader):
 async def test_stream_without_a_leader_is_told(lease, leader, said):
     leader.stores = said
     with pytest.raises(NoResponders):
-        await lease.beat(1.0)
+        await lease.hold(1.0)
+    with pytest.raises(NoResponders):
+        await lease.confirm(SUBJECT, leader.stands, 1.0)
 
 
 @on_a_loop
 async def test_full_stream_takes_no_beat(lease, leader):
     """It refuses it as it refuses everybody, and those who are in it go on."""
     leader.stores = FULL
-    assert await lease.beat(1.0) == 0
+    assert await lease.confirm(SUBJECT, leader.stands, 1.0)
     await lease.hold(1.0)
 
 
 @on_a_loop
 async def test_absent_server_is_asked_after_ever_more_seldom(lease, leader, clock):
     leader.followers[0] = 99.0
-    await lease.beat(1.0)
+    await lease.hold(1.0)
     for _ in range(100):
         clock.advance(0.1)
         lease.note(clock(), 1)

@@ -21,19 +21,21 @@ class Servers(NatsLeader):
 
     def __init__(self, *, is_alone=False):
         super().__init__()
-        self.says = NEW
+        self.stands = NEW
         self.clock = FakeClock(T0)
         self.reader = NatsReader(self, StreamAddress(STREAM, "t."), self.clock, is_alone=is_alone)
 
-    def read(self, question=QUESTION):
-        """Return the sequence of what is read, 0 where nothing is."""
+    def read(self, question=QUESTION, number=1):
+        """Return the sequence of what is read, so often at once; 0 where nothing is."""
 
         async def read():
-            answer = await self.reader.read(question, 1.0)
+            reads = (self.reader.read(question, 1.0) for _ in range(number))
+            answers = await asyncio.gather(*reads)
             for _ in range(5):  # what was begun beside
                 await asyncio.sleep(0)
             self.clock.advance(0.01)
-            return 0 if answer.message is None else answer.message.seq
+            found = [each.message.seq if each.message else 0 for each in answers]
+            return found if number > 1 else found[0]
 
         return asyncio.run(read())
 
@@ -49,62 +51,48 @@ def test_leader_that_is_believed_is_asked_one_question():
     servers = Servers().settle()
     assert {servers.read() for _ in range(20)} == {NEW}
 
-    assert servers.asked == {"leader": 20}
+    assert servers.asked == {"read": 20}
 
 
 def test_one_server_alone_is_asked_one_question():
     servers = Servers(is_alone=True)
     assert {servers.read() for _ in range(20)} == {NEW}
 
-    assert servers.asked == {"leader": 20}
+    assert servers.asked == {"read": 20}
 
 
-def test_leader_is_not_asked_while_an_older_one_may_answer():
+def test_what_is_read_is_confirmed_while_an_older_leader_may_answer():
     """One server has not answered this one since it leads: it may have led, and hung."""
     servers = Servers()
     servers.followers[0] = 99.0
     assert {servers.read() for _ in range(20)} == {NEW}
 
-    assert servers.asked["anybody"] == servers.asked["beat"] == 20
-    assert servers.asked["leader"] == 0
+    assert servers.asked["read"] == servers.asked["beat"] == 20
 
 
-@pytest.mark.parametrize("lacks", [(OLD, 0), (OLD, None), (None, None), (0, 0)])
-def test_server_that_lacks_the_beat_is_not_heard(lacks):
-    """It may be an old leader, or follow too slowly, or hang: another one is asked."""
+@pytest.mark.parametrize("old", [OLD, 0])
+def test_what_is_not_confirmed_is_not_taken(old):
+    """It is read again, until the one who answers is the one who stores."""
     servers = Servers()
-    servers.directly = [lacks] * 3
-    assert servers.read() == NEW
-
-    assert servers.asked["anybody"] == 4
-
-
-def test_beat_that_is_too_old_shows_nothing():
-    """The server had the one before, and others have stored something since."""
-    servers = Servers()
-    servers.read()
-    servers.directly = [(OLD, servers.seq)]
+    servers.says = [old] * 3
 
     assert servers.read() == NEW
-    assert servers.seq == 2
+    assert servers.asked["read"] == 4
 
 
-def test_message_that_is_not_there_is_not_there():
+def test_message_that_is_not_there_is_confirmed_as_well():
+    """An older leader may have what is gone."""
     servers = Servers()
-    servers.says = 0
+    servers.stands, servers.says = 0, [OLD]
 
     assert servers.read() == 0
+    assert servers.asked == {"read": 2, "beat": 2}
 
 
 def test_answer_that_came_after_an_election_is_not_taken():
     """The one who answers may have hung, or the one who asks; another one may lead by then."""
     servers = Servers().settle()
-
-    def hang():
-        servers.clock.advance(ELECTION)
-        servers.says = NEW
-
-    servers.says, servers.meanwhile = OLD, hang
+    servers.says, servers.meanwhile = [OLD], lambda: servers.clock.advance(ELECTION)
     with pytest.raises(TimeoutError):
         servers.read()  # there is no time for another one
     servers.meanwhile = bool
@@ -113,27 +101,43 @@ def test_answer_that_came_after_an_election_is_not_taken():
 
 def test_answer_is_not_taken_from_whoever_may_have_been_replaced(monkeypatch):
     """Where there is time for another one, that is the answer."""
-    monkeypatch.setattr("sessile.wire.nats.lease.ELECTION", 0.5)
+    monkeypatch.setattr("sessile.wire.nats.lease.ELECTION", 0.2)
     servers = Servers().settle()
-
-    def hang():
-        servers.clock.advance(0.5)
-        servers.says = NEW
-
-    servers.says, servers.meanwhile = OLD, hang
+    servers.says, servers.meanwhile = [OLD], lambda: servers.clock.advance(0.2)
 
     assert servers.read() == NEW
-    assert servers.asked["anybody"] == 1
+    assert servers.asked["read"] == 2
+
+
+def test_many_who_read_one_message_confirm_it_together():
+    """Two at once would disturb each other. Who comes while it is confirmed has the next one."""
+    servers = Servers()
+    assert servers.read(number=10) == [NEW] * 10
+    assert servers.asked["beat"] == 2
+
+    async def come_later():
+        first = asyncio.create_task(servers.reader.read(QUESTION, 1.0))
+        for _ in range(4):
+            await asyncio.sleep(0)
+        assert servers.asked["read"] == 3
+        servers.stands = NEW + 1  # after it was read; it is not confirmed before
+        servers.says = [NEW + 1]
+        later = await servers.reader.read(QUESTION, 1.0)
+        return (await first).message.seq, later.message.seq
+
+    servers.followers[0] = 99.0
+    servers.reader = NatsReader(servers, StreamAddress(STREAM, "t."), servers.clock, is_alone=False)
+    assert asyncio.run(come_later()) == (NEW + 1, NEW + 1)
+    assert servers.asked["read"] == 5
 
 
 def test_question_of_another_kind_is_put_to_the_leader():
-    """Nobody else can be asked what comes next; something was stored lately."""
+    """Nobody confirms what comes next; something was stored lately."""
     servers = Servers()
     question = {"seq": 1, "next_by_subj": "t.s.*"}
     assert [servers.read(question) for _ in range(5)] == [NEW] * 5
 
-    assert (servers.asked["leader"], servers.asked["beat"]) == (5, 1)
-    assert servers.asked["anybody"] == 0
+    assert (servers.asked["read"], servers.asked["beat"]) == (5, 1)
 
 
 def test_stream_that_is_full_is_read():
@@ -142,23 +146,26 @@ def test_stream_that_is_full_is_read():
     servers.stores = {"code": 503, "err_code": 10077, "description": "maximum bytes exceeded"}
 
     assert servers.read() == NEW
-    assert servers.asked == {"leader": 1, "beat": 1}
+    assert servers.asked == {"read": 1, "beat": 1}
 
 
-def test_server_that_never_shows_the_beat_is_given_up():
-    """Within the time limit; ``wire.nats.lane`` goes to another one."""
+def test_stream_that_is_not_there_is_told():
+    """It is not what a message could be compared with."""
     servers = Servers()
-    servers.directly = [(OLD, 0)] * 1000
-    ask = servers.ask_all
+    servers.refuses = {"code": 404, "err_code": 10059, "description": "stream not found"}
 
-    async def ask_all(*args):
-        servers.clock.advance(0.1)
-        return await ask(*args)
+    assert servers.read() == 0
+    assert servers.asked == {"read": 1}
 
-    servers.ask_all = ask_all
+
+def test_message_that_is_never_confirmed_is_given_up():
+    """Within the time limit."""
+    servers = Servers()
+    servers.says, servers.meanwhile = [OLD] * 1000, lambda: servers.clock.advance(0.1)
     with pytest.raises(TimeoutError):
         servers.read()
-    assert servers.asked["anybody"] > 5
+
+    assert servers.asked["read"] > 5
 
 
 NO_LEADER = {"code": 503, "err_code": 10008, "description": "no leader"}

@@ -23,7 +23,6 @@ from sessile.wire.nats.transport import NatsTransport
 from sessile.wire.nats.version import too_old
 
 _PING_INTERVAL: Final = 20  # seconds; twice without an answer ends a connection at rest
-_STATUS: Final = "Status"
 _NO_RESPONDERS: Final = "503"
 _DOUBT: Final[Seconds] = 0.5
 """How long an answer is waited for before the server is asked whether it is there at all."""
@@ -69,7 +68,6 @@ class NatsConnection:
         self._client._transport = self._transport  # noqa: SLF001  (it has no argument)
         self._waiting: dict[str, asyncio.Future[Msg]] = {}
         self._subjects: dict[str, str] = {}
-        self._parts: dict[str, list[Msg]] = {}
         self._numbers = itertools.count()
         self._inbox = ""
         self._error: Exception | None = None
@@ -138,22 +136,9 @@ class NatsConnection:
         return self._client.is_connected
 
     async def ask(
-        self,
-        subject: str,
-        data: bytes,
-        headers: dict[str, str] | None,
-        limit: Seconds,
-        *,
-        parts: list[Msg] | None = None,
+        self, subject: str, data: bytes, headers: dict[str, str] | None, limit: Seconds
     ) -> Msg:
         """Publish a message, and return the answer to it.
-
-        Args:
-            subject: of the message.
-            data: its bytes.
-            headers: its own.
-            limit: how long the answer is waited for.
-            parts: gets those that come before; then the answer is the first one with a status.
 
         Raises:
             NoResponders: nobody listens.
@@ -164,36 +149,18 @@ class NatsConnection:
         waiter: asyncio.Future[Msg] = self._loop.create_future()
         self._waiting[token] = waiter
         self._subjects[token] = subject
-        timers = [self._loop.call_later(limit, _fail, waiter)]
-        if parts is None:
-            timers.append(self._loop.call_later(min(limit / 4, _DOUBT), self.probe))
-        else:
-            self._parts[token] = parts
+        doubt = self._loop.call_later(min(limit / 4, _DOUBT), self.probe)
+        end = self._loop.call_later(limit, _fail, waiter)
         try:
             await self._publish(subject, data, headers, self._inbox + token)
             answer = await waiter
         finally:
-            for each in timers:
-                each.cancel()
+            doubt.cancel()
+            end.cancel()
             del self._waiting[token], self._subjects[token]
-            self._parts.pop(token, None)
-        if answer.headers and answer.headers.get(_STATUS) == _NO_RESPONDERS:
+        if answer.headers and answer.headers.get("Status") == _NO_RESPONDERS:
             raise NoResponders
         return answer
-
-    async def ask_all(self, subject: str, data: bytes, limit: Seconds) -> list[Msg]:
-        """Publish a message, and return the messages that are the answer to it, however many.
-
-        No answer is no reason to doubt the connection: any of several servers may have been asked.
-
-        Raises:
-            NoResponders: nobody listens.
-            ConnectionError: the connection broke.
-            TimeoutError: not all came in time.
-        """
-        parts: list[Msg] = []
-        await self.ask(subject, data, None, limit, parts=parts)
-        return parts
 
     async def tell(self, subject: str, data: bytes, headers: dict[str, str] | None) -> None:
         """Publish a message, and wait for no answer."""
@@ -289,13 +256,8 @@ class NatsConnection:
             self._ending = self._loop.create_task(self.close())
 
     async def _hear(self, message: Msg) -> None:
-        token = message.subject[len(self._inbox) :]
-        waiter, parts = self._waiting.get(token), self._parts.get(token)
-        if waiter is None or waiter.done():
-            return
-        if parts is not None and _STATUS not in (message.headers or {}):
-            parts.append(message)
-        else:
+        waiter = self._waiting.get(message.subject[len(self._inbox) :])
+        if waiter is not None and not waiter.done():
             waiter.set_result(message)
 
     async def _note(self, error: Exception) -> None:

@@ -28,9 +28,12 @@ from sessile.wire.nats.connection import NatsConnection, NoResponders
 from sessile.wire.nats.endpoint import StreamAddress
 from sessile.wire.nats.messages import (
     BEAT_TTL,
+    EXPECTED,
+    EXPECTED_SUBJECT,
     NOT_LEADER,
     NOT_NOW,
     TTL,
+    WRONG_SEQUENCE,
     PublishAnswer,
     StreamInfo,
 )
@@ -61,21 +64,18 @@ class NatsLease:
         connection: that.
         stream: which it leads.
         timer: seconds by a clock that never runs backwards.
-
-    Attributes:
-        beat_subject: where its beats are stored, and none of anybody else.
     """
 
     def __init__(
         self, connection: NatsConnection, stream: StreamAddress, timer: Callable[[], Seconds]
     ) -> None:
         self._connection, self._stream, self._timer = connection, stream, timer
-        self.beat_subject = f"{stream.beats}{system.entropy(_NAME).hex()}"
+        self._beat_subject = f"{stream.beats}{system.entropy(_NAME).hex()}"
         self._sent = -math.inf
         self._since, self._first = -math.inf, 0  # when it was first stored under this leader, what
         self._is_sole = False
         self._look_at = -math.inf
-        self._beat: asyncio.Task[int] | None = None
+        self._beat: asyncio.Task[bool] | None = None
         self._look: asyncio.Task[None] | None = None
 
     def note(self, sent: Seconds, seq: int) -> None:
@@ -114,43 +114,41 @@ class NatsLease:
                 await asyncio.shield(self._renew())
         self.is_good()
 
-    async def beat(self, limit: Seconds) -> int:
-        """Store a beat that is sent from now on; return its sequence, 0 where it is refused.
+    async def confirm(self, subject: str, seq: int, limit: Seconds) -> bool:
+        """Store a beat if the message of a subject has a certain sequence; tell whether it has.
 
-        A stream that is full refuses it, as everybody's; and its readers are served.
+        Whoever stores something is the leader, and was when it saw that. A stream that is full
+        stores nothing, and its readers are served.
 
         Raises:
             NoResponders: there is no leader.
             ConnectionError: the connection broke.
             TimeoutError: it stores nothing.
         """
-        async with asyncio.timeout(limit):
-            if self._beat is not None:  # others may have stored something since it was sent
-                await asyncio.wait((self._beat,))
-            return await asyncio.shield(self._renew())
+        condition = {EXPECTED: str(seq), EXPECTED_SUBJECT: subject}
+        return await self._store_beat(condition, limit)
 
-    def _renew(self) -> "asyncio.Task[int]":
+    def _renew(self) -> "asyncio.Task[bool]":
         if self._beat is None:
-            self._beat = asyncio.get_running_loop().create_task(self._store_beat())
+            self._beat = asyncio.get_running_loop().create_task(self._store_beat({}, _ATTEMPT))
             self._beat.add_done_callback(self._note_beat_end)
         return self._beat
 
-    def _note_beat_end(self, task: "asyncio.Task[int]") -> None:
+    def _note_beat_end(self, task: "asyncio.Task[bool]") -> None:
         self._beat = None
         _take_error(task)  # whoever waits has it
 
-    async def _store_beat(self) -> int:
+    async def _store_beat(self, condition: dict[str, str], limit: Seconds) -> bool:
         sent = self._timer()
-        headers = {TTL: f"{BEAT_TTL}s"}
-        told = await self._connection.ask(self.beat_subject, b"", headers, _ATTEMPT)
+        headers = {TTL: f"{BEAT_TTL}s", **condition}
+        told = await self._connection.ask(self._beat_subject, b"", headers, limit)
         answer = _decode(told.data)
         error = answer.error
         if error is None:
             self.note(sent, answer.seq)
-            return answer.seq
-        if error.err_code in NOT_NOW or error.description == NOT_LEADER:
+        elif error.err_code in NOT_NOW or error.description == NOT_LEADER:
             raise NoResponders(str(error))
-        return 0
+        return error is None or error.err_code not in WRONG_SEQUENCE
 
     def _look_soon(self) -> None:
         """Look who follows; and again, ever more seldom, while somebody does not."""

@@ -5,6 +5,9 @@ from typing import Final
 import msgspec
 
 EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence-Subject"
+"""Of which subject that is the sequence, where it is not the message's own."""
+
 TTL: Final = "Nats-TTL"
 BEAT_TTL: Final = 10
 """Seconds for which a message stays that says nothing but that it was stored."""
@@ -15,10 +18,6 @@ BATCH_COMMIT: Final = "Nats-Batch-Commit"
 
 ACT: Final = "Sessile-Act"
 """A header that no other act's messages have: by it a message is known again."""
-
-SUBJECT: Final = "Nats-Subject"
-SEQUENCE: Final = "Nats-Sequence"
-"""Headers of an answer that is a message: what it has been stored under."""
 
 PENDING: Final = "Nats-Num-Pending"
 """A header of an answer: how many more messages there are of a kind."""

@@ -1,36 +1,31 @@
 """Reads of a stream over one connection, none of which is older than when it was asked for.
 
-While ``wire.nats.lease`` believes the leader, it is asked: one question. Else a beat is stored
-before, and what is taken as the answer is what a server shows together with that beat, or a later
-one. Whichever server that is, it has what the beat's leader had before it; and that is all that
-was acknowledged when the beat was sent.
+Whoever takes itself for the stream's leader answers. While ``wire.nats.lease`` believes it, that
+is all. Else a beat is stored behind, on the condition that what was read stands there still: what
+stores that is the leader, and it has all that was acknowledged before. (A server that follows is
+not asked, whatever it has: one that catches up has the newest messages before some older ones.)
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
-from nats.aio.msg import Msg
 
 from sessile.core.value import Seconds
 from sessile.wire.nats.connection import NatsConnection, NoResponders
 from sessile.wire.nats.endpoint import StreamAddress
 from sessile.wire.nats.lease import NatsLease
-from sessile.wire.nats.messages import ACT, NOT_NOW, SEQUENCE, SUBJECT, GetAnswer, StoredMessage
+from sessile.wire.nats.messages import NO_MESSAGE, NOT_NOW, GetAnswer
 
 LAST: Final = "last_by_subj"
 """The question for the message of a subject; each has one."""
 
-_ATTEMPT: Final[tuple[Seconds, Seconds]] = 0.005, 0.05
-"""How long one of several servers is waited for at first, at least and at most, before another one
-is asked: one that hangs is asked like all others, and answers nobody."""
-
 _PAUSE: Final[Seconds] = 0.002
-"""How long one that lacks a beat gets to have it, at first: it follows a moment later."""
+"""How long it is waited, at first, where somebody else changes or confirms the same message."""
 
 _SLOWER: Final = 1.5
-"""Each time it gets so much longer."""
+"""Each time so much longer."""
 
 _decode = msgspec.json.Decoder(GetAnswer).decode
 
@@ -59,12 +54,13 @@ class NatsReader:
         self._connection, self._stream, self._timer = connection, stream, timer
         self._is_alone = is_alone
         self.lease = NatsLease(connection, stream, timer)
+        self._reads: dict[str, asyncio.Task[GetAnswer]] = {}  # by subject, while not believed
 
     async def read(self, question: Mapping[str, str | int], limit: Seconds) -> GetAnswer:
         """Ask for a message.
 
-        A question that is not for a subject's message is put to the leader, or to what takes itself
-        for it.
+        The answer to a question that is not for a subject's message is that of the leader, or of
+        what takes itself for it.
 
         Raises:
             NoResponders: there is no leader.
@@ -83,11 +79,34 @@ class NatsReader:
             answer = await self._ask(question, until)
             if self.lease.was_good(began):
                 return answer
-            began = self._timer()
-        seq = await self.lease.beat(until - began)
-        if not seq:
-            return await self._ask(question, until)
-        return await self._ask_anybody(subject, seq, until, self._timer() - began)
+        async with asyncio.timeout(until - self._timer()):
+            if subject in self._reads:  # it may have been stored since that was confirmed
+                await asyncio.wait((self._reads[subject],))
+            return await asyncio.shield(self._read_together(subject, until))
+
+    def _read_together(self, subject: str, until: Seconds) -> "asyncio.Task[GetAnswer]":
+        """Read for all who wait for the same message: two that confirm it would disturb."""
+        if subject not in self._reads:
+            task = asyncio.get_running_loop().create_task(self._read_surely(subject, until))
+            self._reads[subject] = task
+            task.add_done_callback(lambda _: self._reads.pop(subject))
+            task.add_done_callback(_take_error)
+        return self._reads[subject]
+
+    async def _read_surely(self, subject: str, until: Seconds) -> GetAnswer:
+        """Read until what was read is confirmed."""
+        pause = _PAUSE
+        while True:
+            answer = await self._ask({LAST: subject}, until)
+            if answer.error is not None and answer.error.err_code != NO_MESSAGE:
+                return answer
+            seq = 0 if answer.message is None else answer.message.seq
+            if await self.lease.confirm(subject, seq, until - self._timer()):
+                return answer
+            if self._timer() + pause >= until:
+                raise TimeoutError
+            await asyncio.sleep(pause)
+            pause *= _SLOWER
 
     async def _ask(self, question: Mapping[str, str | int], until: Seconds) -> GetAnswer:
         """Ask the leader."""
@@ -98,43 +117,7 @@ class NatsReader:
             raise NoResponders(str(answer.error))
         return answer
 
-    async def _ask_anybody(
-        self, subject: str, seq: int, until: Seconds, usual: Seconds
-    ) -> GetAnswer:
-        """Ask one server after the other, until one has a beat; it tells both as of one moment.
 
-        Args:
-            subject: of the message.
-            seq: of the beat.
-            until: when there has to be an answer.
-            usual: how long the beat took: an answer takes no longer where all is well.
-        """
-        beat = self.lease.beat_subject
-        data = msgspec.json.encode({"multi_last": [subject, beat]})
-        least, most = _ATTEMPT
-        attempt, pause = min(max(usual, least), most), _PAUSE
-        while (limit := until - self._timer()) > 0:
-            try:
-                told = await self._connection.ask_all(
-                    f"$JS.API.DIRECT.GET.{self._stream.name}", data, min(attempt, limit)
-                )
-            except TimeoutError:
-                attempt *= 2
-                continue
-            found = _sort(told)
-            if beat in found and found[beat].seq >= seq:
-                return GetAnswer(message=found.get(subject))
-            await asyncio.sleep(pause)
-            pause *= _SLOWER
-        raise TimeoutError
-
-
-def _sort(told: Sequence[Msg]) -> dict[str, StoredMessage]:
-    """Return messages by their subjects."""
-    found = {}
-    for each in told:
-        headers = each.headers or {}
-        subject, act = headers.get(SUBJECT, ""), headers.get(ACT, "")
-        seq = int(headers.get(SEQUENCE, 0))
-        found[subject] = StoredMessage(subject, seq, each.data, act.encode())
-    return found
+def _take_error(task: "asyncio.Task[GetAnswer]") -> None:
+    if not task.cancelled():
+        task.exception()  # whoever waits has it

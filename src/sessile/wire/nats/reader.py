@@ -103,8 +103,6 @@ class NatsReader:
             seq = 0 if answer.message is None else answer.message.seq
             if await self.lease.confirm(subject, seq, until - self._timer()):
                 return answer
-            if self._timer() + pause >= until:
-                raise TimeoutError
             await asyncio.sleep(pause)
             pause *= _SLOWER
 

@@ -123,7 +123,7 @@ BOUNDS = {
         Bound("time for which memcached refuses some logins, where whoever ended everybody crashed", "stores.memcached_generations:ENDING_TTL", "they go on", S),
         Bound("an operation of NATS; `?timeout=`", "stores.nats_url:LIMIT", "`StoreUnavailable`, a 503", S),
         Bound("a new connection to NATS, all servers together; `?connect_timeout=`", "stores.nats_url:_CONNECT", "`StoreUnavailable`, a 503", S),
-        Bound("time for which the leader of several NATS servers is believed after it last stored something", "wire.nats.lease:LEASE", "it stores a beat before it is read", S),
+        Bound("time for which the leader of several NATS servers is believed after it last stored something", "wire.nats.lease:LEASE", "what it says is confirmed by a beat", S),
         Bound("attempts of a login on NATS, while rivals are faster", "stores.nats:ATTEMPTS", "`LostRace`, a 503"),
         Bound("shards of `backup://`; `?shards=`", "stores.nats_url:MOST_SHARDS", "`ConfigError`"),
         Bound("sessions of a mirror that a process keeps taken apart, as it has read them", "stores.mirror:MOST_OPENED", "they are taken apart anew"),

@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest -q -n auto
 export PIP_REQUIRE_VIRTUALENV := 1
 
-.PHONY: help demo quick test check bench cluster docs fuzz chaos soak clean
+.PHONY: help demo quick test check bench cluster balancing docs fuzz chaos soak clean
 
 help:
 	@echo "make demo    a shop on three servers, in your browser"
@@ -15,6 +15,7 @@ help:
 	@echo "make check   lint and types"
 	@echo "make bench   commands and speed, beside the peers; ARGS='versions --before COMMIT': a change"
 	@echo "make cluster three hosts that keep sessions among themselves, and what they endure"
+	@echo "make balancing  one of three servers behind a balancer is away: skew, and what clients notice"
 	@echo "make fuzz    look for inputs that break something, for long"
 	@echo "make chaos   kill workers, cut answers, judge what is left; ARGS='--store redis --seed 7'"
 	@echo "make soak    an hour of visitors: does anything grow? ARGS='--seconds 60 --break leak'"
@@ -94,6 +95,10 @@ bench: $(VENV)/bench.ok
 cluster: $(VENV)/test.ok $(VENV)/bench.ok
 	@sh scripts/install-servers wrk iproute2
 	@$(BIN)/python -m benchmarks.cluster $(ARGS)
+
+balancing: $(VENV)/test.ok $(VENV)/bench.ok
+	@sh scripts/install-servers redis-server haproxy nginx
+	@$(BIN)/python -m benchmarks.balancing $(ARGS)
 
 fuzz: $(VENV)/test.ok
 	@for target in $(or $(TARGET),cookie ticket record forwarded); do \

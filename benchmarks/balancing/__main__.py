@@ -1,0 +1,112 @@
+"""``make balancing``: the figures of the tables in docs/balancing.md, in one run."""
+
+import argparse
+import resource
+import signal
+import sys
+import time
+from statistics import quantiles
+
+from benchmarks.tables import TESTS, print_table
+
+sys.path.append(TESTS)
+
+from benchmarks.__main__ import redis_server
+from benchmarks.balancing import trial
+from benchmarks.balancing.crowd import Outcome
+from benchmarks.balancing.servers import BALANCERS
+
+STRATEGIES = {"cookie": 1.0, "address": 0.3, "none": 0.3}
+"""What ties a client to a server, and the share of all clients, and of the time, that tries it."""
+
+
+def main():
+    """Run; leave with code 1 where a session was lost."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    asked, began = parse_arguments(), time.monotonic()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    found = {}
+    for strategy in asked.strategies:
+        for kind in asked.balancers:
+            found[strategy, kind] = one = measure(kind, strategy, asked)
+            print(
+                f"{strategy}, {kind}: {time.monotonic() - began:.0f} s; {tell(one)}",
+                file=sys.stderr,
+            )
+    show(found)
+    print(f"\nmeasured in {time.monotonic() - began:.0f} s")
+    sys.exit(any(one.count(Outcome.LOST) for one in found.values()))
+
+
+def measure(kind, strategy, asked):
+    """Return one trial over a Redis of its own."""
+    share = STRATEGIES[strategy]
+    words = {"clients": int(asked.clients * share), "seconds": asked.seconds * share}
+    words |= {"pause": asked.pause, "seed": asked.seed}
+    with redis_server() as port:
+        return trial.run(kind, strategy, words, {"BENCH_URL": f"redis://127.0.0.1:{port}/0"})
+
+
+def tell(one):
+    """Say how fast the machine was, and how the skew of sessions went since the return."""
+    took = quantiles([1000 * row.took for row in one.rows], n=100)
+    course = " ".join(f"{sessions:.2f}" for sessions, _ in one.skews(one.back, one.over).values())
+    rate = len(one.rows) / one.over
+    return f"{rate:.0f} a second, p50 {took[49]:.1f} ms, p99 {took[98]:.0f}: {course}"
+
+
+def show(found):
+    """Print the tables."""
+    print("\n## Skew: the most that a server has, over the mean, of live sessions / of requests")
+    print_table(
+        [
+            "",
+            "clients",
+            "requests",
+            "worst in calm",
+            "in the end",
+            "even again after, s",
+            "moved since",
+            "twice",
+        ],
+        [
+            [", ".join(what), len({row.client for row in one.rows}), len(one.rows)]
+            + ["{:.2f} / {:.2f}".format(*skews) for skews in (one.calm, one.last)]
+            + ["never" if one.evened is None else f"{one.evened:.1f}", *one.moves]
+            for what, one in found.items()
+        ],
+    )
+    print(
+        "\n## A server is killed: sessions lost, requests failed, and how long its clients wait, s"
+    )
+    print_table(
+        ["", "lost", "failed", "first answer after", "longest wait"],
+        [
+            [", ".join(what), one.count(Outcome.LOST), one.count(Outcome.FAILED)]
+            + [f"{wait:.3f}" for wait in one.waits]
+            for what, one in found.items()
+        ],
+    )
+
+
+def parse_arguments():
+    """Return the arguments."""
+    parser = argparse.ArgumentParser(
+        prog="make balancing ARGS=...", description="Measure what ties clients to servers."
+    )
+    parser.add_argument("--clients", type=int, default=10_000, help="of a trial by cookie")
+    parser.add_argument("--seconds", type=float, default=50.0, help="for which it lasts")
+    parser.add_argument("--pause", type=float, default=0.8, help="between a client's requests")
+    parser.add_argument("--seed", type=int, default=1, help="of all that is by chance")
+    parser.add_argument("--balancers", default=",".join(BALANCERS), help="some of them")
+    parser.add_argument("--strategies", default=",".join(STRATEGIES), help="some of them")
+    asked = parser.parse_args()
+    asked.balancers, asked.strategies = asked.balancers.split(","), asked.strategies.split(",")
+    if unknown := {*asked.balancers} - {*BALANCERS} | {*asked.strategies} - {*STRATEGIES}:
+        parser.error(f"nothing is called {', '.join(sorted(unknown))}")
+    return asked
+
+
+if __name__ == "__main__":
+    main()

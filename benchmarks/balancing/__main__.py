@@ -15,8 +15,14 @@ from benchmarks.__main__ import redis_server
 from benchmarks.balancing import trial
 from benchmarks.balancing.crowd import Outcome
 from benchmarks.balancing.servers import BALANCERS
+from sessile.service.traffic import PERIOD
 
-STRATEGIES = {"cookie": 1.0, "address": 0.3, "none": 0.3}
+STRATEGIES = {
+    "cookie": ("cookie", 1.0),
+    "cookie, bounded load": ("cookie", 1.0),
+    "address": ("address", 0.3),
+    "none": ("none", 0.3),
+}
 """What ties a client to a server, and the share of all clients, and of the time, that tries it."""
 
 
@@ -41,11 +47,17 @@ def main():
 
 def measure(kind, strategy, asked):
     """Return one trial over a Redis of its own."""
-    share = STRATEGIES[strategy]
+    affinity, share = STRATEGIES[strategy]
     words = {"clients": int(asked.clients * share), "seconds": asked.seconds * share}
     words |= {"pause": asked.pause, "seed": asked.seed}
     with redis_server() as port:
-        return trial.run(kind, strategy, words, {"BENCH_URL": f"redis://127.0.0.1:{port}/0"})
+        environ = {
+            "BENCH_URL": f"redis://127.0.0.1:{port}/0?timeout=5",
+            "BENCH_BEGAN": str(time.time()),
+            "BENCH_PACE": str(PERIOD / (trial.WINDOW * asked.pause)),
+            "BENCH_IS_BOUNDED": "yes" if "bounded" in strategy else "",
+        }
+        return trial.run(kind, affinity, words, environ)
 
 
 def tell(one):
@@ -100,9 +112,9 @@ def parse_arguments():
     parser.add_argument("--pause", type=float, default=0.8, help="between a client's requests")
     parser.add_argument("--seed", type=int, default=1, help="of all that is by chance")
     parser.add_argument("--balancers", default=",".join(BALANCERS), help="some of them")
-    parser.add_argument("--strategies", default=",".join(STRATEGIES), help="some of them")
+    parser.add_argument("--strategies", default=";".join(STRATEGIES), help="some of them")
     asked = parser.parse_args()
-    asked.balancers, asked.strategies = asked.balancers.split(","), asked.strategies.split(",")
+    asked.balancers, asked.strategies = asked.balancers.split(","), asked.strategies.split(";")
     if unknown := {*asked.balancers} - {*BALANCERS} | {*asked.strategies} - {*STRATEGIES}:
         parser.error(f"nothing is called {', '.join(sorted(unknown))}")
     return asked

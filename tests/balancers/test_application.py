@@ -1,5 +1,6 @@
 """Three servers of a real application behind balancers that obey the route which it writes."""
 
+import time
 from contextlib import ExitStack, closing
 from urllib.parse import urlsplit
 
@@ -11,6 +12,8 @@ from starlette.routing import Route
 from harness.balancers import NAMES, SECRET, serve_site, wait_until
 from harness.servers import serve_asgi
 from sessile import Sessions
+from sessile.service.bounded_load import FEWEST
+from sessile.service.traffic import PERIOD
 from sessile.web.asgi import SessionMiddleware
 
 
@@ -18,8 +21,10 @@ class Shop:
     """A server of the shop, in a thread of its own."""
 
     def __init__(self, name, url):
-        self.name = name
-        self.sessions = Sessions(url, secrets=[SECRET], server=name)
+        self.name, self.ahead = name, 0.0
+        self.sessions = Sessions(
+            url, secrets=[SECRET], server=name, clock=lambda: time.time() + self.ahead
+        )
         routes = [Route(f"/{page.__name__}", page) for page in (self.login, self.who, self.health)]
         self.app = SessionMiddleware(
             Starlette(routes=routes), sessions=self.sessions, exclude=("/health",)
@@ -73,3 +78,25 @@ def test_clients_of_a_drained_server_move_and_stay_logged_in(site):
     (new,) = {one["name"] for one in told[2:]}
     assert new != home
     assert {one["user"] for one in told} == {"alice"}
+
+
+def test_clients_of_a_server_with_too_many_move_and_stay_logged_in(site):
+    """All are at one, and have been for a while: some go where the balancer finds them room."""
+    with ExitStack() as stack:
+        # a server tells of itself from its first request on
+        wait_until(lambda: {site.ask_anew("/who")["name"] for _ in range(6)} == {*NAMES})
+        browsers = [stack.enter_context(site.browse()) for _ in range(FEWEST + 4)]
+        for browser in browsers:
+            assert site.ask(browser, site.token("a"), path="/login")["name"] == "a"
+
+        def ask():
+            """Have a part of a minute pass, and everybody come."""
+            for shop in site.servers.values():
+                shop.ahead += PERIOD / 4
+            return [site.ask(browser, path="/who") for browser in browsers]
+
+        wait_until(lambda: len({one["name"] for one in ask()}) > 1)
+        told = ask()
+
+    assert {one["user"] for one in told} == {"alice"}
+    assert "a" in {one["name"] for one in told}

@@ -18,6 +18,7 @@ TESTS = {
         "tests/web/test_passive.py",
         "tests/web/test_wsgi_alive.py",
     ],
+    "bounded_load": ["tests/service/test_bounded_load.py"],
     "clients": [
         "promises/bindings.py",
         "tests/service/test_clients.py",

@@ -55,12 +55,18 @@ def test_server_is_all_its_workers_together(drive, context):
     now = context.clock()
     drive(tell(context, "b", "first", now, requests=1))
     drive(tell(context, "a", "first", now, requests=2, sockets=3, sessions=5, is_drained=True))
-    drive(tell(context, "a", "second", now, requests=4, sessions=6))
+    drive(tell(context, "a", "second", now, requests=4, sessions=6, is_new=True))
 
     assert drive(load_of_servers(context, now)) == [
-        ServerStatus("a", False, workers=2, requests=6, sockets=3, sessions=11, undrained=1),
-        ServerStatus("b", False, workers=1, requests=1, sockets=0, sessions=0, undrained=1),
-    ]
+        ServerStatus(
+            *("a", False), workers=2, requests=6, sockets=3, sessions=11, undrained=1,
+            counted=1, sessions_counted=5,
+        ),
+        ServerStatus(
+            *("b", False), workers=1, requests=1, sockets=0, sessions=0, undrained=1,
+            counted=1, sessions_counted=0,
+        ),
+    ]  # fmt: skip
 
 
 def test_worker_that_tells_nothing_any_more_does_not_count(drive, context):

@@ -131,7 +131,7 @@ async def accept(transaction: Transaction) -> SessionHeaders:
     if context.has_hooks:
         flow = instrument(context, Work.SAVE, transaction.request, flow)
     outcome = await flow or CommitOutcome(transaction.opened.record)
-    headers = _headers(transaction, outcome, now)
+    headers = _headers(transaction, outcome, now, stays=True)
     transaction.resume(outcome, done)
     return headers
 
@@ -301,10 +301,12 @@ def _takes_cookie(transaction: Transaction) -> bool:
     return starts or bool(delta.set or delta.added)
 
 
-def _headers(transaction: Transaction, outcome: CommitOutcome, now: Instant) -> SessionHeaders:
+def _headers(
+    transaction: Transaction, outcome: CommitOutcome, now: Instant, *, stays: bool = False
+) -> SessionHeaders:
     """Return the headers of the answer: the ticket, and the route to the server that has it."""
     told = _ticket_headers(transaction, outcome, now)
-    return (*told, *route_headers(transaction, outcome, now))
+    return (*told, *route_headers(transaction, outcome, now, stays=stays))
 
 
 def _ticket_headers(

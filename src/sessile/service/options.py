@@ -212,6 +212,19 @@ def route_of(server: str | None, ring: KeyRing | None, carriers: Carriers) -> Se
     return ServerRoute(name, ring.newest, next(cookies, Cookie()))
 
 
+def check_bound(bound: object) -> None:
+    """Refuse a bound by which a server would send away what is no more than its share.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if bound is not None and not (isinstance(bound, int | float) and bound > 1):
+        raise ConfigError(
+            f"load_bound={bound!r} is how many times the mean of all servers one may have: write "
+            "more than 1, as 1.25, or None to move nobody"
+        )
+
+
 def check_policy(store: Store, policy: Policy) -> None:
     """Refuse a policy that a store would pass over: for want of an index of users, or of copies.
 

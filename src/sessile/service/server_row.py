@@ -40,6 +40,7 @@ class WorkerStatus(msgspec.Struct, frozen=True):
         sockets: how many WebSockets were open.
         sessions: how many different ones it had seen in about a minute.
         is_drained: whether it sent its clients away.
+        is_new: whether it has not counted sessions for that minute yet.
     """
 
     told: Instant
@@ -47,6 +48,7 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     sockets: int = 0
     sessions: int = 0
     is_drained: bool = False
+    is_new: bool = False
 
 
 class _Value(msgspec.Struct, frozen=True):
@@ -101,6 +103,8 @@ class ServerStatus(msgspec.Struct, frozen=True):
         sockets: how many WebSockets are open.
         sessions: how many different ones were seen in about a minute, by worker.
         undrained: how many workers do not send their clients away.
+        counted: how many have counted sessions for that minute.
+        sessions_counted: how many sessions those counted.
     """
 
     name: str
@@ -110,6 +114,8 @@ class ServerStatus(msgspec.Struct, frozen=True):
     sockets: int
     sessions: int
     undrained: int
+    counted: int
+    sessions_counted: int
 
 
 async def load_of_servers(context: Context, now: Instant) -> list[ServerStatus]:
@@ -130,6 +136,8 @@ def status_of(context: Context, server: ServerRow, now: Instant) -> ServerStatus
         sockets=sum(worker.sockets for worker in live),
         sessions=sum(worker.sessions for worker in live),
         undrained=sum(not worker.is_drained for worker in live),
+        counted=sum(not worker.is_new for worker in live),
+        sessions_counted=sum(worker.sessions for worker in live if not worker.is_new),
     )
 
 

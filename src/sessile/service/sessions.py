@@ -20,11 +20,13 @@ from sessile.core.ticket import Key
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError
 from sessile.service import csrf, manage
+from sessile.service.bounded_load import BOUND
 from sessile.service.context import Context
 from sessile.service.events import Hook
 from sessile.service.manage import AnyOwner
 from sessile.service.options import (
     can_reopen,
+    check_bound,
     check_function,
     check_hooks,
     check_kind,
@@ -87,6 +89,8 @@ class Sessions:
             first asked for, or by ``sessile copy``. None takes ``SESSILE_FORMER_URL``, if any.
         server: this server's name, by which a sticky balancer knows it: whoever has a session here
             is handed a cookie that leads back. None takes ``SESSILE_SERVER``, if any.
+        load_bound: how many times the mean of all servers this one may have of live sessions; it
+            sends others to another server, one at a time, at their next request. None keeps all.
         clock: seconds since 1970.
         entropy: ``n`` bytes from a cryptographic source.
 
@@ -115,6 +119,7 @@ class Sessions:
         store: Store | None = None,
         former: str | Store | None = None,
         server: str | None = None,
+        load_bound: float | None = BOUND,
         clock: Callable[[], Instant] = system.clock,
         entropy: Callable[[int], bytes] = system.entropy,
     ) -> None:
@@ -125,6 +130,7 @@ class Sessions:
         check_kind(Origins, "Origins(...)", origins=origins)
         check_kind(Proxies, "Proxies(...)", proxies=proxies)
         check_kind(str, '"a"', server=server)
+        check_bound(load_bound)
         check_kind(Sealing, "Sealing.OFF", sealing=sealing)
         check_hooks(hooks)
         check_function("time.time", clock=clock)
@@ -165,7 +171,7 @@ class Sessions:
             watches_every=watch_of(place),
         )
         if route is not None:
-            self._context.worker = ServerWorker(route.server, self._context)
+            self._context.worker = ServerWorker(route.server, self._context, load_bound)
         self._context.reopen_store = reopen if can_reopen(place, former) else None
         self.sync = SyncSessions(self._context)
 

@@ -97,7 +97,9 @@ class _Watched:
 
 
 class Watchers:
-    """The watches of one event loop. All but ``hear`` and ``list_keys`` is for its thread alone.
+    """The watches of one event loop.
+
+    All but ``hear``, ``has`` and ``list_keys`` is for its thread alone.
 
     Args:
         look: asks the store for a session; its flow returns None where that is over.
@@ -180,6 +182,10 @@ class Watchers:
     def list_keys(self) -> list[Key]:
         """Return the keys of all that are watched. On any thread."""
         return list(self._watched)
+
+    def has(self, key: Key) -> bool:
+        """Tell whether anybody watches the session. On any thread."""
+        return key in self._watched
 
     async def go(self) -> Seconds | None:
         """Go one round: ask the store about those whose turn it is, and tell whose time is over.

@@ -14,6 +14,7 @@ import msgspec
 from sessile.core.flow import run
 from sessile.core.value import Instant, Seconds
 from sessile.errors import LostRace, StoreUnavailable
+from sessile.service.bounded_load import BOUND, BoundedLoad
 from sessile.service.context import Context
 from sessile.service.server_row import (
     BEAT,
@@ -21,6 +22,7 @@ from sessile.service.server_row import (
     WorkerStatus,
     change_server,
     enter_server,
+    load_of_servers,
     read_server,
     with_worker,
 )
@@ -45,17 +47,20 @@ class ServerWorker:
     Args:
         server: its name.
         context: the collaborators, which keep this one.
+        bound: how many times the mean of all servers its own may have; None for any number.
 
     Attributes:
         server: its name.
+        load: which clients it sends to others; None where it keeps all.
         rounds: its looks.
         traffic: what it has to do.
         has_looked: whether the store was asked at all, with or without an answer.
     """
 
-    def __init__(self, server: str, context: Context) -> None:
+    def __init__(self, server: str, context: Context, bound: float | None = BOUND) -> None:
         self.server = server
         self.traffic = Traffic()
+        self.load = None if bound is None else BoundedLoad(bound, self.traffic)
         self._context = weakref.ref(context)  # or its thread would keep it for ever
         self._restart()
         self.rounds = LazyRounds(self._rounds, self._restart)
@@ -69,6 +74,8 @@ class ServerWorker:
         self._entered: Instant | None = None
         self.has_looked = False
         self.traffic.clear()
+        if self.load is not None:
+            self.load.clear()
 
     def _rounds(self) -> Rounds:
         return Rounds("sessile-server", self._go, first=0.0, pause=LOOK, last=self._part)
@@ -112,6 +119,8 @@ class ServerWorker:
             self._guard.call(self._settle, wish)
             self._guard.call(self._obey, context, server)
         await self._enter(context, server, now)
+        if self.load is not None and self.load.is_due(now):
+            self.load.look(self.server, await load_of_servers(context, now), now)
 
     def _obey(self, context: Context, server: ServerRow) -> None:
         """Do as the row says, unless it is about to say something else, or was removed."""
@@ -127,6 +136,7 @@ class ServerWorker:
             sockets=len(traffic.sockets),
             sessions=traffic.count_sessions(now),
             is_drained=context.is_drained,
+            is_new=not traffic.has_counted,
         )
 
     def _is_told(self, server: ServerRow, status: WorkerStatus) -> bool:

@@ -66,6 +66,7 @@ BOUND_WORDS = frozenset(
 
 NO_BOUNDS = {
     "stores.redis_durability:_STEPS": "follows from the time that it is waited",
+    "service.bounded_load:FEWEST": "with fewer nobody is moved",
     "wire.redis.client:_OF_LIMIT": "a share of the time limit, which is on the page of stores",
     "wire.redis.nodes:_MOST_ASKED": "after them the next look asks others",
     "wire.memcached.text:LONGEST_NAME": "memcached's own, and names of ours are shorter",

@@ -20,8 +20,8 @@ from sessile.service.traffic import PERIOD
 STRATEGIES = {
     "cookie": ("cookie", 1.0),
     "cookie, bounded load": ("cookie", 1.0),
-    "address": ("address", 0.3),
-    "none": ("none", 0.3),
+    "address": ("address", 0.2),
+    "none": ("none", 0.2),
 }
 """What ties a client to a server, and the share of all clients, and of the time, that tries it."""
 
@@ -65,7 +65,10 @@ def tell(one):
     took = quantiles([1000 * row.took for row in one.rows], n=100)
     course = " ".join(f"{sessions:.2f}" for sessions, _ in one.skews(one.back, one.over).values())
     rate = len(one.rows) / one.over
-    return f"{rate:.0f} a second, p50 {took[49]:.1f} ms, p99 {took[98]:.0f}: {course}"
+    failed = one.count(Outcome.FAILED)
+    return (
+        f"{rate:.0f} a second, p50 {took[49]:.1f} ms, p99 {took[98]:.0f}, failed {failed}: {course}"
+    )
 
 
 def show(found):
@@ -77,6 +80,7 @@ def show(found):
             "clients",
             "requests",
             "worst in calm",
+            "worst since its return",
             "in the end",
             "even again after, s",
             "moved since",
@@ -84,7 +88,7 @@ def show(found):
         ],
         [
             [", ".join(what), len({row.client for row in one.rows}), len(one.rows)]
-            + ["{:.2f} / {:.2f}".format(*skews) for skews in (one.calm, one.last)]
+            + ["{:.2f} / {:.2f}".format(*skews) for skews in (one.calm, one.since, one.last)]
             + ["never" if one.evened is None else f"{one.evened:.1f}", *one.moves]
             for what, one in found.items()
         ],
@@ -95,7 +99,7 @@ def show(found):
     print_table(
         ["", "lost", "failed", "first answer after", "longest wait"],
         [
-            [", ".join(what), one.count(Outcome.LOST), one.count(Outcome.FAILED)]
+            [", ".join(what), one.count(Outcome.LOST), one.failed]
             + [f"{wait:.3f}" for wait in one.waits]
             for what, one in found.items()
         ],
@@ -108,7 +112,7 @@ def parse_arguments():
         prog="make balancing ARGS=...", description="Measure what ties clients to servers."
     )
     parser.add_argument("--clients", type=int, default=10_000, help="of a trial by cookie")
-    parser.add_argument("--seconds", type=float, default=50.0, help="for which it lasts")
+    parser.add_argument("--seconds", type=float, default=60.0, help="for which it lasts")
     parser.add_argument("--pause", type=float, default=0.8, help="between a client's requests")
     parser.add_argument("--seed", type=int, default=1, help="of all that is by chance")
     parser.add_argument("--balancers", default=",".join(BALANCERS), help="some of them")

@@ -26,6 +26,9 @@ FRESH = 3.0
 ADDRESSES = 50
 """Of all clients, unevenly: at the largest, as a mobile network's, is one in six."""
 
+ARRIVE = 0.6
+"""The share of the time in which clients come for the first time."""
+
 TAIL = 1.15
 """Of the requests of a client: of 100 clients 55 make one, 7 make ten or more, and one makes 55."""
 
@@ -170,8 +173,8 @@ class Draw:
         self._chance, self._seconds, self._pause = random.Random(seed), seconds, pause
 
     def starts(self):
-        """Return when one comes: at first many do, as in the morning, and in the end few."""
-        return self._chance.triangular(0, self._seconds, 0)
+        """Return when one comes. Nobody new does late, so that whoever has none gets none."""
+        return self._chance.uniform(0, ARRIVE * self._seconds)
 
     def pauses(self):
         """Return the pauses before each request but the first: how many has a long tail."""

@@ -11,8 +11,11 @@ from benchmarks.balancing.crowd import Outcome, Row
 from benchmarks.balancing.servers import NAMES, balancer, serve_all
 
 DEAD = NAMES[-1]
-KILLED, STARTED = 0.25, 0.45
+KILLED, STARTED = 0.35, 0.55
 """After what share of the time the server is killed, and started again."""
+
+AROUND = 5.0
+"""Seconds after the kill in which a request that fails does so by it, and not by a busy machine."""
 
 WINDOW = 5
 """Pauses: whoever has asked within so many is a live session, of the server that answered last."""
@@ -62,6 +65,11 @@ class Trial:
         return worst(self.skews(min(self.window, self.killed), self.killed))
 
     @property
+    def since(self):
+        """The worst skews since the return: at first it has nobody."""
+        return worst(self.skews(self.back, self.over))
+
+    @property
     def last(self):
         """The skews in the end."""
         return self.skew(self.over)
@@ -94,6 +102,15 @@ class Trial:
     def count(self, outcome):
         """Count the requests that had an outcome."""
         return sum(row.outcome == outcome for row in self.rows)
+
+    @property
+    def failed(self):
+        """How many requests failed that were under way at the kill, or began soon after."""
+        return sum(
+            row.outcome == Outcome.FAILED
+            for row in self.rows
+            if row.asked < self.killed + AROUND and row.asked + row.took >= self.killed
+        )
 
     @property
     def moves(self):

@@ -87,7 +87,7 @@ class BoundedLoad:
             self._came_before, self._came, self._began = self._came, set(), now
         self._looked = now
         own = next((each for each in servers if each.name == server), None)
-        if own is None:
+        if own is None or not own.workers:
             self._left = 0
             return
         most = math.ceil(own.sessions / _SHARE)

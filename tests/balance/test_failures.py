@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from sessile.balance import BackendServer, Balancer, BalancerLimits, HealthCheck, State
+from sessile.balance.fault import Fault, PeerFailed, Side
+from sessile.balance.peer import Peer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 GET = b"GET / HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n"
@@ -311,3 +313,22 @@ def test_an_unasked_answer_is_given_to_nobody(run, behind, raw_client, later):
             return await client.reader.readexactly(6)
 
     assert run(go()) == b"second"
+
+
+class ClosedWriter:
+    """As of uvloop, once the connection is closed; asyncio's own says nothing then."""
+
+    def write(self, _):
+        raise RuntimeError("the handler is closed")
+
+
+def test_server_that_is_gone_has_failed_on_uvloop_too():
+    """The client gets an answer, or another server's, as on asyncio's own loop."""
+
+    async def scene():
+        peer = Peer(asyncio.StreamReader(), ClosedWriter(), Side.SERVER, BalancerLimits())
+        with pytest.raises(PeerFailed) as failed:
+            await peer.write(b"GET / HTTP/1.1\r\n")
+        assert failed.value.fault is Fault.CLOSED
+
+    asyncio.run(scene())

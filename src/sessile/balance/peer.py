@@ -177,7 +177,7 @@ class Peer:
             async with asyncio.timeout(self._limits.stall) as timer:
                 self._writer.write(data)
                 await self._writer.drain()
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # uvloop raises this once a connection is gone
             raise self.fail(Fault.SILENT if timer.expired() else Fault.CLOSED) from error
         self.last_active = self._clock()
 

@@ -23,11 +23,11 @@ PATIENCE = 10.0
 FRESH = 3.0
 """Seconds for which an idle connection is used again: less than any server keeps it."""
 
+OPENING = 32
+"""Connections that are opened at once."""
+
 ADDRESSES = 50
 """Of all clients, unevenly: at the largest, as a mobile network's, is one in six."""
-
-ARRIVE = 0.6
-"""The share of the time in which clients come for the first time."""
 
 TAIL = 1.15
 """Of the requests of a client: of 100 clients 55 make one, 7 make ten or more, and one makes 55."""
@@ -67,9 +67,17 @@ class Head:
 
 
 class Connections:
-    """Those of one address."""
+    """Those of one address.
 
-    def __init__(self, address, port, tls):
+    Args:
+        address: whose.
+        port: the balancer's.
+        tls: how it is spoken; None for not at all.
+        opening: lets in a few at a time: a crowd that all connect anew has no time for else.
+    """
+
+    def __init__(self, address, port, tls, opening):
+        self._opening = opening
         self._place = {"host": "127.0.0.1", "port": port, "local_addr": (address, 0)}
         if tls is not None:
             self._place |= {"ssl": tls, "server_hostname": HOST}
@@ -87,7 +95,8 @@ class Connections:
             writer.close()
         else:
             self._close()
-            reader, writer = await asyncio.open_connection(**self._place)
+            async with self._opening:
+                reader, writer = await asyncio.open_connection(**self._place)
         try:
             writer.write(words)
             head = Head((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
@@ -138,7 +147,7 @@ class Client:
             if head.status == 200:
                 server, outcome = head.first("x-server"), self._judge(body)
                 self._keep(head.all("set-cookie"))
-        except (OSError, EOFError, TimeoutError):
+        except (OSError, EOFError, RuntimeError):  # uvloop's where a connection is gone
             pass
         self._rows.append(Row(self._number, asked, time.monotonic() - asked, server, outcome))
 
@@ -169,12 +178,15 @@ class Client:
 class Draw:
     """By chance, but the same with the same seed: who comes when, how often, and from where."""
 
-    def __init__(self, seed, seconds, pause):
+    def __init__(self, seed, seconds, pause, newest):
         self._chance, self._seconds, self._pause = random.Random(seed), seconds, pause
+        self._newest = newest
 
     def starts(self):
-        """Return when one comes. Nobody new does late, so that whoever has none gets none."""
-        return self._chance.uniform(0, ARRIVE * self._seconds)
+        """Return when one comes: at first many do, as in the morning, and in the end few."""
+        if self._newest is not None:
+            return self._chance.uniform(0, self._newest)
+        return self._chance.triangular(0, self._seconds, 0)
 
     def pauses(self):
         """Return the pauses before each request but the first: how many has a long tail."""
@@ -186,10 +198,11 @@ class Draw:
         return f"127.0.1.{number}"
 
 
-async def main(*, port, authority, clients, seconds, pause, seed):
+async def main(*, port, authority, clients, seconds, pause, seed, newest):
     """Have all of them live for some seconds; print what they saw."""
     tls = ssl.create_default_context(cafile=authority) if authority else None
-    draw, rows, at = Draw(seed, seconds, pause), [], {}
+    opening = asyncio.Semaphore(OPENING)
+    draw, rows, at = Draw(seed, seconds, pause, newest), [], {}
     # a connection of TLS that breaks while it is written to is told twice, here and to its client
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     began = time.monotonic() + 0.5
@@ -198,7 +211,7 @@ async def main(*, port, authority, clients, seconds, pause, seed):
         tasks = []
         for number in range(clients):
             starts, address, pauses = began + draw.starts(), draw.address(), draw.pauses()
-            connections = at.setdefault(address, Connections(address, port, tls))
+            connections = at.setdefault(address, Connections(address, port, tls, opening))
             tasks.append(lives.create_task(Client(number, connections, rows).live(starts, pauses)))
         await asyncio.sleep(began + seconds - time.monotonic())
         for task in tasks:

@@ -104,8 +104,10 @@ class BoundedLoad:
 
     def may_move(self, key: Key) -> bool:
         """Tell whether the client of a session may be moved."""
+        if self._left <= 0:
+            return False
         number = hash(key)
-        return self._left > 0 and number not in self._came and number not in self._came_before
+        return number not in self._came and number not in self._came_before
 
     def move(self, key: Key) -> None:
         """Count one that is moved."""

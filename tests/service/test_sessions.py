@@ -171,7 +171,8 @@ def test_what_is_no_verb_asks_no_store():
     run(store.close())
     faces = public(Sessions).keys() - public(SyncSessions).keys()
 
-    assert faces == {"name", "csrf_token", "check_csrf", "drain", "undrain", "is_drained"}
+    drains = {"drain", "undrain", "is_drained", "drain_at_sigterm"}
+    assert faces == {"name", "csrf_token", "check_csrf", *drains}
     assert sessions.name == "memory://"
     assert sessions.csrf_token(session)
     assert not sessions.is_drained

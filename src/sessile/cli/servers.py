@@ -4,7 +4,6 @@ import json
 import sys
 from typing import Final
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +17,10 @@ from sessile.service.server_row import ServerStatus, load_of_servers
 from sessile.service.sessions import context_of
 
 _HEADINGS: Final = ("server", "workers", "drained", "requests", "WebSockets", "sessions")
+
+_FACTS: Final = (
+    "name", "is_drained", "workers", "undrained", "requests", "sockets", "sessions",
+)  # fmt: skip
 
 
 def servers(url: Url = None, app: App = None, json: Json = False) -> None:
@@ -40,7 +43,7 @@ def servers(url: Url = None, app: App = None, json: Json = False) -> None:
 
 
 def _print_json(found: list[ServerStatus]) -> None:
-    typer.echo(json.dumps([msgspec.structs.asdict(status) for status in found]))
+    typer.echo(json.dumps([{name: getattr(each, name) for name in _FACTS} for each in found]))
 
 
 def _print_table(found: list[ServerStatus]) -> None:

@@ -3,13 +3,11 @@
 import argparse
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 
 from benchmarks import (
@@ -49,7 +47,6 @@ batching    CPU of a read on Redis alone and among others in flight
 neighbours  a file alone and beside another process that writes
 feeds       the feed of a file: a look, and the time from a commit to its word
 throughput  requests per second under uvicorn
-rolling     what clients notice of a rolling restart behind HAProxy, with and without a drain
 sockets     ten thousand open WebSockets: what watching them costs, and how soon they end
 """
 
@@ -272,37 +269,6 @@ def show_sockets(bench):
     return found
 
 
-def show_rolling(bench):
-    """Restart three servers one after another, as the tests start them."""
-    sys.path.append(TESTS)
-    from benchmarks import rolling
-
-    if shutil.which("haproxy", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") is None:
-        print("\nhaproxy is not installed, so there is no rolling restart")
-        return {}
-    found = rolling.measure(bench.redis)
-    print("\n## A rolling restart of three servers behind HAProxy")
-    print_table(
-        ["", "requests", "failed", "lost", "seconds of a drain", "of a restart"],
-        [
-            [
-                "drained" if is_drained else "stopped as they stood",
-                *(one.requests, len(one.failures), len(one.losses)),
-                *(_span(one.drains) if is_drained else "", _span(one.seconds)),
-            ]
-            for is_drained, one in found.items()
-        ],
-    )
-    for is_drained, one in found.items():
-        for text, number in Counter((*one.failures, *one.losses)).most_common(10):
-            print(f"{'drained' if is_drained else 'not drained'}: {number} times {text}")
-    return found
-
-
-def _span(seconds):
-    return f"{min(seconds):.1f} to {max(seconds):.1f}"
-
-
 PARTS = {
     "commands": show_commands,
     "stores": show_stores,
@@ -317,7 +283,6 @@ PARTS = {
     "neighbours": show_neighbours,
     "feeds": show_feeds,
     "throughput": show_throughput,
-    "rolling": show_rolling,
     "sockets": show_sockets,
 }
 

@@ -8,7 +8,9 @@ stopped as it stands.
 import itertools
 import random
 import time
+from collections import Counter
 
+from benchmarks.tables import print_table
 from harness.rolling import serve_rolling_site
 
 CLIENTS = 24
@@ -54,3 +56,30 @@ def _restart_all(redis, is_drained):
             times.append(site.restart(name, is_drained=is_drained))
             time.sleep(CALM)
     return RollingRestart(shoppers, times)
+
+
+def show(found):
+    """Print the table, and what went wrong."""
+    print("\n## A rolling restart of three servers behind HAProxy")
+    print_table(
+        ["", "requests", "failed", "lost", "seconds of a drain", "of a restart"],
+        [
+            [
+                _name(is_drained),
+                *(one.requests, len(one.failures), len(one.losses)),
+                *(_span(one.drains) if is_drained else "", _span(one.seconds)),
+            ]
+            for is_drained, one in found.items()
+        ],
+    )
+    for is_drained, one in found.items():
+        for text, number in Counter((*one.failures, *one.losses)).most_common(10):
+            print(f"{_name(is_drained)}: {number} times {text}")
+
+
+def _name(is_drained):
+    return "drained" if is_drained else "stopped as they stood"
+
+
+def _span(seconds):
+    return f"{min(seconds):.1f} to {max(seconds):.1f}"

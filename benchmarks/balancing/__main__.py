@@ -11,11 +11,14 @@ from benchmarks.tables import TESTS, print_table
 
 sys.path.append(TESTS)
 
+from benchmarks import rolling
 from benchmarks.__main__ import redis_server
 from benchmarks.balancing import trial
 from benchmarks.balancing.crowd import Outcome
 from benchmarks.balancing.servers import BALANCERS
 from sessile.service.traffic import PERIOD
+
+PARTS = ("strategies", "rolling")
 
 STRATEGIES = {
     "cookie": ("cookie", 1.0),
@@ -32,6 +35,20 @@ def main():
     asked, began = parse_arguments(), time.monotonic()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    is_lost = False
+    if "strategies" in asked.parts:
+        is_lost = try_strategies(asked, began)
+    if "rolling" in asked.parts:
+        with redis_server() as port:
+            restarts = rolling.measure(f"redis://127.0.0.1:{port}/0")
+        rolling.show(restarts)
+        is_lost = is_lost or any(one.losses for one in restarts.values())
+    print(f"\nmeasured in {time.monotonic() - began:.0f} s")
+    sys.exit(is_lost)
+
+
+def try_strategies(asked, began):
+    """Try each behind each balancer, and show what came of it; tell whether a session was lost."""
     found = {}
     for kind in asked.balancers:
         for strategy in asked.strategies:
@@ -41,8 +58,7 @@ def main():
                 file=sys.stderr,
             )
     show(found)
-    print(f"\nmeasured in {time.monotonic() - began:.0f} s")
-    sys.exit(any(one.count(Outcome.LOST) for one in found.values()))
+    return any(one.count(Outcome.LOST) for one in found.values())
 
 
 def measure(kind, strategy, asked):
@@ -112,6 +128,9 @@ def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="make balancing ARGS=...", description="Measure what ties clients to servers."
     )
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help="strategies, rolling; both by default"
+    )
     parser.add_argument("--clients", type=int, default=10_000, help="of a trial by cookie")
     parser.add_argument("--seconds", type=float, default=50.0, help="for which it lasts")
     parser.add_argument("--pause", type=float, default=0.8, help="between a client's requests")
@@ -122,8 +141,10 @@ def parse_arguments():
     parser.add_argument("--balancers", default=",".join(BALANCERS), help="some of them")
     parser.add_argument("--strategies", default=";".join(STRATEGIES), help="some of them")
     asked = parser.parse_args()
+    asked.parts = asked.parts or PARTS
     asked.balancers, asked.strategies = asked.balancers.split(","), asked.strategies.split(";")
-    if unknown := {*asked.balancers} - {*BALANCERS} | {*asked.strategies} - {*STRATEGIES}:
+    named = {*asked.parts, *asked.balancers, *asked.strategies}
+    if unknown := named - {*PARTS, *BALANCERS, *STRATEGIES}:
         parser.error(f"nothing is called {', '.join(sorted(unknown))}")
     return asked
 

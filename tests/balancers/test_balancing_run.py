@@ -12,6 +12,7 @@ from harness.programs import find_program
 
 ROOT = Path(__file__).parent.parent.parent
 SMALL = (
+    "strategies",
     "--clients=200",
     "--seconds=8",
     "--pause=0.2",

@@ -1,4 +1,4 @@
-"""A server is drained and restarted under load; ``benchmarks.rolling`` does it with three."""
+"""A server is drained and restarted under load; ``make balancing`` does it with three."""
 
 from harness.rolling import serve_rolling_site
 

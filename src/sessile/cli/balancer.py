@@ -2,6 +2,7 @@
 
 import typer
 
+from sessile.cli.balancer_kubernetes import print_manifest
 from sessile.cli.balancer_print import print_config
 
 balancer_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -13,3 +14,4 @@ def balancer() -> None:
 
 
 balancer_app.command("print")(print_config)
+balancer_app.command("kubernetes")(print_manifest)

@@ -126,6 +126,35 @@ def test_a_missing_extra_is_named(module):
     assert done.stderr == "sessile: the command needs sessile[cli]: pip install 'sessile[cli]'\n"
 
 
+EXTRAS = {
+    "command": (
+        "from sessile.cli.__main__ import main; sys.argv[1:] = ['--help']; main()",
+        [
+            *("argon2", "fastapi", "flask", "h11", "hiredis", "jinja2", "lmdb", "nats"),
+            *("opentelemetry", "prometheus_client", "psycopg", "pyotp", "starlette", "ua_parser"),
+            *("uvicorn", "websockets"),
+        ],
+    ),
+    "demo": (
+        "import sessile.cli.app, sessile.demo.launcher, sessile.demo.fleet.child",
+        ["fastapi", "flask", "lmdb", "nats", "opentelemetry", "prometheus_client", "ua_parser"],
+    ),
+}
+"""What is started with an extra alone, and the modules of all others."""
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_no_other_extra_is_needed(extra):
+    """The command and the demo start where nothing but their own is installed."""
+    start, others = EXTRAS[extra]
+    block = f"import sys; sys.modules.update(dict.fromkeys({others!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{block}; {start}"], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_bug_in_our_own_imports_is_not_called_a_missing_extra(monkeypatch):
     """Only foreign modules are an extra."""
     monkeypatch.setitem(sys.modules, "sessile.cli.app", None)

@@ -27,7 +27,7 @@ def begin(session):
     session["cart"] = ["socks"]
 
 
-def talk(act, sessions, cookie="", *, extensions=(), headers=None, **options):
+def talk(act, sessions, cookie="", *, path="/", extensions=(), headers=None, **options):
     """Connect in process; return what ``act(session, send)`` and its server said to the client."""
     said, heard = [], []
 
@@ -44,6 +44,7 @@ def talk(act, sessions, cookie="", *, extensions=(), headers=None, **options):
         said.append(message)
 
     scope = request_scope(kind="websocket", cookies=[cookie] if cookie else [], headers=headers)
+    scope["path"] = path
     scope["extensions"] = {name: {} for name in extensions}
     asyncio.run(SessionMiddleware(app, sessions, **options)(scope, receive, send))
     return said

@@ -7,6 +7,8 @@ from harness.recording_store import fresh_sessions, take_commands
 from sessile.errors import ConfigError
 from sessile.service.sessions import context_of
 from sessile.testing.world import SECRET
+from sessile.web import wsgi
+from web.asgi_chat import accept, talk
 
 
 @pytest.fixture(params=[AsgiClient, WsgiClient, FlaskClient])
@@ -63,7 +65,7 @@ def test_worker_that_has_not_looked_takes_nobody(kind):
     worker.rounds.start = lambda: begun.append(1)
     client = kind(act, sessions, readiness="/ready")
     assert client.ask("/ready").status == 404
-    assert begun == [1]
+    assert set(begun) == {1}
     worker._go()
     assert client.ask("/ready").status == 200
     context_of(sessions).store.down = True
@@ -88,8 +90,43 @@ def test_page_counts_as_no_request(kind):
     assert seen == [1]
 
 
-@pytest.mark.parametrize("path", ["ready", "", 5])
+@pytest.mark.parametrize("path", ["ready", "", 5, "/"])
 def test_what_is_no_path_is_refused(kind, path):
     """It would be asked for by nobody."""
     with pytest.raises(ConfigError, match="readiness"):
         kind(act, fresh_sessions(), readiness=path)
+
+
+def test_first_check_waits_for_the_first_look(kind):
+    """Of a server that has had no request: else it is taken out though it is well."""
+    sessions = fresh_sessions(secrets=[SECRET], server="a")
+    page = kind(act, sessions, readiness="/ready")
+    worker = context_of(sessions).worker
+    worker.rounds.start = worker._go
+    found = page.ask("/ready").status
+
+    assert found == (200 if worker.has_looked else 404)
+    assert worker.has_looked
+
+
+def test_path_may_have_any_letter():
+    """WSGI tells a path as bytes, which are told as Latin-1."""
+    path, told = "/bereit-für-alle", []
+    page = wsgi.SessionMiddleware(lambda *_: [b""], fresh_sessions(), readiness=path)
+    environ = {"PATH_INFO": path.encode().decode("latin-1"), "REQUEST_METHOD": "GET"}
+
+    assert page(environ, lambda status, _: told.append(status)) == [b"ready\n"]
+    assert told == ["200 OK"]
+
+
+def test_websocket_at_its_path_is_the_applications():
+    """It is no page, and an answer to a request would be an error of the server's."""
+    opened = []
+
+    async def act(_, send):
+        opened.append(1)
+        await accept(send)
+
+    talk(act, fresh_sessions(), path="/ready", readiness="/ready")
+
+    assert opened == [1]

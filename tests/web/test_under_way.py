@@ -96,6 +96,82 @@ def test_stream_of_wsgi_is_under_way_until_it_is_closed(sessions, traffic):
     assert numbers(traffic) == (0, 0)
 
 
+class ClosingBody:
+    """A body with work to do once it was sent, as Werkzeug's ``call_on_close`` has it."""
+
+    def __init__(self, traffic, found):
+        self._traffic, self._found = traffic, found
+
+    def __iter__(self):
+        return iter((b"a",))
+
+    def close(self):
+        self._found.append(numbers(self._traffic))
+
+
+def test_work_at_the_end_of_wsgi_counts(sessions, traffic):
+    """Until its body is closed, however that goes."""
+    found = []
+
+    def app(_, start_response):
+        start_response("200 OK", list(PLAIN))
+        return ClosingBody(traffic, found)
+
+    WsgiBrowser(wsgi.SessionMiddleware(app, sessions)).get()
+
+    assert found == [(1, 0)]
+    assert numbers(traffic) == (0, 0)
+
+
+def test_body_of_wsgi_that_nobody_closes_counts_no_more(sessions, traffic):
+    """Some servers of ASGI that serve WSGI do not, and a drain would never end."""
+
+    def app(_, start_response):
+        start_response("200 OK", list(PLAIN))
+        yield b"a"
+
+    environ = {"PATH_INFO": "/", "REQUEST_METHOD": "GET"}
+    body = wsgi.SessionMiddleware(app, sessions)(environ, lambda *_: None)
+    assert [*body] == [b"a"]
+    assert numbers(traffic) == (1, 0)
+    del body
+
+    assert numbers(traffic) == (0, 0)
+
+
+@pytest.mark.parametrize("browser", [AsgiBrowser, WsgiBrowser])
+def test_request_below_two_middlewares_counts_once(sessions, traffic, browser):
+    """As long as the outer one has it."""
+    found = []
+    if browser is AsgiBrowser:
+        inner = asgi.SessionMiddleware(asgi_app(lambda _: None), sessions)
+
+        async def app(scope, receive, send):
+            await inner(scope, receive, send)
+            found.append(numbers(traffic))
+
+        outer = asgi.SessionMiddleware(app, sessions)
+    else:
+
+        def answer(_, start_response):
+            start_response("200 OK", list(PLAIN))
+            yield b"a"
+
+        inner = wsgi.SessionMiddleware(answer, sessions)
+
+        def app(environ, start_response):
+            chunks = inner(environ, start_response)
+            yield from chunks
+            chunks.close()
+            found.append(numbers(traffic))
+
+        outer = wsgi.SessionMiddleware(app, sessions)
+    browser(outer).get()
+
+    assert found == [(1, 0)]
+    assert numbers(traffic) == (0, 0)
+
+
 def test_list_of_wsgi_is_handed_on_as_it_is(sessions, traffic):
     """The server may tell its length; whether it was sent nobody knows."""
     body = [b"a"]

@@ -16,7 +16,6 @@ import msgspec
 
 from sessile.core.value import Seconds
 from sessile.errors import StoreUnavailable
-from sessile.wire.nats.client import NatsClient
 from sessile.wire.nats.endpoint import NatsEndpoint
 from sessile.wire.nats.messages import Answer, StreamInfo, StreamNames
 from sessile.wire.rounds import Rounds
@@ -73,6 +72,8 @@ class NodeLeads:
     def __init__(
         self, endpoint: NatsEndpoint, name: str, tell: Callable[[str], object] = bool
     ) -> None:
+        from sessile.wire.nats.client import NatsClient  # noqa: PLC0415  (its driver is an extra)
+
         self._client, self._name, self._tell = NatsClient(endpoint), name, tell
         self._failures = 0
         self._rounds = Rounds("sessile leads", self._go, first=FIRST, pause=PAUSE)

@@ -1,5 +1,6 @@
 """``Sessions``: one object an application makes at start. The verbs are flows, in both colours."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from functools import partial
@@ -199,7 +200,8 @@ class Sessions:
 
         So the balancer, which looks at the page of ``readiness``, sends nobody to a server that is
         gone. Its other workers and those that are started anew do not drain for it. Call it where
-        the application is made. It works under uvicorn, and under gunicorn without ``--preload``.
+        the application is made. It works under uvicorn, and under gunicorn without ``--preload``
+        and without gevent.
 
         Args:
             seconds: how long; longer than the balancer needs to notice.
@@ -208,7 +210,7 @@ class Sessions:
             ConfigError: that is no time.
         """
         given: object = seconds
-        if type(given) not in {int, float} or not seconds > 0:
+        if type(given) not in {int, float} or not 0 < seconds < math.inf:
             raise ConfigError(f"drain_at_sigterm({seconds!r}): write seconds, as in 5.0")
         self._context.term_signal = TermSignal(partial(_leave, self._context, seconds))
         self._context.term_signal.hold()

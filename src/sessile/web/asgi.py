@@ -106,22 +106,30 @@ class SessionMiddleware:
             require_asyncio()
             self._is_on_asyncio = True
             self._unloaded = stand_in(scope.get("app", self._app))
-        kind = scope["type"]
+        kind, page = scope["type"], self._readiness
         if kind == "lifespan":
             self._context.begin()
         if kind not in {"http", "websocket"}:
             await self._app(scope, receive, send)
-        elif self._readiness is not None and path(scope) == self._readiness.path:
-            await respond(send, self._readiness.answer(scope.get("method", "")))
+        elif page is not None and kind == "http" and path(scope) == page.path:
+            await respond(send, page.answer(scope["method"]))
         elif self._worker is None:
             await self._handle(scope, receive, send)
         else:
             under_way = self._worker.under_way(is_socket=kind == "websocket")
-            under_way.add(id(scope))
-            try:
-                await self._handle(scope, receive, send)
-            finally:
-                under_way.discard(id(scope))
+            await self._count(under_way, scope, receive, send)
+
+    async def _count(self, under_way: set[int], scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what counts as under way, unless another middleware, outside, counts it."""
+        number = id(scope)
+        if number in under_way:
+            await self._handle(scope, receive, send)
+            return
+        under_way.add(number)
+        try:
+            await self._handle(scope, receive, send)
+        finally:
+            under_way.discard(number)
 
     def _handle(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request or a WebSocket. This is no coroutine, which each of them would pay."""

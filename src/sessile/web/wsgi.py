@@ -90,6 +90,7 @@ class SessionMiddleware:
         self._app = app
         self._sessions = sessions
         self._readiness = readiness_page(sessions, readiness)
+        (self._readiness_path,) = _environ_paths((readiness or "",))
         get_ready()
         named = prefixes("exclude", exclude)
         self._exclude = _environ_paths(named)
@@ -100,10 +101,11 @@ class SessionMiddleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         page = self._readiness
-        if page is not None and environ.get("PATH_INFO") == page.path:
+        if page is not None and environ.get("PATH_INFO") == self._readiness_path:
+            page.await_look()
             return _respond(start_response, page.answer(environ["REQUEST_METHOD"]))
         under_way, number = requests_under_way(self._sessions), id(environ)
-        if under_way is None:
+        if under_way is None or number in under_way:  # or another one, outside, counts it
             return self._handle(environ, start_response)
         under_way.add(number)
         try:
@@ -387,6 +389,8 @@ class Body:
 class UnderWay:
     """The body of a request that counts as under way until the server is done with it.
 
+    One that closes no body, as some that serve WSGI by ASGI, is done when it has dropped it.
+
     Args:
         chunks: the body.
         environ: the request, which keeps its number while this is there.
@@ -405,10 +409,15 @@ class UnderWay:
 
     def close(self) -> None:
         """Close the body: the server is done, or the client is gone."""
-        self._under_way.discard(id(self._environ))
         close = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
+        try:
+            if close is not None:
+                close()
+        finally:
+            self._under_way.discard(id(self._environ))
+
+    def __del__(self) -> None:
+        self._under_way.discard(id(self._environ))
 
 
 def _first(chunks: Iterator[bytes]) -> bytes:

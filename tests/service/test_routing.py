@@ -113,6 +113,16 @@ def test_client_that_keeps_its_cookies_is_told_no_route(drive):
     assert site.ask("b", reads) is None
 
 
+def test_drain_is_told_to_a_client_that_keeps_its_cookies(drive):
+    """Else a page that holds a WebSocket would come back to the same server again and again."""
+    site = Site(drive, "a", "b")
+    site.ask("a", logs_in())
+    site.unrotated = True
+    site.servers["a"].drain()
+
+    assert site.ask("a", reads) == ""
+
+
 def test_route_is_as_the_cookie_that_carries_tickets(drive):
     """Wherever a browser keeps that, it keeps this one."""
     carriers = [CookieCarrier(Cookie(same_site=SameSite.NONE, partitioned=True))]

@@ -65,7 +65,7 @@ backend shop
     http-request disable-l7-retry unless METH_GET
     option httpchk
     http-check send meth GET uri {site.health} ver HTTP/1.1 hdr Host {site.host}
-    # a server whose health page answers 404 drains
+    # a server whose health page answers 404 drains, and so does one that has no such page
     http-check disable-on-404
     # three connections in a row that are refused take a server out, two checks bring it back. (Not
     # on-marked-down shutdown-sessions: it cuts the very request that is on its way to another one.)

@@ -18,14 +18,15 @@ def is_moved(transaction: Transaction) -> bool:
     """Tell whether a client is to go to another server than its route says.
 
     One with a session has none yet, or its own was down, and it stays here; or it has this one's,
-    which is drained, or has too many. A client that keeps the cookies it has is told nothing.
+    which is drained, or has too many. A client that keeps the cookies it has is told of a drain
+    alone: it may be a page that asks again and again, or holds a WebSocket.
     """
     route = _route(transaction)
     if route is None:
         return False
     if transaction.context.is_drained:
         return route.has(transaction.request)
-    if transaction.opened.standing not in _KEPT:
+    if transaction.opened.standing not in _KEPT or transaction.opened.unrotated:
         return False
     return not route.has(transaction.request) or _is_excess(transaction)
 
@@ -46,7 +47,7 @@ def route_headers(
         stays: whether the client is about to stay here, with a WebSocket, however many there are.
     """
     context, opened, route = transaction.context, transaction.opened, _route(transaction)
-    if route is None:
+    if route is None or (opened.unrotated and not context.is_drained):
         return ()
     if context.is_drained:
         return route.expire() if is_moved(transaction) else ()
@@ -99,6 +100,6 @@ def _load(context: Context) -> BoundedLoad | None:
 def _route(transaction: Transaction) -> ServerRoute | None:
     """Return this server's route, where it has one that a client could bring."""
     route, opened = transaction.context.route, transaction.opened
-    if route is None or opened.unrotated or not isinstance(opened.carrier, CookieCarrier):
+    if route is None or not isinstance(opened.carrier, CookieCarrier):
         return None
     return route

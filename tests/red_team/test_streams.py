@@ -138,7 +138,7 @@ def with_closed_sockets(interface, url, **options):
 
 def sockets_are_left_open(patch):
     """Nobody ends what is open."""
-    patch.setattr(OpenConnection, "_end", lambda _: None)
+    patch.setattr(OpenConnection, "_part", lambda *_: None)
 
 
 def ends_are_not_asked_for(patch):

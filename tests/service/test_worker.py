@@ -10,7 +10,7 @@ import pytest
 
 from sessile import Sessions
 from sessile.core.flow import run
-from sessile.errors import StoreUnavailable
+from sessile.errors import StoreClosed, StoreUnavailable
 from sessile.service.server_row import (
     BEAT,
     drain_server,
@@ -224,6 +224,19 @@ def test_failure_that_is_no_outage_is_logged(workers, monkeypatch, caplog):
     (line,) = caplog.messages
     assert "a drain does not reach it: TypeError" in line
     assert one.worker.has_looked
+
+
+def test_close_during_a_look_is_no_failure(workers, monkeypatch, caplog):
+    """A store that was slow to answer is closed by then, as its sessions are."""
+    one, _ = workers
+
+    async def read(_):
+        raise StoreClosed("the store")
+
+    monkeypatch.setattr(one.context.store, "read", read)
+    one.worker._go()
+
+    assert caplog.messages == []
 
 
 def test_end_of_everybody_ends_no_drain(workers):

@@ -92,6 +92,17 @@ def test_clock_that_differs_kills_no_worker(drive, context):
     assert status.workers == 2
 
 
+def test_worker_from_the_future_does_not_count(drive, context):
+    """It was killed while its clock was ahead; those that live are not measured by it."""
+    now = context.clock()
+    drive(tell(context, "a", "dead", now + 3600, requests=7))
+    drive(tell(context, "b", "dead", now + 3600, requests=7))
+    drive(tell(context, "a", "alive", now, requests=1))
+
+    found = drive(load_of_servers(context, now))
+    assert [(status.workers, status.requests) for status in found] == [(1, 1), (0, 0)]
+
+
 def test_dead_workers_are_forgotten(drive, context):
     """A row does not grow with each restart."""
     now = context.clock()

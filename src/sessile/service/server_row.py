@@ -80,16 +80,18 @@ class ServerRow(msgspec.Struct, frozen=True):
         """Return those that tell of themselves, by their ids.
 
         They are judged by each other, for they have a clock in common: none of them is taken for
-        dead because ours differs from it.
+        dead because ours differs from it. One from the future is, or it would be the measure of
+        the others until then.
 
         Args:
             now: the time.
             skew: by how much two clocks may differ.
         """
-        newest = max((worker.told for worker in self.workers.values()), default=now)
+        told = {name: one for name, one in self.workers.items() if one.told <= now + skew}
+        newest = max((one.told for one in told.values()), default=now)
         if newest < now - ALIVE - skew:
             return {}
-        return {name: one for name, one in self.workers.items() if one.told > newest - ALIVE}
+        return {name: one for name, one in told.items() if one.told > newest - ALIVE}
 
 
 class ServerStatus(msgspec.Struct, frozen=True):

@@ -134,7 +134,20 @@ def test_worker_that_was_killed_is_waited_for_no_longer():
 
     assert work_left(countdown.see({"k": killed, "a": later}, ALIVE - 1)).startswith("3 requests")
     assert work_left(countdown.see({"k": killed, "a": later}, ALIVE)) == ""
-    assert countdown.see({"k": killed, "a": later}, ALIVE + 5) == [later], "it told of itself since"
+    assert countdown.see({"k": killed, "a": later}, ALIVE + 5) == {"a": later}, "it told since"
+
+
+def test_one_word_that_is_read_twice_is_one():
+    """A worker whose next look is late may have got a request since it told."""
+    countdown = Countdown()
+    first, second = (WorkerStatus(told, is_drained=True) for told in (1.0, 2.0))
+    assert not countdown.is_over({"a": first}, "")
+    assert not countdown.is_over({"a": first}, "")
+    assert not countdown.is_over({"a": second, "b": first}, "1 request")
+    assert not countdown.is_over({"a": second, "b": first}, "")
+    assert not countdown.is_over({"a": first, "b": first}, ""), "the other one told nothing since"
+
+    assert countdown.is_over({"a": first, "b": second}, "")
 
 
 def test_one_quiet_look_is_not_enough(sessile, server, monkeypatch):
@@ -171,6 +184,88 @@ def test_outage_is_waited_out(sessile, server, monkeypatch):
 
     assert (done.exit_code, len(looks)) == (0, 5)
     assert done.stdout == ("a drains: the store is away: is away\na drains: nothing is under way\n")
+
+
+class Timer:
+    """A timer that goes on while the command sleeps, and what happens meanwhile."""
+
+    def __init__(self, monkeypatch, act=lambda: None):
+        self.time, self._act = 0.0, act
+        monkeypatch.setattr(command, "sleep", self.sleep)
+
+    def sleep(self, seconds):
+        self.time += seconds
+        self._act()
+
+
+def count_down(monkeypatch, ahead=0.0, wait=60.0, act=lambda: None):
+    """Drain on a host whose clock differs; return whether it is through, and when."""
+    context = context_of(Sessions(clock=lambda: time.time() + ahead))
+    timer = Timer(monkeypatch, act)
+    context.timer = lambda: timer.time
+    run(command.drain_server(context, "a", context.clock()))
+    return command._count_down(context, "a", wait), timer.time
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, 0.0, 7200.0])
+def test_countdown_is_by_no_clock(server, monkeypatch, ahead):
+    """The operator's host may have any time: a worker that tells is waited for."""
+    context_of(server).worker.traffic.requests.add(1)
+    look(server)
+
+    assert count_down(monkeypatch, ahead, act=lambda: look(server)) == (False, 60.0)
+
+
+def test_worker_that_cannot_tell_is_not_said_to_be_through(server, monkeypatch, capsys):
+    """It may have requests under way, or clients still: nobody knows."""
+    context_of(server).worker.traffic.requests.add(1)
+    look(server)
+    through, after = count_down(monkeypatch)
+    told = capsys.readouterr()
+
+    assert (through, after) == (True, ALIVE + 1)
+    assert "nothing is under way" not in told.out
+    assert told.err == (
+        "no worker of a has told of itself for 15 s: it is down, or cannot reach the store\n"
+    )
+
+
+def test_second_word_that_does_not_come_is_told_at_the_end(server, monkeypatch, capsys):
+    """A little later than that, and not when the worker counts as dead."""
+    look(server)
+    run(command.drain_server(context_of(server), "a", 1.0))
+    look(server)
+
+    assert count_down(monkeypatch, wait=4.0) == (False, 7.0)
+    assert "1 worker of which nothing new was heard" in capsys.readouterr().err
+
+
+def test_row_that_is_gone_is_no_end(server, monkeypatch, capsys):
+    """As where somebody ended everybody: its workers write it again, and may not have heard."""
+    look(server)
+    context_of(server).worker.traffic.requests.add(1)
+    act = server.sync.end_everybody
+
+    assert count_down(monkeypatch, wait=3.0, act=act) == (False, 3.0)
+    assert "its row has left the store" in capsys.readouterr().err
+
+
+def test_outage_kills_no_worker(server, monkeypatch):
+    """While the store was away none of them could tell of itself."""
+    context_of(server).worker.traffic.requests.add(1)
+    look(server)
+    whole, timers = command.read_server, []
+
+    async def read(context, *given):
+        if 1 <= context.timer() < 30:
+            raise StoreUnavailable("the store", "is away")
+        timers.append(context.timer())
+        return await whole(context, *given)
+
+    monkeypatch.setattr(command, "read_server", read)
+
+    assert count_down(monkeypatch, wait=40.0) == (False, 40.0)
+    assert timers[:2] == [0.0, 30.0]
 
 
 @pytest.mark.parametrize("words", [["drain", "b"], ["undrain", "b"]])

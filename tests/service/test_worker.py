@@ -20,7 +20,7 @@ from sessile.service.server_row import (
 )
 from sessile.service.sessions import context_of
 from sessile.service.traffic import MOST_SEEN, PERIOD, Traffic
-from sessile.service.worker import ServerWorker
+from sessile.service.worker import LOOK, ServerWorker
 from sessile.stores.contract import Capability
 from sessile.stores.memory import MemoryStore
 from sessile.testing.clock import FakeClock
@@ -147,6 +147,19 @@ def test_nothing_new_is_written_seldom(workers, clock):
         one.look()
 
     assert one.row().row.record.version == version + 2
+
+
+def test_worker_that_is_drained_tells_at_each_look(workers, clock):
+    """Whoever counts down waits for two words of it."""
+    one, _ = workers
+    one.sessions.drain()
+    one.look()
+    version = one.row().row.record.version
+    for _ in range(3):
+        clock.advance(LOOK)
+        one.look()
+
+    assert one.row().row.record.version == version + 3
 
 
 def test_store_that_is_away_changes_nothing(workers, monkeypatch):

@@ -18,6 +18,7 @@ from sessile.errors import ConfigError, StoreUnavailable
 from sessile.service.context import Context
 from sessile.service.server_row import (
     ALIVE,
+    ServerRow,
     WorkerStatus,
     drain_server,
     names_of_servers,
@@ -36,7 +37,8 @@ Wait = Annotated[
 ]
 
 _LOOK: Final[Seconds] = 1.0
-_IN_A_ROW: Final = 2  # looks at which nothing is under way: between two requests nothing is, too
+_IN_A_ROW: Final = 2  # words of each worker by which nothing is under way: between requests, too
+_LAST_WORD: Final[Seconds] = 3.0  # how long after the end the second one is waited for
 
 
 def drain(server: Server, url: Url = None, app: App = None, wait: Wait = 60.0) -> None:
@@ -85,61 +87,89 @@ def _check_name(context: Context, name: str) -> None:
 class Countdown:
     """What is under way at a server, look by look.
 
-    A worker that tells nothing new for a while by our own timer was killed, and is waited for no
-    longer: whatever its clock is.
+    A worker that tells nothing new for a while by our own timer was killed, or cannot reach the
+    store, and is waited for no longer: whatever its clock is.
     """
 
     def __init__(self) -> None:
         self._told: dict[str, tuple[Instant, Seconds]] = {}
+        self._quiet: list[dict[str, Instant]] = []
 
-    def see(self, workers: Mapping[str, WorkerStatus], time: Seconds) -> list[WorkerStatus]:
+    def see(self, workers: Mapping[str, WorkerStatus], time: Seconds) -> dict[str, WorkerStatus]:
         """Return those of the workers that live; ``time`` is by a timer."""
         for name, worker in workers.items():
             told, _ = self._told.get(name, (None, time))
             if worker.told != told:
                 self._told[name] = (worker.told, time)
-        return [one for name, one in workers.items() if time - self._told[name][1] < ALIVE]
+        return {name: one for name, one in workers.items() if time - self._told[name][1] < ALIVE}
+
+    def is_over(self, live: Mapping[str, WorkerStatus], left: str) -> bool:
+        """Tell whether nothing was left by two words in a row of each worker that lives."""
+        if left:
+            self._quiet.clear()
+            return False
+        before = self._quiet[-1] if self._quiet else {}
+        if all(worker.told != before.get(name) for name, worker in live.items()):
+            self._quiet.append({name: worker.told for name, worker in live.items()})
+        return len(self._quiet) >= _IN_A_ROW
 
 
-def work_left(workers: list[WorkerStatus]) -> str:
+def work_left(live: Mapping[str, WorkerStatus]) -> str:
     """Describe the work that is left; empty where there is none."""
+    workers = live.values()
     unaware = sum(not worker.is_drained for worker in workers)
     requests = sum(worker.requests for worker in workers)
     sockets = sum(worker.sockets for worker in workers)
+    have = "has" if unaware == 1 else "have"
     found = (
         pluralize(requests, "request") if requests else "",
         pluralize(sockets, "WebSocket") if sockets else "",
-        f"{pluralize(unaware, 'worker')} that has yet to look" if unaware else "",
+        f"{pluralize(unaware, 'worker')} that {have} yet to look" if unaware else "",
     )
     return ", ".join(filter(None, found))
 
 
 def _count_down(context: Context, name: str, wait: Seconds) -> bool:
     """Print what is under way whenever that changes; tell whether nothing is any more."""
-    countdown, end = Countdown(), context.timer() + wait
-    said, quiet = "", 0
+    countdown, end, said = Countdown(), context.timer() + wait, ""
     while True:
         time = context.timer()
-        try:
-            workers = countdown.see(_live_workers(context, name), time)
-            left = work_left(workers)
-        except StoreUnavailable as error:
-            workers, left = [], f"the store is away: {error.why}"
-        quiet = 0 if left else quiet + 1
-        if quiet == _IN_A_ROW:
-            none = "" if workers else ", and no worker of it runs"
-            typer.echo(f"{name} drains: nothing is under way{none}")
+        server, why = _look(context, name)
+        if server is None:
+            countdown = Countdown()  # nobody could tell anything
+        workers = {} if server is None else server.workers
+        live = countdown.see(workers, time)
+        left = why or work_left(live)
+        if countdown.is_over(live, left):
+            _tell_end(name, workers, live)
             return True
+        if not left and time >= end + _LAST_WORD:
+            left = f"{pluralize(len(live), 'worker')} of which nothing new was heard"
         if left and time >= end:
             typer.echo(f"{name} is not through after {wait:g} s: {left}", err=True)
             return False
         if left and left != said:
             said = left
             typer.echo(f"{name} drains: {left}")
-        sleep(min(_LOOK, max(end - time, 0.05)))
+        sleep(min(_LOOK, end - time) if time < end else _LOOK)
 
 
-def _live_workers(context: Context, name: str) -> dict[str, WorkerStatus]:
-    now = context.clock()
-    server = run(read_server(context, name, now))
-    return server.live_workers(now, context.policy.clock_skew)
+def _look(context: Context, name: str) -> tuple[ServerRow | None, str]:
+    """Return the row of a server, or why there is none."""
+    try:
+        server = run(read_server(context, name, context.clock()))
+    except StoreUnavailable as error:
+        return None, f"the store is away: {error.why}"
+    return (server, "") if server.is_there else (None, "its row has left the store")
+
+
+def _tell_end(name: str, workers: Mapping[str, object], live: Mapping[str, object]) -> None:
+    if workers and not live:
+        typer.echo(
+            f"no worker of {name} has told of itself for {ALIVE:g} s: it is down, or cannot reach "
+            "the store",
+            err=True,
+        )
+        return
+    none = "" if live else ", and no worker of it runs"
+    typer.echo(f"{name} drains: nothing is under way{none}")

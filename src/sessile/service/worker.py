@@ -140,9 +140,11 @@ class ServerWorker:
         )
 
     def _is_told(self, server: ServerRow, status: WorkerStatus) -> bool:
+        """Tell whether nothing is new; of a drained one each look is, for somebody counts down."""
         last = server.workers.get(self._id)
         return (
             self._wish is None
+            and not status.is_drained
             and last is not None
             and 0 <= status.told - last.told < BEAT
             and msgspec.structs.replace(status, told=last.told) == last

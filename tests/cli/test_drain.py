@@ -14,6 +14,7 @@ from sessile.core.flow import run
 from sessile.errors import StoreUnavailable
 from sessile.service.server_row import ALIVE, WorkerStatus, change_server, enter_server, with_worker
 from sessile.service.sessions import context_of
+from sessile.testing.world import NEWER
 
 PATIENCE = 60.0
 
@@ -286,6 +287,17 @@ def test_first_server_is_told_how_to_become_one(sessile, server):
     assert done.exit_code == 2
     assert "there is none with a name yet" in done.stderr
     assert "SESSILE_SERVER" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["drain", "a"], ["undrain", "b"], ["servers"]])
+def test_wrong_secrets_are_told_and_no_name_is_blamed(sessile, server, monkeypatch, words):
+    """The names of the servers cannot be read by them."""
+    monkeypatch.setenv("SESSILE_SECRETS", NEWER)
+    done = sessile(*words)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "names of servers was stored under other secrets" in done.stderr
+    assert "has told of itself" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../a", "a" * 65])

@@ -20,7 +20,7 @@ from sessile.service.server_row import (
     with_worker,
 )
 from sessile.service.sessions import context_of
-from sessile.service.subject_row import key_of
+from sessile.service.subject_row import find_row, key_of
 from sessile.stores.memory import MemoryStore
 from sessile.testing.promises.stories import logs_in
 from sessile.testing.step import interleavings
@@ -161,6 +161,18 @@ def test_names_go_away_in_time(drive, context):
     assert drive(names_of_servers(context, now + KEPT * 1.6)) == ["b"], "its line was written anew"
 
 
+def test_names_are_entered_anew_every_ten_minutes(drive, context):
+    """So that whoever asks for those of late finds all that run; not more often."""
+    now = context.clock()
+    versions = []
+    for minutes in (0, 9, 11):
+        drive(enter_server(context, "a", now + 60 * minutes))
+        row = drive(find_row(context, RecordKind.SERVER, "", now))
+        versions.append(row.record.version)
+
+    assert versions == [1, 1, 2]
+
+
 def test_rows_of_servers_are_no_sessions(drive, world, context):
     """They are listed, shown and ended as none."""
     now = context.clock()
@@ -181,23 +193,54 @@ def test_row_under_other_secrets_is_told_and_left_alone(context):
     other = World(context.store, run, secrets=(NEWER,))
     with pytest.raises(ConfigError, match="stored under other secrets"):
         run(drain_server(context_of(other.sessions), "a", now))
-    assert run(load_of_servers(context_of(other.sessions), now)) == []
+    with pytest.raises(ConfigError, match="names of servers was stored under other secrets"):
+        run(load_of_servers(context_of(other.sessions), now))
 
     assert "first" in run(read_server(context, "a", now)).workers
     assert SECRET not in str(other.events)
 
 
+def test_rows_of_another_application_that_lives_are_left_alone(drive, context):
+    """Two that share a store, with secrets of their own and servers of one name."""
+    now = context.clock()
+    other = context_of(World(context.store, run, secrets=(NEWER,)).sessions)
+    drive(tell(context, "a", "first", now))
+    drive(drain_server(context, "a", now))
+    change = change_server(other, "a", lambda server: with_worker(server, "x", None), now + 60)
+    for flow in (change, enter_server(other, "x", now + 1200)):
+        with pytest.raises(ConfigError, match="stored under other secrets"):
+            drive(flow)
+
+    assert drive(read_server(context, "a", now)).drained_since == now
+    assert drive(names_of_servers(context, now)) == ["a"]
+
+
+def test_rows_under_secrets_of_long_ago_are_written_anew(drive, context):
+    """As where secrets were lost. Nobody has told of himself by them for a while."""
+    now = context.clock()
+    other = context_of(World(context.store, run, secrets=(NEWER,)).sessions)
+    drive(tell(context, "a", "first", now))
+    drive(tell(other, "a", "second", now + 3600))
+
+    assert drive(read_server(other, "a", now)).workers.keys() == {"second"}
+    assert drive(names_of_servers(other, now)) == ["a"]
+
+
 def test_forged_row_drains_nobody(world, context):
-    """Who can write the store and has no secret sends no clients away; a worker writes it anew."""
+    """Who can write the store and has no secret sends no clients away.
+
+    It may be the row of another version, so it is left alone.
+    """
     now = context.clock()
     run(drain_server(context, "a", now))
     key = key_of(RecordKind.SERVER, "a")
     context.store._rows[key] = b"junk"
     assert run(read_server(context, "a", now)).drained_since is None
-    run(tell(context, "a", "first", now))
+    with pytest.raises(ConfigError):
+        run(tell(context, "a", "first", now))
 
     assert {event.session for event in world.events_of(Malformed)} == {key}
-    assert run(read_server(context, "a", now)).workers.keys() == {"first"}
+    assert context.store._rows[key] == b"junk"
 
 
 def test_value_of_another_version_is_none(context):

@@ -25,7 +25,7 @@ from sessile.stores.contract import Capability
 from sessile.stores.memory import MemoryStore
 from sessile.testing.clock import FakeClock
 from sessile.testing.promises.stories import logs_in
-from sessile.testing.world import SECRET, World
+from sessile.testing.world import NEWER, SECRET, World
 
 PATIENCE = 60.0
 
@@ -40,9 +40,9 @@ def eventually(is_so):
 class Process:
     """One process of a server, that looks when it is told to."""
 
-    def __init__(self, store, clock, server="a", drive=run):
+    def __init__(self, store, clock, server="a", drive=run, secret=SECRET):
         self.drive = drive
-        self.sessions = Sessions(store=store, secrets=[SECRET], server=server, clock=clock)
+        self.sessions = Sessions(store=store, secrets=[secret], server=server, clock=clock)
         self.context = context_of(self.sessions)
         self.worker = self.context.worker
         self.worker.rounds.start = lambda: None  # no thread: what it would do is done here
@@ -237,6 +237,25 @@ def test_failure_that_is_no_outage_is_logged(workers, monkeypatch, caplog):
     (line,) = caplog.messages
     assert "a drain does not reach it: TypeError" in line
     assert one.worker.has_looked
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_server_beside_another_application_logs_what_to_do(workers, clock, caplog, name):
+    """One with secrets of its own. It tells nothing and goes on, and takes nothing from the other.
+
+    Of another name it has a row, and is missing among the names.
+    """
+    one, _ = workers
+    one.look()
+    stranger = Process(one.context.store, clock, name, secret=NEWER)
+    for _ in range(3):
+        clock.advance(LOOK)
+        stranger.worker._go()
+
+    (line,) = [line for line in caplog.messages if "genuine" not in line]
+    assert "give each application a store, or a prefix, of its own" in line
+    assert stranger.worker.has_looked
+    assert one.status().workers == 1
 
 
 def test_close_during_a_look_is_no_failure(workers, monkeypatch, caplog):

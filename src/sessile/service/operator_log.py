@@ -176,6 +176,15 @@ class OperatorLog:
         )
         self._log(Severity.ERROR, "untold", lambda: words)
 
+    def tell_foreign(self) -> None:
+        """Log that what stands where a worker tells of itself is somebody else's."""
+        words = (
+            f"{self._store}: this server's row there, or that with the names of all, was stored "
+            "under other secrets and is left alone, so a drain does not reach it: give each "
+            "application a store, or a prefix, of its own, and all servers of one the same secrets"
+        )
+        self._log(Severity.ERROR, "foreign", lambda: words)
+
     def tell_ahead(self, key: Key) -> None:
         """Log that a session was refused because the clock that made it was far ahead."""
         self._log(

@@ -13,7 +13,7 @@ from sessile.core.record import RecordKind
 from sessile.core.value import Instant, Seconds
 from sessile.errors import ConfigError, LostRace
 from sessile.service.context import Context
-from sessile.service.subject_row import SubjectRow, find_row, read_row, write_row
+from sessile.service.subject_row import SubjectRow, find_row, write_row
 
 BEAT: Final[Seconds] = 5.0
 """Seconds after which a worker tells of itself though nothing has changed."""
@@ -24,8 +24,11 @@ ALIVE: Final[Seconds] = 3 * BEAT
 KEPT: Final[Seconds] = 7 * 86_400.0
 """How long a server is remembered that tells nothing, and whether it is to drain."""
 
-_AGAIN: Final[Seconds] = KEPT / 7
+_AGAIN: Final[Seconds] = 600.0
 """How old a server's line among the names may become before it is written anew."""
+
+_FOREIGN: Final[Seconds] = 60.0
+"""How old a server's row under other secrets is before it is nobody's, and is written anew."""
 
 _ATTEMPTS: Final = 16
 _NAMES: Final = ""  # the subject of the row with the names, which no server has for its own
@@ -144,8 +147,15 @@ def status_of(context: Context, server: ServerRow, now: Instant) -> ServerStatus
 
 
 async def names_of_servers(context: Context, now: Instant) -> list[str]:
-    """Return the names of the servers there are, in their order."""
-    return sorted(_names(await find_row(context, RecordKind.SERVER, _NAMES, now), now))
+    """Return the names of the servers there are, in their order.
+
+    Raises:
+        ConfigError: they were written under other secrets.
+    """
+    row = await find_row(context, RecordKind.SERVER, _NAMES, now)
+    if row.is_forged:
+        raise _foreign(context, _NAMES)
+    return sorted(_names(row, now))
 
 
 async def read_server(context: Context, name: str, now: Instant) -> ServerRow:
@@ -165,10 +175,11 @@ async def change_server(
         now: the time.
 
     Raises:
+        ConfigError: it was written lately, and under other secrets.
         LostRace: others wrote all the while.
     """
     for _ in range(_ATTEMPTS):
-        server = change(_server(name, await read_row(context, RecordKind.SERVER, name, now)))
+        server = change(_server(name, await _own_row(context, name, now, _FOREIGN)))
         value = _encode(_Value(server.drained_since, server.workers))
         if await write_row(context, server.row, value, now, now + KEPT):
             return server
@@ -185,11 +196,7 @@ async def drain_server(
         LostRace: others wrote all the while.
     """
     if (await find_row(context, RecordKind.SERVER, name, now)).is_forged:
-        raise ConfigError(
-            f"what {context.store.name} has of the server {name} was stored under other secrets, "
-            "and it would not believe these: give SESSILE_SECRETS as the servers have it, or name "
-            "the application with --app"
-        )
+        raise _foreign(context, name)
 
     def drain(server: ServerRow) -> ServerRow:
         since = (server.drained_since or now) if is_drained else None
@@ -202,11 +209,37 @@ async def enter_server(context: Context, name: str, now: Instant) -> None:
     """Enter a server among the names, unless it is there; who told nothing for long goes away.
 
     A rival that writes first costs a line, which is entered at the next time.
+
+    Raises:
+        ConfigError: the names were written lately, and under other secrets.
     """
-    row = await read_row(context, RecordKind.SERVER, _NAMES, now)
+    row = await _own_row(context, _NAMES, now, 2 * _AGAIN)
     names = _names(row, now)
     if now - names.get(name, now - _AGAIN) >= _AGAIN:
         await write_row(context, row, _encode(names | {name: now}), now, now + KEPT)
+
+
+async def _own_row(context: Context, name: str, now: Instant, lately: Seconds) -> SubjectRow:
+    """Return a row to be written.
+
+    One under other secrets may be another application's, which lives; it is removed if nobody
+    wrote it lately. What is no record at all does not say when, as of another version.
+    """
+    row = await find_row(context, RecordKind.SERVER, name, now)
+    if row.is_forged:
+        if row.forged is None or abs(now - row.forged) <= lately + context.policy.clock_skew:
+            raise _foreign(context, name)
+        await context.store.delete(row.key)
+    return row
+
+
+def _foreign(context: Context, name: str) -> ConfigError:
+    what = f"of the server {name}" if name != _NAMES else "of the names of servers"
+    return ConfigError(
+        f"what {context.store.name} has {what} was stored under other secrets, and servers would "
+        "not believe these: give SESSILE_SECRETS as the servers have it, or name the application "
+        "with --app; and where another application shares the store, give each a prefix of its own"
+    )
 
 
 def with_worker(server: ServerRow, worker: str, status: WorkerStatus | None) -> ServerRow:

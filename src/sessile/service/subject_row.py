@@ -34,6 +34,7 @@ class SubjectRow(msgspec.Struct, frozen=True):
         record: as it is stored; None where there is none.
         value: what is in it; empty where there is none.
         is_forged: whether something stands there that is not genuine, which is none.
+        forged: when that was written, by its own word; None where it has none.
     """
 
     kind: RecordKind
@@ -41,6 +42,7 @@ class SubjectRow(msgspec.Struct, frozen=True):
     record: Record | None
     value: bytes
     is_forged: bool = False
+    forged: Instant | None = None
 
 
 async def read_row(context: Context, kind: RecordKind, subject: str, now: Instant) -> SubjectRow:
@@ -58,7 +60,9 @@ async def find_row(context: Context, kind: RecordKind, subject: str, now: Instan
     record = context.intact(found)
     is_forged = isinstance(found, Record | Corrupt) and record is None
     values = None if record is None or record.kind is not kind else context.unseal(record, now)
-    return SubjectRow(kind, key, record, (values or {}).get(_WORDS[kind], b""), is_forged)
+    value = (values or {}).get(_WORDS[kind], b"")
+    forged = found.seen if is_forged and isinstance(found, Record) else None
+    return SubjectRow(kind, key, record, value, is_forged, forged)
 
 
 async def write_row(

@@ -13,7 +13,7 @@ import msgspec
 
 from sessile.core.flow import run
 from sessile.core.value import Instant, Seconds
-from sessile.errors import LostRace, StoreClosed, StoreUnavailable
+from sessile.errors import ConfigError, LostRace, StoreClosed, StoreUnavailable
 from sessile.service.bounded_load import BOUND, BoundedLoad
 from sessile.service.context import Context
 from sessile.service.server_row import (
@@ -176,6 +176,8 @@ class ServerWorker:
             run(self.look(context))
         except (StoreUnavailable, LostRace, StoreClosed):  # its requests tell of it, or it is over
             self._last = None
+        except ConfigError:  # of two applications that share a store
+            context.log.tell_foreign()
         except Exception as error:  # noqa: BLE001  (whatever a store does wrong ends no thread)
             self._last = None
             context.log.tell_untold(error)

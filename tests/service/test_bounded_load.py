@@ -119,6 +119,30 @@ def test_the_others_are_looked_at_every_few_seconds():
     assert load.is_due(T0 - 60)
 
 
+def test_servers_of_long_ago_cost_no_reads(monkeypatch):
+    """In Kubernetes each pod has a name of its own, which is kept for a week."""
+    site = Site("a", "b", *(f"pod-{n}" for n in range(9)))
+    site.look()
+    for name in list(site.servers)[2:]:
+        del site.servers[name]
+    site.log_in("a", 60)
+    site.log_in("b", 60)
+    site.pass_minutes(40)
+    context, asked = context_of(site.servers["a"]), []
+    read = context.store.read
+
+    async def count(key):
+        asked.append(key)
+        return await read(key)
+
+    monkeypatch.setattr(context.store, "read", count)
+    site.clock.advance(COMPARES)
+    run(context.worker.look(context))
+
+    assert len(asked) <= 6, "its own row twice, the names, and two servers"
+    assert len(run(load_of_servers(context, site.clock()))) == 11
+
+
 def test_whoever_just_came_stays_for_a_period():
     """Else it could go round, or come back to this very server and leave again."""
     load, servers = BoundedLoad(BOUND, Traffic()), [status("a", 500), status("b", 0)]

@@ -27,6 +27,9 @@ KEPT: Final[Seconds] = 7 * 86_400.0
 _AGAIN: Final[Seconds] = 600.0
 """How old a server's line among the names may become before it is written anew."""
 
+LATELY: Final[Seconds] = 2 * _AGAIN
+"""How lately a server that runs was entered among the names."""
+
 _FOREIGN: Final[Seconds] = 60.0
 """How old a server's row under other secrets is before it is nobody's, and is written anew."""
 
@@ -123,9 +126,20 @@ class ServerStatus(msgspec.Struct, frozen=True):
     sessions_counted: int
 
 
-async def load_of_servers(context: Context, now: Instant) -> list[ServerStatus]:
-    """Return every server that told of itself lately, by its name."""
-    names = await names_of_servers(context, now)
+async def load_of_servers(
+    context: Context, now: Instant, *, within: Seconds = KEPT
+) -> list[ServerStatus]:
+    """Return every server that told of itself lately, by its name.
+
+    Args:
+        context: the collaborators.
+        now: the time.
+        within: how lately it was entered among the names; each costs a read.
+
+    Raises:
+        ConfigError: the names were written under other secrets.
+    """
+    names = await names_of_servers(context, now, within=within)
     found = [await read_server(context, name, now) for name in names]
     return [status_of(context, server, now) for server in found if server.is_there]
 
@@ -146,8 +160,8 @@ def status_of(context: Context, server: ServerRow, now: Instant) -> ServerStatus
     )
 
 
-async def names_of_servers(context: Context, now: Instant) -> list[str]:
-    """Return the names of the servers there are, in their order.
+async def names_of_servers(context: Context, now: Instant, *, within: Seconds = KEPT) -> list[str]:
+    """Return the names of the servers that were entered lately, in their order.
 
     Raises:
         ConfigError: they were written under other secrets.
@@ -155,7 +169,7 @@ async def names_of_servers(context: Context, now: Instant) -> list[str]:
     row = await find_row(context, RecordKind.SERVER, _NAMES, now)
     if row.is_forged:
         raise _foreign(context, _NAMES)
-    return sorted(_names(row, now))
+    return sorted(_names(row, now, within))
 
 
 async def read_server(context: Context, name: str, now: Instant) -> ServerRow:
@@ -213,7 +227,7 @@ async def enter_server(context: Context, name: str, now: Instant) -> None:
     Raises:
         ConfigError: the names were written lately, and under other secrets.
     """
-    row = await _own_row(context, _NAMES, now, 2 * _AGAIN)
+    row = await _own_row(context, _NAMES, now, LATELY)
     names = _names(row, now)
     if now - names.get(name, now - _AGAIN) >= _AGAIN:
         await write_row(context, row, _encode(names | {name: now}), now, now + KEPT)
@@ -262,12 +276,12 @@ def _server(name: str, row: SubjectRow) -> ServerRow:
     return ServerRow(name, row, value.drained_since, value.workers)
 
 
-def _names(row: SubjectRow, now: Instant) -> dict[str, Instant]:
+def _names(row: SubjectRow, now: Instant, within: Seconds = KEPT) -> dict[str, Instant]:
     try:
         names = _decode_names(row.value) if row.value else {}
     except msgspec.DecodeError:
         return {}
-    return {name: told for name, told in names.items() if told > now - KEPT}
+    return {name: told for name, told in names.items() if told > now - within}
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

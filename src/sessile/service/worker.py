@@ -18,6 +18,7 @@ from sessile.service.bounded_load import BOUND, BoundedLoad
 from sessile.service.context import Context
 from sessile.service.server_row import (
     BEAT,
+    LATELY,
     ServerRow,
     WorkerStatus,
     change_server,
@@ -120,7 +121,8 @@ class ServerWorker:
             self._guard.call(self._obey, context, server)
         await self._enter(context, server, now)
         if self.load is not None and self.load.is_due(now):
-            self.load.look(self.server, await load_of_servers(context, now), now)
+            servers = await load_of_servers(context, now, within=LATELY)
+            self.load.look(self.server, servers, now)
 
     def _obey(self, context: Context, server: ServerRow) -> None:
         """Do as the row says, unless it is about to say something else, or was removed."""

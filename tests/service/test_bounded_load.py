@@ -56,7 +56,8 @@ def status(name, sessions, *, workers=1, counted=None, drained=0, is_drained=Fal
         ([status("a", 500, is_drained=True), status("b", 100)], 0),
         ([status("a", 500), status("b", 100), status("c", 0, counted=0)], 125),
         ([status("a", 500, counted=0), status("b", 100)], 0),
-        ([status("a", 300), status("b", 75, workers=4, counted=1)], 0),  # of four it is 300
+        ([status("a", 500, workers=2), status("b", 100)], 0),  # who counted some twice
+        ([status("a", 500), status("b", 100, workers=2)], 0),
     ],
 )
 def test_excess_is_what_is_beyond_the_bound(servers, many):
@@ -64,18 +65,18 @@ def test_excess_is_what_is_beyond_the_bound(servers, many):
     assert excess("a", servers, BOUND) == many
 
 
-def test_workers_share_the_excess_and_move_few_at_a_time():
+def test_few_move_at_a_time():
     """One of twenty sessions between two looks, so that no other server is swamped."""
     load = BoundedLoad(BOUND, Traffic())
     for key in ("one", "two", "three", "four"):
         assert not load.may_move(key)
-    load.look("a", [status("a", 120, workers=3), status("b", 0)], T0)
+    load.look("a", [status("a", 120), status("b", 0)], T0)
     moved = []
-    while load.may_move("anybody"):
-        load.move("anybody")
-        moved.append("anybody")
+    while load.may_move(key := f"{len(moved)}"):
+        load.move(key)
+        moved.append(key)
 
-    assert len(moved) == 120 / 20 / 3
+    assert len(moved) == 120 / 20
 
 
 def test_session_that_is_moved_counts_no_more():
@@ -265,6 +266,30 @@ def test_client_that_was_moved_is_logged_in_elsewhere():
     told = moved.ask(site, "b", lambda session: seen.append(session.user))
 
     assert (told, seen) == (moved.jar[ROUTE_COOKIE], ["alice"])
+
+
+def test_client_that_is_moved_takes_one_share():
+    """Its other requests were sent with the same cookies, before it had the answer."""
+    site = excessive_site()
+    client, other = site.clients[:2]
+    jar, told = dict(client.jar), []
+    for _ in range(3):
+        client.jar = dict(jar)
+        told.append(client.ask(site, "a"))
+
+    assert told == ["", None, None]
+    assert other.ask(site, "a") == ""
+
+
+def test_nobody_moves_where_a_server_has_several_workers():
+    """A client with requests at each of them would be counted by each."""
+    site = Site("a", "b")
+    site.log_in("a", 60)
+    second = Sessions(store=site.store, secrets=[SECRET], server="b", clock=site.clock)
+    context_of(second).worker.rounds.start = lambda: None
+    site.servers["b, again"] = second
+
+    assert site.pass_minutes(6) == []
 
 
 @pytest.mark.parametrize("bound", [None, 2.5])

@@ -31,28 +31,26 @@ def excess(server: str, servers: Sequence[ServerStatus], bound: float) -> int:
     """Return how many sessions a server has beyond its bound.
 
     A server that is down, drains, or has not counted for a period yet neither takes clients from
-    others nor counts.
+    others nor counts. Where one has several workers nobody is moved: each of them counts a session
+    that comes to all, and none knows who just came to another.
 
     Args:
         server: its name.
         servers: all of them.
         bound: how many times the mean one may have.
     """
+    if any(each.workers > 1 for each in servers):
+        return 0
     sessions = {
-        each.name: _estimate(each)
+        each.name: each.sessions_counted
         for each in servers
         if each.counted and each.undrained and not each.is_drained
     }
-    own = sessions.get(server, 0.0)
+    own = sessions.get(server, 0)
     if own < FEWEST:
         return 0
     mean = sum(sessions.values()) / len(sessions)
     return max(math.floor(own - bound * mean), 0)
-
-
-def _estimate(server: ServerStatus) -> float:
-    """Return its sessions, where some of its workers began to count only now, as by the others."""
-    return server.sessions_counted * server.workers / server.counted
 
 
 class BoundedLoad:
@@ -82,16 +80,12 @@ class BoundedLoad:
         return self._looked is None or not 0 <= now - self._looked < COMPARES
 
     def look(self, server: str, servers: Sequence[ServerStatus], now: Instant) -> None:
-        """Work out what may be moved; the workers of a server share it."""
+        """Work out what may be moved."""
         if self._began is None or not 0 <= now - self._began < PERIOD:
             self._came_before, self._came, self._began = self._came, set(), now
         self._looked = now
-        own = next((each for each in servers if each.name == server), None)
-        if own is None or not own.workers:
-            self._left = 0
-            return
-        most = math.ceil(own.sessions / _SHARE)
-        self._left = math.ceil(min(excess(server, servers, self._bound), most) / own.workers)
+        own = next((each.sessions for each in servers if each.name == server), 0)
+        self._left = min(excess(server, servers, self._bound), math.ceil(own / _SHARE))
 
     def welcome(self, key: Key) -> None:
         """Note a session that came here from elsewhere: it is not sent on at once.
@@ -110,6 +104,7 @@ class BoundedLoad:
         return number not in self._came and number not in self._came_before
 
     def move(self, key: Key) -> None:
-        """Count one that is moved."""
+        """Count one that is moved; its other requests that are on their way move nobody else."""
         self._left -= 1
         self._traffic.forget(key)
+        self.welcome(key)

@@ -118,10 +118,11 @@ def test_change_is_told_at_every_step_of_a_migration(place, store, feed):
         drive(store.commit(step))
         current = step.record
 
+    ours = {key("a"), key("b")}  # what a test before this one kept may expire meanwhile
     for act in (migration.begin, commit, migration.move, commit, migration.end, commit):
         act()
-        assert hear_until_now(feed) == {key("a")}
-    assert hear_until_now(feed) == set()
+        assert hear_until_now(feed) & ours == {key("a")}
+    assert hear_until_now(feed) & ours == set()
 
 
 def test_near_cache_follows_a_slot_that_moves(place, store, near):

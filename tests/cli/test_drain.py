@@ -115,6 +115,16 @@ def test_drain_that_waits_for_nothing_is_said_at_once(sessile, server):
     assert not server.is_drained
 
 
+def test_drain_of_the_last_server_is_told(sessile, server):
+    """It is done all the same; another one that takes clients is none."""
+    tell(server, "b")
+    first = sessile("drain", "b", "--wait", "0")
+    last = sessile("drain", "a", "--wait", "0")
+
+    assert first.stderr == ""
+    assert "a was the last server that takes clients" in last.stderr
+
+
 def test_server_that_does_not_run_is_drained_at_once(sessile, server):
     """Whoever starts under its name drains."""
     context_of(server).worker._part()

@@ -21,6 +21,7 @@ from sessile.service.server_row import (
     ServerRow,
     WorkerStatus,
     drain_server,
+    load_of_servers,
     names_of_servers,
     read_server,
 )
@@ -51,6 +52,7 @@ def drain(server: Server, url: Url = None, app: App = None, wait: Wait = 60.0) -
         context = context_of(sessions)
         _check_name(context, server)
         run(drain_server(context, server, context.clock()))
+        _warn_of_last(context, server)
         is_through = True
         if wait:
             is_through = _count_down(context, server, wait)
@@ -81,6 +83,17 @@ def _check_name(context: Context, name: str) -> None:
         raise ConfigError(
             f"no server {name} has told of itself in {context.store.name}: {there}. A server does "
             "so with its first request, by the name of SESSILE_SERVER"
+        )
+
+
+def _warn_of_last(context: Context, name: str) -> None:
+    """Tell where none of the others takes clients: a balancer has nobody to send them to then."""
+    servers = run(load_of_servers(context, context.clock()))
+    others = [one for one in servers if one.name != name]
+    if others and not any(one.workers and not one.is_drained for one in others):
+        typer.echo(
+            f"{name} was the last server that takes clients: a balancer may answer them with 503",
+            err=True,
         )
 
 

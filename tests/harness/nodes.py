@@ -259,7 +259,7 @@ class Nodes:
             node.kill()
 
 
-class NetworkNodes:
+class NetworkNodes(Nodes):
     """Three nodes, each on a host of its own of a network.
 
     Args:
@@ -269,20 +269,22 @@ class NetworkNodes:
 
     def __init__(self, folder, network):
         authority = CertificateAuthority(Path(folder) / "certificates", time.time())
-        peers = [NodePeer(name, host, free_port()) for name, host in network.addresses.items()]
+        self.peers = tuple(
+            NodePeer(name, host, free_port()) for name, host in network.addresses.items()
+        )
         self.nodes = [
             NodeProcess(
                 folder,
                 peer.name,
-                tuple(peers),
+                self.peers,
                 host=peer.host,
                 certificate=authority.issue(peer),
                 launcher=network.launcher(peer.name),
             )
-            for peer in peers
+            for peer in self.peers
         ]
         self._places = [
-            (peer.host, node.port) for peer, node in zip(peers, self.nodes, strict=True)
+            (peer.host, node.port) for peer, node in zip(self.peers, self.nodes, strict=True)
         ]
         self._ca = self.nodes[0].folder / "authority.pem"
 
@@ -291,18 +293,3 @@ class NetworkNodes:
         newest, *_ = users_of(KeyRing([SECRET]))
         url = url_of(newest, self._places, str(self._ca), NodeStore(scheme))
         return url.replace("/?", f"/{bucket}?")
-
-    def __enter__(self):
-        try:
-            for node in self.nodes:
-                node.begin()
-            for node in self.nodes:
-                node.wait()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *exc):
-        for node in self.nodes:
-            node.kill()

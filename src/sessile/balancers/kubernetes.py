@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from sessile.balancers.site import HOST, SiteAffinity, check_port
+from sessile.balancers.site import SiteAffinity, check_host, check_port
 from sessile.errors import ConfigError
 
 _COOKIE: Final = "ingress-route"
@@ -81,8 +81,7 @@ class KubernetesSite:
                 "same namespace, of small letters, digits and -"
             )
         check_port(int(found["port"]))
-        if HOST.fullmatch(self.host) is None:
-            raise ConfigError(f"{self.host!r} is no host: write it as in shop.example")
+        check_host(self.host)
         if _NAME.fullmatch(self.controller) is None:
             raise ConfigError(
                 f"{self.controller!r} is no class: write one of those that kubectl get "

@@ -14,7 +14,7 @@ from sessile.cluster.peers import is_address, place_text
 from sessile.core.route import SERVER_NAME, route_token
 from sessile.errors import ConfigError
 
-HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _PLACE: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:]+):(?P<port>[0-9]{1,5})")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~/-]{0,200}")
 _FILE: Final = re.compile(r"/[A-Za-z0-9._~/+@-]{1,200}")
@@ -62,7 +62,7 @@ class SiteServer:
                 f"{self.name!r} names no server: write letters, digits, -, _ and .; {_FORM}"
             )
         is_number = self.host.replace(".", "").isdecimal()  # and has to be a whole address
-        is_name = HOST.fullmatch(self.host) and not is_number and self.host != "unix"
+        is_name = _HOST.fullmatch(self.host) and not is_number and self.host != "unix"
         if not (is_name or _is_plain(self.host)):
             raise ConfigError(f"the server {self.name} has the host {self.host!r}: {_FORM}")
         check_port(self.port)
@@ -113,8 +113,7 @@ class Site:
         _refuse_twice("place", (server.place.lower() for server in self.servers))
         if not self.open:
             raise ConfigError("every server drains, so nobody new could go anywhere: leave one out")
-        if HOST.fullmatch(self.host) is None:
-            raise ConfigError(f"{self.host!r} is no host: write it as in shop.example")
+        check_host(self.host)
         if _PATH.fullmatch(self.health) is None:
             raise ConfigError(
                 f"{self.health!r} is no path of a health check: write it as in /health, "
@@ -183,6 +182,16 @@ def parse_servers(
     if unknown := sorted(drains.difference(names)):
         raise ConfigError(f"no server is named {unknown[0]!r}; known are: {', '.join(names)}")
     return servers
+
+
+def check_host(host: str) -> None:
+    """Refuse what is no host.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if _HOST.fullmatch(host) is None:
+        raise ConfigError(f"{host!r} is no host: write it as in shop.example")
 
 
 def check_port(port: int) -> None:

@@ -101,3 +101,5 @@ OneOwner: TypeAlias = Annotated[
     typer.Option("--owner", metavar="USER", parser=_user, help="Only this user's sessions."),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, with times in UTC.")]
+
+SiteHost = Annotated[str, typer.Option(metavar="HOST", help="The name that browsers ask for.")]

@@ -8,6 +8,7 @@ import typer
 
 from sessile.balancers.kubernetes import KubernetesSite, gateway_config, ingress_config
 from sessile.balancers.site import SiteAffinity
+from sessile.cli.arguments import SiteHost
 
 
 class ManifestKind(StrEnum):
@@ -36,9 +37,7 @@ def print_manifest(
             "with an Ingress; none: any pod takes any request."
         ),
     ] = SiteAffinity.COOKIE,
-    host: Annotated[
-        str, typer.Option(metavar="HOST", help="The name that browsers ask for.")
-    ] = "shop.example",
+    host: SiteHost = "shop.example",
     controller: Annotated[
         str,
         typer.Option("--class", metavar="NAME", help="The class of the Ingress, or the Gateway."),

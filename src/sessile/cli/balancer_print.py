@@ -6,6 +6,7 @@ import typer
 
 from sessile.balancers.kinds import BalancerKind, balancer_config
 from sessile.balancers.site import Site, SiteAffinity, parse_servers
+from sessile.cli.arguments import SiteHost
 from sessile.errors import ConfigError
 from sessile.service.options import ring_of_settings
 
@@ -31,9 +32,7 @@ def print_config(
     drain: Annotated[
         str, typer.Option(metavar="NAME,...", help="Servers that nobody new comes to.")
     ] = "",
-    host: Annotated[
-        str, typer.Option(metavar="HOST", help="The name that browsers ask for.")
-    ] = "shop.example",
+    host: SiteHost = "shop.example",
     health: Annotated[
         str, typer.Option(metavar="PATH", help="The page that says whether a server is well.")
     ] = "/health",

@@ -29,12 +29,8 @@ def connect(url: str | None, app: str | None = None) -> Iterator[Sessions]:
     Raises:
         ConfigError: there is nothing to see, and looking would make it; or a setting is empty.
     """
-    sessions = _open(url) if app is None else open_application(app, url)
-    try:
-        _refuse_invisible(context_of(sessions).store)
+    with _look_into(_open(url) if app is None else open_application(app, url)) as sessions:
         yield sessions
-    finally:
-        sessions.sync.close()
 
 
 @contextmanager
@@ -50,7 +46,13 @@ def connect_with_secrets(url: str | None, app: str | None = None) -> Iterator[Se
             "servers obey whoever has their secrets: set SESSILE_SECRETS as they have it, or name "
             "the application, as in --app shop:sessions"
         )
-    sessions = Sessions(url) if app is None else open_application(app, url)
+    with _look_into(Sessions(url) if app is None else open_application(app, url)) as sessions:
+        yield sessions
+
+
+@contextmanager
+def _look_into(sessions: Sessions) -> Iterator[Sessions]:
+    """Give sessions that there are, and close them."""
     try:
         _refuse_invisible(context_of(sessions).store)
         yield sessions

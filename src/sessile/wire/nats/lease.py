@@ -136,7 +136,7 @@ class NatsLease:
 
     def _note_beat_end(self, task: "asyncio.Task[bool]") -> None:
         self._beat = None
-        _take_error(task)  # whoever waits has it
+        take_error(task)
 
     async def _store_beat(self, condition: dict[str, str], limit: Seconds) -> bool:
         sent = self._timer()
@@ -160,7 +160,7 @@ class NatsLease:
 
     def _note_look_end(self, task: "asyncio.Task[None]") -> None:
         self._look = None
-        _take_error(task)
+        take_error(task)
 
     async def _look_at_followers(self) -> None:
         """See whether all have answered the leader since it first stored something here.
@@ -178,6 +178,7 @@ class NatsLease:
             self._is_sole = all(0 < age < asked - since for age in ages)  # 0: never
 
 
-def _take_error(task: "asyncio.Task[Any]") -> None:
+def take_error(task: "asyncio.Task[Any]") -> None:
+    """Take note of a task's error, so that asyncio logs none: whoever waits has it."""
     if not task.cancelled():
         task.exception()

@@ -15,7 +15,7 @@ import msgspec
 from sessile.core.value import Seconds
 from sessile.wire.nats.connection import NatsConnection, NoResponders
 from sessile.wire.nats.endpoint import StreamAddress
-from sessile.wire.nats.lease import NatsLease
+from sessile.wire.nats.lease import NatsLease, take_error
 from sessile.wire.nats.messages import NO_MESSAGE, NOT_NOW, GetAnswer
 
 LAST: Final = "last_by_subj"
@@ -90,7 +90,7 @@ class NatsReader:
             task = asyncio.get_running_loop().create_task(self._read_surely(subject, until))
             self._reads[subject] = task
             task.add_done_callback(lambda _: self._reads.pop(subject))
-            task.add_done_callback(_take_error)
+            task.add_done_callback(take_error)
         return self._reads[subject]
 
     async def _read_surely(self, subject: str, until: Seconds) -> GetAnswer:
@@ -114,8 +114,3 @@ class NatsReader:
         if answer.error is not None and answer.error.err_code in NOT_NOW:
             raise NoResponders(str(answer.error))
         return answer
-
-
-def _take_error(task: "asyncio.Task[GetAnswer]") -> None:
-    if not task.cancelled():
-        task.exception()  # whoever waits has it
